@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.certificates import deviations
 from rivalry.certificates.deviations import MAX_ENCLOSED_BOXES, PROVED
-from rivalry.certificates.stake import GameAtProfile, stake_at
+from rivalry.certificates.units import GameAtProfile, unit_at
 from rivalry.core.payoffs import concrete_profile
 from rivalry.core.tolerances import ROUNDING
 from rivalry.runtime.jax import put
@@ -26,7 +26,7 @@ class Bounds(NamedTuple):
     interval: float
     interval_payoff: float
     sampled: float
-    stake: float
+    unit: float
 
     def disagreement(self) -> str:
         """Return what contradicts what; empty where all agree within their roundings and gaps."""
@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
                 if getattr(self, other) > bound + slack:
                     return f"{other} {getattr(self, other):.12g} is above the {name} bound {bound:.12g}"
         # engines that have finished are no farther above the best payoff than this, each
-        gap = 2 * (PROVED * self.stake + ROUNDING * size) + slack
+        gap = 2 * (PROVED * self.unit + ROUNDING * size) + slack
         done = self.own - self.own_payoff <= gap and self.interval - self.interval_payoff <= gap
         if done and abs(self.own - self.interval) > 2 * gap:
             return f"the own bound {self.own:.12g} and the interval bound {self.interval:.12g} differ"
@@ -54,10 +54,10 @@ def bounds(case: Case, player: int, cells: int = MAX_ENCLOSED_BOXES) -> Bounds:
         values = case.payoff(case.profile, player, candidates)
     sampled = float(np.max(values[np.isfinite(values)], initial=-np.inf))
     begin = own or deviations.unproved_response(GameAtProfile(game, x), player, 201)
-    stake = stake_at(game, x, player, begin).unit
+    unit = unit_at(game, x, player, begin).size
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
     at = GameAtProfile(game, put(np.asarray(x)))
-    search = deviations._outward(at, player, found, stake, cells)
+    search = deviations._outward(at, player, found, unit, cells)
     (found,) = deviations._side_by_side(game, at.x, {player: search}, enclosed=True)
     known = own is not None and np.isfinite(own.bound)
     return Bounds(
@@ -66,5 +66,5 @@ def bounds(case: Case, player: int, cells: int = MAX_ENCLOSED_BOXES) -> Bounds:
         found.bound if found.rounding == "outward" else np.nan,
         found.payoff,
         sampled,
-        stake,
+        unit,
     )

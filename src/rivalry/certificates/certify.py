@@ -17,7 +17,7 @@ from rivalry.certificates.deviations import (
     rounding_error,
     source_of_bound,
 )
-from rivalry.certificates.stake import GameAtProfile, Stake, stake_at, stakes_at
+from rivalry.certificates.units import GameAtProfile, Unit, unit_at, units_at
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
@@ -52,8 +52,8 @@ def certificate(
         Profile ``[player axis]``; of a population its policy, ``[state action]``; of a road network the
         flows of its links, ``[link]``.
     tolerance : float
-        Relative to what is at stake for each player (`rivalry.certificates.stake`); `ROUNDING` times
-        the size of its payoffs is added.
+        Relative to what each player would lose by another ordinary choice (`rivalry.certificates.units`);
+        what rounding can do to a gain is added.
     points : int
         Number of points of the search grid where a strategy has one axis.
     proof : bool
@@ -104,8 +104,8 @@ def _certificate(game: Game, x: Any, tolerance: float, points: int = 201, proof:
     responses = responses_at(at, range(x.shape[0]), points)
     if proof:
         responses = [outward_response(at, player, response) for player, response in enumerate(responses)]
-    stakes = [at.stake(player, response) for player, response in enumerate(responses)]
-    result = _judge(game, x, at.payoffs, responses, stakes, tolerance, proof)
+    units = [at.unit(player, response) for player, response in enumerate(responses)]
+    result = _judge(game, x, at.payoffs, responses, units, tolerance, proof)
     return _with_proof(game, x, result) if proof else result
 
 
@@ -117,9 +117,9 @@ def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> lis
         pairs = zip(games.games, profiles, strict=True)
         return [_certificate(game, concrete_array(game, x), tolerance) for game, x in pairs]
     players = list(zip(*responses, strict=True))
-    stakes = zip(*(stakes_at(games, profiles, p, answers) for p, answers in enumerate(players)), strict=True)
+    units = zip(*(units_at(games, profiles, p, answers) for p, answers in enumerate(players)), strict=True)
     current_payoffs = payoffs_at(games, profiles)
-    rows = zip(games.games, profiles, current_payoffs, responses, stakes, strict=True)
+    rows = zip(games.games, profiles, current_payoffs, responses, units, strict=True)
     return [_judge(*row, tolerance, proof=False) for row in rows]
 
 
@@ -128,57 +128,50 @@ def _judge(
     x: Any,
     current_payoffs: np.ndarray,
     responses: Sequence[Response],
-    stakes: Sequence[Stake],
+    units: Sequence[Unit],
     tolerance: float,
     proof: bool,
 ) -> Certificate:
-    """Return the certificate that payoffs at ``x``, best responses and stakes prove."""
-    profile, responses, stakes = np.asarray(x), list(responses), list(stakes)
+    """Return the certificate that payoffs at ``x``, best responses and units of gains prove."""
+    profile, responses, units = np.asarray(x), list(responses), list(units)
     for player, response in enumerate(responses):
         with np.errstate(invalid="ignore"):  # of two infinite payoffs, which no tie is near
             gain = response.payoff - current_payoffs[player]
-        near = nearest_response(game, profile, player, response, gain, stakes[player])
+        near = nearest_response(game, profile, player, response, gain, units[player].size)
         if near is not response:
-            responses[player], stakes[player] = near, stake_at(game, x, player, near)
-    # strategies moved to for the stake may pay more than the response: they are deviations too
-    attained = np.maximum([stake.best for stake in stakes], [response.payoff for response in responses])
+            responses[player], units[player] = near, unit_at(game, x, player, near)
+    # strategies moved to for the unit may pay more than the response: they are deviations too
+    attained = np.maximum([unit.best for unit in units], [response.payoff for response in responses])
     best_payoffs = np.maximum(attained, [response.supremum for response in responses])
-    for player, response in enumerate(responses):
-        highest = best_payoffs[player]
-        # a profile that is outside the space by rounding contradicts no bound
-        if current_payoffs[player] > response.bound + ROUNDING * abs(response.bound):
-            inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
-            highest = max(highest, payoffs(game, inside)[player])
-        source = "" if proof and response.rounding == "outward" else source_of_bound(game)
-        refuse_above(game, x, player, highest, response.strategy, response.bound, source)
+    _refuse_contradicted_bounds(game, x, current_payoffs, best_payoffs, responses, proof)
     with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
         regret = np.maximum(best_payoffs - current_payoffs, 0.0)
         # fmax: where no payoff was found (NaN) an infinite bound remains infinite
         bound = np.maximum(
             np.fmax([response.bound for response in responses], best_payoffs) - current_payoffs, 0.0
         )
-    # a gain is small beside what best responses win, or beside the payoff, not beside a ruin that they avoid
-    limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(current_payoffs))
-    sizes = np.array([stake.unit for stake in stakes])
-    stakes = [stake.capped(limit) for stake, limit in zip(stakes, limits, strict=True)]
-    at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
-    rounded = ROUNDING * (np.maximum(np.abs(best_payoffs), np.abs(current_payoffs)) + sizes + play)
-    rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
-    if rounding_error.knows(game):
-        rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
-    units = np.array([stake.unit for stake in stakes])
-    allowed = tolerance * units + rounded
-    if isinstance(game.space, Box) and np.any(np.isfinite(bound) & (bound > regret + allowed)):
-        allowed = allowed + _rounding_of_choices(game, game.space, profile, current_payoffs)
+    sizes, best_responses = (
+        np.array([unit.size for unit in units]),
+        np.array([response.strategy for response in responses]),
+    )
+    rounded = _rounding_of_payoffs(game, profile, current_payoffs, best_payoffs)
+    allowed, hidden = tolerance * sizes + rounded, np.zeros(len(sizes))
+    if isinstance(game.space, Box) and np.any(np.fmax(regret, bound) > allowed):
+        gain_change, hidden = _rounding_of_choices(game, game.space, profile, best_responses)
+        # a regret above rounding is no error of rounding, so less than it is allowed
+        allowed = allowed + np.where(regret > rounded, np.minimum(gain_change, regret / 2), gain_change)
     # without payoffs at x no gain is defined, and none is excluded
     if not np.isfinite(current_payoffs).all():
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
     method = ""
-    # of payoffs whose digits are lost to a constant nothing is known but large gains
-    if np.any(lost := (at_stake > 0) & (rounded > APPROXIMATE * sizes) & ~(regret > allowed)):
-        regret, bound = np.where(lost, np.nan, regret), np.where(lost, np.inf, bound)
+    # of payoffs whose digits are lost to a constant, or to rounding of choices, small gains are unknown
+    uncertain = np.where(regret > allowed, hidden, rounded)
+    is_lost = np.where(regret > allowed, regret <= hidden, (sizes > 0) & (rounded > APPROXIMATE * sizes))
+    if np.any(is_lost):
+        regret, bound = np.where(is_lost, np.nan, regret), np.where(is_lost, np.inf, bound)
         method = (
-            f"; payoffs are rounded to {np.max(rounded[lost]):.2g}, with {np.max(units[lost]):.2g} at stake"
+            f"; payoffs are rounded to {np.max(uncertain[is_lost]):.2g}, and another choice costs "
+            f"{np.max(sizes[is_lost]):.2g}"
         )
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         approached = best_payoffs - attained > allowed
@@ -197,28 +190,71 @@ def _judge(
     )
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
-    # where both ends of a range are far any gain is small beside the stake, but not beside the choices
-    best_responses = np.array([response.strategy for response in responses])
-    distant = np.any(visibly_apart(game.space, np.asarray(x), best_responses, tolerance), axis=1)
+    # where both ends of a range are far any gain is small beside the unit, but not beside the choices
+    distant = np.any(visibly_apart(game.space, profile, best_responses, tolerance), axis=1)
     allowed = np.where(distant & (regret > rounded), np.minimum(rounded, allowed), allowed)
     words = weak.method + method
-    numbers = regret, bound, weakest, words, allowed, at_stake, rounding
+    numbers = regret, bound, weakest, words, allowed, sizes, rounding
     result = Certificate(*numbers, payoff=current_payoffs, scope=claim_scope(game))
-    return with_rise(game, np.asarray(x), [response.strategy for response in responses], result)
+    return with_rise(game, profile, [response.strategy for response in responses], result)
 
 
-def _rounding_of_choices(game: Game, space: Box, x: np.ndarray, pays: np.ndarray) -> np.ndarray:
-    """Change of payoffs ``[player]`` by rounding of choices, as of 1 - x at x = 1, where it is linear.
+def _refuse_contradicted_bounds(
+    game: Game,
+    x: Any,
+    current_payoffs: np.ndarray,
+    best_payoffs: np.ndarray,
+    responses: Sequence[Response],
+    proof: bool,
+) -> None:
+    """Raise `ValueError` for a bound on payoffs that a payoff exceeds."""
+    for player, response in enumerate(responses):
+        highest = best_payoffs[player]
+        # a profile that is outside the space by rounding contradicts no bound
+        if current_payoffs[player] > response.bound + ROUNDING * abs(response.bound):
+            inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
+            highest = max(highest, payoffs(game, inside)[player])
+        source = "" if proof and response.rounding == "outward" else source_of_bound(game)
+        refuse_above(game, x, player, highest, response.strategy, response.bound, source)
 
-    A payoff that leaps beside the profile changes by as much at once and by twice the rounding.
+
+def _rounding_of_payoffs(
+    game: Game, x: np.ndarray, current_payoffs: np.ndarray, best_payoffs: np.ndarray
+) -> np.ndarray:
+    """Return a bound on the rounding errors of gains, ``[player]``."""
+    if rounding_error.knows(game):
+        return np.array([rounding_error(game, x, player) for player in range(len(x))])
+    rounded = ROUNDING * np.maximum(np.abs(best_payoffs), np.abs(current_payoffs))
+    return np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
+
+
+def _rounding_of_choices(
+    game: Game, space: Box, x: np.ndarray, best_responses: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the changes of gains and of payoffs, ``[player]``, by rounding of all choices.
+
+    A gain is that from ``x`` to a best response. Choices move by `ROUNDING` times their size, as of 1 - x at
+    x = 1. What leaps beside the profile changes by as much at once and by twice the rounding.
     """
     low, high = np.asarray(space.low), np.asarray(space.high)
     shift = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
+    pays, gains = [], []
+    for step in range(3):
+        moved = np.clip(x + step * shift, low, high)
+        pays.append(payoffs(game, concrete_profile(game, moved)))
+        best = np.empty(len(x))
+        for player in range(len(x)):
+            deviation = moved.copy()
+            deviation[player] = best_responses[player]
+            best[player] = payoffs(game, concrete_profile(game, deviation))[player]
+        gains.append(best - pays[-1])
+    return _change_by_rounding(gains), _change_by_rounding(pays)
+
+
+def _change_by_rounding(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the linear change of values ``[player]`` by one step, from those after no, one and two steps."""
     with np.errstate(invalid="ignore"):  # of infinite payoffs
-        once, twice = (
-            np.abs(payoffs(game, concrete_profile(game, np.clip(x + step * shift, low, high))) - pays)
-            for step in (1, 2)
-        )
+        once, twice = (np.abs(moved - values[0]) for moved in values[1:])
         change = np.fmin(twice - once, 1.5 * once)
     return np.where(np.isfinite(change), np.maximum(change, 0.0), 0.0)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.certificates.stake import GameAtProfile, Stake
+from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Unsupported, oracle, unknown
@@ -59,7 +59,7 @@ HOPELESS = 500  # boxes after which a bound that is still infinite is given up
 MAX_ENCLOSED_BOXES = 6000  # in interval arithmetic, unless a proof is asked for
 MAX_ENCLOSED_AXES = 3  # of a player with more axes, boxes are not searched unless the game bounds payoffs
 MISSED = "no bound: the search for followers' responses has missed a best response"
-PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
+PROVED = 1e-8  # times the unit of gains: a bound this close to the best payoff is not refined further
 
 
 @check_keywords
@@ -170,7 +170,7 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     response = Response(
         strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, grid_payoffs
     )
-    tie = SEARCH_TIE * at.stake(player, response).choice
+    tie = SEARCH_TIE * at.unit(player, response).size
     return response._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
@@ -185,18 +185,18 @@ def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: boo
         return response._replace(
             bound=response.payoff, coverage="exact", method="one strategy", rounding="outward"
         )
-    stake = at.stake(player, response).unit
+    unit = at.unit(player, response).size
     if bounded:
         strategy, payoff, bound = yield from _branch_and_bound(
-            game, x, player, response, stake, enclosed=False
+            game, x, player, response, unit, enclosed=False
         )
         method = f"{response.method}, branch and bound"
         return Response(strategy, payoff, bound, "bounded", method, response.tried)
-    return (yield from _outward(at, player, response, stake)) if few_axes(game, player) else response
+    return (yield from _outward(at, player, response, unit)) if few_axes(game, player) else response
 
 
 def _outward(
-    at: GameAtProfile, player: int, response: Response, stake: float, max_boxes: int = MAX_ENCLOSED_BOXES
+    at: GameAtProfile, player: int, response: Response, unit: float, max_boxes: int = MAX_ENCLOSED_BOXES
 ) -> _Search:
     """Return the response with a bound from interval arithmetic, or with the reason why there is none."""
     game, x = with_bounded_responses(at.game), at.x
@@ -209,7 +209,7 @@ def _outward(
             if np.any((paid < ends.lower - rounded) | (paid > ends.upper + rounded)):
                 return response._replace(method=f"{response.method}; {MISSED}")
         strategy, payoff, bound = yield from _branch_and_bound(
-            game, x, player, response, stake, enclosed=True, max_boxes=max_boxes
+            game, x, player, response, unit, enclosed=True, max_boxes=max_boxes
         )
     except Unsupported as reason:
         return response._replace(method=f"{response.method}; {reason}")
@@ -218,7 +218,7 @@ def _outward(
         strategy = strategy if payoff > response.payoff else response.strategy
         payoff = max(payoff, response.payoff)
     response = response._replace(strategy=strategy, payoff=payoff)
-    if bound > payoff + PROVED * stake and isinstance(game.space, Box):
+    if bound > payoff + PROVED * unit and isinstance(game.space, Box):
         candidates = [strategy, np.asarray(x)[player]]
         bound = min(bound, *(_concave_bound(game, x, player, candidate) for candidate in candidates))
     if not np.isfinite(bound):
@@ -287,12 +287,12 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
         )
     if not source_of_bound(game):
         return response  # the search has tried
-    stake = at.stake(player, response).unit
+    unit = at.unit(player, response).size
     start = response._replace(rounding="floating point")
     if np.isfinite(response.bound):  # from what the strategy pays, whatever the oracle says of it
         paid = _paid(at, player, response.strategy)
         start = start._replace(payoff=paid) if np.isfinite(paid) else start
-    search = _outward(at, player, start, stake, MAX_BOXES)
+    search = _outward(at, player, start, unit, MAX_BOXES)
     (enclosed,) = _side_by_side(
         with_bounded_responses(game), put(np.asarray(x)), {player: search}, enclosed=True
     )
@@ -405,24 +405,24 @@ def _nearest_best(strategies: ndarray, payoffs: ndarray, strategy: ndarray, tie:
 
 
 def nearest_response(
-    game: Game, x: ndarray, player: int, response: Response, gain: float, stake: Stake
+    game: Game, x: ndarray, player: int, response: Response, gain: float, unit: float
 ) -> Response:
     """Return a registered best response, or the strategy uphill from that at ``x`` if it pays as much.
 
-    A search returns the nearest of strategies that tie by itself. Where the player gains more than is at
-    stake, nothing is computed.
+    A search returns the nearest of strategies that tie by itself. Where the player gains more than the unit
+    of its gains, nothing is computed.
     """
     deviation = np.array(x)
     deviation[player] = response.strategy
     is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, deviation))
-    if is_settled or not gain <= max(stake.choice, stake.play):
+    if is_settled or not gain <= unit:
         return response
     start, end = (put(unconstrain(game, put(y))) for y in (x, deviation))
     flat = unconstrained_game(game)
     strategy, payoff = _climb_from(flat, start, put(player), put(SHORT_STEP * np.max(np.abs(end - start))))
     climbed = np.asarray(constrain(game, start.at[player].set(strategy)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
-    if not lost <= SEARCH_TIE * stake.choice or not np.any(visibly_apart(game.space, climbed, deviation)):
+    if not lost <= SEARCH_TIE * unit or not np.any(visibly_apart(game.space, climbed, deviation)):
         return response
     return response._replace(strategy=climbed[player])
 
@@ -630,23 +630,24 @@ def _branch_and_bound(
     x: Profile,
     player: int,
     response: Response,
-    stake: float,
+    unit: float,
     *,
     enclosed: bool,
     max_boxes: int = MAX_BOXES,
 ) -> _Search:
     """Return the best strategy, its payoff and a bound on all payoffs; boxes of largest bound are split.
 
-    The search ends where no payoff can exceed the best by `PROVED` times the stake, or with ``max_boxes``.
+    The search ends where no payoff can exceed the best by `PROVED` times the unit of gains, or with
+    ``max_boxes``.
     """
     space, strategy, payoff = game.space, response.strategy, response.payoff
     if not isinstance(space, Box | Simplex):
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
-    gap = PROVED * stake + ROUNDING * abs(payoff) / 4
+    gap = PROVED * unit + ROUNDING * abs(payoff) / 4
     low, high = (end[None] for end in bounding_box(space, player))
     bounds = np.array([np.inf])
-    paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
+    paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
     boxes_bounded = 0
     while bounds.max(initial=payoff) > payoff + gap and boxes_bounded < max_boxes:
         if boxes_bounded > HOPELESS and np.isposinf(bounds).any():
@@ -682,7 +683,7 @@ def _branch_and_bound(
         source = "" if enclosed else source_of_bound(game)
         refuse_above(game, x, player, float(attained[k]), points[k], float(half_bounds[k]), source)
         highest = float(values.max())
-        if highest > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
+        if highest > payoff + SEARCH_TIE * unit:  # a rounding difference is no better response
             strategy, paid = points[np.argmax(values)], highest
         payoff = max(payoff, highest)
         low, high = np.concatenate([low, new_low]), np.concatenate([high, new_high])

@@ -17,7 +17,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response, search_grid
-from rivalry.certificates.stake import Stake, stake_at
+from rivalry.certificates.units import Unit, unit_at
 from rivalry.core import oracles
 from rivalry.core.assumed_range import with_open_range
 from rivalry.core.dispatch import Unsupported
@@ -212,17 +212,17 @@ def multipliers_at(slopes: SharedSlopes, x: ndarray, space: Box, players: list[i
 
 
 class PricedBounds(NamedTuple):
-    """Best responses, bounds on gains and stakes at multipliers, per player."""
+    """Best responses, bounds on gains and units of gains at multipliers, per player."""
 
     responses: list[Response]
     gain: ndarray
-    stakes: list[Stake]
+    units: list[Unit]
 
 
 def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBounds:
     priced = Lagrangian(game, put(multipliers))
     responses = [best_response(priced, x, player, points=points) for player in range(len(x))]
-    stakes = [stake_at(priced, x, player, response) for player, response in enumerate(responses)]
+    units = [unit_at(priced, x, player, response) for player, response in enumerate(responses)]
     gains = []
     for player, response in enumerate(responses):
         try:
@@ -232,7 +232,7 @@ def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBoun
         gains.append(
             max(float(np.nextafter(response.bound - floor, np.inf)), 0.0) if np.isfinite(floor) else np.inf
         )
-    return PricedBounds(responses, np.array(gains), stakes)
+    return PricedBounds(responses, np.array(gains), units)
 
 
 def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Certificate:
@@ -269,19 +269,18 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in players]
     paid = np.array([response.payoff for response in responses])
 
-    def allowed_gains(stakes: list[Stake]) -> ndarray:
-        at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
-        rounded = ROUNDING * (np.maximum(np.abs(paid), np.abs(current_payoffs)) + at_stake + play)
-        units = np.array([stake.unit for stake in stakes])
-        return tolerance * units + np.where(np.isfinite(rounded), rounded, 0.0)
+    def allowed_gains(units: list[Unit]) -> ndarray:
+        rounded = ROUNDING * np.maximum(np.abs(paid), np.abs(current_payoffs))
+        sizes = np.array([unit.size for unit in units])
+        return tolerance * sizes + np.where(np.isfinite(rounded), rounded, 0.0)
 
     multipliers = common
-    if not np.all(bounds.gain <= allowed_gains(bounds.stakes)):
+    if not np.all(bounds.gain <= allowed_gains(bounds.units)):
         fits = [multipliers_at(slopes, profile, game.space, [player]) for player in players]
         if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
             multipliers = np.stack([fit[0] for fit in fits])
             bounds = _bounds(game, x, multipliers, points)
-    allowed = allowed_gains(bounds.stakes)
+    allowed = allowed_gains(bounds.units)
     regret = np.maximum(paid - current_payoffs, 0.0)
     bound = np.maximum(bounds.gain, regret)
     if not np.isfinite(current_payoffs).all():
@@ -298,7 +297,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         coverage,
         method,
         allowed,
-        np.array([stake.choice for stake in bounds.stakes]),
+        np.array([unit.size for unit in bounds.units]),
         "outward" if np.isfinite(bound).any() else "",
         "generalised Nash",
         violation,

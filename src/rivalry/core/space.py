@@ -86,6 +86,9 @@ class Mixtures(Protocol):
     def entries(self) -> Bool[ndarray, "player axis"]:
         """True where an entry of a profile is a probability, False where it is padding."""
 
+    def pure_strategies(self, x: ndarray, count: int) -> Float[ndarray, "draw player axis"]:
+        """Return profiles of pure strategies, drawn by the probabilities of a profile."""
+
     def sums(self, x: ndarray) -> Float[ndarray, "row"]:
         """Return the sum of each distribution at a profile."""
 

@@ -15,13 +15,11 @@ FEASIBLE = 1e-9  # of the size of a shared constraint's terms: a larger excess v
 SHARES_SUM = 1e-8  # how far a sum of shares may be from 1: ten shares of nine digits are off by less
 SEARCH_TIE = 1e-10  # of what is at stake: payoffs of two peaks that a search cannot tell apart
 
-# Units of gains, calibrated on games against brute force (`rivalry.certificates.stake` explains them)
+# Units of gains, calibrated on games against brute force (`rivalry.certificates.units` explains them)
 STEEPER = 2.0  # losses that grow this many times faster than before have reached ruinous choices
 USUAL_GROWTH = (4.0, 256.0)  # per doubled distance: of losses of the second and of the eighth power
-CALM = 4.0  # times the median loss at a distance: losses of the eighth power stay below it
-UNLIKE = 10.0  # times the losses on the other side, at the same distance: that side is ruinous
+UNLIKE = 10.0  # times the losses on the other side of a share, at the same distance: that side is ruinous
 RUIN = 30.0  # times the cost of an ordinary mistake: larger losses do not count
-PLAY_SHARE = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
 
 # Interval arithmetic: bounds of errors are at least eight times the largest one seen against Arb
 WIDEN = 4 * EPS  # of one operation: it rounds by half of `EPS`, contracted by a compiler by up to 1.5

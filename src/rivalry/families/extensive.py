@@ -121,6 +121,17 @@ class BehaviourSpace(Tree):
         """Return random pure strategies: there are too many for a grid."""
         return _pure_strategies(self.sizes[player], points, self.shape[1])
 
+    def pure_strategies(self, x: ndarray, count: int) -> Float[ndarray, "draw player axis"]:
+        """Return profiles of pure strategies, drawn by the probabilities of behaviour strategies ``x``."""
+        uniform, drawn = np.random.default_rng(1).random, np.zeros((count, *self.shape))
+        for player, sizes_of_player in enumerate(self.sizes):
+            ends = np.cumsum(sizes_of_player)
+            for start, end in zip(ends - sizes_of_player, ends, strict=True):
+                limits = np.cumsum(x[player, start:end])
+                moves = np.searchsorted(limits, uniform(count) * limits[-1], side="right")
+                drawn[np.arange(count), player, start + moves] = 1.0
+        return drawn
+
     def uniform(self) -> Profile:
         """Return the profile in which every player mixes evenly at every information set."""
         profile = np.zeros(self.shape)

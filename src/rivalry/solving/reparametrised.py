@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.certificates.stake import measured
+from rivalry.certificates.units import measured
 from rivalry.core.game import Game, Playable, Record
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.oracles import payoff_scale

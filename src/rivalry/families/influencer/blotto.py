@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.certificates.deviations import PROVED, unproved_response
-from rivalry.certificates.stake import GameAtProfile
+from rivalry.certificates.units import GameAtProfile
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile, Simplex
@@ -94,7 +94,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return response
-    tolerance = PROVED * at.stake(player, response).unit + ROUNDING * abs(response.payoff) / 4
+    tolerance = PROVED * at.unit(player, response).size + ROUNDING * abs(response.payoff) / 4
     start = np.maximum(response.strategy[field], floor)
     # bounds leave abstention out, so they stay above what is paid however small the boxes
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)

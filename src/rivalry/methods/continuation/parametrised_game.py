@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from numpy import ndarray
 
 from rivalry.certificates.deviations import search
-from rivalry.certificates.stake import scales_around
+from rivalry.certificates.units import scales_around
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.oracles import exchangeable
 from rivalry.core.space import Box, PerPlayer, Profile, Simplex, directions, fix, width

@@ -12,7 +12,7 @@ from numpy import ndarray
 from numpy.random import SeedSequence
 
 from rivalry.certificates.deviations import best_response
-from rivalry.certificates.stake import scales_around
+from rivalry.certificates.units import scales_around
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS
 from rivalry.core.results import Record

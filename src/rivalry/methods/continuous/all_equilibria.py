@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import REGISTERED, best_response, unproved_response
-from rivalry.certificates.stake import GameAtProfile
+from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.assumed_range import open_range
 from rivalry.core.game import Game, has_closed_form, require_continuity

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from numpy import ndarray
 from numpy.random import SeedSequence
 
-from rivalry.certificates.stake import scales_around
+from rivalry.certificates.units import scales_around
 from rivalry.core.array_games import one_state
 from rivalry.core.game import Game, Playable
 from rivalry.core.method import BaseLearner, Session

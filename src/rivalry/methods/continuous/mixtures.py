@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response, search
-from rivalry.certificates.stake import stake_at
+from rivalry.certificates.units import unit_at
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, stateless_tables
 from rivalry.core.assumed_range import AT_OPEN_END, open_range, with_open_range
@@ -399,24 +399,23 @@ def certificate(
     regret, bound = np.maximum(payoff_bounds.T - payoff, 0.0)
     exact = all(response.coverage == "exact" for response in responses)
     method = f"{responses[0].method} against mixtures"
-    stakes = []
+    units = []
     for player, response in enumerate(responses):
         against = _opponents(game, action_grid, weights, player)
-        measured = [stake_at(against, against.profiles[0], player, response)]
-        # a mixture is no single strategy: most is at stake at one of those in it that pay the same
+        measured = [unit_at(against, against.profiles[0], player, response).size]
+        # a mixture is no single strategy: that one in it counts from which another choice costs most
         lost = np.where(weights[player] > ATOM, response.payoff - pays[player], np.inf)
         for k in np.flatnonzero(lost <= tolerance * float(scale_of(game))):
             atom = response._replace(strategy=action_grid[player, k])
-            stake = stake_at(against, against.profiles[0], player, atom)
-            measured += [stake] if lost[k] <= tolerance * stake.choice else []
-        stakes.append(max(measured, key=lambda stake: stake.choice))
-    at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
+            unit = unit_at(against, against.profiles[0], player, atom).size
+            measured += [unit] if lost[k] <= tolerance * unit else []
+        units.append(max(measured))
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
-    size = np.maximum(np.abs(payoff_bounds[:, 0]), float(scale_of(game))) + at_stake + play
-    allowed = tolerance * np.array([stake.unit for stake in stakes]) + ROUNDING * size
+    size = np.maximum(np.abs(payoff_bounds[:, 0]), float(scale_of(game)))
+    allowed = tolerance * np.array(units) + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
-    numbers = regret, bound, coverage, method, allowed, at_stake, rounding
+    numbers = regret, bound, coverage, method, allowed, np.array(units), rounding
     proof = Certificate(*numbers, payoff=payoff, scope=oracles.claim_scope(game))
     atoms = np.where((weights > 0)[..., None], action_grid, np.nan)
     ends = (np.nanmin(atoms, axis=1), np.nanmax(atoms, axis=1))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy import ndarray
 
-from rivalry.certificates.stake import payoff_units
+from rivalry.certificates.units import payoff_units
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.game import Game, Record, jacobian, own_gradients
 from rivalry.core.method import Finish

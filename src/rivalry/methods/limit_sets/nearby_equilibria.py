@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Array
 from numpy import ndarray
 
-from rivalry.certificates.stake import measured
+from rivalry.certificates.units import measured
 from rivalry.core.game import Game
 from rivalry.core.method import ENDINGS, BaseMethod, take_step
 from rivalry.core.oracles import payoff_scale

@@ -1,7 +1,8 @@
-"""What is at stake: words do not follow the unit of payoffs, penalties, or what a player does not choose."""
+"""Units of gains: words do not follow the unit of payoffs, penalties, or what a player does not choose."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import equinox as eqx
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.certificates import stake
+from rivalry.certificates import units
 from rivalry.certificates.certify import certificate
-from rivalry.certificates.stake import Scales, payoff_units, stake_at
+from rivalry.certificates.units import _factors_beside, payoff_units, unit_at
 from rivalry.core.batched_games import Together
 from rivalry.core.oracles import Response
 from rivalry.core.space import Box, Simplex
@@ -23,9 +24,9 @@ pytestmark = pytest.mark.mostly_slow
 
 @pytest.mark.default
 def test_moves_beyond_the_largest_number_are_infinite_without_a_warning() -> None:
-    each = np.zeros((1, 2))
-    scales = Scales(each, each, each, each, np.array([[True, False]]))
-    assert scales.amounts(np.array([710.0, 710.0])).tolist() == [np.inf, 710.0]
+    beside = _factors_beside(1e308, np.array([1e-308, 1e-300, 1e300, np.finfo(float).max]))
+    assert np.all(beside[1] > 0)
+    assert np.all(beside[0] <= 1e308)
 
 
 class Penalised(eqx.Module):
@@ -261,14 +262,25 @@ class Loss(eqx.Module):
 @pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0, 8.0])
 def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
     """Within a factor of ten of what the side that loses less can lose, and never above it."""
-    for peak in (0.0, 0.1, 0.37, 0.5, 1.0):
+    for peak in (0.1, 0.37, 0.5):
         game = Loss(*(jnp.full(2, value) for value in (peak, power, 1.0, 0.0)))
         own = certificate(game, jnp.full((2, 1), peak)).at_stake
-        milder = min(peak, 1.0 - peak) ** power  # beside a peak at an end all choices are dominated
+        milder = min(peak, 1.0 - peak) ** power
         assert milder / 10 <= own[0] <= milder * 1.001, peak
 
 
-def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_beside_a_peak_at_an_end_losses_count_at_the_middle_of_the_distances(power: float) -> None:
+    """A range may be as wide as one likes: its whole width tells nothing of ordinary choices."""
+    for peak in (0.0, 1.0):
+        game = Loss(*(jnp.full(2, value) for value in (peak, power, 1.0, 0.0)))
+        own = certificate(game, jnp.full((2, 1), peak)).at_stake
+        np.testing.assert_allclose(own, 2.0 ** (-20 * power), rtol=1e-3)
+
+
+def test_losses_count_up_to_a_gap_of_ruinous_choices() -> None:
+    """From 0.5 the gap is met at a distance of an eighth, and a sixteenth loses 1/256."""
+
     class Gap(eqx.Module):
         space = Box.interval(0.0, 1.0, players=1)
 
@@ -276,7 +288,7 @@ def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
             z = x[:, 0]
             return -((z - 0.5) ** 2) - jnp.where((z > 0.62) & (z < 0.64), 1e6, 0.0)
 
-    np.testing.assert_allclose(certificate(Gap(), [[0.5]]).at_stake, 0.25, rtol=1e-3)
+    np.testing.assert_allclose(certificate(Gap(), [[0.5]]).at_stake, 1 / 256, rtol=1e-3)
 
 
 def test_on_a_simplex_the_side_without_a_penalty_counts() -> None:
@@ -365,24 +377,8 @@ def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range(
     for high in (1e4, 1e8, 1e12):
         ends, smallest = (jnp.full((2, 2), end) for end in (high, 1e-25))
         game = Ruled(payoffs, rv.Box(jnp.zeros((2, 2)), ends, ("log", "log"), smallest))
-        stated = stake_at(game, jnp.zeros((2, 2)), 0, Response(np.zeros(2), 0.0, 0.0, "exact", "idle"))
-        assert stated.choice == pytest.approx(1.5, rel=1e-6)
-
-
-def test_the_effect_of_play_counts_for_a_hundredth() -> None:
-    """Own choice moves a payoff by a few units, the rival by tens: a gain of 2e-6 remains a gain."""
-
-    def payoffs(x: jax.Array) -> jax.Array:
-        own, rival = x[:, 0], x[::-1, 0]
-        return -((own - 0.5) ** 2) + 20.0 * rival
-
-    game = Ruled(payoffs, rv.Box.interval(0.0, 1.0, players=2))
-    stated = stake_at(
-        game, np.full((2, 1), 0.5), 0, Response(np.array([0.5]), 10.0, 10.0, "exact", "closed form")
-    )
-    assert 0.01 * stated.play < stated.choice < stated.play
-    near = certificate(game, np.array([[0.5], [0.5 + 2e-6**0.5]]))
-    assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
+        stated = unit_at(game, jnp.zeros((2, 2)), 0, Response(np.zeros(2), 0.0, 0.0, "exact", "idle"))
+        assert stated.size == pytest.approx(1.5, rel=1e-6)
 
 
 def test_a_gain_that_is_not_visible_in_choices_is_measured_by_own_choice() -> None:
@@ -426,16 +422,102 @@ def test_gains_are_printed_beside_the_payoff_of_the_player_who_gains() -> None:
     assert "regret 0.36 of a payoff of 0.28, bound" in repr(certificate(game, jnp.array([[1.4], [1.4]])))
 
 
-def test_a_certificate_measures_each_stake_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search, its bound and the word use one stake per player and best response."""
+def test_a_certificate_measures_each_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search, its bound and the word use one unit per player and best response."""
     measured = []
 
     def counting(game: Any, x: Any, player: int, response: Response) -> Any:
         measured.append((player, response.strategy.tobytes()))
-        return stake_at(game, x, player, response)
+        return unit_at(game, x, player, response)
 
-    monkeypatch.setattr(stake, "stake_at", counting)
+    monkeypatch.setattr(units, "unit_at", counting)
     game = Ruled(lambda x: -((x[:, 0] - 0.4) ** 2), rv.Box.interval(0.0, 1.0, players=2))
     certificate(game, np.full((2, 1), 0.3), proof=True)
     assert {player for player, _ in measured} == {0, 1}
     assert len(measured) == len(set(measured))
+
+
+@pytest.mark.default
+def test_only_what_rivals_play_counts() -> None:
+    """Of a payoff of 1e9 that one rival in a million causes, the choice against the others is the unit."""
+    game = rv.games.matrix([[1.0, 1e9], [0.0, 0.0]], np.zeros((2, 2)))
+    rare = np.array([[0.5, 0.5], [1 - 1e-6, 1e-6]])
+    np.testing.assert_allclose(certificate(game, rare).at_stake[0], 1.0)
+    often = np.array([[0.5, 0.5], [0.25, 0.75]])
+    np.testing.assert_allclose(certificate(game, often).at_stake[0], 1e9)
+
+
+def huge_table(draw: np.random.Generator) -> tuple[np.ndarray, list[list[list[Fraction]]]]:
+    """Return payoffs ``[player action action]`` of small whole numbers but one of 10^k, and in fractions."""
+    sizes = draw.integers(2, 5, size=2)
+    table = draw.integers(-5, 6, size=(2, *sizes)).astype(float)
+    where = tuple(draw.integers(table.shape))
+    table[where] = draw.choice([-1.0, 1.0]) * 10.0 ** draw.integers(1, 16)
+    exact = [[[Fraction(float(pay)) for pay in row] for row in own] for own in table]
+    return table, exact
+
+
+def exact_gains(
+    exact: list[list[list[Fraction]]], profile: tuple[int, ...]
+) -> list[tuple[Fraction, Fraction]]:
+    """Return per player the largest gain at a pure profile, and the largest loss of a choice against it."""
+    row, column = profile
+    first = [exact[0][action][column] for action in range(len(exact[0]))]
+    second = exact[1][row]
+    return [
+        (max(first) - first[row], max(first) - min(first)),
+        (max(second) - second[column], max(second) - min(second)),
+    ]
+
+
+@pytest.mark.parametrize(("seed", "count"), [(1, 300)])
+def test_no_word_is_above_the_exact_gain_of_tables_with_a_huge_payoff(seed: int, count: int) -> None:
+    """Regrets in fractions at all pure profiles: a gain of 1 or more is no rounding and no small part."""
+    for number in range(count):
+        table, exact = huge_table(np.random.default_rng([seed, number]))
+        game = rv.games.matrix(payoffs=table)
+        for profile in np.ndindex(*table.shape[1:]):
+            gains = exact_gains(exact, profile)
+            found = certificate(game, game.pure(*profile))
+            is_equilibrium = all(gain == 0 for gain, _ in gains)
+            assert (found.claim == "equilibrium") == is_equilibrium, (number, profile)
+            if found.claim == "approximate equilibrium":
+                assert all(100 * gain <= loss for gain, loss in gains), (number, profile)
+            else:
+                assert is_equilibrium or found.claim == "not an equilibrium", (number, profile)
+
+
+class Steep(eqx.Module):
+    """A small loss of player 0 from 1/2, beside a payoff that the other's choice causes near its best one."""
+
+    size: Any
+    power: float = eqx.field(static=True)
+    end: float = eqx.field(static=True)
+
+    space = Box.interval(0.0, 2.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        own, rival = x[:, 0]
+        return jnp.array(
+            [
+                -(jnp.abs(own - 0.5) ** self.power) + self.size * (rival * rival - self.end**2),
+                -((rival - self.end) ** 2),
+            ]
+        )
+
+
+@pytest.mark.parametrize(("seed", "count"), [(1, 200)])
+def test_no_rounding_of_choices_hides_a_gain_of_own_choice(seed: int, count: int) -> None:
+    """The gain of player 0 is known exactly, whatever the size of what its rival does to its payoff."""
+    false = []
+    for number in range(count):
+        draw = np.random.default_rng([seed, number])
+        power, end = float(draw.choice([1.0, 2.0])), float(draw.choice([0.7, 1.0, 1.3]))
+        size, away = 10.0 ** draw.uniform(2, 14), 10.0 ** draw.uniform(-5, -1)
+        found = certificate(Steep(jnp.asarray(size), power, end), np.array([[0.5 + away], [end]]))
+        gain = away**power
+        if found.claim == "equilibrium" and gain > 1e-6 * 0.5**power * 1.01:
+            false.append((number, found))
+        if found.claim == "approximate equilibrium" and gain > 0.01 * 0.5**power * 1.01:
+            false.append((number, found))
+    assert false == []

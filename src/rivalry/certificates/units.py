@@ -1,0 +1,467 @@
+"""Units of gains: what a player would lose by another ordinary choice while its rivals do what they do.
+
+A tolerance needs a unit. The range of payoffs is none: a ruinous strategy, a penalty that states a budget, a
+payoff that only rivals could cause would stretch it until any gain is small beside it. So only differences
+between payoffs of the player's own choices enter, and only against strategies that its rivals play. Adding a
+constant to payoffs does not change a unit, and it is proportional to the unit of payoffs.
+
+- Of finitely many actions: against each draw of the rivals' actions, the largest loss against the best action
+  before a leap to ruin, by a factor of more than `RUIN`; then the median over the draws.
+- Of amounts in a box: along each axis, from the best response, at distances that halve, the largest loss
+  before losses grow more than `STEEPER` times as fast as they did. The milder direction counts, since a wide
+  range stretches the other. Where a best response is at an end of the range, the range is no yardstick: the
+  median over the distances counts, and only if no other axis has two directions.
+- Of shares: along the lines through the corners, likewise; their range is natural, so that one direction is
+  enough. Payoffs that are linear in all shares are those of finitely many actions.
+
+Where no choice loses anything the unit is 0, and only rounding is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from rivalry.core.array_games import stateless_tables
+from rivalry.core.batched_games import Together, per_game
+from rivalry.core.game import Game, scale, scale_of
+from rivalry.core.game import scales as payoff_scales
+from rivalry.core.oracles import Response, payoff_scale, to_finite
+from rivalry.core.payoffs import WithScales, as_stated, payoffs, payoffs_at, payoffs_of, pure_payoffs
+from rivalry.core.reparametrisation import Unconstrained
+from rivalry.core.space import Box, Mixtures, Simplex
+from rivalry.core.tolerances import ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
+from rivalry.runtime.jax import floats, jax, put
+
+DISTANCES = 2.0 ** np.arange(-40, 1)  # as fractions of a range, which may be far wider than good choices
+DRAWS = 256  # of the rivals' actions, where their supports have more
+STRATEGIES = 32  # of a player with too many pure strategies to list, and draws of the rivals' ones
+AXES = 8  # of a player with more, only this many are moved
+FEW_CORNERS = 2**8  # of strategy spaces, where payoffs are tested to be linear
+SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
+
+
+class Unit(NamedTuple):
+    """The unit of a player's gains, in units of payoff, and the best payoff met while it was measured."""
+
+    size: float
+    best: float
+
+
+class GameAtProfile:
+    """A game at a profile ``[player axis]``, with its payoffs and units of gains, computed once."""
+
+    def __init__(self, game: Game, x: Any) -> None:
+        self.game, self.x = game, x
+        self._units = dict[Any, Unit]()
+
+    @cached_property
+    def payoffs(self) -> ndarray:
+        """Payoffs at the profile, ``[player]``."""
+        return payoffs(self.game, self.x)
+
+    def unit(self, player: int, response: Response) -> Unit:
+        """Return `unit_at`, computed once per player and best response."""
+        key = player, np.asarray(response.strategy).tobytes()
+        if key not in self._units:
+            self._units[key] = unit_at(self.game, self.x, player, response)
+        return self._units[key]
+
+
+def unit_at(game: Game, x: object, player: int, response: Response) -> Unit:
+    """Return the unit of gains of ``player``, given its best response to the others at ``x``."""
+    (unit,) = units_at(Together([game]), floats(x)[None], player, [response])
+    return unit
+
+
+def units_at(games: Together, x: ndarray, player: int, responses: Sequence[Response]) -> list[Unit]:
+    """Return `unit_at` of several games at ``x [game player axis]``."""
+    kind = games.games[0]
+    best_profiles = np.array(x)
+    best_profiles[:, player] = [response.strategy for response in responses]
+    if isinstance(kind, Unconstrained):  # logarithms would stretch the neighbourhood of zero
+        games, best_profiles = _in_amounts(games, best_profiles)
+        return _units_along_axes(games, best_profiles, player)
+    if pure_payoffs.knows(kind):
+        rows = zip(games.games, x, responses, strict=True)
+        return [Unit(_unit_of_actions(game, at, player), response.payoff) for game, at, response in rows]
+    if isinstance(kind.space, Box):
+        return _units_along_axes(games, best_profiles, player)
+    if not isinstance(kind.space, Simplex):
+        return _units_of_strategies(games, x, best_profiles, player)
+    units = _units_along_axes(games, best_profiles, player)
+    for number, (game, profile, best) in enumerate(zip(games.games, x, best_profiles, strict=True)):
+        table = _table_of_linear(game, np.stack([profile, best]))
+        if table is not None:
+            size = _unit_of_table(table[player], profile, player, game.space.sizes)
+            units[number] = Unit(size, units[number].best)
+    return units
+
+
+def _in_amounts(games: Together, x: ndarray) -> tuple[Together, ndarray]:
+    """Return the games whose coordinates were changed, and the amounts of profiles ``[game player axis]``."""
+    pairs = zip(games.games, x, strict=True)
+    amounts = np.stack([np.asarray(game.constrain(put(profile))) for game, profile in pairs])
+    return Together([game.game for game in games.games], games.part), amounts
+
+
+# Finitely many actions
+
+
+def _unit_of_actions(game: Any, x: ndarray, player: int) -> float:
+    """Return the unit of a player of a finite game at mixed strategies ``x [player action]``."""
+    sizes = tuple(game.space.sizes)
+    rivals, weights = _rivals_actions(x, player, sizes)
+    own = np.arange(sizes[player])
+    actions = np.repeat(rivals, len(own), axis=0)
+    actions[:, player] = np.tile(own, len(rivals))
+    pays = pure_payoffs(game, actions)[:, player].reshape(len(rivals), len(own))
+    return _median(_ordinary_losses(pays), weights)
+
+
+def _unit_of_table(table: ndarray, x: ndarray, player: int, sizes: tuple[int, ...]) -> float:
+    """Return the unit of a player with payoffs ``table [action ..]`` at shares ``x [player action]``."""
+    rivals, weights = _rivals_actions(x, player, sizes)
+    pays = np.moveaxis(table, player, -1)[tuple(np.delete(rivals, player, axis=1).T)]
+    return _median(_ordinary_losses(pays), weights)
+
+
+def _rivals_actions(x: ndarray, player: int, sizes: tuple[int, ...]) -> tuple[ndarray, ndarray]:
+    """Return actions ``[draw player]`` that rivals play at ``x``, and their weights; 0 for the player.
+
+    They are all of the rivals' supports, or random ones where these have more than `DRAWS`.
+    """
+    supports = [np.flatnonzero(x[rival, :size] > 0) for rival, size in enumerate(sizes)]
+    supports[player] = np.zeros(1, int)
+    if np.prod([len(support) for support in supports], dtype=float) <= DRAWS:
+        places = np.indices([len(support) for support in supports]).reshape(len(sizes), -1)
+        actions = np.stack([support[row] for support, row in zip(supports, places, strict=True)], axis=1)
+        weights = np.ones(len(actions))
+        for rival in range(len(sizes)):
+            if rival != player:
+                weights *= x[rival, actions[:, rival]]
+        return actions, weights
+    random = np.random.default_rng(1)
+    columns = [
+        random.choice(support, size=DRAWS, p=x[rival, support] / x[rival, support].sum())
+        if rival != player
+        else np.zeros(DRAWS, int)
+        for rival, support in enumerate(supports)
+    ]
+    return np.stack(columns, axis=1), np.ones(DRAWS)
+
+
+def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, player: int) -> list[Unit]:
+    """Return the units of players with finitely many pure strategies that are no table of actions."""
+    profiles = []
+    for game, profile, best in zip(games.games, x, best_profiles, strict=True):
+        rivals = profile[None]
+        if isinstance(game.space, Mixtures):
+            rivals = game.space.pure_strategies(profile, STRATEGIES)
+        own = np.concatenate([best[player][None], np.asarray(game.space.grid(player, STRATEGIES))])
+        rows = np.repeat(rivals[:, None], len(own), axis=1)
+        rows[:, :, player] = own
+        profiles.append(rows)
+    array = np.stack(profiles)  # [game draw strategy player axis]
+    pays = payoffs_of(games, array.reshape(len(array), -1, *array.shape[3:]), player)
+    at_profile = np.concatenate([x[:, None], best_profiles[:, None]], axis=1)
+    best_pays = _largest(payoffs_of(games, at_profile, player))
+    losses = [_ordinary_losses(row) for row in pays.reshape(array.shape[:3])]
+    return [
+        Unit(_median(row, np.ones(len(row))), float(best))
+        for row, best in zip(losses, best_pays, strict=True)
+    ]
+
+
+def _ordinary_losses(pays: ndarray) -> ndarray:
+    """Return the largest ordinary loss ``[draw]`` of payoffs ``[draw action]`` against the best one."""
+    return np.array([_ordinary(row) for row in _losses(_largest(pays)[:, None], pays)])
+
+
+def _ordinary(losses: ndarray) -> float:
+    """Return the largest of some losses, in no order, before the first leap by more than `RUIN`.
+
+    Equal losses, and any beyond the leap, change nothing.
+
+    >>> _ordinary(np.array([0.0, 3.0, 1.0, 2.0])), _ordinary(np.array([1.0, 0.0, 1e13, 1e13, 1e13]))
+    (3.0, 1.0)
+    """
+    ranked = np.sort(losses[(losses > 0) & np.isfinite(losses)])
+    leaps = ranked[1:] > RUIN * ranked[:-1]
+    below = ranked[: int(np.argmax(leaps)) + 1] if leaps.any() else ranked
+    return float(np.max(below, initial=0.0))
+
+
+def _median(numbers: ndarray, weights: ndarray) -> float:
+    """Return the lower weighted median of some numbers.
+
+    >>> _median(np.array([5.0, 1.0, 3.0]), np.array([0.3, 0.4, 0.3]))
+    3.0
+    """
+    order = np.argsort(numbers)
+    below = np.cumsum(weights[order])
+    return float(numbers[order][np.searchsorted(below, below[-1] / 2)])
+
+
+def _table_of_linear(game: Any, tested: ndarray) -> ndarray | None:
+    """Return payoffs ``[player action ..]`` of a game whose payoffs are linear in all shares, and else None.
+
+    They are tested at ``tested [row player axis]`` and at random profiles.
+    """
+    space = game.space
+    sizes = tuple(space.sizes)
+    if space.min_share > 0 or np.prod(sizes, dtype=float) > FEW_CORNERS:
+        return None
+    actions = np.indices(sizes).reshape(len(sizes), -1)
+    corners = np.stack([np.eye(space.shape[1])[indices] for indices in actions], axis=1)
+    weights = np.random.default_rng(2).dirichlet(np.ones(len(corners)), STRATEGIES)
+    rows = np.concatenate([corners, np.tensordot(weights, corners, axes=1), tested])
+    pays = np.concatenate([payoffs_of(Together([game]), rows[None], p) for p in range(len(sizes))])
+    tables = pays[:, : len(corners)]
+    chances = np.ones((len(rows), 1))
+    for player, size in enumerate(sizes):
+        chances = (chances[:, :, None] * rows[:, player, None, :size]).reshape(len(rows), -1)
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        error = np.abs(pays - tables @ chances.T) - ROUNDING * (np.abs(tables) @ chances.T)
+    return tables.reshape(-1, *sizes) if np.all(error <= 0) else None
+
+
+# Amounts and shares
+
+
+def _units_along_axes(games: Together, best_profiles: ndarray, player: int) -> list[Unit]:
+    """Return units ``[game]`` from losses along the axes of a box or towards the corners of a simplex."""
+    changes, pays = _changes_along_axes(games, best_profiles, player)
+    best_pays = _largest(pays)
+    # losses up to a gain that the search of the best response has missed are none
+    missed = np.maximum(best_pays - pays[:, 0], 0.0)
+    losses = _above_noise(-changes, pays[:, 0], missed)
+    unit_of_losses = _in_box if isinstance(games.games[0].space, Box) else _among_shares
+    return [Unit(unit_of_losses(rows), float(best)) for rows, best in zip(losses, best_pays, strict=True)]
+
+
+def _choice_ranges(games: Together, x: ndarray) -> ndarray:
+    """Return the largest ordinary changes of payoffs by own choices, ``[game player]``, at profiles ``x``."""
+    if isinstance(games.games[0], Unconstrained):
+        games, x = _in_amounts(games, x)
+    ranges = np.zeros(x.shape[:2])
+    for player in range(x.shape[1]):
+        if isinstance(games.games[0].space, Box | Simplex):
+            changes, pays = _changes_along_axes(games, x, player)
+            sizes = _above_noise(np.abs(changes), pays[:, 0], np.zeros(len(x)))
+            ranges[:, player] = [_ordinary(_last(rows).max(axis=1, initial=0.0)) for rows in sizes]
+        else:
+            here = [Response(profile[player], -np.inf, np.inf, "lower bound", "") for profile in x]
+            ranges[:, player] = [unit.size for unit in units_at(games, x, player, here)]
+    return ranges
+
+
+def _in_box(losses: ndarray) -> float:
+    """Return the unit of amounts from their losses ``[axis side distance]``."""
+    milder = _last(losses).min(axis=1)
+    if np.any(milder > 0):
+        return _ordinary(milder)
+    sides = losses.reshape(-1, len(DISTANCES))
+    return _ordinary(np.array([np.nanmedian(side) for side in sides if np.isfinite(side).any()]))
+
+
+def _among_shares(losses: ndarray) -> float:
+    """Return the unit of shares from their losses ``[corner side distance]``."""
+    return _ordinary(np.array([_of_shares(*sides) for sides in losses]))
+
+
+def _of_shares(down: ndarray, up: ndarray) -> float:
+    """Return the larger of the last losses of two sides; of unlike sides, that of the milder one."""
+    both = np.flatnonzero((down > 0) & (up > 0))
+    ends = _last(np.stack([down, up]))
+    # the last distance may be cut by the end of the space
+    if len(both) > 1:
+        pair = np.array([down[both[-2]], up[both[-2]]])
+        if pair.max() > UNLIKE * pair.min():
+            return float(ends[int(np.argmin(pair))])
+    return float(ends.max())
+
+
+def _changes_along_axes(games: Together, x: ndarray, player: int) -> tuple[ndarray, ndarray]:
+    """Return changes of payoff ``[game axis side distance]`` by moves from ``x``, and payoffs ``[game row]``.
+
+    The first payoff is that at ``x``. Where the space allows no move the change is no number.
+    """
+    spaces = [game.space for game in games.games]
+    moves_of = _moves_in_box if isinstance(spaces[0], Box) else _moves_of_shares
+    moves = [moves_of(space, profile, player) for space, profile in zip(spaces, x, strict=True)]
+    axes = max(map(len, moves))
+    strategies = np.repeat(x[:, None, player], axes * 2 * len(DISTANCES), axis=1)
+    for rows, moved in zip(strategies, moves, strict=True):
+        rows[: moved[..., 0].size] = moved.reshape(-1, x.shape[2])
+    profiles = np.repeat(x[:, None], 1 + strategies.shape[1], axis=1)
+    profiles[:, 1:, player] = strategies
+    pays = payoffs_of(games, profiles, player)
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        changes = np.where(np.isfinite(pays[:, 1:]), pays[:, 1:] - pays[:, :1], -np.inf)
+    stays = np.all(strategies == x[:, None, player], axis=2)
+    changes = np.where(stays, np.nan, changes)
+    return changes.reshape(len(x), axes, 2, len(DISTANCES)), pays
+
+
+def _above_noise(losses: ndarray, payoff: ndarray, missed: ndarray) -> ndarray:
+    """Return the steady losses ``[game axis side distance]`` above rounding of a payoff ``[game]``."""
+    noise = 2 * ROUNDING * np.abs(payoff) + missed
+    with np.errstate(invalid="ignore"):  # of moves that the space does not allow
+        return _steady(np.where(losses <= noise[:, None, None, None], 0.0, losses))
+
+
+def _steady(losses: ndarray) -> ndarray:
+    """Return the largest losses ``[.. distance]`` so far while they grow steadily, and no number beyond.
+
+    Losses that grow more than `STEEPER` times as fast as they did have reached ruinous choices. The first
+    loss may be of any size.
+    """
+    largest = np.maximum.accumulate(np.nan_to_num(losses, posinf=np.inf), axis=-1)
+    before = np.zeros(losses.shape)
+    before[..., 1:] = largest[..., :-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.where(before > 0, largest / before, np.inf)
+    allowed = np.full(losses.shape, np.inf)
+    known = np.isfinite(growth[..., :-1])
+    allowed[..., 1:] = np.where(known, STEEPER * np.clip(growth[..., :-1], *USUAL_GROWTH), np.inf)
+    ruinous = np.isinf(largest) | ((before > 0) & (growth > allowed))
+    is_beyond = np.isnan(losses) | np.logical_or.accumulate(ruinous, axis=-1)
+    return np.where(is_beyond, np.nan, largest)
+
+
+def _last(losses: ndarray) -> ndarray:
+    """Return the largest loss ``[..]`` of losses ``[.. distance]``; 0 where there is none."""
+    return np.max(np.nan_to_num(losses), axis=-1, initial=0.0)
+
+
+def _moves_in_box(space: Box, x: ndarray, player: int) -> ndarray:
+    """Return strategies ``[axis side distance axis]`` in which one amount falls and rises.
+
+    Amounts on logarithmic axes move by factors, over the range of usual ones.
+    """
+    axes = np.flatnonzero(space.free(player))
+    axes = axes[:: -(-len(axes) // AXES) or 1]
+    usual = space.usual if space.reparametrised else space
+    ends = np.stack([floats(end)[player] for end in (space.low, usual.low, usual.high, space.high)])
+    threshold = 0.0 if space.zero_threshold is None else floats(space.zero_threshold)
+    smallest = np.maximum(np.broadcast_to(threshold, space.shape)[player], 1e-300)
+    strategies = np.broadcast_to(x[player], (len(axes), 2, len(DISTANCES), len(x[player]))).copy()
+    for number, axis in enumerate(axes):
+        amount, (low, start, stop, high) = x[player, axis], ends[:, axis]
+        if space.kinds[axis] == "log":
+            beside = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]))
+        else:
+            beside = _places_beside(amount, low, high, stop - start)
+        strategies[number, :, :, axis] = beside
+    return strategies
+
+
+def _factors_beside(amount: float, ends: ndarray) -> ndarray:
+    """Return the amounts ``[side distance]`` beside one, on the logarithms of the ends of `_moves_in_box`."""
+    low, start, stop, high = np.log(ends)
+    place = np.log(amount) if amount > 0 else low
+    # zero is infinitely far from all other amounts: moves from there begin at the least usual one
+    origin, low = (start, start) if place <= low else (place, low)
+    places = _places_beside(origin, low, high, stop - start)
+    with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
+        return np.where(places == origin, amount, np.exp(places))
+
+
+def _places_beside(place: float, low: float, high: float, width: float) -> ndarray:
+    """Return places ``[side distance]`` beside one; where an end is nearer than half the distance, itself."""
+    room = np.array([[place - low], [high - place]])
+    steps = np.where(room > width * DISTANCES / 2, np.minimum(width * DISTANCES, room), 0.0)
+    return place + np.array([[-1.0], [1.0]]) * steps
+
+
+def _moves_of_shares(space: Simplex, x: ndarray, player: int) -> ndarray:
+    """Return strategies ``[corner side distance axis]`` away from every corner and towards it."""
+    strategy = x[player]
+    size, smallest = space.sizes[player], float(space.min_share)
+    strategies = np.broadcast_to(strategy, (size, 2, len(DISTANCES), len(strategy))).copy()
+    for corner in range(size):
+        towards = np.full(size, smallest)
+        towards[corner] = 1.0 - smallest * (size - 1)
+        gap = max(towards[corner] - strategy[corner], 1e-300)
+        # away from the corner until its share is the smallest
+        room = np.array([[min((strategy[corner] - smallest) / gap, 1.0)], [1.0]])
+        steps = np.where(room > DISTANCES / 2, np.minimum(DISTANCES, room), 0.0) * np.array([[-1.0], [1.0]])
+        strategies[corner, :, :, :size] += steps[..., None] * (towards - strategy[:size])
+    return strategies
+
+
+def _losses(best: ndarray, pays: ndarray) -> ndarray:
+    """Return by how much payoffs are below the best; 0 within rounding, infinite where not finite."""
+    with np.errstate(invalid="ignore"):
+        losses = best - pays
+        losses = np.where(losses > ROUNDING * (np.abs(pays) + np.abs(best)), losses, 0.0)
+    return np.where(np.isfinite(pays), losses, np.inf)
+
+
+def _largest(pays: ndarray) -> ndarray:
+    """Return the largest finite payoff of every row, ``[row]``; minus infinity where there is none."""
+    return np.max(np.where(np.isfinite(pays), pays, -np.inf), axis=1)
+
+
+# Units of gradients and searches
+
+
+def payoff_units(games: Together, x: ndarray) -> ndarray:
+    """Return the unit in which gradients are measured, ``[game player]``, at profiles ``[game player axis]``.
+
+    The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
+    that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors. In a finite
+    game it is the largest payoff range of the player's actions, independent of the profile and of a constant.
+    """
+    games = games.of([as_stated(game) for game in games.games])
+    largest_scales = scales(games)[:, None]
+    if pure_payoffs.knows(games.games[0]):
+        tables = [stateless_tables(to_finite(game)) for game in games.games]
+        units = np.array(
+            [[np.ptp(payoff_array, axis=p).max() for p, payoff_array in enumerate(table)] for table in tables]
+        )
+        return np.where(units > 0, units, largest_scales)
+    sizes, ranges = np.abs(payoffs_at(games, x)), _choice_ranges(games, x)
+    has_scale = payoff_scale.knows(games.games[0])
+    small = np.maximum(ranges, 1e-4 * sizes)
+    units = np.where(ranges >= SMALL * largest_scales, largest_scales, small) if has_scale else small
+    return np.where(units > 0, units, largest_scales)
+
+
+def scales_around(game: Any) -> ndarray:
+    """Return the payoff scale of every player, ``[player]``: as the game states it, or around the middle."""
+    if payoff_scale.knows(game):
+        return payoff_scales(game)
+    space: Any = game.space
+    if isinstance(space, Box):
+        usual = space.usual
+        low, high = (np.asarray(space.unconstrain(end)) for end in (usual.low, usual.high))
+        middle = space.constrain(low + (high - low) / 2)
+    else:
+        middle = space.sample(jax.random.key(0))
+    return np.asarray(measured([game], np.asarray(middle)[None])[0].scales)
+
+
+def measured(games: Sequence[Any], starts: ndarray) -> list[Any]:
+    """Return games of one form with the scales of their payoffs, measured at ``starts [game player axis]``.
+
+    A scale is the payoff range of the player's choice at its start, 1 where the choice changes nothing.
+    """
+    ranges = _choice_ranges(Together(games), starts)
+    units = np.where(np.isfinite(ranges) & (ranges > 0), ranges, 1.0)
+    return [WithScales(game, put(unit)) for game, unit in zip(games, units, strict=True)]
+
+
+def scales(games: Together) -> ndarray:
+    """Return the largest payoff scale of every game, ``[game]``."""
+    if len(games) == 1 or not payoff_scale.knows(games.games[0]):
+        return np.array([scale(game) for game in games.games])
+    return _scales_together(games)
+
+
+_scales_together = per_game(scale_of, effort=0)
