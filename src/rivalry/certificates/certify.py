@@ -22,8 +22,15 @@ from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, is_agents, is_population
-from rivalry.core.oracles import Response, claim_scope, flow_certificate, separate_parts, shared_constraints
-from rivalry.core.payoffs import concrete_array, concrete_profile, payoffs, payoffs_at
+from rivalry.core.oracles import Response, claim_scope, flow_certificate, shared_constraints
+from rivalry.core.payoffs import (
+    checked_parts,
+    concrete_array,
+    concrete_profile,
+    payoffs,
+    payoffs_at,
+    payoffs_of,
+)
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import Box, visibly_apart
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
@@ -238,23 +245,20 @@ def _rounding_of_choices(
     """
     low, high = np.asarray(space.low), np.asarray(space.high)
     shift = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
-    pays, gains = [], []
-    for step in range(3):
-        moved = np.clip(x + step * shift, low, high)
-        pays.append(payoffs(game, concrete_profile(game, moved)))
-        best = np.empty(len(x))
-        for player in range(len(x)):
-            deviation = moved.copy()
-            deviation[player] = best_responses[player]
-            best[player] = payoffs(game, concrete_profile(game, deviation))[player]
-        gains.append(best - pays[-1])
-    return _change_by_rounding(gains), _change_by_rounding(pays)
+    moved = np.stack([np.clip(x + step * shift, low, high) for step in range(3)])
+    here, best = np.empty((2, 3, len(x)))
+    for player in range(len(x)):
+        deviations = moved.copy()
+        deviations[:, player] = best_responses[player]
+        rows = np.concatenate([moved, deviations])
+        here[:, player], best[:, player] = payoffs_of(Together([game]), rows[None], player).reshape(2, 3)
+    return _change_by_rounding(best - here), _change_by_rounding(here)
 
 
-def _change_by_rounding(values: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the linear change of values ``[player]`` by one step, from those after no, one and two steps."""
+def _change_by_rounding(values: np.ndarray) -> np.ndarray:
+    """Return the linear change ``[player]`` of values ``[step player]`` after no, one and two steps."""
     with np.errstate(invalid="ignore"):  # of infinite payoffs
-        once, twice = (np.abs(moved - values[0]) for moved in values[1:])
+        once, twice = np.abs(values[1:] - values[0])
         change = np.fmin(twice - once, 1.5 * once)
     return np.where(np.isfinite(change), np.maximum(change, 0.0), 0.0)
 
@@ -268,7 +272,7 @@ def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
     from rivalry.proofs.points import equilibrium_near
 
     # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
-    searchable = separate_parts(game) or all(few_axes(game, player) for player in range(len(x)))
+    searchable = checked_parts(game) or all(few_axes(game, player) for player in range(len(x)))
     if result.claim == "not an equilibrium" or not searchable:
         return result
     try:

@@ -23,7 +23,7 @@ from rivalry.core.oracles import (
     registered_response,
     search_points,
 )
-from rivalry.core.payoffs import concrete_profile, payoffs
+from rivalry.core.payoffs import checked_parts, concrete_profile, payoffs
 from rivalry.core.reparametrisation import (
     Unconstrained,
     constrain,
@@ -279,7 +279,7 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
     if rounding_error.knows(game):
         bound = response.bound + rounding_error(game, np.asarray(x), player)
         return response._replace(bound=bound, rounding="outward")
-    if parts := oracles.separate_parts(game):
+    if parts := checked_parts(game):
         return _outward_over_parts(game, parts, np.asarray(x), player, response)
     if not few_axes(game, player):
         return response._replace(
@@ -420,7 +420,9 @@ def nearest_response(
     start, end = (put(unconstrain(game, put(y))) for y in (x, deviation))
     flat = unconstrained_game(game)
     strategy, payoff = _climb_from(flat, start, put(player), put(SHORT_STEP * np.max(np.abs(end - start))))
-    climbed = np.asarray(constrain(game, start.at[player].set(strategy)))
+    moved = np.array(start)  # by NumPy: a single operation of JAX takes as long as all of the climb
+    moved[player] = strategy
+    climbed = np.asarray(constrain(game, put(moved)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
     if not lost <= SEARCH_TIE * unit or not np.any(visibly_apart(game.space, climbed, deviation)):
         return response

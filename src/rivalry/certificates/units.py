@@ -40,6 +40,7 @@ from rivalry.runtime.jax import floats, jax, put
 DISTANCES = 2.0 ** np.arange(-40, 1)  # as fractions of a range, which may be far wider than good choices
 DRAWS = 256  # of the rivals' actions, where their supports have more
 STRATEGIES = 32  # of a player with too many pure strategies to list, and draws of the rivals' ones
+FAR = 64  # strategies over the whole space, with which a best response is compared
 AXES = 8  # of a player with more, only this many are moved
 FEW_CORNERS = 2**8  # of strategy spaces, where payoffs are tested to be linear
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
@@ -161,20 +162,18 @@ def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, pl
     for game, profile, best in zip(games.games, x, best_profiles, strict=True):
         rivals = profile[None]
         if isinstance(game.space, Mixtures):
-            rivals = game.space.pure_strategies(profile, STRATEGIES)
+            rivals = np.concatenate([rivals, game.space.pure_strategies(profile, STRATEGIES)])
         own = np.concatenate([best[player][None], np.asarray(game.space.grid(player, STRATEGIES))])
         rows = np.repeat(rivals[:, None], len(own), axis=1)
         rows[:, :, player] = own
         profiles.append(rows)
-    array = np.stack(profiles)  # [game draw strategy player axis]
+    array = np.stack(profiles)  # [game draw strategy player axis], the first draw as at the profile
     pays = payoffs_of(games, array.reshape(len(array), -1, *array.shape[3:]), player)
-    at_profile = np.concatenate([x[:, None], best_profiles[:, None]], axis=1)
-    best_pays = _largest(payoffs_of(games, at_profile, player))
-    losses = [_ordinary_losses(row) for row in pays.reshape(array.shape[:3])]
-    return [
-        Unit(_median(row, np.ones(len(row))), float(best))
-        for row, best in zip(losses, best_pays, strict=True)
-    ]
+    units = []
+    for rows in pays.reshape(array.shape[:3]):
+        losses = _ordinary_losses(rows[1:] if len(rows) > 1 else rows)
+        units.append(Unit(_median(losses, np.ones(len(losses))), float(_largest(rows)[0])))
+    return units
 
 
 def _ordinary_losses(pays: ndarray) -> ndarray:
@@ -289,22 +288,28 @@ def _of_shares(down: ndarray, up: ndarray) -> float:
 def _changes_along_axes(games: Together, x: ndarray, player: int) -> tuple[ndarray, ndarray]:
     """Return changes of payoff ``[game axis side distance]`` by moves from ``x``, and payoffs ``[game row]``.
 
-    The first payoff is that at ``x``. Where the space allows no move the change is no number.
+    The first payoff is that at ``x``, the last ones are those of strategies over the whole space. Where the
+    space allows no move the change is no number.
     """
     spaces = [game.space for game in games.games]
     moves_of = _moves_in_box if isinstance(spaces[0], Box) else _moves_of_shares
     moves = [moves_of(space, profile, player) for space, profile in zip(spaces, x, strict=True)]
     axes = max(map(len, moves))
-    strategies = np.repeat(x[:, None, player], axes * 2 * len(DISTANCES), axis=1)
-    for rows, moved in zip(strategies, moves, strict=True):
+    count = axes * 2 * len(DISTANCES)
+    # strategies far away, in all axes at once, contradict a best response that is registered and wrong
+    grids = [np.asarray(space.grid(player, FAR)) for space in spaces]
+    far = [grid[:: -(-len(grid) // FAR)] for grid in grids]
+    strategies = np.repeat(x[:, None, player], count + max(map(len, far)), axis=1)
+    for rows, moved, distant in zip(strategies, moves, far, strict=True):
         rows[: moved[..., 0].size] = moved.reshape(-1, x.shape[2])
+        rows[count : count + len(distant)] = distant
     profiles = np.repeat(x[:, None], 1 + strategies.shape[1], axis=1)
     profiles[:, 1:, player] = strategies
     pays = payoffs_of(games, profiles, player)
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         changes = np.where(np.isfinite(pays[:, 1:]), pays[:, 1:] - pays[:, :1], -np.inf)
     stays = np.all(strategies == x[:, None, player], axis=2)
-    changes = np.where(stays, np.nan, changes)
+    changes = np.where(stays, np.nan, changes)[:, :count]
     return changes.reshape(len(x), axes, 2, len(DISTANCES)), pays
 
 

@@ -18,7 +18,7 @@ from rivalry.core.oracles import payoff_scale
 from rivalry.core.plain import attributes, register_plain
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Mixtures, Simplex, Space
-from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
+from rivalry.core.tolerances import OUTSIDE, ROUNDING, SHARES_SUM
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import compiled, floats, is_jax_array, jax, put
 
@@ -131,6 +131,27 @@ def payoffs_of(games: Together, profiles: ndarray, player: int) -> ndarray:
     rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
     batches = [_payoffs_of(games, profiles[:, indices], np.asarray(player)) for indices in rows]
     return np.concatenate(batches, axis=1)[:, :count]
+
+
+def checked_parts(game: Any) -> list[oracles.Summand]:
+    """Return `oracles.separate_parts` if payoffs are the sums that it declares, and else nothing.
+
+    Two random profiles are compared: the change of every payoff must be the weighted sum of its changes in
+    the parts. A payoff beside the parts, which does not depend on play, cancels.
+    """
+    parts = oracles.separate_parts(game)
+    if not parts:
+        return []
+    profiles = [np.asarray(game.space.sample(key)) for key in jax.random.split(jax.random.key(0))]
+    totals = np.stack([payoffs(game, put(x)) for x in profiles])
+    sums, sizes = np.zeros(totals.shape), np.abs(totals).max(axis=0)
+    for number, part in enumerate(parts):
+        for row, x in zip(sums, profiles, strict=True):
+            paid = payoffs(part.game, put(np.split(x, len(parts), axis=1)[number]))
+            row += part.weight * paid
+            sizes = sizes + abs(part.weight) * np.abs(paid)
+    error = np.abs((totals[1] - totals[0]) - (sums[1] - sums[0]))
+    return parts if np.all(error <= ROUNDING * sizes) else []
 
 
 def check_payoffs(game: object) -> None:

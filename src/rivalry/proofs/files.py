@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.oracles import separate_parts
+from rivalry.core.payoffs import checked_parts
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.proofs.arithmetic.operations import operations
@@ -101,7 +101,7 @@ class SmoothProof:
         ValueError
             For a proof that cannot be written as a file.
         """
-        if parts := separate_parts(self.game):
+        if parts := checked_parts(self.game):
             profiles_by_part = np.split(np.asarray(self.equilibria), len(parts), axis=2)
             documents = [
                 SmoothProof(part.game, np.unique(profiles, axis=0), self.complete, self.proved).document()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core import oracles
+from rivalry.core.payoffs import checked_parts
 from rivalry.core.space import visibly_apart
 from rivalry.proofs.arithmetic.matrices import negative_definite, regular
 from rivalry.proofs.arithmetic.operations import operations
@@ -137,7 +137,7 @@ def equilibrium_near(game: Game, x: ndarray) -> tuple[float | None, str]:
         For a game whose choices or payoffs have no interval form.
     """
     profile = floats(x)
-    if parts := oracles.separate_parts(game):
+    if parts := checked_parts(game):
         radii = []
         for part, choices in zip(parts, np.split(profile, len(parts), axis=1), strict=True):
             radius, reason = equilibrium_near(part.game, choices)

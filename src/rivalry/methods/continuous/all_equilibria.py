@@ -17,8 +17,7 @@ from rivalry.core.assumed_range import open_range
 from rivalry.core.game import Game, has_closed_form, require_continuity
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES
-from rivalry.core.oracles import separate_parts
-from rivalry.core.payoffs import TRACED
+from rivalry.core.payoffs import TRACED, checked_parts
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
@@ -134,7 +133,7 @@ class AllEquilibria(BaseLearner):
             jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
         except jax.errors.JAXTypeError as error:
             raise ValueError(f"payoffs: {TRACED}") from error
-        if self.where is None and (parts := separate_parts(game)):
+        if self.where is None and (parts := checked_parts(game)):
             names, _, games = zip(*parts, strict=True)
             return SeparateParts(game, tuple(self._searched(part) for part in games), names)
         if self.where is None:
@@ -260,7 +259,7 @@ class AllEquilibria(BaseLearner):
 
 def _games(game: Game) -> list[Any]:
     """The parts of a game, or the game itself without any."""
-    return [part.game for part in separate_parts(game)] or [game]
+    return [part.game for part in checked_parts(game)] or [game]
 
 
 def _rest_point(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
