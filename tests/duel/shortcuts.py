@@ -7,6 +7,7 @@ strategies, in games whose keys have unlike values per player, and of followers 
 """
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from rivalry.core import oracles, payoffs
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.dispatch import Oracle
 from rivalry.core.game import exchangeable_labels, own_payoff
-from rivalry.core.space import Simplex
+from rivalry.core.space import Box, Simplex
+from rivalry.families.extensive import Chance, Decision, Extensive
 from rivalry.families.precipice import Precipice
 from rivalry.population import oracles as populations
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
@@ -55,6 +57,8 @@ def _pays(game: Any, x: np.ndarray) -> np.ndarray:
 
 def _own(game: Any, player: int, x: np.ndarray, rng: Rng) -> np.ndarray:
     """Return `DEVIATIONS` strategies of a player ``[strategy axis]``, of all sizes, with ends among them."""
+    if not isinstance(game.space, Box | Simplex):
+        return np.asarray(game.space.grid(player, DEVIATIONS))
     one = referee.arena(game, referee.black_box(game))
     if one.simplex:
         return referee.candidates(one, x, player, rng)[:DEVIATIONS]
@@ -67,7 +71,9 @@ def _own(game: Any, player: int, x: np.ndarray, rng: Rng) -> np.ndarray:
 
 def _paid(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
     """Return payoffs of strategies ``[strategy axis]``, minus infinity where they are no numbers."""
-    return referee.at(referee.arena(game, referee.black_box(game)), x, player, own)
+    with np.errstate(all="ignore"):
+        values = referee.black_box(game)(x, player, own)
+    return np.where(np.isnan(values), -np.inf, values)
 
 
 def _above(values: np.ndarray, bound: float) -> float:
@@ -104,8 +110,9 @@ def responses(game: Any, x: np.ndarray, rng: Rng) -> Iterator[str]:
                 ("proved_response", own.strategy, own.payoff, max(own.bound, supremum), own.coverage)
             )
         if oracles.compiled_response.knows(game):
-            strategy, payoff = oracles.compiled_response(game, put(x), player)
-            found.append(("compiled_response", strategy, float(payoff), np.inf, "lower bound"))
+            strategies, pays = map(np.asarray, oracles.compiled_response(game, put(x), player))
+            for strategy, payoff in zip(strategies.reshape(-1, x.shape[1]), pays.ravel(), strict=True):
+                found.append(("compiled_response", strategy, float(payoff), np.inf, "lower bound"))
         for name, strategy, payoff, bound, coverage in found:
             (paid,) = _paid(game, x, player, np.asarray(strategy)[None])
             size = np.abs(values[np.isfinite(values)]).max()
@@ -274,9 +281,10 @@ def benchmarks(game: Any, x: np.ndarray, rng: Rng) -> Iterator[str]:
         found = oracles.profit_gain_bounds(game)
     except ValueError:
         return
-    joint = np.broadcast_to(np.asarray(found.joint, float), len(x)).sum()
-    rows = np.stack([_inside(game, rng) for _ in range(200)])
-    totals = np.array([_pays(game, row).sum() for row in rows])
+    everybody = oracles.base_game(game)
+    rows = np.stack([_inside(everybody, rng) for _ in range(200)])
+    totals = np.array([_pays(everybody, row).sum() for row in rows])
+    joint = np.broadcast_to(np.asarray(found.joint, float), len(rows[0])).sum()
     if (excess := _above(totals, float(joint))) and excess > 1e-6 * abs(joint):
         yield f"joint payoff {joint}, but a profile pays {excess:.3g} more together"
 
@@ -351,42 +359,79 @@ def contradictions(game: Any, rng: Rng, profiles: int = 2) -> Iterator[tuple[Ora
 
 
 def structures(form: Rng, rng: Rng) -> Setting:
-    """Draw a market with formulas, nests, owners, taxes or rationing, all of them unlike per firm."""
+    """Draw a market with formulas, nests, owners, taxes, rationing or entry, all of them unlike per firm."""
     n = int(form.integers(2, 4))
+    kind = pick(form, "prices", "quantities", "nests", "linear", "differentiated", "entry", "rationing")
     keys: dict[str, Any] = {"unit_cost": rng.uniform(0.5, 3, n).tolist()}
-    kind = pick(form, "prices", "quantities", "nests", "linear", "differentiated")
-    if kind == "prices":
-        tops = rng.uniform(15, 30, n)
-        keys["demand"] = {"price": [f"{top:.6f} - {' - '.join(f'q{j}' for j in range(n))}" for top in tops]}
-        keys["high"] = 20.0
-    elif kind == "quantities":
-        keys["demand"] = {
-            "quantity": [
-                f"{rng.uniform(6, 14):.6f} - 2*p{i}" + "".join(f" + 0.4*p{j}" for j in range(n) if j != i)
-                for i in range(n)
-            ]
-        }
-        keys["high"] = 8.0
-    elif kind == "nests":
-        keys |= {"demand": "logit", "quality": rng.uniform(1, 4, n).tolist()}
-        keys |= {"nests": [list(range(n - 1)), [n - 1]], "nesting": float(rng.uniform(0.1, 0.9))}
-        keys["taste_spread"] = float(rng.uniform(0.2, 1))
-    else:
-        keys |= {"demand": kind, "choice": "quantity", "convex_cost": rng.uniform(0, 2, n).tolist()}
+    if kind == "rationing":
+        keys |= {"choice": "price", "intercept": 10.0, "rationing": pick(form, "efficient", "proportional")}
+        keys["capacity"] = rng.uniform(1, 6, n).tolist()
+        return Setting("", "market", keys, ())
+    if kind == "entry":
+        keys |= {"fixed_cost": rng.uniform(0.5, 30, n).tolist(), "intercept": 20.0}
+        return Setting("", "market", keys, ())
+    keys |= _unlike_demand(kind, n, rng)
+    owned = pick(form, "owners", "ownership", "", "") if n > 2 else pick(form, "ownership", "", "")
+    firms = 2 if owned == "owners" else n
+    if kind in ("linear", "differentiated") and maybe(form, 0.5):
+        keys |= {"stages": [[0], list(range(1, firms))], "timing": "staged"}
+    if owned == "owners":
+        return Setting("", "market", keys | {"owners": [[0, 2], [1]], "cost_saving": 0.1}, ())
+    if owned == "ownership":
+        weights = np.eye(n) + rng.uniform(0, 0.4, (n, n))
+        return Setting("", "market", keys | {"ownership": weights.tolist()}, ())
     if maybe(form, 0.5):
-        keys["tax"] = {
-            "unit": rng.uniform(-0.3, 0.3, n).tolist(),
-            "ad_valorem": rng.uniform(0, 0.3, n).tolist(),
-            "profit": rng.uniform(0, 0.5, n).tolist(),
-        }
+        rates = {"unit": (-0.3, 0.3), "ad_valorem": (0, 0.3), "profit": (0, 0.5)}
+        keys["tax"] = {name: rng.uniform(*ends, n).tolist() for name, ends in rates.items()}
     elif maybe(form, 0.5):
         keys["tax"] = rng.uniform(0, 0.6, n).tolist()
-    if maybe(form, 0.5) and n > 2:
-        keys |= {"owners": [[0, 2], [1]], "cost_saving": float(rng.uniform(0, 0.2))}
-        keys.pop("tax", None)
-    elif maybe(form, 0.4):
-        keys["ownership"] = (np.eye(n) + rng.uniform(0, 0.4, (n, n))).tolist()
-    return Setting("", "market", keys, (), lists=True)
+    return Setting("", "market", keys, ())
+
+
+def _unlike_demand(kind: str, n: int, rng: Rng) -> dict[str, Any]:
+    """Return keys of demand with numbers of its own per firm."""
+    if kind == "prices":
+        sold = " - ".join(f"q{j}" for j in range(n))
+        return {"demand": {"price": [f"{top:.6f} - {sold}" for top in rng.uniform(15, 30, n)]}, "high": 20.0}
+    if kind == "quantities":
+        others = ["".join(f" + 0.4*p{j}" for j in range(n) if j != i) for i in range(n)]
+        texts = [f"{rng.uniform(6, 14):.6f} - 2*p{i}{others[i]}" for i in range(n)]
+        return {"demand": {"quantity": texts}, "high": 8.0}
+    if kind == "nests":
+        keys = {"demand": "logit", "quality": rng.uniform(1, 4, n).tolist()}
+        nests = {"nests": [list(range(n - 1)), [n - 1]], "nesting": float(rng.uniform(0.1, 0.9))}
+        return keys | nests | {"taste_spread": float(rng.uniform(0.2, 1))}
+    return {"demand": kind, "choice": "quantity", "convex_cost": rng.uniform(0, 2, n).tolist()}
+
+
+def tree(rng: Rng) -> Any:
+    """Return a random game in extensive form of two players and chance, three moves long."""
+    pays = rng.integers(-5, 6, (2, 2, 2, 2, 2))
+    known = bool(rng.integers(2))
+
+    def rules(history: tuple[Any, ...]) -> Any:
+        if not history:
+            return Chance({0: Fraction(1, 3), 1: Fraction(2, 3)})
+        if len(history) == 1:
+            return Decision(0, history, (0, 1))
+        if len(history) == 2:
+            return Decision(1, history if known else history[1:], (0, 1))
+        if len(history) == 3 and history[2] == 1:
+            return Decision(0, ("again", *history), (0, 1))
+        return tuple(int(pay) for pay in pays[(slice(None), *history, *[0] * (4 - len(history)))])
+
+    return Extensive.from_rules(rules)
+
+
+def rare() -> Iterator[Any]:
+    """Yield games whose shortcuts hold in few settings only."""
+    market, unlike = rv.games.market, {"unit_cost": [1.0, 1.5, 2.0], "owners": [[0, 2], [1]]}
+    yield market(choice="price", intercept=10.0, unit_cost=[1.0, 2.0])
+    yield market(demand="differentiated", choice="price", **unlike)
+    yield market(demand="logit", quality=[2.0, 3.0, 2.5], taste_spread=0.5, **unlike)
+    yield market(demand="differentiated", choice="quantity", stages=[[0], [1]], **unlike)
+    yield market(demand="logit", quality=[2.0, 3.0], unit_cost=[1.0, 1.5], stages=[[0], [1]])
+    yield market(unit_cost=[5.0, 10.0, 20.0], stages=[[0], [1, 2]])
 
 
 def leaders(game: Any) -> Any | None:
