@@ -163,10 +163,13 @@ def _judge(
     )
     rounded = _rounding_of_payoffs(game, profile, current_payoffs, best_payoffs)
     allowed, hidden = tolerance * sizes + rounded, np.zeros(len(sizes))
-    if isinstance(game.space, Box) and np.any(np.fmax(regret, bound) > allowed):
-        gain_change, hidden = _rounding_of_choices(game, game.space, profile, best_responses)
+    if np.any(np.fmax(regret, bound) > allowed):
+        error = np.array([response.error for response in responses])
+        if isinstance(game.space, Box):
+            gain_change, hidden = _rounding_of_choices(game, game.space, profile, best_responses)
+            error = error + gain_change
         # a regret above rounding is no error of rounding, so less than it is allowed
-        allowed = allowed + np.where(regret > rounded, np.minimum(gain_change, regret / 2), gain_change)
+        allowed = allowed + np.where(regret > rounded, np.minimum(error, regret / 2), error)
     # without payoffs at x no gain is defined, and none is excluded
     if not np.isfinite(current_payoffs).all():
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)

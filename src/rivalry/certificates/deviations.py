@@ -229,10 +229,11 @@ def _outward(
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     rounding = paid[0] - floor if paid[0] > floor else 0.0  # both may be infinite
     bound = float(np.nextafter(bound + 2 * rounding, np.inf))
+    error = 4 * rounding  # with that of the payoff of the best strategy, by intervals as wide
     method = (
         response.method if "branch and bound" in response.method else f"{response.method}, branch and bound"
     )
-    return response._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
+    return response._replace(bound=bound, coverage="bounded", method=method, rounding="outward", error=error)
 
 
 def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:

@@ -5,8 +5,9 @@ payoff that only rivals could cause would stretch it until any gain is small bes
 between payoffs of the player's own choices enter, and only against strategies that its rivals play. Adding a
 constant to payoffs does not change a unit, and it is proportional to the unit of payoffs.
 
-- Of finitely many actions: against each draw of the rivals' actions, the largest loss against the best action
-  before a leap to ruin, by a factor of more than `RUIN`; then the median over the draws.
+- Of finitely many actions: against each draw of the rivals' actions, the largest loss of undominated ones
+  against the best action before a leap to ruin, by a factor of more than `RUIN`; then the median over the
+  draws in which something is lost, but at most the mean over all.
 - Of amounts in a box: along each axis, from the best response, at distances that halve, the largest loss
   before losses grow more than `STEEPER` times as fast as they did. The milder direction counts, since a wide
   range stretches the other. Where a best response is at an end of the range, the range is no yardstick: the
@@ -42,6 +43,7 @@ DRAWS = 256  # of the rivals' actions, where their supports have more
 STRATEGIES = 32  # of a player with too many pure strategies to list, and draws of the rivals' ones
 FAR = 64  # strategies over the whole space, with which a best response is compared
 AXES = 8  # of a player with more, only this many are moved
+FEW_CELLS = 2**13  # of a table, in which dominated actions are sought
 FEW_CORNERS = 2**8  # of strategy spaces, where payoffs are tested to be linear
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
 
@@ -116,19 +118,32 @@ def _in_amounts(games: Together, x: ndarray) -> tuple[Together, ndarray]:
 def _unit_of_actions(game: Any, x: ndarray, player: int) -> float:
     """Return the unit of a player of a finite game at mixed strategies ``x [player action]``."""
     sizes = tuple(game.space.sizes)
+    if np.prod(sizes, dtype=float) <= FEW_CELLS:
+        everything = np.indices(sizes).reshape(len(sizes), -1).T
+        return _unit_of_table(pure_payoffs(game, everything)[:, player].reshape(sizes), x, player, sizes)
     rivals, weights = _rivals_actions(x, player, sizes)
-    own = np.arange(sizes[player])
-    actions = np.repeat(rivals, len(own), axis=0)
-    actions[:, player] = np.tile(own, len(rivals))
-    pays = pure_payoffs(game, actions)[:, player].reshape(len(rivals), len(own))
-    return _median(_ordinary_losses(pays), weights)
+    actions = np.repeat(rivals, sizes[player], axis=0)
+    actions[:, player] = np.tile(np.arange(sizes[player]), len(rivals))
+    pays = pure_payoffs(game, actions)[:, player].reshape(len(rivals), -1)
+    return _typical(_ordinary_losses(pays), weights)
 
 
 def _unit_of_table(table: ndarray, x: ndarray, player: int, sizes: tuple[int, ...]) -> float:
-    """Return the unit of a player with payoffs ``table [action ..]`` at shares ``x [player action]``."""
+    """Return the unit of a player with payoffs ``table [action ..]`` at shares ``x [player action]``.
+
+    Dominated actions do not raise it, unless there are no others.
+    """
     rivals, weights = _rivals_actions(x, player, sizes)
     pays = np.moveaxis(table, player, -1)[tuple(np.delete(rivals, player, axis=1).T)]
-    return _median(_ordinary_losses(pays), weights)
+    unit = _typical(_ordinary_losses(pays), weights)
+    undominated = _typical(_ordinary_losses(pays[:, _undominated(table, player)]), weights)
+    return min(unit, undominated) if undominated > 0 else unit
+
+
+def _undominated(table: ndarray, player: int) -> ndarray:
+    """Return the player's actions in payoffs ``[action ..]`` that no other one strictly dominates."""
+    pays = np.moveaxis(table, player, 0).reshape(table.shape[player], -1)
+    return np.flatnonzero(~np.any(np.all(pays[:, None] < pays, axis=-1), axis=1))
 
 
 def _rivals_actions(x: ndarray, player: int, sizes: tuple[int, ...]) -> tuple[ndarray, ndarray]:
@@ -172,7 +187,7 @@ def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, pl
     units = []
     for rows in pays.reshape(array.shape[:3]):
         losses = _ordinary_losses(rows[1:] if len(rows) > 1 else rows)
-        units.append(Unit(_median(losses, np.ones(len(losses))), float(_largest(rows)[0])))
+        units.append(Unit(_typical(losses, np.ones(len(losses))), float(_largest(rows)[0])))
     return units
 
 
@@ -195,15 +210,22 @@ def _ordinary(losses: ndarray) -> float:
     return float(np.max(below, initial=0.0))
 
 
-def _median(numbers: ndarray, weights: ndarray) -> float:
-    """Return the lower weighted median of some numbers.
+def _typical(losses: ndarray, weights: ndarray) -> float:
+    """Return the weighted median of the losses ``[draw]`` that are not 0, but at most the mean of all.
 
-    >>> _median(np.array([5.0, 1.0, 3.0]), np.array([0.3, 0.4, 0.3]))
-    3.0
+    What happens against one action of a rival in a million is no yardstick, however large it is.
+
+    >>> _typical(np.array([5.0, 0.0, 3.0, 3.0]), np.ones(4))
+    2.75
     """
-    order = np.argsort(numbers)
+    mean = float(weights @ losses / weights.sum())
+    positive = losses > 0
+    if not positive.any():
+        return 0.0
+    losses, weights = losses[positive], weights[positive]
+    order = np.argsort(losses)
     below = np.cumsum(weights[order])
-    return float(numbers[order][np.searchsorted(below, below[-1] / 2)])
+    return min(float(losses[order][np.searchsorted(below, below[-1] / 2)]), mean)
 
 
 def _table_of_linear(game: Any, tested: ndarray) -> ndarray | None:

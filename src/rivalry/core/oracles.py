@@ -161,6 +161,7 @@ class Response(NamedTuple):
     tried: ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
     rounding: Rounding = "floating point"  # of the bound
     supremum: float = -np.inf  # payoffs approach it, whether or not a strategy attains it
+    error: float = 0.0  # by which rounding widens the bound, where intervals enclose payoffs
 
 
 @oracle()
