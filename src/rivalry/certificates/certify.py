@@ -157,10 +157,9 @@ def _judge(
         bound = np.maximum(
             np.fmax([response.bound for response in responses], best_payoffs) - current_payoffs, 0.0
         )
-    sizes, best_responses = (
-        np.array([unit.size for unit in units]),
-        np.array([response.strategy for response in responses]),
-    )
+    best_responses = np.array([response.strategy for response in responses])
+    limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(current_payoffs))
+    sizes = np.array([unit.capped(limit) for unit, limit in zip(units, limits, strict=True)])
     rounded = _rounding_of_payoffs(game, profile, current_payoffs, best_payoffs)
     allowed, hidden = tolerance * sizes + rounded, np.zeros(len(sizes))
     if np.any(np.fmax(regret, bound) > allowed):

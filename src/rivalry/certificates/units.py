@@ -11,7 +11,9 @@ constant to payoffs does not change a unit, and it is proportional to the unit o
 - Of amounts in a box: along each axis, from the best response, at distances that halve, the largest loss
   before losses grow more than `STEEPER` times as fast as they did. The milder direction counts, since a wide
   range stretches the other. Where a best response is at an end of the range, the range is no yardstick: the
-  median over the distances counts, and only if no other axis has two directions.
+  median over the distances counts, and only if no other axis has two directions. Certificates then count it
+  for at most what best responses win, by the proven bound, or for the size of the payoff if that is larger:
+  the closest choices may be ruinous, and beside ruin any gain is small.
 - Of shares: along the lines through the corners, likewise; their range is natural, so that one direction is
   enough. Payoffs that are linear in all shares are those of finitely many actions.
 
@@ -49,10 +51,25 @@ SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is jud
 
 
 class Unit(NamedTuple):
-    """The unit of a player's gains, in units of payoff, and the best payoff met while it was measured."""
+    """The unit of a player's gains, in units of payoff.
+
+    Attributes
+    ----------
+    size
+        What another ordinary choice would lose.
+    best
+        Best payoff met while this was measured.
+    at_end
+        True where the best response is at an end of all of its ranges: the closest choices may be ruinous.
+    """
 
     size: float
     best: float
+    at_end: bool = False
+
+    def capped(self, limit: float) -> float:
+        """Return the size, at an end of ranges for at most a limit: beside ruin any gain is small."""
+        return min(self.size, limit) if self.at_end else self.size
 
 
 class GameAtProfile:
@@ -259,10 +276,12 @@ def _units_along_axes(games: Together, best_profiles: ndarray, player: int) -> l
     changes, pays = _changes_along_axes(games, best_profiles, player)
     best_pays = _largest(pays)
     # losses up to a gain that the search of the best response has missed are none
-    missed = np.maximum(best_pays - pays[:, 0], 0.0)
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        missed = np.maximum(best_pays - pays[:, 0], 0.0)
     losses = _above_noise(-changes, pays[:, 0], missed)
-    unit_of_losses = _in_box if isinstance(games.games[0].space, Box) else _among_shares
-    return [Unit(unit_of_losses(rows), float(best)) for rows, best in zip(losses, best_pays, strict=True)]
+    in_box = isinstance(games.games[0].space, Box)
+    measured = [_in_box(rows) if in_box else (_among_shares(rows), False) for rows in losses]
+    return [Unit(size, float(best), end) for (size, end), best in zip(measured, best_pays, strict=True)]
 
 
 def _choice_ranges(games: Together, x: ndarray) -> ndarray:
@@ -281,13 +300,13 @@ def _choice_ranges(games: Together, x: ndarray) -> ndarray:
     return ranges
 
 
-def _in_box(losses: ndarray) -> float:
-    """Return the unit of amounts from their losses ``[axis side distance]``."""
+def _in_box(losses: ndarray) -> tuple[float, bool]:
+    """Return the unit of amounts from their losses ``[axis side distance]``, and whether all are at ends."""
     milder = _last(losses).min(axis=1)
     if np.any(milder > 0):
-        return _ordinary(milder)
+        return _ordinary(milder), False
     sides = losses.reshape(-1, len(DISTANCES))
-    return _ordinary(np.array([np.nanmedian(side) for side in sides if np.isfinite(side).any()]))
+    return _ordinary(np.array([np.nanmedian(side) for side in sides if np.isfinite(side).any()])), True
 
 
 def _among_shares(losses: ndarray) -> float:
@@ -381,14 +400,14 @@ def _moves_in_box(space: Box, x: ndarray, player: int) -> ndarray:
     for number, axis in enumerate(axes):
         amount, (low, start, stop, high) = x[player, axis], ends[:, axis]
         if space.kinds[axis] == "log":
-            beside = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]))
+            beside = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]), low == 0)
         else:
             beside = _places_beside(amount, low, high, stop - start)
         strategies[number, :, :, axis] = beside
     return strategies
 
 
-def _factors_beside(amount: float, ends: ndarray) -> ndarray:
+def _factors_beside(amount: float, ends: ndarray, has_zero: bool) -> ndarray:
     """Return the amounts ``[side distance]`` beside one, on the logarithms of the ends of `_moves_in_box`."""
     low, start, stop, high = np.log(ends)
     place = np.log(amount) if amount > 0 else low
@@ -396,7 +415,10 @@ def _factors_beside(amount: float, ends: ndarray) -> ndarray:
     origin, low = (start, start) if place <= low else (place, low)
     places = _places_beside(origin, low, high, stop - start)
     with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
-        return np.where(places == origin, amount, np.exp(places))
+        amounts = np.where(places == origin, amount, np.exp(places))
+    if has_zero:
+        amounts[0, -1] = 0.0  # which is within reach of every amount
+    return amounts
 
 
 def _places_beside(place: float, low: float, high: float, width: float) -> ndarray:
@@ -424,7 +446,7 @@ def _moves_of_shares(space: Simplex, x: ndarray, player: int) -> ndarray:
 
 def _losses(best: ndarray, pays: ndarray) -> ndarray:
     """Return by how much payoffs are below the best; 0 within rounding, infinite where not finite."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
         losses = best - pays
         losses = np.where(losses > ROUNDING * (np.abs(pays) + np.abs(best)), losses, 0.0)
     return np.where(np.isfinite(pays), losses, np.inf)
