@@ -12,6 +12,7 @@ from scipy.optimize import brentq, minimize, minimize_scalar
 
 import rivalry as rv
 from rivalry.roads.assignment import assignment_record
+from rivalry.roads.convexity import enclosed_cost
 from rivalry.roads.model import RouteGame
 
 compiled = pytest.mark.slow  # the first of these compiles the loops
@@ -418,6 +419,7 @@ def test_one_class_pays_as_by_the_factor_of_tolls() -> None:
         assert float(other[name]) == pytest.approx(float(data[name]), rel=1e-8)
 
 
+WHEATSTONE = {"from": ["s", "a", "s", "b", "a"], "to": ["a", "t", "b", "t", "b"]}
 ROADS = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "2 + x"]}
 # of two roads x and 2 + x; marginal costs are 2 x1 = 2 + 2 x2, what the next trip is worth 20 - 2 trips
 ELASTIC_OPTIMA: list[tuple[str, list[float]]] = [
@@ -471,6 +473,85 @@ def test_elastic_optima_beside_another_solver(seed: int) -> None:
     )
     assert float(data.social_cost) == pytest.approx(found.fun, rel=1e-8)
     assert float(data.social_cost_bound) <= 1e-8 * found.fun
+
+
+SATURATING = ("{a} + {b}/(1 + exp({c} - x))", "{a} + {b}*min(x/{c}, 1)", "{a} + {b} - {b}/(1 + (x/{c})^4)")
+
+
+def saturating_roads(seed: int) -> tuple[list[str], float]:
+    """Costs of five links, three of which saturate, and a number of trips."""
+    rng = np.random.default_rng(seed)
+    texts = [SATURATING[k] for k in rng.integers(0, 3, 3)] + ["{a} + {b}*x/10"] * 2
+    numbers = [dict(zip("abc", rng.uniform([1, 2, 1], [5, 10, 8]).round(3), strict=True)) for _ in texts]
+    costs = [text.format(**row) for text, row in zip(texts, numbers, strict=True)]
+    return [costs[k] for k in rng.permutation(5)], float(rng.integers(5, 25))
+
+
+@compiled
+@pytest.mark.parametrize("seed", range(30))
+def test_optima_of_saturating_costs_beside_a_grid(seed: int) -> None:
+    costs, trips = saturating_roads(seed)
+    best = optimum(rv.games.routes(WHEATSTONE | {"cost": costs}, demand={"s>t": trips}))
+    # all divisions among the three routes, in parts of a two-hundredth
+    first, second = (trips * share.ravel() / 200 for share in np.indices((201, 201)))
+    inside = first + second <= trips * (1 + 1e-12)
+    first, second = first[inside], second[inside]
+    third = np.maximum(trips - first - second, 0.0)
+    flows = first + third, first, second, second + third, third
+    names = {"exp": np.exp, "min": np.minimum}
+    total = sum(
+        x * eval(text.replace("^", "**"), names | {"x": x}) for x, text in zip(flows, costs, strict=True)
+    )
+    lowest = float(np.min(total))
+    assert float(best.total_cost) <= lowest * (1 + 1e-9)
+    assert float(best.total_cost - best.total_cost_bound) <= lowest
+    if np.isfinite(best.price_of_anarchy):
+        assert float(best.total_cost) == pytest.approx(lowest, rel=1e-3)
+        assert float(best.price_of_anarchy) == pytest.approx(float(best.equilibrium_cost) / lowest, rel=1e-3)
+
+
+@compiled
+def test_the_optimum_of_a_saturating_cost_is_proved() -> None:
+    cost = lambda x: x * (2 + 8 / (1 + np.exp(5 - x))) + (20 - x) * 10.2  # noqa: E731
+    data = optimum(rv.games.routes(SMALL | {"cost": ["2 + 8/(1+exp(5-x))", "10.2"]}, demand={"s>t": 20.0}))
+    lowest = minimize_scalar(cost, bounds=(2, 5), method="bounded", options={"xatol": 1e-10}).fun
+    assert float(data.total_cost) == pytest.approx(lowest, rel=1e-12)
+    assert float(data.total_cost_bound) <= 1e-9 * lowest
+    assert float(data.price_of_anarchy) == pytest.approx(20 * (2 + 8 / (1 + np.exp(-15))) / lowest, rel=1e-9)
+
+
+def test_enclosures_hold_costs_and_their_derivatives() -> None:
+    texts = [
+        "2 + 8/(1+exp(5-x))",
+        "log(1+x)*sqrt(x) + x^1.5",
+        "min(x, 2) + (x-3)^3 + 40",
+        "max(x*x, 2*x)/(1+1/x)",
+    ]
+    for text in texts:
+        game = rv.games.routes(SMALL | {"cost": [text, "1"]}, demand={"s>t": 6.0})
+        edges = np.linspace(0, 6, 25)
+        cells = np.stack([edges[:-1], edges[1:]])
+        with np.errstate(all="ignore"):
+            bounds = enclosed_cost(game, 0, cells)
+        names = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "min": np.minimum, "max": np.maximum}
+        x = cells[0] + np.diff(cells, axis=0) * np.linspace(0.02, 0.98, 49)[:, None]
+        step = 1e-3
+        before, at, after = (
+            eval(text.replace("^", "**"), names | {"x": x + shift}) for shift in (-step, 0, step)
+        )
+        assert np.all((bounds.value[0] <= at) & (at <= bounds.value[1]))
+        slope, bend = (after - before) / (2 * step), (after - 2 * at + before) / step**2
+        # differences across a kink are of no derivative, and within its bounds all the same
+        assert np.all((bounds.slope[0] <= slope + 1e-4) & (slope - 1e-4 <= bounds.slope[1])), text
+        assert np.all((bounds.bend[0] <= bend + 1e-2) & (bend - 1e-2 <= bounds.bend[1])), text
+
+
+@compiled
+def test_no_bound_is_stated_of_costs_that_fall_between_checked_flows() -> None:
+    dip = "1 + x - 5*exp(-((x - .505)*1000)^2) + 5"
+    game = rv.games.routes(SMALL | {"cost": [dip, "9"]}, demand={"s>t": 1.0})
+    assert np.isnan(float(user(game).potential_bound))
+    assert float(user(rv.games.routes("pigou")).potential_bound) == 0.0
 
 
 @compiled

@@ -14,6 +14,7 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.welfare import welfare_record
+from rivalry.roads.convexity import bridges, dual_loss, rises
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 
@@ -21,6 +22,7 @@ ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
 ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
 arrays_of = itemgetter(*ROUTES)
 SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
+LOCAL_ROUNDS = 100  # at most, from the optimum of convex envelopes to one of total costs
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
 
 
@@ -35,9 +37,9 @@ class UserEquilibrium(BaseLearner):
     Gaps are of the flows that are returned, at their own costs, with new cheapest routes. With the costs of
     routes ``c`` and the least cost ``u`` of each pair, ``relative_gap`` is ``sum(flow * (c - u)) / sum(flow *
     c)``; ``average_excess_cost`` is the numerator per trip, in the unit of cost. The potential exceeds its
-    minimum by at most the numerator, ``potential_bound``. The certificate states the largest gain of any
-    traveller, ``max(c - u)`` over routes in use, beside what congestion costs the traveller who suffers
-    most by it: the least cost less that of empty roads.
+    minimum by at most the numerator, ``potential_bound``, which is NaN where formulas are not proved to rise.
+    The certificate states the largest gain of any traveller, ``max(c - u)`` over routes in use, beside what
+    congestion costs the traveller who suffers most by it: the least cost less that of empty roads.
 
     Trips that an elastic demand leaves unmade count as those of one more route, whose cost is what the next
     of them is worth: excess and gap include them.
@@ -115,6 +117,12 @@ class SystemOptimum(UserEquilibrium):
     ``price_of_anarchy`` the ratio of both. The certificate is of travellers at the optimum who pay no toll:
     as a rule they would gain by another route.
 
+    Where the total cost of a link is not convex, as where its cost saturates, flows are the cheapest of some:
+    optimal for the convex envelopes of total costs, a local optimum found from there, and the equilibrium.
+    The bound is that of the envelopes: it holds, but may be large beside what a search of all flows leaves.
+    ``price_of_anarchy`` is NaN where the bound is above a millionth of the total cost: then the ratio is at
+    least ``equilibrium_cost / total_cost``, and at most that with the bound taken off.
+
     Of a pair, ``class_cost`` is the cost with tolls, less an equal share of their revenue; ``benchmark_cost``
     (benchmark, class) has its cost at the user equilibrium, and with tolls that nobody gets back. Travel
     costs of pairs are not compared: who takes which route at the optimum is not unique.
@@ -132,31 +140,50 @@ class SystemOptimum(UserEquilibrium):
     1.333333333
     """
 
+    def begin(self, world: RouteGame, stream: np.random.SeedSequence) -> Session:
+        return super().begin(world, stream) | {"bridges": bridges(world)}
+
     def advance(self, world: RouteGame, session: Session, steps: int) -> int:
         """Take rounds with marginal tolls, then rounds without."""
         step = 0
         if "optimal_flow" not in session:
-            step = super().advance(world.with_marginal_costs(), session, steps)
+            step = super().advance(world.with_marginal_costs(session["bridges"]), session, steps)
             if step == steps:
                 return step
+            session["lower_bound"] = np.array(lower_bound(world, session))
             session |= {f"optimal_{name}": session[name] for name in (*ROUTES, "gaps")}
+            if session["bridges"].size:
+                self._leave_bridges(world, session)
             session["gap"] = np.full(1, np.inf)
         return step + super().advance(world, session, steps - step)
+
+    def _leave_bridges(self, world: RouteGame, session: Session) -> None:
+        """Go on from the optimum of convex envelopes at marginal costs proper; keep the cheapest routes."""
+        marginal = world.with_marginal_costs(session["bridges"][:0])
+        lowest = social_cost(world, session)
+        session["gap"] = np.full(1, np.inf)
+        for _ in range(LOCAL_ROUNDS):
+            take_round(marginal, session, self.gap)
+            if session["gap"][0] <= self.gap:
+                break
+            if (cost := social_cost(world, session)) < lowest:
+                lowest = cost
+                session |= {f"optimal_{name}": session[name] for name in ROUTES}
 
     def read(self, world: RouteGame, session: Session) -> Record:
         record = super().read(world, session)
         if "optimal_flow" not in session:
             return record | {"status": scalar("iteration limit")}
         equilibrium = record
-        optimal = {name: session[f"optimal_{name}"] for name in ROUTES}
-        links, ends, pair, route_flow = optimal.values()
+        found = {name: session[f"optimal_{name}"] for name in ROUTES}
+        # where total costs are not convex the equilibrium may be the cheapest that is found
+        optimal = min((found, session), key=lambda routes: social_cost(world, routes))
+        bound = np.maximum(social_cost(world, optimal) - session["lower_bound"], 0.0)
+        links, ends, _, route_flow = arrays_of(optimal)
         record = record | assignment_record(world, optimal)
         flow = link_flows(world, links, ends, route_flow)
         tolls, is_road = world.marginal_tolls(flow), world.is_road()
-        costs = world.costs(flow) + tolls
-        paid = cheapest_routes(world, costs)[0]
-        route_costs = world.route_costs(links, ends, pair, costs)
-        bound = max(route_flow @ (route_costs - paid[pair]), 0.0)
+        paid = cheapest_routes(world, world.costs(flow) + tolls)[0]
         record["marginal_toll"] = ("link",), tolls[is_road]
         if not is_road.all():
             return record | {
@@ -168,12 +195,24 @@ class SystemOptimum(UserEquilibrium):
         benchmarks = {"user equilibrium": equilibrium["class_cost"][1], "tolls without refund": paid}
         pairs = np.arange(len(paid))
         record |= welfare_record(refunded, world.trips, pairs, world.pair_names(), benchmarks)
-        equilibrium_cost = equilibrium["total_cost"][1]
+        equilibrium_cost, total_cost = equilibrium["total_cost"][1], record["total_cost"][1]
+        is_optimal = bound <= TOLERANCE * total_cost
         return record | {
             "total_cost_bound": scalar(bound),
             "equilibrium_cost": scalar(equilibrium_cost),
-            "price_of_anarchy": scalar(equilibrium_cost / record["total_cost"][1]),
+            "price_of_anarchy": scalar(equilibrium_cost / total_cost if is_optimal else np.nan),
         }
+
+
+def lower_bound(game: RouteGame, session: Session) -> float:
+    """Lower bound on social cost, from flows for convex envelopes; NaN if what trips are worth may rise."""
+    links, ends, pair, route_flow = arrays_of(session)
+    flow = link_flows(game, links, ends, route_flow)
+    prices = game.with_marginal_costs(session["bridges"]).costs(flow)
+    paid = game.route_costs(links, ends, pair, prices)
+    excess = max(route_flow @ (paid - cheapest_routes(game, prices)[0][pair]), 0.0)
+    loss = excess + dual_loss(game, prices, flow) if rises(game, ~game.is_road()) else np.nan
+    return social_cost(game, session) - loss
 
 
 def social_cost(game: RouteGame, routes: Session) -> float:
@@ -261,7 +300,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "total_cost": total_cost,
         "travel_cost": total_cost / trips if trips else 0.0,
         "potential": game.potential(flow) + tolls,
-        "potential_bound": total_excess,
+        "potential_bound": total_excess if rises(game, np.ones_like(is_road)) else np.nan,
     }
     record: Record = {name: scalar(number) for name, number in numbers.items()}
     record |= {

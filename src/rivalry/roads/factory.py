@@ -166,6 +166,7 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
         numbers=numbers,
         begins=begins,
         is_marginal=np.zeros(len(tail), dtype=bool),
+        bridges=np.zeros((0, 2, len(tail))),
         origin=np.array([tail for tail, _ in pairs]),
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),
@@ -311,9 +312,7 @@ def _check_rising(game: RouteGame) -> None:
     """
     if not len(game.codes):
         return
-    is_elastic = game.outside >= 0
-    most = np.full(len(game.tail), game.trips.sum())
-    most[game.outside[is_elastic]] = game.trips[is_elastic]
+    most = game.largest_flows()
     flows = np.linspace(0.0, most, CHECKED)
     costs = np.array([game.costs(flow) for flow in flows])
     falls = np.diff(costs, axis=0) < -ROUNDING * np.abs(costs[:-1])

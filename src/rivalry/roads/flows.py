@@ -12,6 +12,7 @@ from rivalry.core.results import Certificate
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.network_files import FlowTable, read_flows
 from rivalry.roads.assignment import judged
+from rivalry.roads.convexity import rises
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes, excess_of_links
 from rivalry.schema.registry import near
@@ -93,7 +94,7 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
         "average_excess_cost": float(proof.regret[0]),
         "total_cost": total_cost,
         "potential": game.potential(flow),
-        "potential_bound": excess_cost,
+        "potential_bound": excess_cost if rises(game, game.is_road()) else np.nan,
         "largest_gain_at_least": float(max(excess.max(initial=0.0), proof.regret[0])),
     }
     lines += [f"{name.replace('_', ' ')}: {row[name]:.9g}" for name in list(row)[2:]]

@@ -33,6 +33,7 @@ class RouteGame(Tree):
     numbers: Float[ndarray, "operation"]
     begins: Int[ndarray, "begin"]  # of the formula of each link, and the end
     is_marginal: Bool[ndarray, "link"]  # whether formulas include marginal tolls
+    bridges: Float[ndarray, "bridge end link"]  # flows between which these are those at the first end
     origin: Int[ndarray, "pair"]
     destination: Int[ndarray, "pair"]
     trips: Float[ndarray, "pair"]  # where demand is elastic: at a cost of 0
@@ -60,6 +61,13 @@ class RouteGame(Tree):
         """Whether each link is a road, and not the trips of a pair that are not made."""
         return ~np.isin(np.arange(len(self.tail)), self.outside)
 
+    def largest_flows(self) -> PerLink:
+        """The most that links may carry: all trips, or those of the pair that are not made."""
+        most = np.full(len(self.tail), self.trips.sum())
+        is_elastic = self.outside >= 0
+        most[self.outside[is_elastic]] = self.trips[is_elastic]
+        return most
+
     def costs(self, flow: PerLink) -> PerLink:
         """Costs of the links at their flows.
 
@@ -72,8 +80,8 @@ class RouteGame(Tree):
 
     def kernel_costs(self) -> tuple[Any, ...]:
         """Costs as compiled loops take them."""
-        programs = (self.codes, self.numbers, self.begins, self.is_marginal) if len(self.codes) else None
-        return self.constant, self.coefficient, self.power, programs
+        programs = self.codes, self.numbers, self.begins, self.is_marginal, self.bridges
+        return self.constant, self.coefficient, self.power, programs if len(self.codes) else None
 
     def _formulas(self, flow: ndarray) -> tuple[Any, Any]:
         """Values of formulas and their slopes; 0 without formulas, of which nothing is compiled."""
@@ -103,12 +111,14 @@ class RouteGame(Tree):
             total += quad(lambda x: formula_cost(link, x, programs)[0], 0.0, flow[link])[0]  # noqa: B023
         return total
 
-    def with_marginal_costs(self) -> RouteGame:
+    def with_marginal_costs(self, bridges: Float[ndarray, "bridge end link"]) -> RouteGame:
         """The game of travellers who also pay marginal tolls; its user equilibrium is the system optimum.
 
-        Trips that are not made cost what they would be worth, as before.
+        Between the ends of a bridge total costs are those of the line that joins them. Trips that are not
+        made cost what they would be worth, as before.
         """
-        return replace(self, coefficient=self.coefficient * (1 + self.power), is_marginal=self.is_road())
+        coefficient = self.coefficient * (1 + self.power)
+        return replace(self, coefficient=coefficient, is_marginal=self.is_road(), bridges=bridges)
 
     def link_names(self) -> ndarray:
         """Names ``tail>head`` of the links; further links between the same nodes are numbered."""

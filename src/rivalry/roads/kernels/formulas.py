@@ -8,8 +8,8 @@ from numpy import ndarray
 from rivalry.roads.formulas import ADD, EXP, FLOW, LARGER, LOG, MULTIPLY, NEGATIVE
 from rivalry.tables.kernels.cache import loop
 
-# codes, numbers, where the program of each link begins, and whether its marginal toll is added
-Programs = tuple[ndarray, ndarray, ndarray, ndarray] | None
+# codes, numbers, where the program of each link begins, whether its marginal toll is added, and its bridges
+Programs = tuple[ndarray, ndarray, ndarray, ndarray, ndarray] | None
 
 
 @loop
@@ -31,13 +31,21 @@ def unary(code: int, number: float, value: float) -> tuple[float, float, float]:
 
 @loop
 def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, float]:
-    """Cost of a link by its formula at a flow, and its slope; 0 without a formula."""
+    """Cost of a link by its formula at a flow, and its slope; 0 without a formula.
+
+    With its marginal toll the cost is the slope of the convex envelope of total cost: constant on a bridge.
+    """
     if programs is None:  # of networks without formulas nothing more is compiled
         return 0.0, 0.0
-    codes, numbers, begins, is_marginal = programs
+    codes, numbers, begins, is_marginal, bridges = programs
     begin, end = begins[link], begins[link + 1]
     if begin == end:
         return 0.0, 0.0
+    is_level = False
+    for bridge in range(len(bridges)):
+        low, high = bridges[bridge, 0, link], bridges[bridge, 1, link]
+        if low < flow <= high:
+            flow, is_level = low, True
     stack = np.empty((end - begin, 3))  # values with both derivatives
     top = -1
     for place in range(begin, end):
@@ -64,6 +72,8 @@ def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, flo
             elif (left[0] < right[0]) == (code == LARGER):
                 left[:] = right
     cost, slope, bend = stack[0, 0], stack[0, 1], stack[0, 2]
+    if is_level:
+        return cost + flow * slope if flow > 0.0 else cost, 0.0
     if is_marginal[link] and flow > 0.0:
         return cost + flow * slope, 2 * slope + flow * bend
     return cost, 2 * slope if is_marginal[link] else slope
