@@ -175,9 +175,9 @@ class SystemOptimum(UserEquilibrium):
         if "optimal_flow" not in session:
             return record | {"status": scalar("iteration limit")}
         equilibrium = record
-        found = {name: session[f"optimal_{name}"] for name in ROUTES}
+        candidate = {name: session[f"optimal_{name}"] for name in ROUTES}
         # where total costs are not convex the equilibrium may be the cheapest that is found
-        optimal = min((found, session), key=lambda routes: social_cost(world, routes))
+        optimal = min((candidate, session), key=lambda routes: social_cost(world, routes))
         bound = np.maximum(social_cost(world, optimal) - session["lower_bound"], 0.0)
         links, ends, _, route_flow = arrays_of(optimal)
         record = record | assignment_record(world, optimal)

@@ -1,7 +1,7 @@
 """Whether costs by formulas rise, and total costs are convex: enclosures over all flows that links may have.
 
 Flows are dual to costs: at any costs of links the cheapest routes, and on every link the flow at which its
-total cost less what that flow pays is least, bound the total cost of all flows from below. The first needs
+total cost less what that flow pays is lowest, bound the total cost of all flows from below. The first needs
 no convexity, and the second is a search on one axis, whose lower bounds are enclosures.
 """
 
@@ -78,8 +78,8 @@ def _of(code: int, number: float, a: Jet) -> Jet:
 
 def _times(a: Jet, b: Jet) -> Jet:
     slope = _sum(_product(a.slope, b.value), _product(a.value, b.slope))
-    outer = _sum(_product(a.bend, b.value), _product(a.value, b.bend))
-    return Jet(_product(a.value, b.value), slope, _sum(outer, 2 * _product(a.slope, b.slope)))
+    crossed = _sum(_product(a.bend, b.value), _product(a.value, b.bend))
+    return Jet(_product(a.value, b.value), slope, _sum(crossed, 2 * _product(a.slope, b.slope)))
 
 
 def _larger(a: Jet, b: Jet) -> Jet:
@@ -152,19 +152,19 @@ def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
         at = np.array([[flow[link]]] * 2)
         best = float((at * (enclosed_cost(game, link, at).value - price[link]))[1, 0])
         close = TIE * max(price[link] * most, TINY)
-        cells, least, here = _cells(0.0, most), np.inf, best
+        cells, lowest, own = _cells(0.0, most), np.inf, best
         for _ in range(ROUNDS):
-            low, found = _lower_bounds(game, link, price[link], cells)
-            best = min(best, found)
+            low, attained = _lower_bounds(game, link, price[link], cells)
+            best = min(best, attained)
             is_open = low < best - close
-            least = min(least, np.min(low[~is_open], initial=np.inf))
+            lowest = min(lowest, np.min(low[~is_open], initial=np.inf))
             cells = cells[:, is_open]
             if not cells.size or 2 * cells.shape[1] > MOST_CELLS:
                 break
             cells = _halves(cells)
         if cells.size:
-            least = min(least, np.min(_lower_bounds(game, link, price[link], cells)[0]))
-        loss += max(here - least, 0.0)
+            lowest = min(lowest, np.min(_lower_bounds(game, link, price[link], cells)[0]))
+        loss += max(own - lowest, 0.0)
     return loss
 
 
