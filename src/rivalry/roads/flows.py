@@ -14,76 +14,138 @@ from rivalry.families.network_files import FlowTable, read_flows
 from rivalry.roads.assignment import judged
 from rivalry.roads.convexity import rises
 from rivalry.roads.model import RouteGame
-from rivalry.roads.paths import cheapest_routes, excess_of_links
+from rivalry.roads.paths import cheapest_routes, excess_of_links, starts_of_nodes
 from rivalry.schema.registry import near
 
-BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node
+BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node, and serve pairs
+MOST_NUMBERS = 20_000  # flows of links by origin, or by destination, that a linear programme divides
 
 
 def surplus_of_nodes(game: RouteGame, flow: ndarray) -> ndarray:
-    """Arrivals and trips from each node, less departures and trips to it; 0 where trips are served."""
+    """Arrivals and trips from each node, less departures and trips to it; 0 where trips are served.
+
+    Copies of closed nodes, where their routes begin, are the last ones.
+    """
     if not game.is_road().all() or len(game.kind_names) > 1:
         raise ValueError(
             "flows of links show neither classes of users nor which trips of an elastic demand are made"
         )
-    surplus = np.zeros(len(game.node_names))
-    for nodes, amounts in ((game.head, flow), (game.tail, -flow), (game.origin, game.trips)):
+    start = starts_of_nodes(game)
+    surplus = np.zeros(start.max(initial=len(start) - 1) + 1)
+    for nodes, amounts in ((game.head, flow), (start[game.tail], -flow), (start[game.origin], game.trips)):
         np.add.at(surplus, nodes, amounts)
     np.subtract.at(surplus, game.destination, game.trips)
     return surplus
+
+
+def unserved_trips(game: RouteGame, flow: ndarray) -> ndarray | None:
+    """Trips ``[pair]`` that balanced flows of links leave unserved at least; None where that is not computed.
+
+    Flows that balance with the trips of one origin, or of one destination, are those of some routes. With
+    more of both they may lead to the destinations of others: a linear programme divides them by origin, or by
+    destination, so that as few trips as possible are unserved. Its solution is checked.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import block_diag, coo_array, hstack, identity
+
+    ends = min(game.origin, game.destination, key=lambda nodes: len(np.unique(nodes)))
+    kinds, kind = np.unique(ends, return_inverse=True)
+    used, start, pairs, unit = np.flatnonzero(flow), starts_of_nodes(game), len(game.trips), game.trips.sum()
+    if len(kinds) == 1:
+        return np.zeros(pairs)
+    if len(kinds) * len(used) > MOST_NUMBERS:
+        return None
+    nodes, columns, row = start.max() + 1, np.arange(len(used)), np.arange(pairs)
+
+    def incidence(tail: ndarray, head: ndarray, column: ndarray, shape: tuple[int, int]) -> Any:
+        entries = np.repeat([-1.0, 1.0], len(column))
+        return coo_array((entries, (np.append(tail, head), np.tile(column, 2))), shape=shape)
+
+    of_links = incidence(start[game.tail[used]], game.head[used], columns, (nodes, len(used)))
+    begin, end = kind * nodes + start[game.origin], kind * nodes + game.destination
+    of_pairs = incidence(begin, end, row, (len(kinds) * nodes, pairs))  # trips that are not made go by air
+    balance = hstack([block_diag([of_links] * len(kinds)), of_pairs], format="csr")
+    on_links = hstack([identity(len(used))] * len(kinds) + [coo_array((len(used), pairs))], format="csr")
+    demand, supply = of_pairs @ (game.trips / unit), flow[used] / unit
+    cost = np.append(np.zeros(len(kinds) * len(used)), np.ones(pairs))
+    solution = linprog(cost, on_links, supply, balance, demand, method="highs")
+    if solution.x is None:
+        return None
+    x = np.maximum(solution.x, 0.0)
+    error = np.abs(balance @ x - demand).sum() + np.maximum(on_links @ x - supply, 0.0).sum()
+    return x[-pairs:] * unit if error <= BALANCED else None
 
 
 @oracles.flow_certificate.register(RouteGame)
 def _(game: RouteGame, x: Any, tolerance: float) -> Certificate:
     """Certificate of flows of links, ``[link]``, that serve the trips: the mean gain over travellers.
 
-    Flows of links leave open who travels where. What they must do to serve trips is checked at every node,
-    and the mean gain is that of all routes that add up to them.
+    Flows of links leave open who travels where. The mean gain is that of all routes that add up to them; that
+    there are some is checked at every node, and for each origin or destination by a linear programme.
     """
     flow = np.asarray(x, dtype=float) if np.ndim(x) == 1 else np.zeros(0)
     if flow.shape != game.tail.shape or not np.all(np.isfinite(flow) & (flow >= 0)):
         raise ValueError(
             f"x: must be {len(game.tail)} flows of links of at least 0, in the order of the game"
         )
-    surplus = surplus_of_nodes(game, flow)
-    node = np.abs(surplus).argmax()
-    if abs(surplus[node]) > BALANCED * game.trips.sum():
-        name = game.node_names[node]
-        raise ValueError(
-            f"x: {surplus[node]:+.6g} at node {name!r} of arrivals and trips from there, less "
-            "departures and trips to there; must be 0: trips are not served"
-        )
+    _, unserved, problem = _shortfall(game, flow)
+    if problem:
+        raise ValueError(f"x: {problem}")
+    return _mean_gain(game, flow, unserved is not None, tolerance)
+
+
+def _mean_gain(game: RouteGame, flow: ndarray, is_served: bool, tolerance: float) -> Certificate:
+    """Certificate of flows; nothing is proved where it is not known whether they serve all pairs."""
     cost = game.costs(flow)
     cheapest = cheapest_routes(game, cost)[0]
-    excess, trips = flow @ cost - game.trips @ cheapest, game.trips.sum()
-    if excess < -BALANCED * (flow @ cost):
-        raise ValueError(
-            "x: costs less than the cheapest routes of all trips; must serve the trips of each pair"
+    gain = max(flow @ cost - game.trips @ cheapest, 0.0) / game.trips.sum()
+    proof = judged(game, cheapest, gain, flow @ cost / game.trips.sum(), tolerance, "mean field")
+    if not is_served:
+        method = "at the costs of these flows, if they serve each pair, which is not checked"
+        proof = proof._replace(bound=np.full(1, np.inf), coverage="lower bound", rounding="", method=method)
+    return proof
+
+
+def _shortfall(game: RouteGame, flow: ndarray) -> tuple[dict[str, float], ndarray | None, str]:
+    """Trips without flows by node or pair; those of `unserved_trips`; and what is wrong, empty if nothing."""
+    surplus, trips = surplus_of_nodes(game, flow), game.trips.sum()
+    names = [*game.node_names, *np.array(game.node_names)[game.is_closed].tolist()]
+    off = np.flatnonzero(np.abs(surplus) > BALANCED * trips)
+    if len(off):
+        worst = off[np.abs(surplus[off]).argmax()]
+        problem = (
+            f"at least {np.maximum(surplus, 0.0).sum():.6g} of {trips:.6g} trips are not served; flows do "
+            f"not balance at {len(off)} nodes, most at {names[worst]!r}: {surplus[worst]:+.6g} of arrivals and "
+            "trips from there, less departures and trips to there"
         )
-    gain = max(excess, 0.0) / trips
-    return judged(game, cheapest, gain, flow @ cost / trips, tolerance, "mean field")
+        return {names[node]: float(surplus[node]) for node in off}, None, problem
+    astray = (flow > BALANCED * trips) & np.isinf(excess_of_links(game, game.costs(flow)))
+    if astray.any():
+        return (
+            {},
+            None,
+            f"link '{game.link_names()[astray][0]}' has a flow, and no route of any pair leads there",
+        )
+    unserved = unserved_trips(game, flow)
+    if unserved is None or unserved.sum() <= BALANCED * trips:
+        return {}, unserved, ""
+    rows = zip(game.pair_names().tolist(), unserved.tolist(), strict=True)
+    by_pair = {name: amount for name, amount in rows if amount > BALANCED * trips}
+    problem = f"at least {unserved.sum():.6g} of {trips:.6g} trips are not served; flows lead elsewhere"
+    return by_pair, unserved, problem
 
 
 @oracles.flow_answer.register(RouteGame)
 def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
     """Gaps, unserved trips and the largest gain that flows of links prove, of a file."""
     table = read_flows(source)
-    flow = _flows_in_order(game, table)
-    surplus, trips = surplus_of_nodes(game, flow), game.trips.sum()
-    off = np.flatnonzero(np.abs(surplus) > BALANCED * trips)
-    row: dict[str, Any] = {"unserved_trips": {game.node_names[node]: float(surplus[node]) for node in off}}
+    flow, trips = _flows_in_order(game, table), game.trips.sum()
     lines = [f"columns not used: {', '.join(table.unread)}"] if table.unread else []
-    if len(off):
-        worst = off[np.abs(surplus[off]).argmax()]
-        node = f"{game.node_names[worst]!r}: {surplus[worst]:+.6g}"
-        unserved = np.maximum(surplus, 0.0).sum()
-        lines.append(
-            f"no equilibrium: at least {unserved:.6g} of {trips:.6g} trips are not served; flows do not "
-            f"balance at {len(off)} nodes, most at {node} of arrivals and trips from there, "
-            "less departures and trips to there"
-        )
-        return row | {"claim": "not an equilibrium"}, lines
-    proof = oracles.flow_certificate(game, flow, TOLERANCE)
+    shortfall, unserved, problem = _shortfall(game, flow)
+    row: dict[str, Any] = {"unserved_trips": shortfall}
+    if problem:
+        return row | {"claim": "not an equilibrium"}, [*lines, f"no equilibrium: {problem}"]
+    proof = _mean_gain(game, flow, unserved is not None, TOLERANCE)
     cost = game.costs(flow)
     used = np.flatnonzero(flow > BALANCED * trips)
     excess = excess_of_links(game, cost)[used]
@@ -101,7 +163,8 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
     if len(used) and excess.max() >= proof.regret[0] > 0:
         link = used[excess.argmax()]
         lines[-1] += f", of a traveller on link '{game.link_names()[link]}', which {flow[link]:.6g} use"
-    lines.append(f"{proof.claim} ({proof.concept}; {proof.coverage})")
+    evidence = proof.method if proof.rounding == "" else proof.coverage
+    lines.append(f"{proof.claim} ({proof.concept}; {evidence})")
     return row, lines
 
 

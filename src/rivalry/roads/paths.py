@@ -82,13 +82,18 @@ def excess_of_links(game: RouteGame, link_cost: ndarray) -> ndarray:
     return np.maximum(lowest, 0.0)
 
 
+def starts_of_nodes(game: RouteGame) -> ndarray:
+    """Where routes from each node begin: at the node, or at a copy of a closed one that no link enters."""
+    nodes = len(game.node_names)
+    return np.where(game.is_closed, nodes + np.cumsum(game.is_closed) - 1, np.arange(nodes))
+
+
 def _graph(game: RouteGame, link_cost: ndarray) -> tuple[Any, ndarray, ndarray]:
     """Sparse matrix of costs between nodes; where the routes of each node begin; and links in its order."""
     from scipy.sparse import csr_array
 
-    nodes = len(game.node_names)
-    copy = np.where(game.is_closed, nodes + np.cumsum(game.is_closed) - 1, np.arange(nodes))
-    size = nodes + int(game.is_closed.sum())
+    copy = starts_of_nodes(game)
+    size = len(copy) + int(game.is_closed.sum())
     key = copy[game.tail] * size + game.head  # [link]
     # of parallel links the cheapest; a matrix would add their costs up
     order = np.lexsort((link_cost, key))
