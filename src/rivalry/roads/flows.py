@@ -115,8 +115,8 @@ def _shortfall(game: RouteGame, flow: ndarray) -> tuple[dict[str, float], ndarra
         worst = off[np.abs(surplus[off]).argmax()]
         problem = (
             f"at least {np.maximum(surplus, 0.0).sum():.6g} of {trips:.6g} trips are not served; flows do "
-            f"not balance at {len(off)} nodes, most at {names[worst]!r}: {surplus[worst]:+.6g} of arrivals and "
-            "trips from there, less departures and trips to there"
+            f"not balance at {len(off)} nodes, most at {names[worst]!r}: {surplus[worst]:+.6g} of arrivals "
+            "and trips from there, less departures and trips to there"
         )
         return {names[node]: float(surplus[node]) for node in off}, None, problem
     astray = (flow > BALANCED * trips) & np.isinf(excess_of_links(game, game.costs(flow)))
