@@ -736,6 +736,38 @@ def test_tolls_and_lengths_enter_at_their_factors(tmp_path: Path) -> None:
     assert data.least_cost.values == pytest.approx([1.1, 10 + 2 * (0.5 * 2 + 0.1 * 5)])
 
 
+TOLLED_PIGOU = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["50*x", "50"], "toll": [25.0, 0.0]}
+
+
+@compiled
+def test_tolls_are_revenue_and_no_loss() -> None:
+    data = user(rv.games.routes(TOLLED_PIGOU, demand={"s>t": 1.0}, toll_factor=1.0))
+    # 50 x + 25 = 50: half take the first road, whose 25 are paid by a half
+    assert [float(data[k]) for k in ("total_cost", "revenue", "cost_without_tolls")] == [50.0, 12.5, 37.5]
+    # a unit of cost is worth 2 to half of them, who pay 12.5 and all take the first road; the others do not
+    classes = {name: {"share": 0.5, "value_of_time": value} for name, value in (("poor", 1), ("rich", 2))}
+    data = user(rv.games.routes(TOLLED_PIGOU, demand={"s>t": 1.0}, classes=classes))
+    assert data.flow.values == pytest.approx([0.5, 0.5], abs=1e-9)
+    costs = [float(data[k]) for k in ("total_cost", "revenue", "cost_without_tolls")]
+    assert costs == pytest.approx([43.75, 12.5, 37.5])
+
+
+@compiled
+def test_tolls_of_roads_are_designed() -> None:
+    planner = rv.methods.RuleDesign(
+        choices={"toll_factor": [0.0, 0.5, 1.0, 2.0]},
+        objective="cost_without_tolls",
+        maximise=False,
+        response_method={"kind": "user_equilibrium"},
+    )
+    data = rv.solve(rv.games.routes(TOLLED_PIGOU, demand={"s>t": 1.0}), planner).data
+    # a toll of 25 t leaves x = 1 - t/2 on the first road
+    costs = [50 * x**2 + 50 * (1 - x) for x in (1.0, 0.75, 0.5, 0.0)]
+    assert data.trial_objective_mean.values == pytest.approx(costs)
+    assert (float(data.chosen_parameters[0]), data.claim) == (1.0, "equilibrium")
+    assert np.array_equal(data.trial_objective_low, data.trial_objective_high)
+
+
 @compiled
 def test_csv_and_graphs(tmp_path: Path) -> None:
     (tmp_path / "links.csv").write_text("from,to,cost\ns,t,x + 2\ns,t,2*x\n")
@@ -900,6 +932,10 @@ FAR = {"distance_factor": 1.0}
         ({"classes": {"a": {"share": 1.0}}}, "no column 'toll'"),
         ({"links": TOLLED, "classes": {"a": {"share": 1.0}}}, "classes.a: must have share and value_of_time"),
         ({"links": TOLLED, "classes": {"a": {"share": 0.5, "value_of_time": 1}}}, "and shares sum to 1"),
+        (
+            {"links": TOLLED, "toll_factor": 2, "classes": {"a": {"share": 1.0, "value_of_time": 1.0}}},
+            "toll_factor: 2 must be 0 where classes pay",
+        ),
         ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
         ({"closed": "s"}, "closed: 's' is no link"),
         ({"closed": [None]}, "closed.0.: None must be text"),

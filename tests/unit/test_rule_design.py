@@ -322,7 +322,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     *(({"choices": value}, f"choices: {line}") for value, line in WRONG_CHOICES),
     *(({"response_method": value}, f"response_method: {line}") for value, line in WRONG_METHODS),
     ({"trials": 0}, "trials: 0 must be"),
-    ({"seeds": 3}, "seeds: 3 must be 1: newton draws nothing"),
+    ({"seeds": 3}, "seeds: 3 must be 1: the players' method draws nothing"),
     ({"objective": {}}, "objective: {} must have at least one measure"),
     ({"objective": {"efficiency": np.nan}}, "objective.efficiency: nan must be a finite number"),
 ]

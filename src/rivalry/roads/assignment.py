@@ -45,10 +45,12 @@ class UserEquilibrium(BaseLearner):
     of them is worth: excess and gap include them.
 
     The record holds ``flow`` and ``cost`` (link), ``least_cost`` and ``trips`` (pair), ``route_flow`` and
-    ``route_cost`` (route), ``class_cost`` (class: pair), the Gini index ``gini`` of travellers' costs and
-    the mean ``worst_decile`` of the dearest tenth of trips, the numbers above, ``total_cost``,
-    ``travel_cost`` (its mean per trip) and ``potential``; ``volume_capacity`` (link) where links have
-    capacities, and ``relative_gap_curve`` (sample) after each round.
+    ``route_cost`` (route), ``class_cost`` (class: pair), the Gini index ``gini`` of travellers' costs and the
+    mean ``worst_decile`` of the dearest tenth of trips, the numbers above, ``total_cost``, ``travel_cost``
+    (its mean per trip) and ``potential``; ``cost_without_tolls``, which is what travel costs all where tolls
+    are spent for them, and their ``revenue``, in the unit of cost or, of classes, of tolls;
+    ``volume_capacity`` (link) where links have capacities, and ``relative_gap_curve`` (sample) after each
+    round.
 
     Examples
     --------
@@ -107,9 +109,10 @@ class SystemOptimum(UserEquilibrium):
     not made would be worth: the benefit of users less total cost is largest. It exceeds the lowest by at most
     ``social_cost_bound``; ``equilibrium_social_cost`` is that of the user equilibrium.
 
-    Of several classes the total cost is in units of cost, in which an hour counts as much for all: each pays
-    ``marginal_toll`` at its own value of time. Total cost in money, where an hour of some counts for more, is
-    not convex where costs rise, so that a lowest one could not be certified: it is not offered.
+    Tolls of the game count as costs in all of these, as they do for travellers. Of several classes the total
+    cost is in units of cost, in which an hour counts as much for all: each pays ``marginal_toll`` at its own
+    value of time. Total cost in money, where an hour of some counts for more, is not convex where costs rise,
+    so that a lowest one could not be certified: it is not offered.
 
     They are the user equilibrium where every link also costs ``marginal_toll``, its flow times the slope of
     its cost, and are computed as such. ``total_cost`` exceeds the lowest one by at most ``total_cost_bound``.
@@ -299,6 +302,8 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "average_excess_cost": total_excess / game.trips.sum(),
         "total_cost": total_cost,
         "travel_cost": total_cost / trips if trips else 0.0,
+        "revenue": flow @ game.toll,
+        "cost_without_tolls": total_cost - (tolls if len(game.kind_names) > 1 else flow @ game.toll),
         "potential": game.potential(flow) + tolls,
         "potential_bound": total_excess if rises(game, np.ones_like(is_road)) else np.nan,
     }

@@ -69,7 +69,7 @@ def routes(
         "a file .tntp, .csv (default: that of the named network)",
     ] = None,
     closed: Annotated[str | list[str] | tuple[str, ...], "links that are left out, 'a>b'"] = (),
-    toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
+    toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll; 0 with classes"] = 0.0,
     distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
     classes: Annotated[
         Options | None,
@@ -122,6 +122,9 @@ def routes(
     trips = trips_of(demand)
     game = _with_nodes(_game(columns, table.first_through, trips.entries, factors), table, trips)
     if classes is not None:
+        if toll_factor:
+            reason = "must be 0 where classes pay tolls by their values of time"
+            raise ValueError(f"toll_factor: {toll_factor:g} {reason}")
         game = _with_classes(game, classes, _numbers(columns, "toll"))
     _check_joined(game)
     _check_rising(game)
@@ -152,6 +155,7 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
             programs.append(program(worth[pair], "demand"))
     codes, numbers, begins = joined(programs)
     further = 0, len(tail) - len(constant)
+    tolls = factors["toll"] * _numbers(columns, "toll") if factors["toll"] else np.zeros(len(constant))
     has_capacity = "capacity" in columns and "cost" not in columns
     capacity = _numbers(columns, "capacity") if has_capacity else np.zeros(len(constant))
     entering = {"from", "to"} | {name for name, factor in factors.items() if factor}
@@ -172,6 +176,7 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
         trips=np.array([trips[pair] for pair in pairs]),
         outside=outside,
         kind=np.zeros(len(pairs), dtype=int),
+        toll=np.pad(tolls, further),
         surcharge=np.zeros((1, len(tail))),
         kind_names=("",),
         capacity=np.pad(np.where(capacity > 0, capacity, np.nan), further, constant_values=np.nan),
@@ -214,6 +219,7 @@ def _with_classes(game: RouteGame, classes: Options, tolls: ndarray) -> RouteGam
         trips=np.outer(share, game.trips).ravel(),
         outside=np.tile(game.outside, count),
         kind=np.repeat(np.arange(count), pairs),
+        toll=tolls,
         surcharge=tolls / value[:, None],
         kind_names=tuple(classes),
         unread=tuple(name for name in game.unread if name != "toll"),

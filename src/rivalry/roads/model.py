@@ -38,6 +38,7 @@ class RouteGame(Tree):
     destination: Int[ndarray, "pair"]
     trips: Float[ndarray, "pair"]  # where demand is elastic: at a cost of 0
     kind: Int[ndarray, "pair"]  # class of users, ascending
+    toll: PerLink  # that is paid: in the unit of cost, of which it is a part, or of classes in its own
     surcharge: Float[ndarray, "kind link"]  # tolls by the value of time of each class
     outside: Int[ndarray, "pair"]  # link of trips that are not made, at the cost they would be worth; or -1
     capacity: PerLink  # NaN where costs have none

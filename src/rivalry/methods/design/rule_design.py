@@ -1,4 +1,4 @@
-"""Design of a population's rules by a planner who anticipates what the agents learn."""
+"""Design of a game's rules by a planner who anticipates what its players learn, or how they end up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.random import SeedSequence
 
 from rivalry.core.game import is_agents, is_population
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
-from rivalry.core.needs import Need, fits
+from rivalry.core.needs import PAYOFFS, Need, fits
 from rivalry.core.results import Record, scalar
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import (
@@ -72,15 +72,16 @@ class RuleProblem(NamedTuple):
 
 
 class RuleDesign(BaseLearner):
-    """Keywords of a game chosen by a planner who evaluates the play of the game's population.
+    """Keywords of a game chosen by a planner who evaluates the play of the game's population, or a solution.
 
     ``choices`` says what is set: a table of keywords of the game, each with a list of values, numbers, words
     or lists, or a range ``{from, to, count, scale}``: ``count`` values, which a grid needs, evenly spaced or
     with ``scale = "log"`` in logarithms; between integers, integers. ``"toll.slope"`` refers to an entry of a
     table. Every trial builds the game anew and plays it from the start, ``seeds`` times, by
     ``response_method``: a table such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton",
-    beta = 100.0}`` (default: ``newton`` where there is a mean field, else ``q_learning``). All trials use the
-    same seeds. All combinations are tried, or ``trials`` random ones; no derivatives are used.
+    beta = 100.0}`` (default: ``newton`` where there is a mean field, else ``q_learning``), of roads also
+    ``{kind = "user_equilibrium"}``. All trials use the same seeds; solvers, which draw nothing, have one. All
+    combinations are tried, or ``trials`` random ones; no derivatives are used.
 
     ``objective`` is a metric of the players' record, or a weighted sum, ``{efficiency = 1.0,
     reward_fairness = 2.0}``; in Python also a function of a record. An array counts as its mean, or written
@@ -91,14 +92,13 @@ class RuleDesign(BaseLearner):
     list, ``parameter_label``; ``trial_objective`` and ``trial_exploitability``, relative to payoffs, the mean
     over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
     over seeds (of Newton's method the number itself); ``default_trial``, the one with the game as it is, if
-    any; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the
-    reason in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_rule`` in words,
+    any; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the reason
+    in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_rule`` in words,
     ``chosen_parameters``, ``chosen_label``, ``chosen_objective``, and ``chosen_bound`` (choice) where the
-    value is an end of the numbers tried, beyond which the game has others. A run of Newton's method that did
-    not converge is never chosen; for learners exploitability measures the distance from equilibrium. The
-    rest is the record of the chosen trial's first seed, with the certificate of its players. The best of
-    many noisy means is biased upwards: replicate the chosen rule with other seeds before reporting its
-    value.
+    value is an end of the numbers tried, beyond which the game has others. A run of a solver that did not
+    converge is never chosen; for learners exploitability measures the distance from equilibrium. The rest is
+    the record of the chosen trial's first seed, with the certificate of its players. The best of many noisy
+    means is biased upwards: replicate the chosen rule with other seeds before reporting its value.
 
     Raises
     ------
@@ -130,7 +130,7 @@ class RuleDesign(BaseLearner):
         int | None, Ge(1), Le(1_000_000), "number of combinations to draw (default: all are tried)"
     ] = None
     seeds: Annotated[
-        int | None, Ge(1), Le(100_000), "runs per trial (default: 3; 1 for newton, which is deterministic)"
+        int | None, Ge(1), Le(100_000), "runs per trial (default: 3; 1 for solvers, which are deterministic)"
     ] = None
     response_method: Annotated[
         Any, "how players respond to rules: {kind = .., ..} (default: newton, or q_learning)"
@@ -145,7 +145,7 @@ class RuleDesign(BaseLearner):
         check_weights(objective=self.objective, spending=self.spending)
 
     needs = (
-        Need("a population or a game of agents", lambda game: is_population(game) or is_agents(game)),
+        Need("a population, or a game without payoffs of profiles", lambda game: not PAYOFFS.met(game)),
         Need("a factory that can rebuild the game", lambda game: recipe_of(game) is not None),
     )
 
@@ -153,8 +153,8 @@ class RuleDesign(BaseLearner):
         """Return the design problem. Raise `ValueError` for a keyword or a value that the game refuses."""
         rules = RuleProblem(game, choices_of(self.choices), method_of(self.response_method, game), {})
         check_values(game, rules.choices)
-        if isinstance(rules.method, PopulationNewton) and (self.seeds or 1) > 1:
-            raise ValueError(f"seeds: {self.seeds} must be 1: newton draws nothing")
+        if not _draws(rules) and (self.seeds or 1) > 1:
+            raise ValueError(f"seeds: {self.seeds} must be 1: the players' method draws nothing")
         return rules
 
     def length(self, world: RuleProblem) -> int:
@@ -220,9 +220,8 @@ class RuleDesign(BaseLearner):
         trials = -(-int(session["done"][0]) // self._seeds(world))
         objective, status = session["objective"][:trials], session["status"][:trials]
         mean = objective.mean(axis=1)
-        # nothing is drawn by Newton's method: one run has no noise
-        is_exact = isinstance(world.method, PopulationNewton)
-        half = np.where(np.isnan(mean), np.nan, 0.0) if is_exact else half_width(objective.T)
+        # one run of a solver has no noise
+        half = half_width(objective.T) if _draws(world) else np.where(np.isnan(mean), np.nan, 0.0)
         record = choice_record(world.choices, session["codes"][:trials]) | {
             "trial_objective": (("trial", "seed"), objective.copy()),
             "trial_objective_mean": (("trial",), mean),
@@ -265,7 +264,7 @@ class RuleDesign(BaseLearner):
         return self.trials or len(grid_of(world.choices))
 
     def _seeds(self, world: RuleProblem) -> int:
-        return self.seeds or (1 if isinstance(world.method, PopulationNewton) else SEEDS)
+        return self.seeds or (SEEDS if _draws(world) else 1)
 
     def _gains(self) -> Mapping[str, float] | Objective:
         return {self.objective: 1.0} if isinstance(self.objective, str) else self.objective
@@ -297,7 +296,7 @@ class RuleDesign(BaseLearner):
         session["status"][trial, seed] = STATUSES.index(status)
         losses = (_reduce(record, name) for name in LOSSES if name in record)
         session["exploitability"][trial, seed] = next(losses, np.nan)
-        converged = status == "converged" or not isinstance(world.method, PopulationNewton)
+        converged = status == "converged" or _draws(world)
         session["objective"][trial, seed] = value if converged else np.nan
         if seed == 0:
             _store_record(session, NOW, record)
@@ -310,6 +309,12 @@ class RuleDesign(BaseLearner):
         mean = session["objective"].mean(axis=1) * (1.0 if self.maximise else -1.0)
         complete = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
         return int(np.argmax(np.where(complete, mean, -np.inf))) if complete.any() else -1
+
+
+def _draws(world: RuleProblem) -> bool:
+    """Whether the players' method draws random numbers: learners do, of agents, and solvers do not."""
+    is_solver = isinstance(world.method, PopulationNewton)
+    return not is_solver and (is_population(world.game) or is_agents(world.game))
 
 
 def _default_codes(world: RuleProblem) -> ndarray:
