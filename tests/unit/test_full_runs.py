@@ -128,6 +128,17 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     assert tomllib.loads(words) == {"based_on": NAME} | tomllib.loads(studies()[NAME].read_text("utf-8"))
 
 
+@pytest.mark.slow
+def test_a_study_of_studies_is_shown_with_the_full_runs_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_runs, "FOLDER", FOLDER)
+    data, text = describe("karma_summary")
+    assert list(data["full_runs"]) == list(load_study("karma_summary").include)
+    for name, full in data["full_runs"].items():
+        assert full["study"] == name
+        first = " ".join(full["answer"]["question"].split()[:4])
+        assert first in text
+
+
 def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: Path) -> None:
     store(whole)
     mine = tmp_path / f"{NAME}.toml"

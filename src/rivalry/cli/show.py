@@ -7,7 +7,7 @@ import inspect
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import islice
 from pathlib import Path
@@ -166,10 +166,10 @@ def describe(name: str) -> Printed:
         raise study.StudyError("no such run folder or study file", where=name)
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         selected = study.load_study(name)
-        full = _full_run_of(selected)
-        return selected.resolved() | ({"full_run": as_json(full)} if full else {}), _study_words(
-            selected, full
-        )
+        runs = {name: run for name, part in _parts_of(selected).items() if (run := _full_run_of(part))}
+        stored = {name: as_json(run) for name, run in runs.items()}
+        key = {"full_runs": stored} if selected.include else {"full_run": stored.get(selected.name)}
+        return selected.resolved() | (key if stored else {}), _study_words(selected, runs)
     if name in GAMES:
         rows, words = _parameters(name, GAMES[name])
         return rows, words + _methods_for(GAMES[name])
@@ -300,13 +300,22 @@ def _fitting(entry: Any) -> list[str]:
     return fitting(game, METHODS)
 
 
-def _study_words(selected: study.Study, full: FullRun | None) -> str:
+def _parts_of(selected: study.Study) -> Mapping[str, study.Study]:
+    """Return the bundled studies that a study includes, by name, or the study itself."""
+    if not selected.include:
+        return {selected.name: selected}
+    return {name: study.load_study(name) for name in selected.include if name in study.studies()}
+
+
+def _study_words(selected: study.Study, runs: Mapping[str, FullRun]) -> str:
     """Return the file of a study after a summary in comments: all of it is TOML."""
     paragraphs = [
         repr(selected),
         *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in selected.parts().items()),
     ]
-    paragraphs += _full_run_words(full, selected.resolved()) if full else []
+    for name, part in _parts_of(selected).items():
+        paragraphs += [f"{name}:"] if name in runs and selected.include else []
+        paragraphs += _full_run_words(runs[name], part.resolved()) if name in runs else []
     comments = [f"# {line}".rstrip() for text in paragraphs for line in text.splitlines()]
     # a copy is compared with the values of its original as far as its numbers are the same
     head = (
