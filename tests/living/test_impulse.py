@@ -10,6 +10,7 @@ import rivalry as rv
 from rivalry.core.results import Record
 from rivalry.living import impulse
 from rivalry.living.figure import plain
+from rivalry.tables.greedy_play import slots_of
 from rivalry.tables.history import limit_cycles, whole_states
 from rivalry.tables.one_deviation import deviations
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
@@ -29,7 +30,7 @@ def world_of(memory: int = 1, alternating: bool = False) -> RepeatedWorld:
 
 def record_of(world: RepeatedWorld, sessions: int, seed: int) -> tuple[Record, Any]:
     """A record as learners write it, of random policies."""
-    states = 9 ** impulse.depth_of(world)
+    states = 9 ** max([0, *(ago for slots in slots_of(world.tables) for _, ago in slots)])
     policy = np.random.default_rng(seed).integers(0, 3, (sessions, 2, states))
     cycles = limit_cycles(world.tables, policy, np.zeros(sessions, dtype=np.int64))
     mean = (np.maximum(cycles.actions(world.tables), 0) * cycles.weight[..., None]).sum(axis=1)
@@ -41,7 +42,7 @@ def record_of(world: RepeatedWorld, sessions: int, seed: int) -> tuple[Record, A
     }, cycles
 
 
-@pytest.mark.parametrize("memory", [1, 2])
+@pytest.mark.parametrize("memory", [0, 1, 2])
 @pytest.mark.parametrize("alternating", [False, True])
 def test_sessions_begin_on_the_cycles_of_the_kernels(memory: int, alternating: bool) -> None:
     world = world_of(memory, alternating)
@@ -63,7 +64,7 @@ def test_sessions_begin_on_the_cycles_of_the_kernels(memory: int, alternating: b
 def test_gains_in_javascript_are_those_of_the_kernels(tmp_path: Path) -> None:
     """Simultaneous and alternating moves, one and two rounds of memory: every deviation from every cycle."""
     compared = 0
-    for memory, alternating in ((1, False), (2, False), (1, True)):
+    for memory, alternating in ((0, False), (1, False), (2, False), (1, True)):
         world = world_of(memory, alternating)
         world = world._replace(action_grid=np.tile(np.arange(3.0), (2, 1))[..., None])
         record, _ = record_of(world, 12, seed=memory)

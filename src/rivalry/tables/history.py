@@ -77,7 +77,8 @@ class Whole(NamedTuple):
         where = np.asarray(round, int) * self.natures + np.asarray(nature, int)
         if np.any((where < 0) | (where >= self.rounds * self.natures)):
             raise ValueError(f"round: {round!r} with nature {nature!r} must be in the game")
-        total = where * self.histories
+        # also where nothing is remembered there is a number for each row of rounds
+        total = where * self.histories + np.zeros(rounds.shape[:-2], int)
         for (source, ago), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
             if rounds.ndim < 2 or rounds.shape[-2] < ago or rounds.shape[-1] <= source:
                 raise ValueError(
