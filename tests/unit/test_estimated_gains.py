@@ -48,6 +48,13 @@ def test_an_estimate_refutes_or_bounds_only_beyond_its_error(gain: float, error:
     assert estimate(gain, error, None).claim != "small estimated gain"
 
 
+def test_the_gain_of_one_deviation_bounds_no_other() -> None:
+    for gain, claim in ((0.0, "not decided"), (0.5, "not an equilibrium")):
+        proof = estimate(gain, 0.1)._replace(coverage="lower bound")
+        assert proof.claim == claim
+        assert (proof.gains[0].item(), proof.gains[1].item()) == (gain - 0.1, np.inf)
+
+
 def test_a_small_estimate_is_printed_with_the_end_of_its_interval() -> None:
     words = "small estimated gain: at most 0.9 % of the payoff at stake, with 95 % confidence"
     assert estimate(0.5, 0.4).statement == words
@@ -79,7 +86,7 @@ def test_estimates_of_two_agents_hold_the_exact_gain(monkeypatch: pytest.MonkeyP
     exact = played(2, "uniform", 20_000).certificate
     monkeypatch.setattr(few_agents, "LARGEST", 0)
     found = played(2, "uniform", 20_000).certificate
-    assert (exact.coverage, found.coverage) == ("exact", "estimated")
+    assert (exact.coverage, found.coverage) == ("exact", "lower bound")
     assert exact.claim == found.claim == "not an equilibrium"
     assert abs(found.regret - exact.regret)[0] <= found.error[0] < 0.5 * exact.regret[0]
     short = played(2, "uniform", 8).certificate  # fewer steps than parts

@@ -209,8 +209,9 @@ class Certificate(NamedTuple):
     def gains(self) -> tuple[ndarray, ndarray]:
         """Lower and upper end of the largest gain of every player, the interval that every claim is made of.
 
-        Of estimates it has 95 % confidence. The upper end is infinite where no finite interval holds the
-        regret; the lower end of what is no number is minus infinity, so that it refutes nothing.
+        Of estimates it has 95 % confidence, and no upper end where they are lower bounds. The upper end is
+        infinite where no finite interval holds the regret; the lower end of what is no number is minus
+        infinity, so that it refutes nothing.
 
         >>> Certificate(np.array([0.5, np.nan]), np.array([2.0, 1.0]), "bounded", "", 1e-6).gains
         (array([ 0.5, -inf]), array([ 2., inf]))
@@ -219,6 +220,8 @@ class Certificate(NamedTuple):
             low, high = self.regret, self.bound
         else:
             low, high = self.regret - self.error, self.regret + self.error
+            # the gain of one deviation in play: others may gain more
+            high = np.full_like(high, np.inf) if self.coverage == "lower bound" else high
         rounding = np.abs(np.where(np.isfinite(self.tolerance), self.tolerance, 0.0))
         holds = np.isfinite(self.regret) & np.isfinite(high) & (self.regret <= high + rounding)
         return np.where(np.isnan(low), -np.inf, low), np.where(holds, high, np.inf)

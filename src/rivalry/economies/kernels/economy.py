@@ -247,6 +247,78 @@ def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won
         step(economy, agents, buffers, no_tallies)
 
 
+def deviate(
+    economy: Economy,
+    agents: Agents,
+    policy: ndarray,  # [row entry]: cumulative, of the owners, then of each alternative of all owners
+    owner: ndarray,  # [agent]: whose rows it follows
+    bonus: ndarray,  # [row private karma]
+    turns: ndarray,  # [episode owner]: the agent that deviates
+    steps: int,
+) -> tuple[ndarray, ndarray]:
+    """Play one episode of ``steps`` steps after the other, each also with every deviation of every owner.
+
+    A deviating agent follows an alternative from the begin of the episode, with all random numbers unchanged,
+    and is then undone. The agents change in place, as in `play`. Signals are not supported.
+
+    Returns
+    -------
+    own : array, [episode owner 3]
+        Discounted rewards, discounted bonuses and the first bonus of the agents in turn.
+    others : array, [episode owner alternative 3]
+        The same with each alternative.
+    """
+    owners = turns.shape[1]
+    own = np.zeros((*turns.shape, 3))
+    others = np.zeros((*turns.shape, len(policy) // owners - 1, 3))
+    trial = copy_agents(agents)
+    with draws.quiet():
+        index, none = choices(policy, economy.most), no_tallies()
+        factors = economy.discount ** np.arange(steps)[:, None]
+        _deviate(economy, agents, trial, policy, index, owner, bonus, turns, factors, none, own, others)
+    agents.status[:] = np.maximum(agents.status, trial.status)
+    return own, others
+
+
+@loop
+def _deviate(economy, agents, trial, policy, choice, owner, bonus, turns, factors, none, own, others):  # type: ignore[no-untyped-def]
+    buffers, trial_buffers = buffers_of(economy, agents), buffers_of(economy, trial)
+    followed, sums = owner.copy(), np.zeros((owner.shape[0], 3))
+    for episode in range(turns.shape[0]):
+        for number in range(turns.shape[1]):
+            agent = turns[episode, number]
+            for k in range(others.shape[2]):
+                _reset(trial, agents)
+                followed[:] = owner
+                followed[agent] = (k + 1) * turns.shape[1] + number
+                _pay(economy, trial, trial_buffers, policy, choice, followed, bonus, factors, none, sums)
+                others[episode, number, k] = sums[agent]
+        _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, none, sums)
+        for number in range(turns.shape[1]):
+            own[episode, number] = sums[turns[episode, number]]
+
+
+@inline
+def _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, no_tallies, sums):  # type: ignore[no-untyped-def]
+    """Play a step per row of ``factors [step type]``; set ``sums [agent 3]``, as in `deviate`."""
+    flat, index = policy.reshape(-1), choice.reshape(-1)
+    sums[:] = 0.0
+    for n in range(factors.shape[0]):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, buffers.words)
+        match_agents(economy, agents, buffers)
+        _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
+        for i in range(owner.shape[0]):
+            paid = bonus[owner[i], agents.private[i], agents.karma[i]]
+            sums[i, 1] += factors[n, economy.type_of[i]] * paid
+            if n == 0:
+                sums[i, 2] = paid
+        step(economy, agents, buffers, no_tallies)
+        for i in range(owner.shape[0]):
+            sums[i, 0] += factors[n, economy.type_of[i]] * agents.reward[i]
+
+
 @inline
 def _reset(trial, agents):  # type: ignore[no-untyped-def]
     """Set the state in ``trial`` to that in ``agents``."""

@@ -2,8 +2,9 @@
 
 Karma is conserved: the more one agent holds, the less the others hold. This matters with few agents and is
 negligible with many. With two agents an agent's karma determines its rival's, so each agent faces a Markov
-decision process that is known exactly. With up to `FEW` agents the process is estimated by trying every legal
-bid in simulated steps.
+decision process that is known exactly. With up to `FEW` agents a deviation is computed in a process that is
+estimated by trying every legal bid in simulated steps. That process is the one under the policy: after a
+deviation others hold other karma. So the deviation is played, and its gain is what it gains in play.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rivalry.economies.kernels.shapes import (
     Economy,
     rewards_of,
 )
-from rivalry.economies.learning.crowds import POOLED, AgentGains, Crowd, widest_of
+from rivalry.economies.learning.crowds import POOLED, AgentGains, Crowd
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
 from rivalry.runtime.jax import compiled, jax, jnp
@@ -37,15 +38,19 @@ if TYPE_CHECKING:
 
 FEW = 20  # agents; with more, the dependence on own karma is below the noise of usual simulations
 PRIOR = 10.0  # weight of the measured population in every state and bid, in trials
-TRIALS = 200_000  # maximum of agent-steps per estimate
+TRIALS = 400_000  # maximum of agent-steps in which bids are tried
+PLAYED = 50_000_000  # maximum of agent-steps of play of deviations
+REPEATS = 100  # maximum of steps of play of deviations, per step of an evaluation
+BRIEF = 10  # times fewer without errors
+END = 1e-4  # discount factor after which play of a deviation ends
 LARGEST = 30_000_000  # maximum of entries of an exact decision process
-PARTS = 10  # of each run of an estimate, for its error
+PARTS = 20  # of play of deviations, for errors
 ROUNDS = 200  # maximum of policy iterations
 DOUBLINGS = 60  # 2**60 steps of a chain
 CHAIN_CONVERGED = 1e-15  # probabilities that change no more in a doubling of the steps have converged
 
 JOINT = "policy iteration in the decision process of one agent against the other's policy"
-TRIED = "policy iteration where every bid was tried in steps of play, valued in a second run"
+TRIED = "play of a deviation, by policy iteration where every bid was tried in steps of play"
 
 
 class Decisions(NamedTuple):
@@ -128,71 +133,85 @@ def evaluate_few_agents(
     targets: ndarray,  # [target state bid]
     sequence: np.random.SeedSequence,
     steps: int,
+    reward: ndarray,  # [agent]
     bonuses: tuple[Paid, ...] = (NOTHING,),
     *,
     errors: bool = True,
 ) -> list[AgentGains]:
     """Return payoffs and gains of policy owners in an economy of few agents, once per bonus.
 
-    ``env`` is the measured environment, used as a prior for rarely visited states. Trials start from copies
-    of ``agents`` and consist of two runs of ``steps`` steps, with at most `TRIALS` agent-steps each.
-    Errors of estimates are those of the largest gain of each type, and otherwise infinite; without
-    ``errors`` all are.
+    ``env`` is the measured environment, used as a prior for rarely visited states, and ``reward`` the mean
+    reward per step that was measured. Trials and play of deviations start from copies of ``agents``. Errors
+    are of noise alone: another deviation may gain more. Without ``errors`` all are infinite, and play is
+    shorter.
     """
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
     if len(owner) == 2 and _entries(crowd.arrays) <= LARGEST:
         return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
-    prior = [np.asarray(part) for part in _tables(crowd.game, env)]
-    trials = min(steps, max(1, TRIALS // len(owner)))
     keys = [(*sequence.spawn_key, number) for number in range(2)]
-    streams = [np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys]
-    halves = [_trials(crowd, agents, rows, owner, stream, trials) for stream in streams]
+    tried, played = (np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys)
+    copies = kernels.economy.copy_agents(agents, tried)
+    trials = min(2 * steps, max(1, TRIALS // len(owner)))
+    counts = kernels.economy.probe(crowd.arrays, copies, rows, owner, trials)
+    check_balance(copies.status)
+    prior = [np.asarray(part) for part in _tables(crowd.game, env)]
+    responses = []
+    for kind in range(types):
+        process = _estimated_process(crowd.arrays, kind, *counts, *prior)
+        responses.append(process.best(policies[kinds == kind].mean(axis=0), _legal(crowd))[1])
+    alternatives = np.concatenate([[responses], targets])
+    budget = min(PLAYED, REPEATS * steps * len(owner)) // (1 if errors else BRIEF)
+    own, others = _played(crowd, agents, rows, policies, owner, alternatives[:, kinds], played, budget)
 
-    def gains(halves: list[list[ndarray]], owners: ndarray, paid: Paid) -> AgentGains:
-        processes = [
-            [
-                _estimated_process(crowd.arrays, kind, *(part.sum(axis=0) for part in half), *prior)
-                for kind in range(types)
-            ]
-            for half in halves
-        ]
-        return _estimated_gains(crowd, processes, means, policies[owners], kinds[owners], targets, paid)
-
-    means = [policies[kinds == kind].mean(axis=0) for kind in range(types)]
-    results = [gains(halves, np.arange(len(kinds)), paid) for paid in bonuses]
-    if errors and trials >= PARTS:
-        widest = widest_of(results[0].gain, kinds)
-        without = []
-        for half, part in np.ndindex(2, PARTS):
-            fewer = list(halves)
-            fewer[half] = [np.delete(array, part, axis=0) for array in halves[half]]
-            without.append(gains(fewer, widest, bonuses[0]).gain)
-        error = np.full(len(kinds), np.inf)
-        error[widest] = jackknife_error(results[0].gain[widest], np.stack(without), np.bincount(kinds))
-        results[0] = results[0]._replace(error=error)
-    # without bonus the own policy is a response too: a negative estimate is noise
-    floors = [-np.inf if paid.weight else 0.0 for paid in bonuses]
-    return [
-        result._replace(gain=np.maximum(result.gain, low))
-        for result, low in zip(results, floors, strict=True)
-    ]
+    results, discount = [], crowd.arrays.discount[kinds]
+    mean_reward = np.bincount(owner, reward) / np.bincount(owner)
+    for paid in bonuses:
+        weights = np.array([1.0, paid.weight * (1 - paid.once), paid.weight * paid.once])
+        each = (others - own[:, :, None]) @ weights  # [episode owner alternative]
+        gain, *gaps = each.mean(axis=0).T
+        payoff = mean_reward / (1 - discount) + (own.mean(axis=0) @ (weights * [0, 1, 1]))
+        error, far = np.full(len(kinds), np.inf), np.full(len(kinds), np.inf)
+        if errors and len(each) >= PARTS:
+            parts = np.stack([part.mean(axis=0) for part in np.array_split(each[:, :, 0], PARTS)])
+            without = (parts.sum(axis=0) - parts) / (PARTS - 1)
+            error = jackknife_error(parts.mean(axis=0), without, np.bincount(kinds)[kinds])
+        # without bonus the own policy is a response too: a negative gain is no gain
+        gain = np.maximum(gain, -np.inf if paid.weight else 0.0)
+        gaps_of_owners = -np.reshape(gaps, (len(targets), len(kinds))).T
+        results.append(AgentGains(payoff, gain, far, gaps_of_owners, "lower bound", TRIED, error))
+    return results
 
 
-def _trials(
+def _played(
     crowd: Crowd,
     agents: kernels.economy.Agents,
-    rows: ndarray,
-    owner: ndarray,
-    stream: np.random.SeedSequence,
-    steps: int,
-) -> list[ndarray]:
-    """Return the results of `kernels.economy.probe` in each of `PARTS` parts of a run, ``[part ..]``."""
-    copies = kernels.economy.copy_agents(agents, stream)
-    lengths = np.diff(np.arange(PARTS + 1) * steps // PARTS)
-    runs = [kernels.economy.probe(crowd.arrays, copies, rows, owner, int(length)) for length in lengths]
+    rows: ndarray,  # [owner entry]
+    policies: ndarray,  # [owner own bid]
+    owner: ndarray,  # [agent]
+    alternatives: ndarray,  # [alternative owner own bid]
+    sequence: np.random.SeedSequence,
+    budget: int,
+) -> tuple[ndarray, ndarray]:
+    """Return what an agent of each owner is paid in episodes, and what with each alternative from then on.
+
+    They are discounted rewards, discounted entropies and the first entropy, ``[episode owner 3]`` and
+    ``[episode owner alternative 3]``. Episodes follow each other in one run; agents of an owner take turns.
+    """
+    economy, (_, private, levels) = crowd.arrays, crowd.shape
+    count, owners = len(alternatives), len(policies)
+    every = np.concatenate([policies, *alternatives]).reshape(-1, private, levels, levels)
+    entries = np.concatenate([rows, kernels.choices.cumulative(every[owners:])])
+    bonus = -(every * np.log(np.where(every > 0, every, 1.0))).sum(axis=-1)
+    patience = float(economy.discount.max())
+    steps = int(np.ceil(np.log(END) / np.log(patience))) if patience > END else 1
+    episodes = max(1, budget // (len(owner) * steps * (1 + owners * count)))
+    members = [np.flatnonzero(owner == number) for number in range(owners)]
+    turns = np.stack([np.resize(member, episodes) for member in members], axis=1)
+    copies = kernels.economy.copy_agents(agents, sequence)
+    result = kernels.economy.deviate(economy, copies, entries, owner, bonus, turns, steps)
     check_balance(copies.status)
-    return [np.stack(part) for part in zip(*runs, strict=True)]
+    return result
 
 
 def _legal(crowd: Crowd) -> ndarray:
@@ -440,32 +459,3 @@ def _estimated_process(
     distribution = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
     start = np.full(size, 1 / size)
     return Decisions(rate.reshape(size, levels), distribution, float(economy.discount[kind]), start)
-
-
-def _estimated_gains(
-    crowd: Crowd,
-    halves: list[list[Decisions]],
-    means: list[ndarray],  # [type][own bid]
-    policies: ndarray,
-    kinds: ndarray,
-    targets: ndarray,  # [target type own bid]
-    paid: Paid,
-) -> AgentGains:
-    """Return the mean over both halves, each best response evaluated in the other half.
-
-    In the half where it was computed, the gain of a best response would be biased upwards.
-    """
-    legal, rows = _legal(crowd), []
-    for half, other_half in (halves, halves[::-1]):
-        responses = [estimate.best(pi, legal)[1] for estimate, pi in zip(half, means, strict=True)]
-        top = [other_process.values(pi) for other_process, pi in zip(other_half, responses, strict=True)]
-        row = []
-        for pi, kind in zip(policies, kinds, strict=True):
-            process = other_half[kind]
-            values, mu = _policy_values(process, pi, paid), process.stationary(pi)
-            gaps = np.array([mu @ (values - _policy_values(process, aim, paid)) for aim in targets[:, kind]])
-            row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
-        rows.append([np.array(part) for part in zip(*row, strict=True)])
-    payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*rows, strict=True))
-    far = np.full(len(gain), np.inf)
-    return AgentGains(payoff, gain, far, gaps, "estimated", TRIED, far)

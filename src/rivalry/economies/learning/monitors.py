@@ -141,7 +141,8 @@ def snapshot(
         env = crowds.environment_of(crowd, measured)
         if few_agents.has_few_agents(crowd):
             gains_by_bonus = few_agents.evaluate_few_agents(
-                *(crowd, env, agents, rows, by_state, owner, kinds, equilibria, sequence, steps, bonuses),
+                *(crowd, env, agents, rows, by_state, owner, kinds, equilibria, sequence, steps),
+                *(measured.reward, bonuses),
                 errors=errors,
             )
         else:

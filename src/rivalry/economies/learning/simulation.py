@@ -49,8 +49,9 @@ class Simulation(FixedPolicies):
 
     For two agents gains are exact, because an agent's karma determines its rival's. Where urgencies are not
     drawn independently in every step, the rival's urgency is hidden, and gains are ``bounded`` by that of an
-    agent that observes it. For up to 20 agents gains are estimated in two further runs of ``evaluation``
-    steps that try every bid, with rivals' bids conditional on the agent's own karma. For more agents, and
+    agent that observes it. For up to 20 agents a deviation is computed in further steps that try
+    every bid, and played: its mean gain is a lower bound, apart from the noise in its interval, since another
+    deviation may gain more. For more agents, and
     where urgencies depend on the outcome, gains are computed in the measured population, with rivals' bids
     independent of the agent's own karma, weighted by the states that agents visited. Gains tend to 0 as the
     number of agents grows if the policy is an equilibrium of the population.
@@ -200,7 +201,8 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
         # the agents' own stream as seed: trials depend on the run, and `read` draws nothing from it
         sequence, owner = np.random.SeedSequence(agents.stream.tolist()), world.arrays.type_of
         (gains,) = evaluate_few_agents(
-            world, env, agents, rows, policy, owner, np.arange(types), no_targets, sequence, steps
+            *(world, env, agents, rows, policy, owner, np.arange(types), no_targets, sequence, steps),
+            measured.reward,
         )
     else:
         pi = put(policy.reshape(-1, levels))

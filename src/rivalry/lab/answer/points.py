@@ -228,7 +228,7 @@ class PointResults:
     @cached_property
     def estimated(self) -> bool:
         """True if some regrets are estimates from samples."""
-        return "estimated" in self.arrays.get("coverage", ())
+        return "estimated" in self.arrays.get("coverage", ()) or "regret_error" in self.arrays
 
     @cached_property
     def concept(self) -> str:
