@@ -92,6 +92,21 @@ def table(rows: dict[str, str], columns: dict[str, str]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def exponent(name: str, key: str, along: str) -> float:
+    """Return the exponent of a key to which a number of a study is proportional, by least squares in logs."""
+    points = json.loads(STORED.read_text())[name]["points"]
+    rows = [(point["at"][along], point["numbers"][key]) for point in points]
+    return float(np.polyfit(*np.log(rows).T, 1)[0])
+
+
+def gains_by_agents() -> str:
+    """Return in words how gains fall with the number of agents, which the source expects to be slow."""
+    slope = exponent("karma_learned_agents", f"mean_relative_exploitability{BARE}", "agents")
+    pace = "slower" if -0.5 < slope < 0 else "no slower"
+    law = f"$N^{{{slope:.2f}}}$, {pace} than $1/\\sqrt{{N}}$"
+    return f"Fitted to all numbers of agents from two on, the gain changes like {law}."
+
+
 def _words(key: str, value: Any) -> str:
     name = key.rpartition(".")[2]
     return str(value) if name in ("algorithm", "payment") else f"{name} {value:g}"
