@@ -152,7 +152,7 @@ def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
         at = np.array([[flow[link]]] * 2)
         best = float((at * (enclosed_cost(game, link, at).value - price[link]))[1, 0])
         close = TIE * max(price[link] * most, TINY)
-        cells, lowest, own = _cells(0.0, most), np.inf, best
+        cells, lowest, current = _cells(0.0, most), np.inf, best
         for _ in range(ROUNDS):
             low, attained = _lower_bounds(game, link, price[link], cells)
             best = min(best, attained)
@@ -164,7 +164,7 @@ def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
             cells = _halves(cells)
         if cells.size:
             lowest = min(lowest, np.min(_lower_bounds(game, link, price[link], cells)[0]))
-        loss += max(own - lowest, 0.0)
+        loss += max(current - lowest, 0.0)
     return loss
 
 

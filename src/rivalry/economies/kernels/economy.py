@@ -263,39 +263,39 @@ def deviate(
 
     Returns
     -------
-    own : array, [episode owner 3]
+    baseline : array, [episode owner 3]
         Discounted rewards, discounted bonuses and the first bonus of the agents in turn.
-    others : array, [episode owner alternative 3]
+    changed : array, [episode owner alternative 3]
         The same with each alternative.
     """
     owners = turns.shape[1]
-    own = np.zeros((*turns.shape, 3))
-    others = np.zeros((*turns.shape, len(policy) // owners - 1, 3))
+    baseline = np.zeros((*turns.shape, 3))
+    changed = np.zeros((*turns.shape, len(policy) // owners - 1, 3))
     trial = copy_agents(agents)
     with draws.quiet():
         index, none = choices(policy, economy.most), no_tallies()
         factors = economy.discount ** np.arange(steps)[:, None]
-        _deviate(economy, agents, trial, policy, index, owner, bonus, turns, factors, none, own, others)
+        _deviate(economy, agents, trial, policy, index, owner, bonus, turns, factors, none, baseline, changed)
     agents.status[:] = np.maximum(agents.status, trial.status)
-    return own, others
+    return baseline, changed
 
 
 @loop
-def _deviate(economy, agents, trial, policy, choice, owner, bonus, turns, factors, none, own, others):  # type: ignore[no-untyped-def]
+def _deviate(economy, agents, trial, policy, choice, owner, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
     buffers, trial_buffers = buffers_of(economy, agents), buffers_of(economy, trial)
     followed, sums = owner.copy(), np.zeros((owner.shape[0], 3))
     for episode in range(turns.shape[0]):
         for number in range(turns.shape[1]):
             agent = turns[episode, number]
-            for k in range(others.shape[2]):
+            for k in range(changed.shape[2]):
                 _reset(trial, agents)
                 followed[:] = owner
                 followed[agent] = (k + 1) * turns.shape[1] + number
                 _pay(economy, trial, trial_buffers, policy, choice, followed, bonus, factors, none, sums)
-                others[episode, number, k] = sums[agent]
+                changed[episode, number, k] = sums[agent]
         _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, none, sums)
         for number in range(turns.shape[1]):
-            own[episode, number] = sums[turns[episode, number]]
+            baseline[episode, number] = sums[turns[episode, number]]
 
 
 @inline

@@ -150,8 +150,8 @@ def evaluate_few_agents(
     if len(owner) == 2 and _entries(crowd.arrays) <= LARGEST:
         return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     keys = [(*sequence.spawn_key, number) for number in range(2)]
-    tried, played = (np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys)
-    copies = kernels.economy.copy_agents(agents, tried)
+    first, second = (np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys)
+    copies = kernels.economy.copy_agents(agents, first)
     trials = min(2 * steps, max(1, TRIALS // len(owner)))
     counts = kernels.economy.probe(crowd.arrays, copies, rows, owner, trials)
     check_balance(copies.status)
@@ -162,18 +162,18 @@ def evaluate_few_agents(
         responses.append(process.best(policies[kinds == kind].mean(axis=0), _legal(crowd))[1])
     alternatives = np.concatenate([[responses], targets])
     budget = min(PLAYED, REPEATS * steps * len(owner)) // (1 if errors else BRIEF)
-    own, others = _played(crowd, agents, rows, policies, owner, alternatives[:, kinds], played, budget)
+    baseline, changed = _played(crowd, agents, rows, policies, owner, alternatives[:, kinds], second, budget)
 
     results, discount = [], crowd.arrays.discount[kinds]
     mean_reward = np.bincount(owner, reward) / np.bincount(owner)
     for paid in bonuses:
         weights = np.array([1.0, paid.weight * (1 - paid.once), paid.weight * paid.once])
-        each = (others - own[:, :, None]) @ weights  # [episode owner alternative]
-        gain, *gaps = each.mean(axis=0).T
-        payoff = mean_reward / (1 - discount) + (own.mean(axis=0) @ (weights * [0, 1, 1]))
+        gains = (changed - baseline[:, :, None]) @ weights  # [episode owner alternative]
+        gain, *gaps = gains.mean(axis=0).T
+        payoff = mean_reward / (1 - discount) + (baseline.mean(axis=0) @ (weights * [0, 1, 1]))
         error, far = np.full(len(kinds), np.inf), np.full(len(kinds), np.inf)
-        if errors and len(each) >= PARTS:
-            parts = np.stack([part.mean(axis=0) for part in np.array_split(each[:, :, 0], PARTS)])
+        if errors and len(gains) >= PARTS:
+            parts = np.stack([part.mean(axis=0) for part in np.array_split(gains[:, :, 0], PARTS)])
             without = (parts.sum(axis=0) - parts) / (PARTS - 1)
             error = jackknife_error(parts.mean(axis=0), without, np.bincount(kinds)[kinds])
         # without bonus the own policy is a response too: a negative gain is no gain
@@ -200,9 +200,9 @@ def _played(
     """
     economy, (_, private, levels) = crowd.arrays, crowd.shape
     count, owners = len(alternatives), len(policies)
-    every = np.concatenate([policies, *alternatives]).reshape(-1, private, levels, levels)
-    entries = np.concatenate([rows, kernels.choices.cumulative(every[owners:])])
-    bonus = -(every * np.log(np.where(every > 0, every, 1.0))).sum(axis=-1)
+    tables = np.concatenate([policies, *alternatives]).reshape(-1, private, levels, levels)
+    entries = np.concatenate([rows, kernels.choices.cumulative(tables[owners:])])
+    bonus = -(tables * np.log(np.where(tables > 0, tables, 1.0))).sum(axis=-1)
     patience = float(economy.discount.max())
     steps = int(np.ceil(np.log(END) / np.log(patience))) if patience > END else 1
     episodes = max(1, budget // (len(owner) * steps * (1 + owners * count)))
