@@ -24,7 +24,7 @@ from rivalry.schema.validate import limit
 
 TARGETS = ("on_policy", "max", "expected", "double")  # in the kernel's order
 GAINS = ("mean_relative_exploitability_without_exploration", "mean_relative_exploitability")
-LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # relative gains whose first monitors are reported
+LEVELS = (0.2, 0.1, 0.05, 0.02)  # relative gains whose first monitors are reported
 CHANGES = ("payoff_change", "policy_change")
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "words": ("word",),

@@ -628,6 +628,8 @@ def _claim_details(claim: str, rows: ResultPoints) -> str:
         return ""
     if claim in WITH_GAIN:
         return gain_in_words(max(point.gain for point in rows), claim)
+    if claim == "not decided" and all("lower bound" in point.arrays.get("coverage", ()) for point in rows):
+        return "what a deviation gained in play is within its noise, and another may gain more"
     if claim == "not decided" and all(point.estimated for point in rows):
         return "the interval of the estimated gain holds 0 and gains that are not small"
     if claim == "no deviation found":
