@@ -159,7 +159,9 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
         "potential_bound": excess_cost if rises(game, game.is_road()) else np.nan,
         "largest_gain_at_least": float(max(excess.max(initial=0.0), proof.regret[0])),
     }
-    lines += [f"{name.replace('_', ' ')}: {row[name]:.9g}" for name in list(row)[2:]]
+    for name in list(row)[2:]:
+        number = f"{row[name]:.9g}" if np.isfinite(row[name]) else "unknown, since formulas may fall"
+        lines.append(f"{name.replace('_', ' ')}: {number}")
     if len(used) and excess.max() >= proof.regret[0] > 0:
         link = used[excess.argmax()]
         lines[-1] += f", of a traveller on link '{game.link_names()[link]}', which {flow[link]:.6g} use"
