@@ -135,6 +135,15 @@ def test_learners_have_the_error_of_the_largest_gain() -> None:
     assert found.claim in ("not an equilibrium", "not decided", "small estimated gain")
 
 
+def test_answers_say_that_another_deviation_may_gain_more() -> None:
+    proof = estimate(0.5, 0.6)._replace(coverage="lower bound")
+    record = {"status": ((), np.asarray("completed")), **proof.record()}
+    assert said(study(), swept({"one": [record]}))[-1] == (
+        "The data cannot tell whether the profile is an equilibrium: what a deviation gained in play is "
+        "within its noise, and another may gain more."
+    )
+
+
 def test_answers_say_what_an_estimate_leaves_open() -> None:
     words = {
         (0.5, 0.4): "The profile leaves a small estimated gain: at most 0.9 % of the payoff at stake, "
