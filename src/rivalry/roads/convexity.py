@@ -125,19 +125,28 @@ def enclosed_cost(game: RouteGame, link: int, flow: ndarray) -> Jet:
 @np.errstate(all="ignore")
 def rises(game: RouteGame, is_of: ndarray) -> bool:
     """Whether the formulas of some links, ``[link]`` are truth values, certainly do not fall anywhere."""
-    for link in np.flatnonzero(is_of & (np.diff(game.begins) > 0)).tolist():
-        most = game.largest_flows()[link]
-        cells = _cells(0.0, most)
-        for _ in range(ROUNDS):
-            cost = enclosed_cost(game, link, cells)
-            # a fall that rounding may have made is none
-            falls = cost.slope[0] * most < -TIE * np.maximum(cost.value[0], TINY)
-            cells = _halves(cells[:, falls])
-            if not cells.size or cells.shape[1] > MOST_CELLS:
-                break
-        if cells.size:
-            return False
-    return True
+    links = np.flatnonzero(is_of & (np.diff(game.begins) > 0)).tolist()
+    return all(_rises(game, link, marginal=False) for link in links)
+
+
+def _rises(game: RouteGame, link: int, *, marginal: bool) -> bool:
+    """Whether the cost of a link certainly does not fall anywhere, or its marginal cost."""
+    most = game.largest_flows()[link]
+    cells = _cells(0.0, most)
+    for _ in range(ROUNDS):
+        cost = enclosed_cost(game, link, cells)
+        slope = _total(cells, cost).bend if marginal else cost.slope
+        # a fall that rounding may have made is none
+        falls = slope * most < -TIE * np.maximum(cost.value[0], TINY)
+        cells = _halves(cells[:, falls[0]])
+        if not cells.size or cells.shape[1] > MOST_CELLS or falls[1].any():
+            break
+    return not cells.size
+
+
+def _total(flow: ndarray, cost: Jet) -> Jet:
+    """Bounds on the total cost of a link."""
+    return _times(Jet(flow, np.ones_like(flow), np.zeros_like(flow)), cost)
 
 
 @np.errstate(all="ignore")
@@ -148,6 +157,8 @@ def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
     """
     loss = 0.0
     for link in np.flatnonzero(game.is_road() & (np.diff(game.begins) > 0)).tolist():
+        if _rises(game, link, marginal=True):
+            continue
         most = game.largest_flows()[link]
         at = np.array([[flow[link]]] * 2)
         best = float((at * (enclosed_cost(game, link, at).value - price[link]))[1, 0])
@@ -172,11 +183,9 @@ def _lower_bounds(game: RouteGame, link: int, price: float, cells: ndarray) -> t
     """Lower bounds ``[cell]`` on the total cost of a link less what its flow pays, and one of its values."""
     middle = np.repeat(cells.mean(axis=0)[None], 2, axis=0)
     half = np.diff(cells, axis=0)[0] / 2 * (1 + WIDEN)
-    zero = np.zeros_like(cells)
-    on_cell, at_middle = (
-        _times(Jet(flow, zero + 1.0, zero), enclosed_cost(game, link, flow)) for flow in (cells, middle)
-    )
-    margin = enclosed_cost(game, link, cells).value[0] - price
+    cost = enclosed_cost(game, link, cells)
+    on_cell, at_middle = _total(cells, cost), _total(middle, enclosed_cost(game, link, middle))
+    margin = cost.value[0] - price
     by_value = np.where(margin >= 0, cells[0], cells[1]) * margin
     value = at_middle.value - price * middle
     by_slope = value[0] - half * np.abs(on_cell.slope - price).max(axis=0)
@@ -205,7 +214,7 @@ def bridges(game: RouteGame) -> ndarray:
     rows = [list[tuple[float, float]]() for _ in game.tail]
     for link in np.flatnonzero(game.is_road() & (np.diff(game.begins) > 0)).tolist():
         flow = np.linspace(0.0, game.largest_flows()[link], GRID)
-        total = flow * enclosed_cost(game, link, np.stack([flow, flow])).value.mean(axis=0)
+        total = (flow * enclosed_cost(game, link, np.stack([flow, flow])).value.mean(axis=0)).tolist()
         hull = [0]
         for place in range(1, GRID):
             while len(hull) > 1 and _is_above(total, hull[-2], hull[-1], place):
@@ -219,7 +228,7 @@ def bridges(game: RouteGame) -> ndarray:
     return result
 
 
-def _is_above(total: ndarray, first: int, middle: int, last: int) -> bool:
+def _is_above(total: list[float], first: int, middle: int, last: int) -> bool:
     """Whether a value is above the line through two others, by more than rounding."""
     chord = (total[first] * (last - middle) + total[last] * (middle - first)) / (last - first)
     return bool(total[middle] > chord + TIE * abs(chord))
