@@ -175,12 +175,13 @@ def _judge(
     method = ""
     # of payoffs whose digits are lost to a constant, or to rounding of choices, small gains are unknown
     uncertain = np.where(regret > allowed, hidden, rounded)
-    is_lost = np.where(regret > allowed, regret <= hidden, (sizes > 0) & (rounded > APPROXIMATE * sizes))
+    largest = np.array([unit.largest for unit in units])
+    is_lost = np.where(regret > allowed, regret <= hidden, (largest > 0) & (rounded > APPROXIMATE * largest))
     if np.any(is_lost):
         regret, bound = np.where(is_lost, np.nan, regret), np.where(is_lost, np.inf, bound)
         method = (
             f"; payoffs are rounded to {np.max(uncertain[is_lost]):.2g}, and another choice costs "
-            f"{np.max(sizes[is_lost]):.2g}"
+            f"{np.max(largest[is_lost]):.2g}"
         )
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         approached = best_payoffs - attained > allowed
@@ -254,7 +255,8 @@ def _rounding_of_choices(
         deviations[:, player] = best_responses[player]
         rows = np.concatenate([moved, deviations])
         here[:, player], best[:, player] = payoffs_of(Together([game]), rows[None], player).reshape(2, 3)
-    return _change_by_rounding(best - here), _change_by_rounding(here)
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        return _change_by_rounding(best - here), _change_by_rounding(here)
 
 
 def _change_by_rounding(values: np.ndarray) -> np.ndarray:

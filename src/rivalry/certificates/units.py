@@ -37,7 +37,7 @@ from rivalry.core.oracles import Response, payoff_scale, to_finite
 from rivalry.core.payoffs import WithScales, as_stated, payoffs, payoffs_at, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Mixtures, Simplex
-from rivalry.core.tolerances import ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
+from rivalry.core.tolerances import EPS, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 from rivalry.runtime.jax import floats, jax, put
 
 DISTANCES = 2.0 ** np.arange(-40, 1)  # as fractions of a range, which may be far wider than good choices
@@ -59,12 +59,15 @@ class Unit(NamedTuple):
         What another ordinary choice would lose.
     best
         Best payoff met while this was measured.
+    largest
+        What the worst ordinary choice would lose: more than ``size`` at the ends of ranges.
     at_end
         True where the best response is at an end of all of its ranges: the closest choices may be ruinous.
     """
 
     size: float
     best: float
+    largest: float
     at_end: bool = False
 
     def capped(self, limit: float) -> float:
@@ -108,7 +111,8 @@ def units_at(games: Together, x: ndarray, player: int, responses: Sequence[Respo
         return _units_along_axes(games, best_profiles, player)
     if pure_payoffs.knows(kind):
         rows = zip(games.games, x, responses, strict=True)
-        return [Unit(_unit_of_actions(game, at, player), response.payoff) for game, at, response in rows]
+        sizes = [_unit_of_actions(game, at, player) for game, at, _ in rows]
+        return [Unit(size, response.payoff, size) for size, response in zip(sizes, responses, strict=True)]
     if isinstance(kind.space, Box):
         return _units_along_axes(games, best_profiles, player)
     if not isinstance(kind.space, Simplex):
@@ -118,7 +122,7 @@ def units_at(games: Together, x: ndarray, player: int, responses: Sequence[Respo
         table = _table_of_linear(game, np.stack([profile, best]))
         if table is not None:
             size = _unit_of_table(table[player], profile, player, game.space.sizes)
-            units[number] = Unit(size, units[number].best)
+            units[number] = Unit(size, units[number].best, size)
     return units
 
 
@@ -204,7 +208,8 @@ def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, pl
     units = []
     for rows in pays.reshape(array.shape[:3]):
         losses = _ordinary_losses(rows[1:] if len(rows) > 1 else rows)
-        units.append(Unit(_typical(losses, np.ones(len(losses))), float(_largest(rows)[0])))
+        size = _typical(losses, np.ones(len(losses)))
+        units.append(Unit(size, float(_largest(rows)[0]), size))
     return units
 
 
@@ -279,9 +284,20 @@ def _units_along_axes(games: Together, best_profiles: ndarray, player: int) -> l
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         missed = np.maximum(best_pays - pays[:, 0], 0.0)
     losses = _above_noise(-changes, pays[:, 0], missed)
-    in_box = isinstance(games.games[0].space, Box)
-    measured = [_in_box(rows) if in_box else (_among_shares(rows), False) for rows in losses]
-    return [Unit(size, float(best), end) for (size, end), best in zip(measured, best_pays, strict=True)]
+    unit_of_losses = _in_box if isinstance(games.games[0].space, Box) else _among_shares
+    rows = zip(losses, pays, best_pays, strict=True)
+    return [_with_lost_digits(unit_of_losses(parts, float(best)), paid) for parts, paid, best in rows]
+
+
+def _with_lost_digits(unit: Unit, pays: ndarray) -> Unit:
+    """Return a unit; where nothing is lost beyond rounding, that of payoffs that vary below it all the same.
+
+    They have lost their digits to a constant, so that certificates decide nothing.
+    """
+    pays = pays[np.isfinite(pays)]
+    if unit.largest > 0 or not len(pays) or np.ptp(pays) <= 8 * EPS * np.abs(pays).max():
+        return unit
+    return unit._replace(size=float(np.ptp(pays)), largest=float(np.ptp(pays)), at_end=False)
 
 
 def _choice_ranges(games: Together, x: ndarray) -> ndarray:
@@ -300,18 +316,21 @@ def _choice_ranges(games: Together, x: ndarray) -> ndarray:
     return ranges
 
 
-def _in_box(losses: ndarray) -> tuple[float, bool]:
-    """Return the unit of amounts from their losses ``[axis side distance]``, and whether all are at ends."""
-    milder = _last(losses).min(axis=1)
+def _in_box(losses: ndarray, best: float) -> Unit:
+    """Return the unit of amounts from their losses ``[axis side distance]``."""
+    ends = _last(losses)
+    milder = ends.min(axis=1)
     if np.any(milder > 0):
-        return _ordinary(milder), False
+        return Unit(_ordinary(milder), best, _ordinary(milder))
     sides = losses.reshape(-1, len(DISTANCES))
-    return _ordinary(np.array([np.nanmedian(side) for side in sides if np.isfinite(side).any()])), True
+    medians = np.array([np.nanmedian(side) for side in sides if np.isfinite(side).any()])
+    return Unit(_ordinary(medians), best, _ordinary(ends.ravel()), at_end=True)
 
 
-def _among_shares(losses: ndarray) -> float:
+def _among_shares(losses: ndarray, best: float) -> Unit:
     """Return the unit of shares from their losses ``[corner side distance]``."""
-    return _ordinary(np.array([_of_shares(*sides) for sides in losses]))
+    size = _ordinary(np.array([_of_shares(*sides) for sides in losses]))
+    return Unit(size, best, size)
 
 
 def _of_shares(down: ndarray, up: ndarray) -> float:
