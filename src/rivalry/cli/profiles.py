@@ -190,7 +190,7 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
     x = np.asarray(game.space.check(x, where))
     gains = nearest = None
     if isinstance(game, Matrix):
-        tables = np.asarray(game.table)
+        tables = game.exact_table
         if tables.size <= LARGEST_TABLE:
             read = np.array([payoff_fractions(payoffs) for payoffs in tables])
             gains = exact_gains(read, strategies)
@@ -260,7 +260,7 @@ def _proof(game: Any, judged: Judged) -> Any:
     from rivalry.solving.exact_proofs import save_profile
 
     if judged.gains is not None:
-        return partial(save_profile, np.asarray(game.table), judged.strategies)
+        return partial(save_profile, game.exact_table, judged.strategies)
     entries = _entries(game)
     exact = np.full(game.space.shape, Fraction(0), object)
     exact[entries] = [value for numbers in judged.strategies for value in numbers]

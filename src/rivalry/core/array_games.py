@@ -43,23 +43,37 @@ class FiniteGame(NamedTuple):
     signal: ndarray = np.zeros((0, 0), int)  # [nature joint]: public signal of a round
 
 
+class ExactGame(FiniteGame):
+    """A finite game without states, with payoffs that doubles do not hold: exact methods read ``exact``."""
+
+    exact: ndarray  # [player action_0 ..] of whole numbers and fractions
+
+
 def one_state(tables: ndarray) -> FiniteGame:
     """Return the world of a game without states, from ``tables [player action_0 action_1 ...]``.
 
-    Moves are simultaneous and players observe nothing.
+    Moves are simultaneous and players observe nothing. Numbers in an array of objects are kept as they are.
 
     >>> world = one_state(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]))
     >>> world.payoff.shape, world.sizes.tolist()
     ((1, 2, 4), [2, 2])
     """
     players = tables.shape[0]
-    return FiniteGame(
+    world = (ExactGame if tables.dtype == object else FiniteGame)(
         # a copy: kernels are compiled for arrays that may be written
         payoff=np.array(tables.reshape(1, players, -1), np.float64),
         sizes=np.asarray(tables.shape[1:], int),
         order=np.arange(players, dtype=int)[None, :],
         observation_slots=np.full((players, 1, 2), -1, int),
     )
+    if isinstance(world, ExactGame):
+        world.exact = tables
+    return world
+
+
+def exact_tables(world: object) -> ndarray:
+    """Return the tables of `stateless_tables` as exact methods read them: in objects where doubles differ."""
+    return world.exact if isinstance(world, ExactGame) else stateless_tables(world)
 
 
 def stateless_tables(world: object) -> ndarray:
@@ -89,7 +103,9 @@ class SequenceForm(NamedTuple):
     sizes: tuple[tuple[int, ...], ...]  # [player][set]: number of moves
     before: ndarray  # [player axis]: the own move before, -1 for none; arbitrary in the padding
     moves: ndarray  # [leaf player]: the last own move before the leaf, -1 for none
-    paid: ndarray  # [leaf player]: payoffs in units of 1 / `unit`, times the probability of chance
+    # [leaf player]: payoffs in units of 1 / `unit`, times the probability of chance; as objects where doubles
+    # do not hold them
+    paid: ndarray
     unit: float = 1.0
 
 

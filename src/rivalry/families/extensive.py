@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode, Way
+from rivalry.core.exact_payoffs import WHOLE, ExactPayoffs, split_payoffs
 from rivalry.core.payoffs import many_payoffs, numpy_payoffs
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Simplex, as_profile
@@ -193,6 +194,8 @@ class Extensive(Tree):
         Names of the players; empty where they are numbered.
     tree : GameTree, optional
         The nodes, where the game is made of them; `rivalry.methods.SubgamePerfectEquilibria` needs them.
+    exact : ExactPayoffs, optional
+        Payoffs at the leaves in units of 1, where ``paid`` and ``unit`` do not hold them.
     """
 
     before: Int[Array | ndarray, "player axis"]
@@ -204,6 +207,7 @@ class Extensive(Tree):
     names: tuple[tuple[str, ...], ...] = static()
     players: tuple[str, ...] = static(default=())
     tree: GameTree | None = static(default=None)
+    exact: ExactPayoffs | None = static(default=None)
 
     def _title_and_parameters(self) -> Description:
         counts = ", ".join(str(len(sizes_of_player)) for sizes_of_player in self.sizes)
@@ -260,16 +264,21 @@ class Extensive(Tree):
         payoffs = form.payoffs or {((),) * len(tree.sizes): (Fraction(0),) * len(tree.sizes)}
         unit = lcm(*(paid.denominator for row in payoffs.values() for paid in row))
         longest = max(1, *map(len, names))
+        whole = [[int(paid * unit) for paid in row] for row in payoffs.values()]
+        paid, exact = split_payoffs(np.array(whole, object))
+        if exact or unit >= WHOLE:
+            exact = ExactPayoffs(np.array(list(payoffs.values()), object), paid)
         return cls(
             np.array([[*history_row, *[-1] * (longest - len(history_row))] for history_row in before]),
             np.array([[axis[way] for axis, way in zip(axes, ways, strict=True)] for ways in payoffs]),
-            np.array([[float(paid * unit) for paid in row] for row in payoffs.values()]),
+            paid,
             tree.sizes,
             float(unit),
             depth,
             tuple(names),
             tuple(players),
             tree,
+            exact,
         )
 
     @classmethod
@@ -337,6 +346,8 @@ class Extensive(Tree):
 @oracles.to_sequence_form.register(Extensive)
 def _(game: Extensive) -> SequenceForm:
     before, moves, paid = (np.asarray(part) for part in (game.before, game.moves, game.paid))
+    if game.exact is not None and (numbers := game.exact.of(paid)) is not paid:
+        return SequenceForm(game.sizes, before, moves, numbers)
     return SequenceForm(game.sizes, before, moves, paid, game.unit)
 
 

@@ -13,10 +13,12 @@ from numpy import ndarray
 from rivalry.certificates.deviations import rounding_error
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
+from rivalry.core.exact_payoffs import ExactPayoffs, holds_doubles, split_payoffs
 from rivalry.core.naming import NamedTable, has_names, in_order
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Simplex
+from rivalry.core.tolerances import EPS
 from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
 from rivalry.schema.annotations import AcceptedInterval
@@ -63,16 +65,31 @@ class Matrix(Tree):
     Parameters
     ----------
     table : Array
-        Payoffs at every joint action, ``[player action_0 action_1 ...]``.
+        Payoffs at every joint action, ``[player action_0 action_1 ...]``, as doubles. Whole numbers and
+        fractions in an array of objects, and what else doubles do not hold, are kept in ``exact`` too.
     actions : tuple of tuple of str
         Names of every player's actions.
     players : tuple of str
         Names of the players; empty where they are numbered.
+    exact : ExactPayoffs, optional
+        Payoffs as exact methods read them, where doubles are others.
     """
 
     table: Float[Array | ndarray, "player ..."]
     actions: tuple[tuple[str, ...], ...] = static()
     players: tuple[str, ...] = static(default=())
+    exact: ExactPayoffs | None = static(default=None)
+
+    def __check_init__(self) -> None:
+        if isinstance(self.table, ndarray) and not holds_doubles(self.table):
+            table, exact = split_payoffs(self.table)
+            vars(self).update(table=table, exact=exact)  # values are frozen
+
+    @property
+    def exact_table(self) -> ndarray:
+        """The table as exact methods read it: in objects where doubles do not hold the payoffs given."""
+        table = np.asarray(self.table)
+        return table if self.exact is None else self.exact.of(table)
 
     def _title_and_parameters(self) -> Description:
         sizes = " × ".join(map(str, self.sizes))
@@ -86,7 +103,7 @@ class Matrix(Tree):
     def _is_zero_sum(self) -> bool:
         """True if payoffs of two players are known and sum to 0, as those of a single table."""
         is_pair = len(self.actions) == 2 and array_module(self.table) is np
-        return is_pair and bool(np.all(np.sum(np.asarray(self.table), axis=0) == 0))
+        return is_pair and bool(np.all(np.sum(self.exact_table, axis=0) == 0))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -142,7 +159,7 @@ class Matrix(Tree):
 
 @oracles.to_finite.register(Matrix)
 def _(game: Matrix) -> FiniteGame:
-    return one_state(np.asarray(game.table))
+    return one_state(game.exact_table)
 
 
 @oracles.to_sequence_form.register(Matrix)
@@ -151,7 +168,8 @@ def _(game: Matrix) -> SequenceForm:
     players, max_size = len(game.sizes), max(game.sizes)
     moves = np.indices(game.sizes).reshape(players, -1).T
     before = np.full((players, max_size), -1)
-    paid = np.asarray(game.table, dtype=float).reshape(players, -1).T
+    paid = game.exact_table.reshape(players, -1).T
+    paid = paid if paid.dtype == object else paid.astype(float)
     return SequenceForm(tuple((size,) for size in game.sizes), before, moves, paid)
 
 
@@ -245,12 +263,17 @@ def _(game: Matrix, x: Profile, player: int | Array) -> oracles.BestResponse:
 
 @oracles.proved_response.register(Matrix)
 def _(game: Matrix, x: Profile | ndarray, player: int) -> oracles.Response:
-    """Return the best pure action in NumPy; its payoff is the payoff upper bound."""
+    """Return the best pure action in NumPy; its payoff, but for rounding, is the payoff upper bound."""
     values = _action_payoffs(_numpy(game), np.asarray(x), player)
     action = int(np.argmax(values))
     payoff = float(values[action])
-    strategy = np.eye(game.space.shape[1])[action]
-    return oracles.Response(strategy, payoff, payoff, "exact", "registered best response", values)
+    strategy, bound = np.eye(game.space.shape[1])[action], payoff + _rounding_of_payoffs(game, player)
+    return oracles.Response(strategy, payoff, bound, "exact", "registered best response", values)
+
+
+def _rounding_of_payoffs(game: Matrix, player: int) -> float:
+    """Return what a difference of two payoffs given may differ from that of their doubles."""
+    return 0.0 if game.exact is None else float(np.abs(np.asarray(game.table[player])).max()) * EPS
 
 
 @pure_payoffs.register(Matrix)
@@ -263,15 +286,16 @@ def _(game: Matrix, x: ndarray, player: int) -> float:
     """Return a bound on the error of the best action's payoff and of the payoff at ``x``.
 
     A sum of products rounds at most once per term and factor, relative to the sum of the sizes of its terms.
-    Errors count of actions that may be the best.
+    Errors count of actions that may be the best. Payoffs that doubles do not hold were rounded before.
     """
+    given = _rounding_of_payoffs(game, player)
     if np.all((x == 0) | (x == 1)):
-        return 0.0
+        return given
     sizes = Matrix(np.abs(np.asarray(game.table)), game.actions)
     rounds = 2 * (sum(game.sizes) + 2 * len(game.sizes)) * np.finfo(float).eps
     pays, errors = _action_payoffs(game, x, player), rounds * _action_payoffs(sizes, x, player)
     width = np.max(errors[pays + errors >= np.max(pays - errors)])
-    return float(width + rounds * sizes.payoffs(x)[player])
+    return float(width + rounds * sizes.payoffs(x)[player]) + given
 
 
 @oracles.mixed_best_response.register(Matrix)
@@ -319,8 +343,9 @@ def matrix(
 
     Tables of pandas are read by the names of their rows and columns, which are those of the actions.
 
-    Payoffs may be integers, fractions and floats. All are stored as floats, which `MixedEquilibria` converts
-    back to exact numbers. The classics, and all their equilibria:
+    Payoffs may be integers, fractions and floats. All are stored as floats, from which exact methods such as
+    `MixedEquilibria` read decimals and fractions; whole numbers and fractions that are not recovered so, such
+    as 2**53 + 1, are kept beside them for these methods. The classics, and all their equilibria:
 
     - ``prisoners_dilemma``: only (defect, defect).
     - ``matching_pennies``: only one half each. ``jordan``, its three-player form (Jordan 1993): the same.
@@ -408,7 +433,7 @@ def _by_keyword(tables: tuple[Any, ...]) -> dict[str, Any]:
         if table.ndim == 0:
             raise ValueError(f"payoffs: {format_value(payoffs)} must be tables, or the name of a classic")
         # not -table, which has negative zeros
-        return {"payoffs": np.stack([table, 0.0 - table]) if table.ndim == 2 else table}
+        return {"payoffs": np.stack([table, 0 - table]) if table.ndim == 2 else table}
     arrays = [_numbers(table, f"payoffs[{k}]", per_cell=False) for k, table in enumerate(tables)]
     shapes = [array.shape for array in arrays]
     for player, shape in enumerate(shapes):
@@ -444,7 +469,9 @@ def _of_frames(
         axes = zip(frame.axes, names, strict=True)
         kind = f"payoffs[{player}]: action"
         rows, columns = (in_order(list(axis), row, kind) for axis, row in axes)
-        arrays.append(frame.to_numpy(float)[np.ix_(rows, columns)])
+        numbers = frame.to_numpy()
+        numbers = numbers if numbers.dtype.kind in "iuO" else numbers.astype(float)
+        arrays.append(numbers[np.ix_(rows, columns)])
     return tuple(arrays), names
 
 
@@ -463,7 +490,10 @@ def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> 
             "the rows of one player's table must be lists, as in matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]])"
         )
     try:
+        payoffs = np.asarray(payoffs) if is_jax_array(payoffs) else payoffs
         table = np.array(payoffs, dtype=float)
+        if not holds_doubles(payoffs) and split_payoffs(exact := np.array(payoffs, dtype=object))[1]:
+            table = exact
     except (TypeError, ValueError):
         rule = "must be numbers, one full table [action of 0][action of 1].. per player"
         raise ValueError(_short_row(payoffs, where) or f"{where}: {rule}") from None
@@ -504,7 +534,8 @@ def _table(payoffs: object) -> ndarray:
         )
     if table.size == 0:
         raise ValueError(f"payoffs: shape {table.shape}; every player must have an action")
-    violations = np.argwhere(~np.isfinite(table))
+    # in objects are only whole numbers and fractions
+    violations = np.argwhere(~np.isfinite(table.astype(float)))
     if violations.size:
         place = "".join(f"[{k}]" for k in violations[0])
         raise ValueError(f"payoffs{place}: {table[tuple(violations[0])]} must be finite")

@@ -29,7 +29,7 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     A strategy is an action at every information set of the player that its own earlier choices can reach,
     named after its actions in the order of the file, as in ``pass/take``. Where such names are not different,
     actions are numbered from 1, with ``*`` at information sets that are not reached, as in Gambit: ``2/1/*``.
-    Expected payoffs are added as exact fractions and stored as the nearest floats.
+    Expected payoffs are added as exact fractions, and kept as in `rivalry.games.matrix`.
 
     Parameters
     ----------
@@ -245,8 +245,9 @@ def _expected_payoffs(form: ExtensiveForm, plans: Sequence[ndarray]) -> ndarray:
         for player_table, paid in zip(table, row, strict=True):
             player_table[playing] += paid
     numerators, place = np.unique(table, return_inverse=True)
-    # quotients of Python's integers are rounded correctly
-    return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)
+    # a quotient too large for a float is refused here, and not where the game is made of fractions
+    exact = np.array([Fraction(int(value), unit) for value in numerators if [int(value) / unit]], object)
+    return exact[place].reshape(table.shape)
 
 
 def _playing(plans: ndarray, way: Way) -> ndarray:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import prod
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -167,7 +167,7 @@ def read_nfg(path: str | os.PathLike[str]) -> Matrix:
     """Read a game in strategic form from a file of Gambit (``.nfg``).
 
     Both versions of the format are read: payoffs of every profile, and numbered outcomes. Payoffs may be
-    decimals and fractions; each is stored as the nearest float. Strategies that a file leaves unnamed, or
+    decimals and fractions, as in `rivalry.games.matrix`. Strategies that a file leaves unnamed, or
     that have the same name, are numbered from 0, and players likewise. Title and comment are dropped.
 
     Parameters
@@ -237,7 +237,7 @@ def _strategies(file: Scanner, players: int) -> tuple[list[int], tuple[tuple[str
 
 def _payoffs(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     """Read the payoffs ``[profile player]`` of the payoff version."""
-    payoffs = np.empty(prod(sizes) * len(sizes))
+    payoffs = np.empty(prod(sizes) * len(sizes), object)
     for k in range(payoffs.size):
         if k and file.token == ",":
             file.word(",")
@@ -247,12 +247,12 @@ def _payoffs(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
 
 def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     """Read the payoffs ``[profile player]`` of the outcome version; outcome 0 pays nothing."""
-    rows = [np.zeros(len(sizes))]
+    rows = [np.full(len(sizes), Fraction(0), object)]
     file.word("{")
     while file.token != "}":
         file.word("{")
         file.text("the name of an outcome")
-        rows.append(np.array(file.payoffs(len(sizes)), float))
+        rows.append(np.array(file.payoffs(len(sizes)), object))
     file.word("}")
     count = prod(sizes)
     outcomes = [file.whole(f"outcome {k + 1} of {count}", 0, len(rows) - 1) for k in range(count)]
@@ -307,7 +307,7 @@ def write_nfg(
     if comment and not names:
         raise ValueError("comment: a file without names has none")
     finite = as_matrix(game)
-    table = np.asarray(finite.table)
+    table = finite.exact_table
     players = finite.players or tuple(f"player {k}" for k in range(len(table)))
     strategies = map(_braced, finite.actions) if names else map(str, table.shape[1:])
     header = f"NFG 1 R {_quoted(title)} {_braced(players)}\n{{ {' '.join(strategies)} }}\n"
@@ -327,12 +327,14 @@ def _braced(names: Sequence[str]) -> str:
     return f"{{ {' '.join(map(_quoted, names))} }}"
 
 
-def _decimal(value: float) -> str:
-    """Return the shortest text that reads back as the same float.
+def _decimal(value: Any) -> str:
+    """Return the shortest text that reads back as the same float; fractions as they are.
 
     >>> [_decimal(v) for v in (1.0, 0.1, 1 / 3, 1e-3, -1e21)]
     ['1', '0.1', '1/3', '0.001', '-1000000000000000000000']
     """
+    if not isinstance(value, float):
+        return str(value)
     decimal = format(Decimal(repr(value)), "f").removesuffix(".0")
     fraction = Fraction(value).limit_denominator(1000)
     return str(fraction) if float(fraction) == value and len(str(fraction)) < len(decimal) else decimal

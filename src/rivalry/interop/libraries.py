@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from rivalry import games
 from rivalry.core import oracles
-from rivalry.core.array_games import stateless_tables
+from rivalry.core.array_games import exact_tables
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import floats
 from rivalry.schema.installation import remedy
@@ -62,13 +62,13 @@ def as_matrix(game: object) -> Matrix:
     if isinstance(game, Matrix):
         return game
     if isinstance(game, Tabulated):
-        table = stateless_tables(game.tables)
+        table = exact_tables(game.tables)
         return Matrix(table, tuple(map(_point_names, game.action_grid, table.shape[1:])))
     if not oracles.to_finite.knows(game):
         raise ValueError(
             f"game: {type(game).__name__} is not finite; give its tables, rv.tables.tabulate(game, 11)"
         )
-    table = stateless_tables(oracles.to_finite(game))
+    table = exact_tables(oracles.to_finite(game))
     actions = tuple(tuple(map(str, range(size))) for size in table.shape[1:])
     return Matrix(table, actions, oracles.labels(game).players)
 
@@ -158,7 +158,7 @@ def from_nashpy(game: object) -> Matrix:
     nashpy = _nashpy()
     if not isinstance(game, nashpy.Game):
         raise ValueError(f"game: {type(game).__name__} must be a Game of Nashpy")
-    return matrix(payoffs=np.array(game.payoff_matrices, float).tolist())
+    return matrix(payoffs=[np.asarray(table).tolist() for table in game.payoff_matrices])
 
 
 def to_nashpy(game: object) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core.exact_payoffs import holds_doubles, split_payoffs
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution, scalar
@@ -130,6 +131,8 @@ class EquilibriumLists(_Printed):
     ----------
     games : ndarray
         Payoffs, ``[game player action_0 action_1]``.
+    exact : ndarray
+        The same as they were given.
     equilibria : ndarray
         All extreme equilibria of all games, to the nearest floats, ``[equilibrium player action]``: game by
         game, in the order of single lists, padded with zeros where a player has fewer actions.
@@ -150,6 +153,7 @@ class EquilibriumLists(_Printed):
     """
 
     games: ndarray
+    exact: ndarray
     equilibria: ndarray
     game: ndarray
     payoffs: ndarray
@@ -164,7 +168,7 @@ class EquilibriumLists(_Printed):
     def __getitem__(self, number: int) -> EquilibriumList:
         from rivalry.games import matrix
 
-        return all_equilibria(matrix(payoffs=self.games[number]))
+        return all_equilibria(matrix(payoffs=self.exact[number]))
 
     def _rows(self) -> dict[str, str]:
         numbers = {
@@ -376,6 +380,7 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     form = "numbers [game player action_0 action_1] of two players"
     try:
         games = np.array(payoffs, float)
+        exact = games if holds_doubles(payoffs) else np.array(payoffs, object)
     except (TypeError, ValueError):
         raise ValueError(f"game: payoffs of a stack must be {form}, as many actions in each game") from None
     if games.ndim != 4 or games.shape[1] != 2 or not games[:1].size:
@@ -389,9 +394,10 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     end = inf if max_seconds is None else perf_counter() + max_seconds
     complete, degenerate = np.zeros((2, len(games)), bool)
     lists = [np.zeros((0, 2, max(games.shape[2:])))]
-    for k, tables in enumerate(games):
+    for k, numbers in enumerate(exact):
         try:
-            session = vertex_list(tables, end)
+            kept = split_payoffs(numbers)[1] if exact is not games else None
+            session = vertex_list(games[k] if kept is None else kept.numbers, end)
         except TooMany:
             lists.append(lists[0])
             continue
@@ -406,4 +412,4 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     rows, columns = (equilibria[:, p, :size] for p, size in enumerate(games.shape[2:]))
     pays = np.einsum("ei,epij,ej->ep", rows, games[game], columns)
     pure = np.bincount(game[played == 2], minlength=len(games))
-    return EquilibriumLists(games, equilibria, game, pays, counts, pure, complete, degenerate)
+    return EquilibriumLists(games, exact, equilibria, game, pays, counts, pure, complete, degenerate)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.array_games import FiniteGame, SequenceForm, stateless_tables
+from rivalry.core.array_games import FiniteGame, SequenceForm, exact_tables
+from rivalry.core.exact_payoffs import decimal_of, exact_payoff
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record
 from rivalry.core.tolerances import EPS
@@ -26,8 +27,6 @@ from rivalry.tables.exact import pure_equilibria
 from rivalry.tables.exact_profiles import exact_gains
 from rivalry.tables.extreme_equilibria import (
     budget_of_dominance,
-    decimal_of,
-    exact_payoff,
     extreme_equilibria,
     payoff_fractions,
     whole_payoffs,
@@ -101,7 +100,7 @@ class ExactProof:
 
 
 def _tables(game: object) -> ndarray:
-    return stateless_tables(kernel_arrays(game))
+    return exact_tables(kernel_arrays(game))
 
 
 def _fractions(record: Record, name: str) -> ndarray:
@@ -227,7 +226,7 @@ def _refuse_missed(record: Record, words: str) -> None:
 
 def value_proof(form: SequenceForm, profile: ndarray) -> Document:
     """Return the proof of bounds on a zero-sum game's value, by strategies ``[player axis]`` as fractions."""
-    programme = form._replace(paid=form.paid[:, :1] * [1.0, -1.0])
+    programme = form._replace(paid=form.paid[:, :1] * [1, -1])
     player_sets = [list(information_sets(sizes)) for sizes in form.sizes]
     values = [move_values(programme, profile, player) for player in (0, 1)]
     paid = [exact_payoff(p) / Fraction(form.unit) for p in programme.paid[:, 0].tolist()]

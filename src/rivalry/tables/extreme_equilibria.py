@@ -38,15 +38,13 @@ import numpy as np
 from flint import fmpz, fmpz_mat
 from numpy import ndarray
 
+from rivalry.core.exact_payoffs import DENOMINATOR, DIGITS, decimal_of, exact_payoff
 from rivalry.core.tolerances import EPS, ULPS
 from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
 
 Numbers = list[int]
-DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
-SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
 LEAST_DECIMAL = 1e-7  # its digits are a whole number of units of 1e-22
 LARGEST_CONVERGENT = 1000.0  # up to it, a fraction within `ULPS` of a payoff is a convergent of it
-DENOMINATOR = 10_000  # largest denominator of a payoff that is read as a fraction
 RELATIVE = 100_000  # and of all payoffs of a player, relative to the largest or to the range
 MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
 SMALL = 64  # entries of a table up to which all pivots are in integers: nothing is compiled or loaded
@@ -76,9 +74,13 @@ class ExtremeEquilibria(NamedTuple):
 def equal_within(payoffs: ndarray) -> ndarray:
     """Return the differences up to which other payoffs are equal to these, but for rounding.
 
+    Whole numbers and fractions in an array of objects are exact.
+
     >>> equal_within(np.array([0.0, 1.0, -1e13])).tolist() == [0.0, 2.0**-50, 1e13 * 2.0**-50]
     True
     """
+    if payoffs.dtype == object:
+        return np.zeros(payoffs.shape, int)
     return np.asarray(ULPS * EPS * np.abs(payoffs))
 
 
@@ -139,31 +141,15 @@ def _over_one_denominator(numbers: Sequence[Any]) -> tuple[Numbers, int]:
     return [above * (unit // below) for above, below in ratios], unit
 
 
-def decimal_of(value: float) -> Fraction | None:
-    """Return the decimal that a float stands for, if there is one."""
-    if value.is_integer() and abs(value) < 2**53:
-        return Fraction(value)
-    for digits, ulps in ((DIGITS, 0), (SHORT, ULPS)):
-        text = f"{value:.{digits}g}"
-        if abs(float(text) - value) <= ulps * ulp(value):
-            return Fraction(text)
-    return None
-
-
-def exact_payoff(value: float) -> Fraction:
-    """Return the decimal or the fraction of small denominator that a float stands for, or else itself."""
-    if (decimal := decimal_of(value)) is not None:
-        return decimal
-    simple = Fraction(value).limit_denominator(DENOMINATOR)
-    return simple if abs(float(simple) - value) <= ULPS * ulp(value) else Fraction(value)
-
-
 def common_payoffs(values: ndarray) -> tuple[ndarray, int]:
     """Return payoffs as Python ints over one denominator, read as `exact_payoff` does, but faster.
 
     >>> [part.tolist() if i == 0 else part for i, part in enumerate(common_payoffs(np.array([0.5, 1 / 3])))]
     [[3, 2], 6]
     """
+    if values.dtype == object:
+        integers, unit = _over_one_denominator(values.ravel().tolist())
+        return np.array(integers, object).reshape(values.shape), unit
     different, place = np.unique(np.asarray(values, float), return_inverse=True)
     read: list[Any] = different.tolist()
     for k, is_decimal in enumerate(_may_be_decimal(different).tolist()):

@@ -14,7 +14,8 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.array_games import SequenceForm
-from rivalry.tables.extreme_equilibria import common_payoffs, equal_within, exact_payoff
+from rivalry.core.exact_payoffs import exact_payoff
+from rivalry.tables.extreme_equilibria import common_payoffs, equal_within
 
 Number = TypeVar("Number", float, Fraction)
 DENOMINATOR = 100_000  # largest one of a probability that is read as a fraction
@@ -65,7 +66,8 @@ def move_values(form: SequenceForm, x: ndarray, player: int) -> ndarray:
     Payoffs ``[1 + axis]`` against the others at ``x``; the first is that of the game.
     """
     exact = x.dtype == object
-    reach, unit = common_payoffs(form.paid[:, player]) if exact else (form.paid[:, player], 1)
+    paid = form.paid[:, player]
+    reach, unit = common_payoffs(paid) if exact else (paid.astype(float), 1)
     for opponent in range(len(x)):
         if opponent != player:
             weights = realization(form, x, opponent)

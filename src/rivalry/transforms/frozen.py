@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.array_games import FiniteGame, one_state, stateless_tables
+from rivalry.core.array_games import FiniteGame, exact_tables, one_state
 from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows
@@ -139,11 +140,13 @@ class Frozen(Restricted):
 @oracles.to_finite.register(Frozen, when=inner_knows(oracles.to_finite))
 def _(game: Frozen) -> FiniteGame:
     """Return tables averaged over the fixed players' mixtures, if the whole game has one state."""
-    tables = stateless_tables(oracles.to_finite(game.game))
+    tables = exact_tables(oracles.to_finite(game.game))
     # from the last: removing an axis renumbers those after it
     for seat in reversed(range(len(tables))):
         if seat not in game.players:
             mixture = np.asarray(game.base)[seat, : tables.shape[seat + 1]]
+            if tables.dtype == object:  # probabilities are the doubles that they are
+                mixture = np.array([Fraction(p) for p in mixture.tolist()], object)
             tables = np.tensordot(tables, mixture, axes=(seat + 1, 0))
     return one_state(tables[list(game.players)])
 

@@ -33,6 +33,7 @@ from flint import fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
+from rivalry.core.exact_payoffs import exact_payoff
 from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
@@ -44,7 +45,6 @@ from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jnp
-from rivalry.tables.extreme_equilibria import exact_payoff
 from rivalry.tables.rationals import Row, echelon, fraction, rational
 from rivalry.text.display import count_text
 

@@ -11,10 +11,11 @@ import numpy as np
 from flint import fmpz_mat
 from numpy import ndarray
 
-from rivalry.core.array_games import SequenceForm, stateless_tables
+from rivalry.core.array_games import SequenceForm, exact_tables, stateless_tables
+from rivalry.core.exact_payoffs import exact_payoff
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record, scalar
-from rivalry.tables.extreme_equilibria import exact_payoff, whole_payoffs
+from rivalry.tables.extreme_equilibria import whole_payoffs
 from rivalry.tables.sequence_form import fractions, rounded
 
 MOST_RAYS = 5_000  # of the polytope on the way: a few minutes
@@ -64,7 +65,7 @@ class CorrelatedEquilibrium(OneStepLearner):
 
     def result(self, world: object) -> Session:
         """Return the solution of the programme, and the polytope."""
-        tables = stateless_tables(world)
+        tables = exact_tables(world)
         exact = np.vectorize(exact_payoff, otypes=[object])(tables)
         solution = best_distribution(exact.sum(axis=0).ravel(), _incentives(exact))
         assert solution.shares is not None  # every finite game has an equilibrium

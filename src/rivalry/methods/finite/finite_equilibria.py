@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from numpy import ndarray
 from numpy.random import SeedSequence
 
-from rivalry.core.array_games import stateless_tables
+from rivalry.core.array_games import exact_tables, stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record, scalar
@@ -62,7 +62,7 @@ class FiniteEquilibria(BaseLearner):
     def world(self, game: object) -> Any:
         """Return differences of payoffs for three and more players, else the arrays that kernels take."""
         arrays = kernel_arrays(game)
-        tables = stateless_tables(arrays)
+        tables = exact_tables(arrays)
         return differences(tables) if len(tables) > 2 else arrays
 
     def length(self, world: object) -> int:

@@ -91,7 +91,7 @@ class LinearProgramme(OneStepLearner):
             return {"profile": (("player", "axis"), profile), "status": scalar(status)}
         exact = fractions(world, session["profile"])
         # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
-        programme = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
+        programme = world._replace(paid=world.paid[:, :1] * [1, -1])
         high, low = best_plan(programme, exact, 0)[1], -best_plan(programme, exact, 1)[1]
         middle, total = float((low + high) / 2), payoff_sum(world)
         values = np.array([middle, float(total - (low + high) / 2)])
@@ -150,7 +150,7 @@ def _centred(form: SequenceForm) -> tuple[ndarray, ndarray]:
     """
     entries: dict[int, dict[int, float]] = {}
     for (row, column), payoff in zip(form.moves.tolist(), form.paid[:, 0].tolist(), strict=True):
-        entries.setdefault(column, {})[row] = entries.get(column, {}).get(row, 0.0) + payoff
+        entries.setdefault(column, {})[row] = entries.get(column, {}).get(row, 0) + payoff
     # a player's sets can be settled by those of the other, so each is looked at twice
     for player in (1, 0, 1, 0):
         _settle(form, player, entries)
@@ -171,7 +171,7 @@ def _settle(form: SequenceForm, player: int, entries: dict[int, dict[int, float]
             middle = (min(values) + max(values)) / 2
             for row in rows:
                 row[rival_axis] -= middle
-            before[rival_axis] = before.get(rival_axis, 0.0) + middle
+            before[rival_axis] = before.get(rival_axis, 0) + middle
 
 
 def _constraints(form: SequenceForm, player: int) -> Any:

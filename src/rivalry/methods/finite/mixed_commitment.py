@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.array_games import stateless_tables
+from rivalry.core.array_games import exact_tables, stateless_tables
+from rivalry.core.exact_payoffs import exact_payoff
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.methods.finite.correlated_equilibrium import best_distribution, bound_record
-from rivalry.tables.extreme_equilibria import exact_payoff
 
 
 class MixedCommitment(OneStepLearner):
@@ -53,7 +53,7 @@ class MixedCommitment(OneStepLearner):
 
     def result(self, world: object) -> Session:
         """Return the best of one programme per action of the follower."""
-        exact = np.vectorize(exact_payoff, otypes=[object])(stateless_tables(world))
+        exact = np.vectorize(exact_payoff, otypes=[object])(exact_tables(world))
         payoffs, rival = (
             exact[k] if self.leader == 0 else exact[k].T for k in (self.leader, 1 - self.leader)
         )

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.array_games import stateless_tables
+from rivalry.core.array_games import exact_tables, stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import LISTED_REGRET
@@ -29,6 +29,7 @@ from rivalry.tables.extreme_equilibria import (
     extreme_equilibria,
     guessed_supports,
     lemke_howson,
+    whole_payoffs,
 )
 
 SAME_EQUILIBRIUM = 1e-6  # approximate equilibria this close in every probability are the same
@@ -96,7 +97,7 @@ class MixedEquilibria(BaseLearner):
         """Search in one step; an enumeration of vertices stops at the time ``end``."""
         if not steps or session["over"][0]:
             return 0
-        session.update(self._solutions(stateless_tables(world), session, end))
+        session.update(self._solutions(exact_tables(world), session, end))
         return 1
 
     def _solutions(self, tables: ndarray, session: Session, end: float) -> Session:
@@ -136,7 +137,11 @@ class MixedEquilibria(BaseLearner):
         equilibria = equilibria[order]
         status = "converged" if session["over"][0] else "iteration limit"
         complete = bool(session.get("complete", [False])[0])
-        degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, equilibria)
+        degenerate = (
+            session["degenerate"][0]
+            if "degenerate" in session
+            else _degenerate(exact_tables(world), equilibria)
+        )
         reason = str(session["reason"])
         reason += f"; {TIES}" * bool(degenerate and not complete and not self.one)
         record = equilibria_record(tables, equilibria, status, complete, reason)
@@ -249,6 +254,9 @@ def _add_verified(tables: ndarray, equilibria: ndarray, candidates: Iterable[nda
 def normalise(tables: ndarray) -> ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
+    if tables.dtype == object:
+        whole = [whole_payoffs(table) for table in tables]
+        return np.array([table / max(1, table.max()) for table in whole], float)
     # tolerances are absolute below, so units must not matter
     low, span = flat.min(axis=1), np.ptp(flat, axis=1)
     scaled = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]

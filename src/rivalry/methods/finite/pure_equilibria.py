@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.array_games import stateless_tables
+from rivalry.core.array_games import exact_tables, stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.tables.exact import best_responses, pure_equilibria
@@ -15,9 +15,10 @@ class PureEquilibria(BaseLearner):
     """All pure equilibria of a finite game: joint actions at which no player gains by another action.
 
     One step checks one player on all joint actions. Payoffs that differ by four units in the last place at
-    most are equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
-    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not searched;
-    the profile is the first. If there is none, the status is ``not found``.
+    most are equal; whole numbers and fractions that doubles do not hold are compared exactly. The record
+    holds ``equilibria`` (equilibrium, player, action), row-major by joint action, ``equilibrium_payoff``,
+    ``equilibrium_count`` and ``complete``, false since mixed ones are not searched; the profile is the first.
+    If there is none, the status is ``not found``.
 
     Examples
     --------
@@ -32,7 +33,7 @@ class PureEquilibria(BaseLearner):
         return {"stable": np.ones(joint, bool), "checked": np.array([0])}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
-        tables = stateless_tables(world)
+        tables = exact_tables(world)
         begin = int(session["checked"][0])
         end = min(begin + steps, len(tables))
         for player in range(begin, end):

@@ -66,7 +66,7 @@ def differences(tables: ndarray) -> Differences:
     left = actions_left(sizes, eliminations(tables_in_integers, budget=PROGRAMMES))
     all_sizes = product(*(range(1, len(actions) + 1) for actions in left))
     groups = sorted(all_sizes, key=lambda sizes: (sum(sizes), sizes))[1:]
-    return Differences(tables, tables_in_integers, gains, left, groups)
+    return Differences(tables.astype(float), tables_in_integers, gains, left, groups)
 
 
 class Supports(NamedTuple):
