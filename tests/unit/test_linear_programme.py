@@ -1,16 +1,18 @@
 """The value of zero-sum matrix games against closed forms and enumeration, and the proof of it."""
 
 from fractions import Fraction
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.exact_payoffs import exact_payoff
 from rivalry.families.extensive import Chance, Decision, Extensive
 from rivalry.methods import LinearProgramme
 from rivalry.methods.finite import linear_programme
-from rivalry.tables.extreme_equilibria import common_payoffs, exact_payoff
+from rivalry.tables.extreme_equilibria import common_payoffs
 
 
 def bounds(payoffs: object) -> list[Fraction]:
@@ -168,3 +170,60 @@ def test_interior_points_prove_the_same_value(monkeypatch: pytest.MonkeyPatch) -
     found = rv.solve(game, LinearProgramme())
     assert found.data.value_bound.values == pytest.approx(simplex, abs=1e-9)
     assert found.claim == "equilibrium"
+
+
+def value_by_vertices(table: list[list[int]]) -> Fraction:
+    """Return the value of a game of whole numbers: the best that a mixture of two or one rows guarantees."""
+    # of two rows the value is at a pure row or where two columns cross
+    first, second = table
+    shares = {Fraction(0), Fraction(1)}
+    for j, k in combinations(range(len(first)), 2):
+        slope = first[j] - second[j] - first[k] + second[k]
+        if slope and 0 <= (cross := Fraction(second[k] - second[j], slope)) <= 1:
+            shares.add(cross)
+    pairs = list(zip(first, second, strict=True))
+    return max(min(x * a + (1 - x) * b for a, b in pairs) for x in shares)
+
+
+def test_value_where_one_payoff_is_larger_by_many_orders() -> None:
+    for power in range(0, 19, 3):
+        large = 10**power
+        assert bounds_of([[0, 1, large], [1, 0, -1], [0.5, 0.5, -large]])[0] == Fraction(1, 2 + (power == 0))
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        table = rng.integers(-3, 4, (2, 4)).tolist()
+        table[rng.integers(2)][rng.integers(4)] = (-1) ** seed * 10 ** int(rng.integers(6, 19))
+        assert bounds_of(table) == [value_by_vertices(table)] * 2, table
+
+
+def bounds_of(table: Any) -> list[Fraction]:
+    data = rv.solve(rv.games.matrix(table), LinearProgramme()).data
+    return [Fraction(end) for end in data.exact_bound.values.tolist()]
+
+
+@pytest.mark.parametrize("largest", [1e10, 1e19])
+def test_a_tree_with_large_payoffs_has_the_value_of_its_table(largest: float) -> None:
+    half, whole = Fraction(int(largest), 2), Fraction(int(largest))
+    few = Fraction(1, 2)
+    table: list[list[Any]] = [
+        [half, half, 1, 1],
+        [half, whole, few, half],
+        [-1, -few, 0, few],
+        [-few, half, -few, half],
+    ]
+
+    def rules(history: tuple[str, ...]) -> Any:
+        if len(history) < 4:  # players see their own moves alone
+            own = "".join(history[2:] if len(history) > 1 else history)
+            return Decision(len(history) // 2, f"after {own}", ("a", "b"))
+        row, column = (2 * (moves[0] == "b") + (moves[1] == "b") for moves in (history[:2], history[2:]))
+        return table[row][column], -table[row][column]
+
+    found = rv.solve(Extensive.from_rules(rules), LinearProgramme())
+    assert found.data.exact_bound.values.tolist() == ["1", "1"] == list(map(str, bounds_of(table)))
+
+
+def test_bounds_far_apart_are_no_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_programme, "PLANS", 1)
+    game = rv.games.matrix([[0, 1, 1e10], [1, 0, -1], [0.5, 0.5, -1e10]])
+    assert rv.solve(game, LinearProgramme()).status == "not found"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from rivalry.core.array_games import SequenceForm
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record, scalar
+from rivalry.tables.extreme_equilibria import common_payoffs, lemke_howson
 from rivalry.tables.sequence_form import (
     best_plan,
     fractions,
@@ -22,6 +24,9 @@ from rivalry.tables.sequence_form import (
 )
 
 LARGE = 200_000  # leaves
+PLANS = 100  # of each player, up to which a game is solved in integers where the bounds differ
+CLOSE = 1e-6  # bounds on the value, in units of what most payoffs differ from it by
+QUARTER = 0.25  # of the payoffs, which differ by less
 UNREACHED = 1e-9  # of own moves: where these are less probable, moves are uniform
 
 
@@ -33,12 +38,13 @@ class LinearProgramme(OneStepLearner):
 
     Of a game in extensive form the programme is that of its sequence form (Koller, Megiddo and von Stengel
     1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it, by interior points
-    where it is large. Its solution is one
-    player's strategy, and the solution of the dual programme the other's. Both are then taken as fractions,
-    and each player's best response to them is computed in exact arithmetic: what the one can still get and
-    what the other can guarantee are bounds on the value that hold whatever the rounding errors. Where the
-    strategies are fractions of small denominators, both bounds are usually the value itself. At information
-    sets that the player's own strategy excludes, moves are uniform.
+    where it is large. Its solution is one player's strategy, and the solution of the dual programme the
+    other's. Both are then taken as fractions, and each player's best response to them is computed in exact
+    arithmetic: what the one can still get and what the other can guarantee are bounds on the value that hold
+    whatever the rounding errors. Where they differ, a game of up to 100 plans per player is solved in
+    integers by Lemke and Howson's path; the status of a larger one is ``not found`` where they are far apart,
+    as payoffs of a wide range can make them. At information sets that the player's own strategy excludes,
+    moves are uniform.
 
     The record holds ``profile``; ``game_value``, the payoff of player 0 at it; ``value_bound`` (end), the
     proved bounds on the value, rounded outward; and in text, as exact fractions, ``exact_bound`` (end) and
@@ -80,19 +86,21 @@ class LinearProgramme(OneStepLearner):
         return self.unfinished()
 
     def result(self, world: SequenceForm) -> Session:
-        """Return the solution of the programme, if there is one."""
+        """Return strategies in fractions, if the programme has a solution or is small."""
         optimum = _optimal(world)
-        return {} if optimum is None else {"profile": optimum}
+        exact = None if optimum is None else fractions(world, optimum)
+        if exact is None or len(set(_bounds(world, exact))) > 1:
+            solved = _solved_in_fractions(world)
+            exact = exact if solved is None else solved
+        return {} if exact is None else {"profile": exact.astype(str)}
 
     def read(self, world: SequenceForm, session: Session) -> Record:
         if "profile" not in session:
             status = "not found" if session["over"][0] else "iteration limit"
             profile = np.full(world.before.shape, np.nan)
             return {"profile": (("player", "axis"), profile), "status": scalar(status)}
-        exact = fractions(world, session["profile"])
-        # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
-        programme = world._replace(paid=world.paid[:, :1] * [1, -1])
-        high, low = best_plan(programme, exact, 0)[1], -best_plan(programme, exact, 1)[1]
+        exact = np.array(np.vectorize(Fraction, otypes=[object])(session["profile"]))
+        low, high = _bounds(world, exact)
         middle, total = float((low + high) / 2), payoff_sum(world)
         values = np.array([middle, float(total - (low + high) / 2)])
         shared: Record = {
@@ -101,12 +109,58 @@ class LinearProgramme(OneStepLearner):
         }
         return {
             "profile": (("player", "axis"), exact.astype(float)),
-            "status": scalar("converged"),
+            "status": scalar("converged" if _is_close(world, (low, high)) else "not found"),
             "game_value": scalar(middle),
             "value_bound": (("end",), np.array([rounded(low, -1), rounded(high, 1)])),
             "exact_bound": (("end",), np.array([str(low), str(high)])),
             "exact_profile": (("player", "axis"), exact.astype(str)),
         } | (shared if total else {})
+
+
+def _bounds(form: SequenceForm, exact: ndarray) -> tuple[Fraction, Fraction]:
+    """Return what player 1's and player 0's best responses prove of the value."""
+    # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
+    programme = form._replace(paid=form.paid[:, :1] * [1, -1])
+    return -best_plan(programme, exact, 1)[1], best_plan(programme, exact, 0)[1]
+
+
+def _is_close(form: SequenceForm, bounds: tuple[Fraction, Fraction]) -> bool:
+    """Return whether bounds on the value are near each other beside what most payoffs differ from it by.
+
+    A few payoffs far larger than all others are no yardstick.
+    """
+    low, high = map(float, bounds)
+    off = np.abs(form.paid[:, 0].astype(float) / form.unit - (low + high) / 2)
+    return bounds[0] == bounds[1] or high - low <= CLOSE * float(np.quantile(off, QUARTER))
+
+
+def _solved_in_fractions(form: SequenceForm) -> ndarray | None:
+    """Return optimal strategies at the end of a path in integers; None where players have many plans."""
+    plans = [_plans(form, player) for player in range(2)]
+    if max(map(len, plans)) > PLANS:
+        return None
+    paid = np.zeros([rows.shape[1] for rows in plans], object)
+    np.add.at(paid, tuple((1 + form.moves).T), common_payoffs(form.paid[:, 0])[0])
+    table = plans[0].astype(object) @ paid @ plans[1].T.astype(object)
+    exact = np.full(form.before.shape, Fraction(0), object)
+    for player, weights in enumerate(next(lemke_howson(np.array([table, -table])))):
+        reach = np.array(weights, object) @ plans[player].astype(object)
+        for axes in information_sets(form.sizes[player]):
+            begin, moves = reach[1 + form.before[player, axes.start]], reach[1:][axes]
+            exact[player, axes] = moves / begin if begin else Fraction(1, len(moves))
+    return exact
+
+
+def _plans(form: SequenceForm, player: int) -> ndarray:
+    """Return which axes, after a 1, each pure plan plays, ``[plan 1 + axis]``; of many plans not all."""
+    rows = np.eye(1, 1 + sum(form.sizes[player]), dtype=int)
+    for axes in information_sets(form.sizes[player]):
+        is_reached = rows[:, 1 + form.before[player, axes.start]] == 1
+        moves = np.eye(rows.shape[1], dtype=int)[1:][axes]
+        rows = np.concatenate([rows[~is_reached], *(rows[is_reached] + move for move in moves)])
+        if len(rows) > PLANS:
+            break
+    return rows
 
 
 def _optimal(form: SequenceForm) -> ndarray | None:
