@@ -325,6 +325,42 @@ def test_signals_begin_no_subgame_and_both_kinds_of_pooling_are_listed() -> None
     assert not data.subgame_regret.values.any()
 
 
+def test_ends_of_sets_are_counted_as_such() -> None:
+    # after T the other player moves at a set that is not reached: any mixture does that keeps T best
+    def threat(h: Any) -> Any:
+        if len(h) < 2:
+            return Decision(len(h), "rc"[len(h)], ("TB", "LR")[len(h)])
+        return {"TL": (1, 1), "TR": (1, 1), "BL": (0, 0), "BR": (0, 1)}["".join(h)]
+
+    # two independent ties of one player: the list has four corners of a square
+    def ties(h: Any) -> Any:
+        if not h:
+            return Chance({"rain": Fraction(1, 2), "sun": Fraction(1, 2)})
+        return Decision(0, h[0], ("a", "b")) if len(h) == 1 else (1, 2)
+
+    for rules, ends, components in ((threat, 2, 1), (beer_quiche, 4, 2), (ties, 4, 1), (battle, 3, 3)):
+        data = solved(rules).data
+        assert (int(data.extreme_count), int(data.component_count)) == (ends, components)
+        words = repr(solved(rules))
+        assert ("infinitely many equilibria" in words) == (ends > components)
+
+
+@pytest.mark.slow
+def test_components_are_those_of_the_table_where_moves_are_simultaneous() -> None:
+    for seed in range(30):
+        tables = np.random.default_rng(seed).integers(0, 2, (2, 3, 3)).tolist()
+
+        def rules(h: Any, tables: Any = tables) -> Any:
+            if len(h) < 2:
+                return Decision(len(h), "rc"[len(h)], (0, 1, 2))
+            return tuple(table[h[0]][h[1]] for table in tables)
+
+        data = solved(rules).data
+        listed = rv.solve(rv.games.matrix(payoffs=tables), rv.methods.MixedEquilibria()).data
+        for name in ("component_count", "extreme_count", "pure_count"):
+            assert int(data[name]) == int(listed[name]), name
+
+
 def test_a_dilemma_played_twice_is_defection_after_every_history() -> None:
     data, found = plays(dilemma_twice)
     assert bool(data.complete)
@@ -457,7 +493,7 @@ def test_payoffs_that_were_replaced_are_refused() -> None:
 
 def test_the_answer_has_a_row_per_equilibrium() -> None:
     text = repr(rv.solve(Extensive.from_rules(battle), SubgamePerfectEquilibria()))
-    assert "3 equilibria listed, 2 of them in pure strategies; complete: true" in text
+    assert "3 equilibria listed, 2 of them in pure strategies, in 3 components; complete: true" in text
     assert ["first: in, stage: B", "stage: B"] in [
         re.split("  +", line.strip())[:2] for line in text.splitlines()
     ]

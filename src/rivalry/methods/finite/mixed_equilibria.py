@@ -151,13 +151,19 @@ class MixedEquilibria(BaseLearner):
         partly = (played > len(tables)) & (played < sum(tables.shape[1:]))
         record["partly_mixed_count"] = scalar(int(partly.sum()))
         if "component" in session:
-            names = session["component"][order]
-            _, indices, number = np.unique(names, return_index=True, return_inverse=True)
-            rank = np.argsort(np.argsort(indices))  # components in the order of the list
-            record["component"] = (("equilibrium",), rank[number])
-            record["component_count"] = scalar(len(indices))
-            record["extreme_count"] = record["equilibrium_count"]
+            record |= component_record(session["component"][order])
         return record
+
+
+def component_record(component: ndarray) -> Record:
+    """Return the connected component of each extreme equilibrium, numbered in the order of the list."""
+    _, indices, number = np.unique(component, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(indices))
+    return {
+        "component": (("equilibrium",), rank[number]),
+        "component_count": scalar(len(indices)),
+        "extreme_count": scalar(len(component)),
+    }
 
 
 def one_mixed(tables: ndarray) -> ndarray | None:

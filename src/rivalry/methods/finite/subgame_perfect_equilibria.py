@@ -19,7 +19,7 @@ from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
-from rivalry.methods.finite.mixed_equilibria import one_mixed
+from rivalry.methods.finite.mixed_equilibria import component_record, one_mixed
 from rivalry.methods.finite.support_differences import differences
 from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
 
@@ -37,6 +37,7 @@ class Continuation(NamedTuple):
     sets: Sets
     below: tuple[Continuation, ...]
     exact: bool  # whether probabilities are those of an equilibrium, not of one near by
+    component: int  # of the subgame's equilibria in which this is, numbered in the order of the list
 
 
 class Leaf(NamedTuple):
@@ -86,6 +87,10 @@ class SubgamePerfectEquilibria(OneStepLearner):
     ``subgame``, the moves that lead to the whole game and to every smaller one with a decision of its own;
     ``subgame_payoff`` (equilibrium, subgame, player); and ``subgame_regret``, what a player gains at most by
     another strategy in that subgame, by backward induction in exact arithmetic.
+
+    The list has the ends of every connected set of equilibria, whose mixtures are equilibria too. Of a
+    complete list the record also holds ``component`` (equilibrium), the set that each belongs to,
+    ``component_count`` and ``extreme_count``: more ends than components are infinitely many equilibria.
 
     ``complete`` is true where the lists of all subgames are, and no smaller subgame has equilibria that are
     not isolated and pay differently: players before it may respond to mixtures of them, which no list of
@@ -154,6 +159,7 @@ class SubgamePerfectEquilibria(OneStepLearner):
         return {
             "exact": exact.astype(str),
             "payoff": payoff.astype(float),
+            "component": np.array([play.component for play in whole_game.list], int),
             "proved": np.array([play.exact for play in whole_game.list], bool),
             "regret": regret.astype(float),
             "subgame_payoff": np.array(paid, object).reshape(regret.shape).astype(float),
@@ -177,7 +183,7 @@ class SubgamePerfectEquilibria(OneStepLearner):
                 f"{count} combinations of equilibria of subgames, of which {self.most} are followed"
             )
         solved_before: dict[tuple[Payoffs, ...], SubgameList] = {}
-        continuations, continua = list[Continuation](), False
+        continuations, continua, components = list[Continuation](), False, dict[Any, int]()
         for plays in islice(product(*(part.list for part in below)), self.most):
             values = tuple(play.paid for play in plays)
             if values not in solved_before:
@@ -185,8 +191,11 @@ class SubgamePerfectEquilibria(OneStepLearner):
             solved = solved_before[values]
             reasons += [solved.reason] * bool(solved.reason)
             continua |= solved.continua
-            exact = all(play.exact for play in plays)
-            continuations += [play._replace(below=plays, exact=exact and play.exact) for play in solved.list]
+            exact, parts = all(play.exact for play in plays), [play.component for play in plays]
+            for play in solved.list:
+                # equilibria of one component below pay the same, or the list is not complete
+                part = components.setdefault((values, play.component, *parts), len(components))
+                continuations.append(Continuation(play.paid, play.sets, plays, exact and play.exact, part))
         if len(continuations) > self.most:
             reasons.append(f"{len(continuations)} equilibria of a subgame, of which {self.most} are followed")
         reasons = list(dict.fromkeys(reasons))
@@ -209,23 +218,30 @@ class SubgamePerfectEquilibria(OneStepLearner):
         pure = ((floats == 0) | (floats == 1)).all(axis=(1, 2))
         proved = proved & (regret == 0).all(axis=(1, 2))
         largest = float(regret[0].max(initial=0.0))
-        reason = "all combinations of complete lists of the subgames" if session["complete"][0] else ""
-        return {
-            "profile": (("player", "axis"), floats[0]),
-            "status": scalar("converged"),
-            "equilibria": (("equilibrium", "player", "axis"), floats),
-            "equilibrium_payoff": (("equilibrium", "player"), session["payoff"][order]),
-            "equilibrium_count": scalar(len(floats)),
-            "pure_count": scalar(int(pure.sum())),
-            "radius": (("equilibrium",), np.where(proved, np.where(pure, 0.0, NEAREST), np.nan)),
-            "complete": ((), session["complete"][0].copy()),
-            "complete_reason": scalar(reason or str(session["reason"])),
-            "exact_equilibria": (("equilibrium", "player", "axis"), texts[order]),
-            "subgame": (("subgame",), session["subgame"]),
-            "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
-            "subgame_regret": (("equilibrium", "subgame", "player"), regret),
-            "concept": scalar(self.concepts()[int(proved[0])]),
-        } | ({} if proved[0] else {"concept_residual": scalar(largest)})
+        reason, components = "", {}
+        if session["complete"][0]:
+            reason = "all combinations of complete lists of the subgames"
+            components = component_record(session["component"][order])
+        return (
+            {
+                "profile": (("player", "axis"), floats[0]),
+                "status": scalar("converged"),
+                "equilibria": (("equilibrium", "player", "axis"), floats),
+                "equilibrium_payoff": (("equilibrium", "player"), session["payoff"][order]),
+                "equilibrium_count": scalar(len(floats)),
+                "pure_count": scalar(int(pure.sum())),
+                "radius": (("equilibrium",), np.where(proved, np.where(pure, 0.0, NEAREST), np.nan)),
+                "complete": ((), session["complete"][0].copy()),
+                "complete_reason": scalar(reason or str(session["reason"])),
+                "exact_equilibria": (("equilibrium", "player", "axis"), texts[order]),
+                "subgame": (("subgame",), session["subgame"]),
+                "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
+                "subgame_regret": (("equilibrium", "subgame", "player"), regret),
+                "concept": scalar(self.concepts()[int(proved[0])]),
+            }
+            | ({} if proved[0] else {"concept_residual": scalar(largest)})
+            | components
+        )
 
 
 def _shape(tree: GameTree) -> tuple[int, int]:
@@ -333,7 +349,7 @@ def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], only_f
         # mixtures of plans that differ only in what no strategy reaches are one behaviour strategy
         if (key := tuple(sets.values())) not in seen_sets:
             seen_sets[key] = None
-            equilibria.append(Continuation(paid, sets, (), is_exact))
+            equilibria.append(Continuation(paid, sets, (), is_exact, part))
     return SubgameList(equilibria, complete, reason, any(len(pays) > 1 for pays in members.values()))
 
 
