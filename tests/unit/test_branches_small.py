@@ -431,3 +431,19 @@ def test_names_that_are_no_parameters_are_refused(names: Any, why: str) -> None:
     with pytest.raises(ValueError, match=r"^parameter: ") as caught:
         entries_of(cournot(2), names, "parameter")
     assert str(caught.value) == f"parameter: {why}"
+
+
+def test_a_merged_firm_has_one_branch_that_solves_a_linear_system() -> None:
+    # p_i = a - q_i - s (sum of the others' outputs); the owner of goods 0 and 1 counts both goods' losses
+    unit_cost, s = np.array([10.0, 12.0, 14.0]), 0.5
+    game = rv.games.market(
+        demand="differentiated", intercept=100.0, unit_cost=unit_cost, owners=[[0, 1], [2]]
+    )
+    options = {"parameter": "intercept", "low": 50.0, "high": 100.0, "step": [0.1, 0.2]}
+    data = rv.solve(game, Branches(**options)).data
+    system = np.array([[2, 2 * s, s], [2 * s, 2, s], [s, s, 2]])
+    right = np.linalg.solve(system, data.branch_parameter.values - unit_cost[:, None]).T
+    found = data.branch_position.values
+    assert set(data.branch.values.tolist()) == {0}
+    np.testing.assert_allclose(found.reshape(len(found), -1)[:, :3], right, atol=1e-9)
+    assert np.max(data.branch_regret.values) < 1e-6

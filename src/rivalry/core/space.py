@@ -714,6 +714,16 @@ def _middles(space: Space, player: int, points: int) -> ndarray:
     return middle + (grid - middle) * (1 - 1 / resolution)
 
 
+def stacked_grids(grids: Sequence[Any]) -> Float[Array, "player point axis"]:
+    """Return players' grids as one array: shorter ones repeat their last point.
+
+    >>> stacked_grids([np.zeros((1, 2)), np.ones((3, 2))]).shape
+    (2, 3, 2)
+    """
+    longest = max(map(len, grids))
+    return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
+
+
 def visibly_apart(space: Space, x: ndarray, y: ndarray, tolerance: float = TOLERANCE) -> ndarray:
     """Mask of choices in which two profiles ``[player axis]`` in a box visibly differ.
 

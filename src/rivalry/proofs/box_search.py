@@ -15,6 +15,7 @@ from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.reparametrisation import is_reparametrised
+from rivalry.core.space import stacked_grids
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.existence import existence_and_uniqueness
 from rivalry.proofs.first_order import at_most_one_point, excluded, first_order, newton, without_open_sides
@@ -23,7 +24,7 @@ from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_o
 from rivalry.proofs.points import FirstOrderPoint, enlarged, first_order_points, judge
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, jnp
 
 FACES = 0.25  # relative width of a box below which its open choices are at a bound or not
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
@@ -555,8 +556,8 @@ def good_strategies(game: Game, at: Coordinates, y: ndarray, past_boxes: int) ->
     """Return gains ``[box player]`` of good strategies ``[box player axis]`` at profiles."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
-    grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    return _gains_at(game, at, put(grids), y, batch=BATCH, past_rows=past_boxes)
+    grids = stacked_grids([game.space.grid(player, size) for player in range(len(at.start))])
+    return _gains_at(game, at, grids, y, batch=BATCH, past_rows=past_boxes)
 
 
 def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, Any]:

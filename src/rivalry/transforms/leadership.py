@@ -14,7 +14,7 @@ from rivalry.certificates.deviations import search, traceable_best_response
 from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients, refuse_shared
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, Profile, stacked_grids
 from rivalry.core.tree import static
 from rivalry.proofs.arithmetic import bounds_of_responses  # noqa: F401 (the rule of the operation)
 from rivalry.proofs.arithmetic.best_responses import best_responses, with_bounded_responses
@@ -328,10 +328,7 @@ class Followers(eqx.Module):
 
 
 def _grids(game: Game, followers: Players, points: int) -> Float[Array, "follower point axis"]:
-    """Return the followers' search grids, shorter ones filled with their last point."""
-    grids = [game.space.grid(player, points) for player in followers]
-    longest = max(len(grid) for grid in grids)
-    return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
+    return stacked_grids([game.space.grid(player, points) for player in followers])
 
 
 def _newton_polish(game: Game, x: Profile, followers: Players) -> Profile:

@@ -14,7 +14,7 @@ from rivalry.certificates.deviations import search
 from rivalry.certificates.units import scales_around
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.oracles import exchangeable
-from rivalry.core.space import Box, PerPlayer, Profile, Simplex, directions, fix, width
+from rivalry.core.space import Box, PerPlayer, Profile, Simplex, directions, fix, stacked_grids, width
 from rivalry.methods.continuation.parameters import entries_of, move_along, precise
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
@@ -119,7 +119,7 @@ class ParametrisedGame:
         """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
         search.
         """
-        grids = jnp.stack([self.space.grid(player, points) for player in range(len(x))])
+        grids = stacked_grids([self.space.grid(player, points) for player in range(len(x))])
         payoffs, gains = _payoffs_and_gains(self.at(value), put(x), grids)
         return np.asarray(payoffs), np.asarray(gains)
 

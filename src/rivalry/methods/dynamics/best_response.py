@@ -18,7 +18,7 @@ from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import scalar
-from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy, width
+from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy, stacked_grids, width
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
@@ -201,10 +201,7 @@ def _period(game: Game, x: Any, past: Any) -> Any:
 
 
 def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
-    """Return every player's search grid; shorter ones repeat their last row."""
-    grids = [search_grid(game, player, points) for player in range(game.space.shape[0])]
-    longest = max(map(len, grids))
-    return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
+    return stacked_grids([search_grid(game, player, points) for player in range(game.space.shape[0])])
 
 
 def _anticipates(game: Game) -> bool:
