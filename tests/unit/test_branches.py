@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -203,3 +203,42 @@ def test_the_mirror_branch_is_reached_from_the_asymmetric_one() -> None:
     matrix = np.asarray(jacobian(influencer(3, reach=at), put(data.event_position.values[0])))
     sizes = np.linalg.svd(matrix, compute_uv=False)
     assert sizes[-1] < 1e-6 * sizes[0]
+
+
+def test_what_is_not_followed_is_named_where_modes_are_unequal() -> None:
+    modes = {"kind": "mixture", "means": [0.25, 0.75], "weights": [0.6, 0.4], "stds": [0.1, 0.1]}
+    options: dict[str, Any] = {"low": 0.12, "high": 0.3, "certify": "none"}
+    game = influencer(3, resource=modes)
+    one = rv.solve(game, rv.methods.Branches(parameter="reach", switch=1, **options))
+    two = rv.solve(game, rv.methods.Branches(parameter="reach", switch=2, **options))
+    # the flow ends where the branches of one generation have no stable point
+    reach = 0.158
+    end = rv.solve(rv.with_(game, reach=reach), rv.methods.GradientFlow(), [[0.3], [0.45], [0.55]]).profile
+    places = np.sort(np.asarray(end).ravel())
+    assert np.min(np.diff(places)) > 0.05
+    stable = one.data.isel(row=np.flatnonzero(one.data.branch_stable.values))
+    assert not np.any(stable.branch_parameter.values < 0.168)
+    rows = two.data.isel(row=np.flatnonzero(two.data.branch_stable.values))
+    near = np.argsort(np.abs(rows.branch_parameter.values - reach))[:2]
+    listed = np.sort(rows.branch_position.values[near, :, 0], axis=1)
+    np.testing.assert_allclose(listed, [places] * 2, atol=0.02)
+    assert (one.status, two.status) == ("completed", "converged")
+    assert len(two.data.unfollowed_parameter) == 0
+    assert "not followed" in one.data.branch_ending.values
+    np.testing.assert_allclose(
+        one.data.unfollowed_parameter.values, two.data.split_parameter.values, atol=1e-3
+    )
+
+
+def test_a_density_has_one_quadrature_along_a_parameter() -> None:
+    # 256 nodes are needed at the low end of the range and 64 at the high end
+    game = influencer(3, resource_points={"kind": "continuous"})
+    for parameter in (
+        "reach",
+        lambda reach: influencer(3, reach=reach, resource_points={"kind": "continuous"}),
+    ):
+        data = rv.solve(game, rv.methods.Thresholds(parameter, low=0.1, high=0.3, points=21)).data
+        threshold = float(data.threshold)
+        assert data.crossing.values == pytest.approx([threshold], abs=1e-10)
+    data = rv.solve(game, rv.methods.Branches(parameter="reach", low=0.1, high=0.3, certify="none")).data
+    assert data.symmetric_loss_parameter.values == pytest.approx([threshold], abs=1e-10)

@@ -439,7 +439,7 @@ def test_a_merged_firm_has_one_branch_that_solves_a_linear_system() -> None:
     game = rv.games.market(
         demand="differentiated", intercept=100.0, unit_cost=unit_cost, owners=[[0, 1], [2]]
     )
-    options = {"parameter": "intercept", "low": 50.0, "high": 100.0, "step": [0.1, 0.2]}
+    options: dict[str, Any] = {"parameter": "intercept", "low": 50.0, "high": 100.0, "step": [0.1, 0.2]}
     data = rv.solve(game, Branches(**options)).data
     system = np.array([[2, 2 * s, s], [2 * s, 2, s], [s, s, 2]])
     right = np.linalg.solve(system, data.branch_parameter.values - unit_cost[:, None]).T

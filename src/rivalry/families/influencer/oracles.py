@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.array_games import Contest, contest
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, Profile, Simplex
 from rivalry.families.influencer import blotto, deviations
 from rivalry.families.influencer.closed_forms import group_levels, known_threshold
 from rivalry.families.influencer.deviations import (
@@ -28,6 +28,7 @@ from rivalry.families.influencer.kernels import Blotto, Custom, Gaussian
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.proofs.spaces.simplices import slopes_in_shares, terms_in_fractions
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.schema.construction import recipe_of, variant
 from rivalry.schema.validate import near
 
 # Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
@@ -71,6 +72,20 @@ def _(game: InfluencerGame, name: str, value: float) -> str:
     if name in positive and not value > 0:
         return "must be above 0"
     return "must be at least 0" if name == "abstention" and not value >= 0 else ""
+
+
+def _has_own_quadrature(game: InfluencerGame) -> bool:
+    """True for a density at as many nodes as the game needs, which other games may need more of."""
+    recipe = recipe_of(game)
+    spec = recipe.given.get("resource_points") if recipe else None
+    return isinstance(spec, Mapping) and spec.get("kind") == "continuous" and spec.get("nodes") is None
+
+
+@oracles.one_quadrature.register(InfluencerGame, when=_has_own_quadrature)
+def _(game: InfluencerGame, games: Sequence[InfluencerGame]) -> InfluencerGame:
+    directions = game.points.shape[1] - isinstance(game.space, Simplex)
+    most = max(len(one.points) for one in games)
+    return variant(game, **{"resource_points.nodes": round(most ** (1 / directions))})
 
 
 @oracles.named_start.register(InfluencerGame)

@@ -70,8 +70,9 @@ class Branches(BaseLearner):
     ``fold_parameter``, ``split_parameter``, ``symmetric_loss_parameter``, ``hopf_..``), cycles
     (``orbit_..``); ``branch_ending`` gives the reason why each branch ends. A branch that reaches a bound of
     the space ends there. ``unresolved_parameter`` holds values at which a crossing was seen that could not be
-    located, or at which no other branch was found; where there are any, or a branch was lost or not
-    completed, the status is ``completed``.
+    located, or at which no other branch was found; ``unfollowed_parameter`` those near which branches of a
+    generation beyond ``switch`` are born, among which may be all stable ones. Where there are any of both, or
+    a branch was lost or not completed, the status is ``completed``.
 
     Raises
     ------
@@ -169,7 +170,8 @@ class Tracer:
         if s["alike"][0] == NONE:
             s["alike"] = self.family.exchange_classes(int(s["seed"][0]))
             return True
-        growing, waiting = (np.flatnonzero(s["branch_ending"] == k) for k in (known.GROWING, known.WAITING))
+        growing, unknown = (np.flatnonzero(s["branch_ending"] == k) for k in (known.GROWING, known.WAITING))
+        waiting = unknown[s["branch_level"][unknown] <= self.options.switch]
         if growing.size:
             self._extend(int(growing[0]))
         elif s["cuts_done"][0] < len(s["cut_row"]):
@@ -180,6 +182,8 @@ class Tracer:
             self._begin_branch(int(waiting[0]))
         elif s["searched"][0] < known.SEARCHES:
             self._search(_number_of_task(s["searched"]))
+        elif unknown.size:  # of a later generation
+            self._begin_branch(int(unknown[0]))
         elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
             self._trace_cycles(_number_of_task(s["hopfs_done"]))
         else:
@@ -245,7 +249,7 @@ class Tracer:
         merged = System(self.family, relabel(groups))
         means = [x[merged.groups == group].mean(axis=0) for group in merged.groups]
         middle = search(merged, merged.of(np.array(means), system.value(y)))
-        if middle is not None and level <= self.options.switch:
+        if middle is not None and level <= self.options.switch + 1:
             for way in (-1.0, 1.0):
                 self._add_branch(merged, middle, np.eye(len(middle.y))[-1] * way, level)
 
@@ -307,8 +311,13 @@ class Tracer:
         earlier_branches = [
             int(branch_traced) for branch_traced in traced if not equal_starts[int(branch_traced)]
         ]
-        if any(lies_on(system, y, curve(s, branch_traced), s["alike"]) for branch_traced in earlier_branches):
+        near = 2 * self.options.step[1] * (self.family.high - self.family.low)
+        curves = (curve(s, branch_traced, event, near) for branch_traced in earlier_branches)
+        if any(lies_on(system, y, traced_curve, s["alike"]) for traced_curve in curves):
             s["branch_ending"][branch] = known.KNOWN
+            return
+        if s["branch_level"][branch] > self.options.switch:
+            s["branch_ending"][branch] = known.BEYOND
             return
         along = s["branch_tangent"][branch][: len(y)]
         point = correct(system, y, along)
@@ -364,7 +373,7 @@ class Tracer:
         """Add the branches that are born at an event."""
         s, branch = self.session, int(self.session["event_branch"][event])
         level = int(s["branch_level"][branch]) + 1
-        if s["event_kind"][event] not in SWITCHING or level > self.options.switch:
+        if s["event_kind"][event] not in SWITCHING or level > self.options.switch + 1:
             return
         system = self._system(branch)
         point = self._event_point(system, event)

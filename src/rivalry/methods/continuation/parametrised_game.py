@@ -13,7 +13,7 @@ from numpy import ndarray
 from rivalry.certificates.deviations import search
 from rivalry.certificates.units import scales_around
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
-from rivalry.core.oracles import exchangeable
+from rivalry.core.oracles import exchangeable, one_quadrature
 from rivalry.core.space import Box, PerPlayer, Profile, Simplex, directions, fix, stacked_grids, width
 from rivalry.methods.continuation.parameters import entries_of, move_along, precise
 from rivalry.runtime.jax import compiled, jax, jnp, put
@@ -49,6 +49,8 @@ class ParametrisedGame:
         self.game, self.parameter = precise(game), parameter
         self.low, self.high = float(low), float(high)
         self._made: tuple[float, Any] | None = None  # last value and game, where the parameter is a function
+        probes = np.linspace(self.low, self.high, PROBES).tolist()
+        self._probed: list[Any] = []  # games at these values, of which one has the finest quadrature
         if not callable(parameter):
             self._entries = entries_of(game, parameter, "parameter")
             for end, value in (("low", self.low), ("high", self.high)):
@@ -58,11 +60,16 @@ class ParametrisedGame:
                 lambda leaf: leaf, self.game
             )  # without a recipe: `with_` replaces the array
             self._fixed: Any = None  # the derivative of the game's arrays, where it is that array's alone
-            probes = np.linspace(self.low, self.high, PROBES)
+            if one_quadrature.knows(self.game):
+                self.game = one_quadrature(self.game, [self.at(v) for v in probes])
+                game_copy = jax.tree.map(lambda leaf: leaf, self.game)
             if all(eqx.tree_equal(self.at(v), self._entries.set(game_copy, v)) for v in probes):
                 # making the game anew takes milliseconds, and curves evaluate thousands
                 self.game = game_copy
                 self._fixed = self._entries.derivative(self.at(self.low))
+        elif one_quadrature.knows(made := self.at(self.low)):
+            self._probed = [made, *(self.at(v) for v in probes[1:])]
+            self._made = None
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
@@ -88,7 +95,10 @@ class ParametrisedGame:
         """Return the game at one value of the parameter."""
         if callable(self.parameter):
             if self._made is None or self._made[0] != value:
-                self._made = value, precise(self.parameter(value))
+                made = self.parameter(value)
+                if self._probed and one_quadrature.knows(made):
+                    made = one_quadrature(made, self._probed)
+                self._made = value, precise(made)
             return self._made[1]
         return self._entries.set(self.game, value)
 

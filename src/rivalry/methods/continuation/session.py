@@ -23,9 +23,10 @@ ENDINGS = (
     "its points are used up",
     "lost",
     "too many branches",
+    "not followed",
 )
-WAITING, GROWING, RANGE, BOUND, MEET, CLOSED, KNOWN, LONG, LOST, MANY = range(len(ENDINGS))
-UNFINISHED = (LONG, LOST, MANY)
+WAITING, GROWING, RANGE, BOUND, MEET, CLOSED, KNOWN, LONG, LOST, MANY, BEYOND = range(len(ENDINGS))
+UNFINISHED = (LONG, LOST, MANY, BEYOND)
 NONE = -1
 SEARCHES = 2  # at both ends of the range
 COVERAGES = ("", "lower bound", "bounded", "exact", "local")
@@ -96,10 +97,15 @@ def add(session: Session, table: str, **values: object) -> int:
     return len(session[key]) - 1
 
 
-def curve(session: Session, branch: int) -> BranchCurve:
-    """Return the known part of a branch."""
+def curve(session: Session, branch: int, event: int, near: float) -> BranchCurve:
+    """Return the known part of a branch; where its players meet it goes on to an ``event`` that is near."""
     rows = session["row_branch"] == branch
-    return BranchCurve(session["branch_groups"][branch], session["row_x"][rows], session["row_value"][rows])
+    x, value = session["row_x"][rows], session["row_value"][rows]
+    if event != NONE and session["branch_ending"][branch] == MEET:
+        end, end_value = session["event_x"][event], session["event_value"][event]
+        if abs(value[-1] - end_value) <= near:
+            x, value = np.append(x, end[None], axis=0), np.append(value, end_value)
+    return BranchCurve(session["branch_groups"][branch], x, value)
 
 
 def record(family: ParametrisedGame, session: Session) -> Record:
@@ -128,6 +134,10 @@ def record(family: ParametrisedGame, session: Session) -> Record:
             "branch_coverage": (("row",), np.asarray(COVERAGES)[s["row_coverage"]]),
             "branch_ending": (("branch_id",), np.asarray(ENDINGS)[s["branch_ending"]]),
             "unresolved_parameter": (("unresolved",), np.unique(unresolved)),
+            "unfollowed_parameter": (
+                ("unfollowed",),
+                np.unique(s["branch_value"][s["branch_ending"] == BEYOND]),
+            ),
         }
     )
 

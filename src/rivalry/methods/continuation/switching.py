@@ -155,7 +155,9 @@ def lies_on(system: System, y: ndarray, curve: BranchCurve, classes: ndarray) ->
         gaps[row] = np.hypot(_match(x, curve.profiles[row], family.width, classes)[0], part[row])
     nearest = np.minimum(gaps[:-1], gaps[1:])
     for segment in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
-        _, order = _match(x, curve.profiles[segment + 1], family.width, classes)
+        # between both ends: at one of them players may meet, where swaps are alike
+        middle = (curve.profiles[segment] + curve.profiles[segment + 1]) / 2
+        _, order = _match(x, middle, family.width, classes)
         ends = [curve_system.of(curve.profiles[k], curve.values[k]) for k in (segment, segment + 1)]
         leaders = np.asarray(curve_system.firsts)[curve.groups]
         equal = np.abs(x[order] - x[order][leaders]) <= 1e-9 * family.width

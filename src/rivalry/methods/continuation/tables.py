@@ -54,10 +54,17 @@ def branches(reader: Reader) -> Table:
         "branch_ending", "branch", "branch_parameter", "branch_stable"
     )
     key = reader.names.key(reader.text("parameter_name"))
+    born, at_events = reader.array("branch_event"), reader.array("event_parameter")
     rows: Rows = []
     for k in np.flatnonzero(endings != ""):
         points = branch == k
+        ends = Estimate(str(endings[k]).replace("_", " "))
         if not points.any():
+            if ends.text == "not followed":
+                row = {"branch": exactly(str(k), float(k)), "ends": ends}
+                if born is not None and born[k] >= 0 and at_events is not None:
+                    row[f"{key}, from"] = reader.number(at_events[int(born[k])])
+                rows.append(row)
             continue
         share = float(np.mean(stable[points] == 1))
         rows.append(
@@ -66,7 +73,7 @@ def branches(reader: Reader) -> Table:
                 f"{key}, from": reader.number(np.nanmin(at[points])),
                 f"{key}, to": reader.number(np.nanmax(at[points])),
                 "stable points": exactly(f"{share:.0%}", share),
-                "ends": Estimate(str(endings[k]).replace("_", " ")),
+                "ends": ends,
             }
         )
     return Table(rows, "branches", "branches", beside=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.game import array_entry, exchangeable_labels, with_
+from rivalry.core.oracles import one_quadrature
 from rivalry.core.plain import register_plain
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions
@@ -125,6 +126,8 @@ def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tupl
         games: list[Any] = [at(float(value)) for value in values]
     except ValueError as error:
         raise ValueError(f"where: {error}") from None
+    if one_quadrature.knows(game):
+        return _places(one_quadrature(game, games), name, low, high)
     flat: list[tuple[Any, Any]] = [jax.tree.flatten(sample) for sample in games]
     base_leaves, form = jax.tree.flatten(base)
     is_uniform = all(structure == form for _, structure in flat)
