@@ -13,9 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import rivalry as rv
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.space import Box
+from rivalry.proofs.arithmetic import numpy_programs
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.numpy_programs import Program, Unknown, over_rows
+from rivalry.proofs.arithmetic.numpy_programs import Endless, Program, on_numbers, over_rows
 from rivalry.proofs.payoff_ranges import value_range
 
 flint = pytest.importorskip("flint")
@@ -68,6 +72,8 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "whole numbers": lambda x, y: (x * 1e30).astype(jnp.int32) + jnp.asarray(y, int)[:, None],
     "branches": lambda x, y: jax.lax.switch(jnp.asarray(y[0] > 0, int), [jnp.sin, jnp.cos], x),
     "loop": lambda x, y: jax.lax.fori_loop(0, 5, lambda k, z: z * 0.5 + k * y, y),
+    "own loops": lambda x, y: _halvings(y[2], x),
+    "mapped loops": lambda x, y: jax.vmap(_halvings)(y, x),
     "scan": lambda x, y: jax.lax.scan(lambda z, row: (z + row, z * row), y[:3], x, reverse=True),
     "derivative": lambda x, y: jax.jacfwd(jax.grad(lambda z: jnp.sum(jnp.exp(z) * z * y)))(y),
 }
@@ -105,14 +111,65 @@ def test_operations_give_the_numbers_of_jax(name: str) -> None:
             _assert_close(one if has or not any(rows) else np.broadcast_to(one, (6, *np.shape(one))), other)
 
 
-def test_a_loop_that_ends_by_itself_is_left_to_the_compiler() -> None:
-    def halve(y: Any) -> Any:
-        return jax.lax.while_loop(lambda z: z > 1, lambda z: z / 2, y)
+def _halvings(y: Any, x: Any) -> Any:
+    """Return how often a number is halved until it is at most 1, and what is left of it and of a row."""
 
-    traced = jax.make_jaxpr(halve)(3.0)
-    assert float(Program(traced, [False])(np.asarray(3.0))[0]) == 0.75
-    with pytest.raises(Unknown, match="different times"):
-        Program(traced, [True])
+    def halve(state: Any) -> Any:
+        z, row, count = state
+        return z / 2, row * y, count + 1
+
+    # NaN and infinity end at once
+    return jax.lax.while_loop(lambda state: (state[0] > 1) & (state[0] < 1e9), halve, (10 * y, x, 0))
+
+
+def test_a_loop_of_each_row_ends_by_its_own_condition() -> None:
+    traced = jax.make_jaxpr(_halvings)(3.0, np.ones(2))
+    y, x = np.array([3.0, 0.01, 0.7]), np.arange(6.0).reshape(3, 2)
+    left, rows, count = Program(traced, [True, True])(y, x)
+    assert left.tolist() == [30 / 32, 0.1, 7 / 8]
+    assert count.tolist() == [5, 0, 3]
+    np.testing.assert_allclose(rows, x * (y**count)[:, None], rtol=1e-12)
+    same = Program(traced, [True, False])(y, x[2])
+    np.testing.assert_allclose(same[1], x[2] * (y**count)[:, None], rtol=1e-12)
+
+
+def test_a_loop_without_end_is_unknown_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numpy_programs, "LOOP_SECONDS", 0.01)
+    traced = jax.make_jaxpr(lambda y: jax.lax.while_loop(lambda z: z > 0, lambda z: z + 1, y))(3.0)
+    with pytest.raises(Endless, match="a loop that takes more than"):
+        Program(traced, [True])(np.array([3.0]))
+    [loop] = traced.jaxpr.eqns
+    with pytest.raises(Unsupported, match="payoffs contain a loop that takes more than"):
+        on_numbers(loop, [np.asarray(3.0)])
+
+
+class Searching(NamedTuple):
+    """Payoffs ``-(x - r)^2``, where a mapped loop halves towards the root ``r`` of an own number."""
+
+    numbers: Any
+    space = Box.interval(0.0, 2.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        def root(square: Any) -> Any:
+            def cut(ends: Any) -> Any:
+                middle = (ends[0] + ends[1]) / 2
+                return jnp.where(
+                    middle**2 < square, jnp.array([middle, ends[1]]), jnp.array([ends[0], middle])
+                )
+
+            return jax.lax.while_loop(
+                lambda ends: ends[1] - ends[0] > square * 1e-3, cut, jnp.array([0.0, 2.0])
+            )
+
+        return -((x[:, 0] - jax.vmap(root)(self.numbers)[:, 1]) ** 2)
+
+
+@pytest.mark.slow
+def test_payoffs_of_a_mapped_loop_are_certified() -> None:
+    # 1/2 and 3/2 are reached as upper ends by halving [0, 2]
+    found = rv.certificate(Searching(jnp.array([0.25, 2.25])), [[0.5], [1.5]])
+    assert (found.claim, found.coverage) == ("equilibrium", "exact")
+    assert rv.certificate(Searching(jnp.array([0.25, 2.25])), [[0.5], [1.0]]).regret[1] == pytest.approx(0.25)
 
 
 class _Range(NamedTuple):

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from math import prod
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.best_responses import search_program
 from rivalry.proofs.arithmetic.programs import (
     BEST_RESPONSE,
@@ -37,10 +39,15 @@ LONGEST = 100_000  # operations of a program: more take longer to trace than use
 COMPILING = 1e-3  # seconds that XLA takes per operation, about
 CALLING = 2e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
 COUNTING = 1e-9  # seconds that NumPy takes per number
+LOOP_SECONDS = 10.0  # of one loop with a condition
 
 
 class Unknown(Exception):
     """An operation that NumPy does not evaluate here."""
+
+
+class Endless(Unknown):
+    """A loop that NumPy does not end in time."""
 
 
 class Kind(NamedTuple):
@@ -193,11 +200,14 @@ class Program:
         self._count = len(steps)
         self._numbers = sum(prod(self._kinds[k].shape) for step, _ in steps for k in step.results)
         self._index, self._known, self._steps = {}, {}, []
+        self.is_endless = False  # a loop did not end in time
 
     def is_slow(self, rows: int) -> bool:
         """True if so many rows take longer here than to compile."""
         count = self._count
-        return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
+        return self.is_endless or bool(
+            rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING
+        )
 
     def __call__(self, *arguments: object) -> Values:
         """Return the results for arguments, those of rows ``[row ..]``."""
@@ -669,23 +679,38 @@ def _cond(op: Equation) -> Call:
 
 
 def _while(op: Equation) -> Call:
-    if any(kind.rows for kind in op.kinds):
-        raise Unknown("a loop that ends at different times for different rows")
-    condition_constants, body_constants = op.params["cond_nconsts"], op.params["body_nconsts"]
-    condition = Program(op.params["cond_jaxpr"], [False] * (condition_constants + len(op.outs)))
-    body = Program(op.params["body_jaxpr"], [False] * (body_constants + len(op.outs)))
+    """Return the rule of a loop with a condition, one of each row and of each entry of a mapped loop.
 
-    def loop(*arguments: object) -> Values:
-        of_condition, of_body, carry = (
-            arguments[:condition_constants],
-            arguments[condition_constants : condition_constants + body_constants],
-            list(arguments[condition_constants + body_constants :]),
-        )
-        while condition(*of_condition, *carry)[0]:
-            carry = body(*of_body, *carry)
+    As in JAX all go on until no condition holds, and what has ended stays as it is. Raises `Endless` where
+    that takes longer than `LOOP_SECONDS`.
+    """
+    in_condition, in_body = op.params["cond_nconsts"], op.params["body_nconsts"]
+    constants, carried = in_condition + in_body, len(op.outs)
+    rows = any(kind.rows for kind in op.kinds)
+    known = [kind.rows for kind in op.kinds]
+    condition = Program(op.params["cond_jaxpr"], [*known[:in_condition], *[rows] * carried])
+    body = Program(op.params["body_jaxpr"], [*known[in_condition:constants], *[rows] * carried])
+
+    def loop(*arguments: Any) -> Values:
+        carry = _with_rows(arguments, op.kinds)[constants:]
+        end = perf_counter() + LOOP_SECONDS
+        while np.any(holds := np.asarray(condition(*arguments[:in_condition], *carry)[0])):
+            if perf_counter() > end:
+                raise Endless(f"a loop that takes more than {LOOP_SECONDS:g} s")
+            after = body(*arguments[in_condition:constants], *carry)
+            if holds.ndim or rows:
+                holds = holds if condition.rows[0] or not rows else holds[None]
+                ends = zip(after, carry, strict=True)
+                after = [np.where(_lead(holds, np.ndim(old)), new, old) for new, old in ends]
+            carry = after
         return carry
 
     return loop
+
+
+def _lead(array: Any, rank: int) -> Any:
+    """Return an array with axes of one entry behind its own, up to a rank."""
+    return array.reshape((*array.shape, *(1,) * (rank - array.ndim)))
 
 
 def _scan(op: Equation) -> Call:
@@ -887,8 +912,11 @@ def on_numbers(equation: JaxprEqn, operands: Sequence[Any]) -> Values | None:
         rule = RULES[equation.primitive.name](Equation(equation.params, kinds, outs))
     except (KeyError, Unknown):
         return None
-    with np.errstate(all="ignore"):
-        results = rule(*map(np.asarray, operands))
+    try:
+        with np.errstate(all="ignore"):
+            results = rule(*map(np.asarray, operands))
+    except Endless as error:
+        raise Unsupported(f"no bound: payoffs contain {error}") from None
     return results if isinstance(results, list) else [results]
 
 
@@ -984,11 +1012,15 @@ def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Cal
         parts = []
         for begin in range(0, len(rows[0]), batch):
             batch_rows = [row[begin : begin + batch] for row in rows]
+            outputs = None
             if program is not None:
-                with np.errstate(all="ignore"):
-                    outputs = program(*map(np.asarray, numbers), *batch_rows)
-                outputs = _with_all_rows(outputs, program.rows, len(batch_rows[0]))
-            else:
+                try:
+                    with np.errstate(all="ignore"):
+                        outputs = program(*map(np.asarray, numbers), *batch_rows)
+                    outputs = _with_all_rows(outputs, program.rows, len(batch_rows[0]))
+                except Endless:
+                    program.is_endless, program = True, None
+            if outputs is None:
                 missing = batch - len(batch_rows[0])  # so that one number of rows is compiled
                 batch_rows = [
                     np.concatenate([row, np.repeat(row[-1:], missing, axis=0)]) for row in batch_rows
