@@ -12,6 +12,7 @@ from rivalry import methods
 PENNIES = np.array([[[1.5, -1.0], [-0.75, 2.0]], [[-1.0, 1.25], [1.0, -1.5]]])
 DILEMMA = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.5, 5.0], [0.0, 0.5]]])
 SYMMETRIC = np.array([[[3.0, 1.0], [1.5, 2.0]], [[3.0, 1.5], [1.0, 2.0]]])
+DOVES = np.array([[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]])
 ZERO_SUM = np.array([PENNIES[0], -PENNIES[0]])
 START = np.array([[0.625, 0.375], [0.25, 0.75]])
 UNLIKE, COMMON = ((1e-6, 1e6), (1e12, 1.0), (1.0, 1e-6)), ((1e-6, 1e-6), (1e6, 1e6), (1e12, 1e12))
@@ -56,6 +57,13 @@ ROWS: dict[str, Row] = {
         apart={"unlike": "welfare is a sum of payoffs: the unit is common"},
     ),
     "evaluate": Row(methods.Evaluate(), PENNIES, START, same=("profile",)),
+    "evolutionary_stability": Row(
+        methods.EvolutionaryStability(),
+        DOVES,
+        factors=COMMON,
+        same=("profile",),
+        apart={"dummy": "an action that only one player has"},
+    ),
     "fermi": Row(
         lambda a: methods.Fermi(population=20, selection=0.5 / a[0]),
         SYMMETRIC,

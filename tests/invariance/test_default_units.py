@@ -20,7 +20,7 @@ from rivalry.methods import METHODS
 from rivalry.methods.design.rule_design import RuleDesign
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay
 from rivalry.runtime.jax import jnp
-from tests.invariance.games import DILEMMA, PENNIES, START, SYMMETRIC
+from tests.invariance.games import DILEMMA, DOVES, PENNIES, START, SYMMETRIC
 from tests.invariance.rewritten import Wording
 from tests.invariance.test_boxes import START as INSIDE
 from tests.invariance.test_boxes import Firms, Rivals, Varied
@@ -157,6 +157,9 @@ ROWS: dict[str, Row] = {
         methods.EnvironmentQLearning(episodes=50, gamma=0.9, evaluation=2),
         same=("policy",),
         why_common="one agent",
+    ),
+    "EvolutionaryStability": Row(
+        finite(DOVES), methods.EvolutionaryStability(), same=("strategy",), why_common=SYMMETRY
     ),
     "Feedback": Row(
         lambda factors: team_race(

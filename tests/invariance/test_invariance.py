@@ -73,7 +73,9 @@ def test_the_same_game_has_the_same_results(name: str, change: str, which: int) 
         found = solved(row, row.tables * factors[:, None, None], factors, row.start)
         agree(row, base, found, factors, 0 * ones)
     elif change == "constant":
-        constants = np.array([MILLION, -2 * MILLION]) * ([1.0, -0.5] if name == "fermi" else 1)
+        constants = np.array([MILLION, -2 * MILLION]) * (
+            [1.0, -0.5] if name in ("evolutionary_stability", "fermi") else 1
+        )
         found = solved(row, row.tables + constants[:, None, None], ones, row.start)
         agree(row, base, found, ones, constants)
     else:

@@ -42,6 +42,9 @@ _TITLES = {
         "correlated_equilibrium": (
             "the correlated equilibrium of highest welfare of a finite game, and the vertices of all"
         ),
+        "evolutionary_stability": (
+            "which strategies of a symmetric game are evolutionarily stable, and who invades others, exactly"
+        ),
         "fermi": "finite populations: imitation by pairwise comparison, at rare or frequent mutations",
         "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
         "linear_programme": (
@@ -118,7 +121,7 @@ METHODS = collect(
 WITHOUT_DRAWS = frozenset(
     (
         *("all_equilibria", "closed_form", "correlated_equilibrium"),
-        *("departure_time_equilibrium", "fermi", "linear_programme"),
+        *("departure_time_equilibrium", "evolutionary_stability", "fermi", "linear_programme"),
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
         *(
             "round_robin",

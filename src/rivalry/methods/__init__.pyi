@@ -33,6 +33,7 @@ from rivalry.methods.dynamics.replicator import Replicator as Replicator
 from rivalry.methods.evaluate import Evaluate as Evaluate
 from rivalry.methods.finite.agent_play import AgentPlay as AgentPlay
 from rivalry.methods.finite.correlated_equilibrium import CorrelatedEquilibrium as CorrelatedEquilibrium
+from rivalry.methods.finite.evolutionary_stability import EvolutionaryStability as EvolutionaryStability
 from rivalry.methods.finite.fermi import Fermi as Fermi
 from rivalry.methods.finite.fictitious_play import FictitiousPlay as FictitiousPlay
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria as FiniteEquilibria

@@ -33,6 +33,7 @@ TABLES: dict[str, str] = {
     "joint_distribution": f"{_FINITE}:correlated_equilibria",
     "game_value": f"{_FINITE}:game_value",
     "fixation": f"{_FINITE}:fixation",
+    "stability": f"{_FINITE}:stability",
     "mean_share": f"{_FINITE}:mean_shares",
     "score": f"{_FINITE}:scores",
     "branch_ending": f"{_CONTINUATION}:branches",

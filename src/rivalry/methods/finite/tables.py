@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from rivalry.results.reader import Reader
 from rivalry.results.table import ZERO, Estimate, Row, Rows, Table
-from rivalry.text.display import joint_action_names
+from rivalry.text.display import joint_action_names, strategy_by_name, strategy_in_words
 
 FRACTION = 12  # characters of the longest fraction that is printed
 NUMBERED = "vertex {}"
@@ -122,6 +122,25 @@ def _action_names(actions: ndarray | None, count: int) -> list[str]:
     if actions is None or np.shape(actions)[1:] != (count,):
         return [f"action {k}" for k in range(count)]
     return [str(name) for name in actions[0]]
+
+
+def stability(reader: Reader) -> Table:
+    """Return the strategies that were judged, and a mutant that each does not repel."""
+    words, strategies, mutants, advantage = reader.required("stability", "strategy", "mutant", "advantage")
+    actions = reader.array("action_name")
+
+    def in_words(row: ndarray) -> Estimate:
+        if actions is None or np.shape(actions)[1:] != row.shape:
+            return Estimate(strategy_in_words(row))
+        return Estimate(strategy_by_name(row, actions[0]))
+
+    rows: Rows = []
+    for k in np.flatnonzero(words != ""):
+        row = {"strategy": in_words(strategies[k]), "stability": Estimate(str(words[k]))}
+        if np.isfinite(advantage[k]):
+            row |= {"mutant": in_words(mutants[k]), "its advantage": reader.number(advantage[k])}
+        rows.append(row)
+    return Table(rows, "strategies", "evolutionary stability", beside=True)
 
 
 def mean_shares(reader: Reader) -> Table:

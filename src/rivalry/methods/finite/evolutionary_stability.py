@@ -1,0 +1,259 @@
+"""Evolutionary stability of strategies of a symmetric game of two players, and who invades, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from flint import fmpq_mat
+from numpy import ndarray
+
+from rivalry.core.array_games import exact_tables
+from rivalry.core.method import OneStepLearner, Session
+from rivalry.core.results import Record, scalar
+from rivalry.methods.finite.birth_death import is_symmetric
+from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, payoff_fractions
+from rivalry.tables.rationals import fraction, rational
+
+MOST = 12  # best responses outside a support, whose faces are tried one by one
+
+Row = Sequence[Fraction]
+Least = tuple[int | None, list[Fraction]]
+"""The sign of the least value of a quadratic form, None if it is not decided, and where it is not above 0."""
+
+
+class Stability(NamedTuple):
+    """The stability of a strategy in one word, and a mutant that is not repelled, with what it wins."""
+
+    word: str
+    mutant: Row = ()
+    advantage: Fraction | None = None
+
+
+class EvolutionaryStability(OneStepLearner):
+    """Which strategies of a symmetric game of two players are evolutionarily stable, and who invades others.
+
+    A strategy x is *evolutionarily stable* if every mutant y that is as good a response to x does worse
+    against itself than x does, ``E(x, y) > E(y, y)`` (Maynard Smith and Price 1973), and *neutrally stable*
+    if none does better. These are conditions on the quadratic form of payoffs in the directions from x to
+    mixtures of its best responses (Haigh 1975, Abakuks 1980): strict copositivity, decided in fractions by
+    elimination of the actions in use and by the faces of the others, of at most 12.
+
+    Every pure strategy is judged, and every mixed one that is a symmetric vertex of the set of equilibria, as
+    all evolutionarily stable ones are. The record holds per candidate ``strategy`` (candidate, axis) and
+    ``stability``: ``strict`` (a strict equilibrium, which is evolutionarily stable), ``evolutionarily
+    stable``, ``neutrally stable``, ``unstable``, ``not an equilibrium`` or ``not decided``; ``mutant``
+    (candidate, axis), which invades a strategy of the last but one and last but two kinds and drifts into a
+    neutrally stable one, and ``advantage``, what it earns more: against the strategy that is no equilibrium,
+    else against itself. ``exact_strategy`` and ``exact_mutant`` are fractions in text. ``complete`` is false
+    where equilibria are too many to be listed: then only pure strategies are judged. The profile is that of
+    the first strategy that is stable; if there is none, the status is ``not found``.
+
+    Raises
+    ------
+    ValueError
+        For other than two players, and for games that are not symmetric.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> doves = rv.games.matrix([[-1, 4], [0, 2]], [[-1, 0], [4, 2]], actions=["hawk", "dove"])
+    >>> found = rv.solve(doves, EvolutionaryStability()).data
+    >>> found.stability.values.tolist(), found.exact_strategy[2].values.tolist()
+    (['not an equilibrium', 'not an equilibrium', 'evolutionarily stable'], ['2/3', '1/3'])
+    >>> found.exact_mutant[1].values.tolist(), found.advantage.values[:2].tolist()
+    (['1', '0'], [1.0, 2.0])
+
+    References
+    ----------
+    Haigh, "Game theory and evolution", Advances in Applied Probability 7, 1975; Abakuks, "Conditions for
+    evolutionarily stable strategies", Journal of Applied Probability 17, 1980; Hadeler, "On copositive
+    matrices", Linear Algebra and its Applications 49, 1983.
+    """
+
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        tables = exact_tables(world)
+        if len(tables) != 2:
+            raise ValueError(f"game: {len(tables)} players; must be two for this method")
+        if not is_symmetric(tables):
+            raise ValueError("game: must be symmetric: both players use one strategy")
+        return self.unfinished()
+
+    def result(self, world: object) -> Session:
+        """Return the candidates, with words and mutants."""
+        tables = exact_tables(world)
+        payoffs = payoff_fractions(tables[0]).tolist()
+        candidates: list[Row] = [_corner_of(len(payoffs), k) for k in range(len(payoffs))]
+        is_complete = True
+        try:
+            extremes = extreme_equilibria(tables)
+            pairs = (
+                (extremes.first[row], extremes.second[column]) for row, column in extremes.pairs.tolist()
+            )
+            candidates += [list(x) for x, y in pairs if x == y and max(x) < 1]
+        except TooMany:
+            is_complete = False
+        judged = [stability(payoffs, x) for x in candidates]
+        no_mutant = [""] * len(payoffs)
+        mutants = [list(map(str, verdict.mutant)) or no_mutant for verdict in judged]
+        gains = [np.nan if verdict.advantage is None else float(verdict.advantage) for verdict in judged]
+        return {
+            "strategy": np.array(candidates, object).astype(str),
+            "mutant": np.array(mutants, str),
+            "advantage": np.array(gains),
+            "word": np.array([verdict.word for verdict in judged], str),
+            "complete": np.array(is_complete),
+        }
+
+    def read(self, world: object, session: Session) -> Record:
+        if not session["over"][0]:
+            return {"status": scalar("iteration limit")}
+        texts = {"strategy": session["strategy"], "mutant": session["mutant"]}
+        numbers = {name: _floats(array) for name, array in texts.items()}
+        stable = np.flatnonzero(np.isin(session["word"], ("strict", "evolutionarily stable")))
+        strategy = numbers["strategy"][stable[0]] if len(stable) else numbers["strategy"][0] * np.nan
+        return {
+            "profile": (("player", "axis"), np.stack([strategy, strategy])),
+            "status": scalar("converged" if len(stable) else "not found"),
+            "stability": (("candidate",), session["word"]),
+            "advantage": (("candidate",), session["advantage"]),
+            "complete": ((), session["complete"]),
+            **{name: (("candidate", "axis"), array) for name, array in numbers.items()},
+            **{f"exact_{name}": (("candidate", "axis"), array) for name, array in texts.items()},
+        }
+
+
+def _floats(texts: ndarray) -> ndarray:
+    """Return fractions in text as floats; NaN where there is none."""
+    return np.vectorize(lambda text: float(Fraction(text)) if text else np.nan, otypes=[float])(texts)
+
+
+def stability(payoffs: Sequence[Row], x: Row) -> Stability:
+    """Return the stability of a strategy among ``payoffs [own action][other action]``.
+
+    >>> rows = [[Fraction(n) for n in row] for row in ([0, -1, 1], [1, 0, -1], [-1, 1, 0])]
+    >>> stability(rows, [Fraction(1, 3)] * 3).word
+    'neutrally stable'
+    """
+    against = [_product(row, x) for row in payoffs]
+    best, paid = max(against), _product(against, x)
+    if best > paid:
+        mutant = [
+            Fraction(int(value == best and k == against.index(best))) for k, value in enumerate(against)
+        ]
+        return Stability("not an equilibrium", mutant, best - paid)
+    used = [k for k, share in enumerate(x) if share]
+    others = [k for k, value in enumerate(against) if value == best and not x[k]]
+    first, axes = used[0], [*used[1:], *others]
+    if not axes:
+        return Stability("strict")
+    # what x earns more than y against y, in coordinates of y - x without the first action in use
+    form = [
+        [(_corner(payoffs, first, i, j) + _corner(payoffs, first, j, i)) / -2 for j in axes] for i in axes
+    ]
+    sign, direction = _least(form, len(used) - 1)
+    if sign is None or sign > 0:
+        return Stability("not decided" if sign is None else "evolutionarily stable")
+    word = "unstable" if sign < 0 else "neutrally stable"
+    change = [Fraction(0)] * len(x)
+    for axis, amount in zip(axes, direction, strict=True):
+        change[axis] = amount
+    change[first] = -sum(direction, Fraction(0))
+    length = min(share / -amount for share, amount in zip(x, change, strict=True) if amount < 0)
+    mutants = [_corner_of(len(x), k) for k in (first, *axes) if x[k] < 1]
+    mutants.append([share + length * amount for share, amount in zip(x, change, strict=True)])
+    gains = [_gain(payoffs, x, mutant) for mutant in mutants]
+    # a pure mutant where one is not repelled, else the mixture
+    best_pure = max(range(len(gains) - 1), key=gains.__getitem__)
+    chosen = best_pure if gains[best_pure] > 0 or gains[best_pure] == gains[-1] else -1
+    return Stability(word, mutants[chosen], gains[chosen])
+
+
+def _corner_of(size: int, action: int) -> list[Fraction]:
+    return [Fraction(int(k == action)) for k in range(size)]
+
+
+def _gain(payoffs: Sequence[Row], x: Row, mutant: Row) -> Fraction:
+    """Return what a mutant earns more than a strategy against the mutant."""
+    earned = [_product(row, mutant) for row in payoffs]
+    return _product(mutant, earned) - _product(x, earned)
+
+
+def _product(a: Row, b: Row) -> Fraction:
+    return sum((p * q for p, q in zip(a, b, strict=True)), Fraction(0))
+
+
+def _corner(payoffs: Sequence[Row], first: int, i: int, j: int) -> Fraction:
+    return payoffs[i][j] - payoffs[first][j] - payoffs[i][first] + payoffs[first][first]
+
+
+def _least(form: list[list[Fraction]], free: int) -> Least:
+    """Return the sign of the least value of a form of a vector, of which all but ``free`` entries are >= 0.
+
+    A free entry is eliminated at its best value, which exists if its square has a factor above 0.
+    """
+    if not free:
+        return _least_of_shares(form)
+    (square, *row), rest = form[0], [line[1:] for line in form[1:]]
+    nothing = [Fraction(0)] * len(row)
+    if square < 0:
+        return -1, [Fraction(1), *nothing]
+    if square == 0:
+        slanted = next((k for k, factor in enumerate(row) if factor), None)
+        if slanted is not None:
+            nothing[slanted] = Fraction(1)
+            return -1, [-(abs(rest[slanted][slanted]) + 1) / row[slanted], *nothing]
+        sign, direction = _least(rest, free - 1)
+        return (0, [Fraction(1), *nothing]) if sign in (0, 1) else (sign, [Fraction(0), *direction])
+    reduced = [
+        [entry - a * b / square for entry, b in zip(line, row, strict=True)]
+        for line, a in zip(rest, row, strict=True)
+    ]
+    sign, direction = _least(reduced, free - 1)
+    return sign, [-_product(row, direction) / square, *direction] if direction else direction
+
+
+def _least_of_shares(form: list[list[Fraction]]) -> Least:
+    """Return the sign of the least value of a form of a vector of entries >= 0, not all of them 0.
+
+    Face by face, the smaller first: on a face whose sides have no value below 0 there is one if the inverse
+    has no entry above 0 (Hadeler 1983), and a value of 0 inside if all entries of a null vector are above 0.
+    """
+    if len(form) > MOST:
+        return None, []
+    sign, place = 1, list[Fraction]()
+    for size in range(1, len(form) + 1):
+        for face in combinations(range(len(form)), size):
+            matrix = fmpq_mat([[rational(form[i][j]) for j in face] for i in face])
+            if matrix.det() < 0:
+                inside = [-sum(map(fraction, row), Fraction(0)) for row in matrix.inv().tolist()]
+                has_value_below = all(entry <= 0 for entry in matrix.inv().entries())
+            elif matrix.det() == 0 and sign:
+                inside, has_value_below = _null_vector(matrix), False
+            else:
+                continue
+            if has_value_below or (inside and matrix.det() == 0 and min(inside) > 0):
+                sign, place = (-1 if has_value_below else 0), [Fraction(0)] * len(form)
+                for k, share in zip(face, inside, strict=True):
+                    place[k] = share
+                if has_value_below:
+                    return sign, place
+    return sign, place
+
+
+def _null_vector(matrix: fmpq_mat) -> list[Fraction]:
+    """Return the only null vector, its last free entry 1; empty where there are several."""
+    reduced, rank = matrix.rref()
+    size = matrix.ncols()
+    if rank < size - 1:
+        return []
+    rows = reduced.tolist()[:rank]
+    pivots = [next(k for k, entry in enumerate(row) if entry) for row in rows]
+    [free] = set(range(size)).difference(pivots)
+    vector = [Fraction(1)] * size
+    for pivot, row in zip(pivots, rows, strict=True):
+        vector[pivot] = -fraction(row[free])
+    return vector
