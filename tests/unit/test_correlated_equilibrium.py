@@ -114,6 +114,32 @@ def test_the_bound_on_a_commitment_follows_from_the_stored_multipliers_alone() -
     assert never > 0  # actions that are never a best response occur
 
 
+@pytest.mark.parametrize("power", [3, pytest.param(9, marks=pytest.mark.slow), 12, 15, 18])
+def test_programmes_are_exact_where_one_payoff_is_larger_by_far(power: int) -> None:
+    for seed in range(4):
+        rng = np.random.default_rng([power, seed])
+        tables = rng.integers(-4, 5, (2, 2, 3)).astype(object)
+        tables[rng.integers(2), rng.integers(2), rng.integers(3)] = (-1) ** seed * 10**power
+        game = rv.games.matrix(payoffs=tables)
+        data = rv.solve(game, CorrelatedEquilibrium()).data
+        p, m = (
+            np.array([Fraction(text) for text in data[name].values.tolist()], object)
+            for name in ("exact_distribution", "exact_multipliers")
+        )
+        gains, welfare = _incentives(tables), tables.sum(axis=0).ravel()
+        assert sum(p) == 1
+        assert min(p) >= 0
+        assert min(m) >= 0
+        assert min(gains @ p) >= 0
+        # any other distribution has at most the largest entry, which this one attains
+        assert welfare @ p == max(welfare + m @ gains)
+        lead = rv.solve(game, MixedCommitment()).data
+        low, high = map(Fraction, lead.exact_bound.values.tolist())
+        rows = [Fraction(text) for text in lead.exact_profile.values[0, :2].tolist()]
+        answers = np.array(rows, object) @ tables[1]
+        assert low == high == max((np.array(rows, object) @ tables[0])[answers == max(answers)])
+
+
 def test_zero_sum_commitment_is_worth_the_value() -> None:
     game = rv.games.matrix([[3, -1], [-2, 1]])
     assert rv.solve(game, MixedCommitment()).data.exact_bound.values.tolist() == ["1/7", "1/7"]

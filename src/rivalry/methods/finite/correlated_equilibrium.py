@@ -8,7 +8,7 @@ from math import gcd
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from flint import fmpz_mat
+from flint import fmpq, fmpz_mat
 from numpy import ndarray
 
 from rivalry.core.array_games import SequenceForm, exact_tables, stateless_tables
@@ -16,8 +16,11 @@ from rivalry.core.exact_payoffs import exact_payoff
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.tables.extreme_equilibria import whole_payoffs
+from rivalry.tables.rationals import fraction, rational
 from rivalry.tables.sequence_form import fractions, rounded
 
+STEEP = 10  # pivots per row by the largest factor
+SMALL = 1_000  # entries of a programme that is solved in fractions where floats leave a gap
 MOST_RAYS = 5_000  # of the polytope on the way: a few minutes
 
 
@@ -37,7 +40,8 @@ class CorrelatedEquilibrium(OneStepLearner):
     A correlated equilibrium is a distribution of joint actions at which no player gains by replacing one of
     its actions by another wherever it is drawn (Aumann 1974). These are linear constraints. HiGHS solves the
     programme; its solution is then taken as fractions, which are checked in exact arithmetic, and the dual
-    solution proves an upper bound on the welfare of all correlated equilibria.
+    solution proves an upper bound on the welfare of all correlated equilibria. A small programme whose value
+    and bound differ is solved again in fractions.
 
     The record holds ``joint_distribution`` (joint), row-major, ``joint_action`` (joint, player), numbers of
     the actions, ``correlated_payoff`` (player), ``value_bound`` (end), proved bounds on the highest welfare,
@@ -119,12 +123,27 @@ def bound_record(bound: ndarray, concept: str) -> Record:
 def best_distribution(value: ndarray, gains: ndarray) -> BestDistribution:
     """Return the distribution ``p`` of highest ``value @ p`` with ``gains @ p >= 0``, for fractions.
 
+    Of a small programme it is exact; raises `ValueError` where that of a large one cannot be solved.
     Multipliers ``m >= 0`` prove a bound, the largest entry of ``value + m @ gains``, whatever their rounding.
 
     >>> distribution = best_distribution(np.array([1, 2]), np.array([[1, -3]]))
     >>> distribution.shares.tolist(), distribution.bound
     ([Fraction(3, 4), Fraction(1, 4)], Fraction(5, 4))
     """
+    found = _by_floats(value, gains)
+    if found is not None and (found.shares is None or (found.value == found.bound and not found.violation)):
+        return found
+    if value.size * max(len(gains), 1) <= SMALL:
+        return _by_pivots(value, gains)
+    if found is None:
+        raise ValueError(
+            "game: payoffs differ by too many orders of magnitude for a linear programme in floats"
+        )
+    return found
+
+
+def _by_floats(value: ndarray, gains: ndarray) -> BestDistribution | None:
+    """Return fractions near the solutions that HiGHS finds; None where it fails, or proves nothing."""
     from scipy.optimize import linprog
 
     size, rows = len(value), gains.astype(float)
@@ -136,14 +155,51 @@ def best_distribution(value: ndarray, gains: ndarray) -> BestDistribution:
         limits = [(0, None)] * size + [(None, None)]
         objective = np.append(np.zeros(size), -1.0)
         solved = linprog(objective, wider, np.zeros(len(rows)), ones, [1.0], bounds=limits)
-        multipliers = _fractions(-solved.ineqlin.marginals)
-        assert max(multipliers @ gains) < 0, "a linear programme without solution needs a proof"
+        multipliers = None if solved.x is None else _fractions(-solved.ineqlin.marginals)
+        if multipliers is None or max(multipliers @ gains) >= 0:
+            return None
         return BestDistribution(None, Fraction(0), Fraction(0), None, multipliers)
     shares = fractions(SequenceForm(((size,),), np.zeros((1, 0)), rows, rows), solved.x[None])[0]
     multipliers = _fractions(-solved.ineqlin.marginals)
     bound = max(value + multipliers @ gains)
     violation = max([Fraction(0), *(-(gains @ shares))])
     return BestDistribution(shares, Fraction(value @ shares), violation, Fraction(bound), multipliers)
+
+
+def _by_pivots(value: ndarray, gains: ndarray) -> BestDistribution:
+    """Return the solution of the simplex method in fractions: steepest first, then by Bland's rule, which ends.
+
+    With all values above 0, ``p`` of a sum of at most 1 is 0 or adds to 1.
+    """
+    size, lowest = len(value), min(value)
+    table = [[rational(-gain) for gain in row] + [fmpq(0)] for row in gains.tolist()]
+    table += [[fmpq(1)] * (size + 1), [rational(v - lowest + 1) for v in value.tolist()] + [fmpq(0)]]
+    free, basic = list(range(size)), list(range(size, size + len(gains) + 1))
+    pivots = 0
+    while rising := [k for k in range(size) if table[-1][k] > 0]:
+        pivots += 1
+        if pivots > STEEP * len(table):
+            column = min(rising, key=free.__getitem__)
+        else:
+            column = max(rising, key=table[-1].__getitem__)
+        rows = [k for k in range(len(basic)) if table[k][column] > 0]
+        row = min(rows, key=lambda k: (table[k][-1] / table[k][column], basic[k]))
+        pivot = table[row][column]
+        table[row] = [entry / pivot for entry in table[row]]
+        table[row][column] = 1 / pivot
+        for k, line in enumerate(table):
+            if k != row and (factor := line[column]):
+                table[k] = [a - factor * b for a, b in zip(line, table[row], strict=True)]
+                table[k][column] = -factor / pivot
+        free[column], basic[row] = basic[row], free[column]
+    prices = {variable: -fraction(table[-1][k]) for k, variable in enumerate(free)}
+    multipliers = np.array([prices.get(size + k, Fraction(0)) for k in range(len(gains))], object)
+    if table[-1][-1] == 0:
+        return BestDistribution(None, Fraction(0), Fraction(0), None, multipliers)
+    played = {variable: fraction(table[k][-1]) for k, variable in enumerate(basic)}
+    shares = np.array([played.get(k, Fraction(0)) for k in range(size)], object)
+    highest = Fraction(value @ shares)
+    return BestDistribution(shares, highest, Fraction(0), highest, multipliers)
 
 
 def _fractions(multipliers: ndarray) -> ndarray:
