@@ -18,7 +18,8 @@ from rivalry.core.array_games import exact_tables
 from rivalry.core.exact_payoffs import split_payoffs
 from rivalry.families.extensive import Decision, Extensive
 from rivalry.interop import read_efg, read_nfg
-from rivalry.solving.exact_proofs import pure_proof
+from rivalry.solving.exact_proofs import policy_proof, pure_proof
+from rivalry.tables.repeated import repeated_form
 
 Tables = list[list[list[Fraction]]]
 
@@ -92,6 +93,31 @@ def test_lists_are_those_of_the_payoffs_given(tmp_path: Path) -> None:
             np.testing.assert_allclose(sorted(found[:, :, 0].tolist()), floats, err_msg=name)
             assert rv.solve(game, rv.methods.PureEquilibria()).data.equilibrium_count == pure, name
         assert rv.all_equilibria([tables]).counts.tolist() == [len(right)]
+
+
+@pytest.mark.slow
+def test_lists_where_one_payoff_is_larger_by_many_orders() -> None:
+    rng = Random(7)
+    for power in range(16):
+        for _ in range(6):
+            cells = [Fraction(n) for n in rng.sample(range(-9, 9), 8)]
+            cells[rng.randrange(8)] = Fraction((-1) ** power * 10**power * 10)
+            tables = [[cells[0:2], cells[2:4]], [cells[4:6], cells[6:8]]]
+            right = solved_by_hand(tables)
+            game = rv.games.matrix(*(np.array(table, float) for table in tables))
+            solution = rv.solve(game, rv.methods.MixedEquilibria())
+            found = sorted(solution.data.equilibria.values[:, :, 0].tolist())
+            np.testing.assert_allclose(found, np.array(right, float), rtol=1e-14, err_msg=str(tables))
+            assert bool(solution.data.complete)
+            pure = sum(p in (0, 1) and q in (0, 1) for p, q in right)
+            assert rv.solve(game, rv.methods.PureEquilibria()).data.equilibrium_count == pure
+
+
+@pytest.mark.slow
+def test_policies_have_no_proof_of_payoffs_that_were_rounded() -> None:
+    game = rv.games.matrix([[2**53 + 1, 0], [0, 1]], [[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="payoffs rounded to doubles"):
+        policy_proof(repeated_form(game), np.array([0.5, 0.5]), np.zeros((2, 4), int))
 
 
 def test_whole_numbers_of_numpy_and_decimals_are_not_rounded() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.array_games import FiniteGame, SequenceForm, exact_tables
+from rivalry.core.array_games import ExactGame, FiniteGame, SequenceForm, exact_tables
 from rivalry.core.exact_payoffs import decimal_of, exact_payoff
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record
@@ -88,6 +88,7 @@ class ExactProof:
             case "equilibria":
                 return equilibria_proof(_tables(self.game), self.record)
             case "policy":
+                _refuse_rounded(self.game)
                 return sessions_proof(self.world.tables, self.record)
         if "pattern_count" in self.record:
             reason = "a file has no reason for sets of equilibria"
@@ -97,6 +98,12 @@ class ExactProof:
     def save(self, file: str | Path) -> None:
         """Write a proof file. Raises `ValueError` for a result without an exact proof."""
         write(self.document(), file)
+
+
+def _refuse_rounded(game: object) -> None:
+    """Raise `ValueError` for a game whose learners see other payoffs than were given."""
+    if oracles.to_finite.knows(game) and isinstance(oracles.to_finite(game), ExactGame):
+        raise ValueError("proof: learners see payoffs rounded to doubles; of those given there is no file")
 
 
 def _tables(game: object) -> ndarray:
@@ -255,6 +262,7 @@ def policy_proof(
     Policies are those of `rivalry.tables.policy_certificate`. The gain is the largest from any state, as a
     payment per period.
     """
+    _refuse_rounded(world.game)
     form = _Histories(world.tables)
     policy = mix_exploration(world.tables, policy_table(world, strategy))
     return form.document(gamma, policy[None], lambda *_: np.arange(form.size))

@@ -167,9 +167,10 @@ def _by_floats(value: ndarray, gains: ndarray) -> BestDistribution | None:
 
 
 def _by_pivots(value: ndarray, gains: ndarray) -> BestDistribution:
-    """Return the solution of the simplex method in fractions: steepest first, then by Bland's rule, which ends.
+    """Return the solution by the simplex method in fractions.
 
-    With all values above 0, ``p`` of a sum of at most 1 is 0 or adds to 1.
+    Pivots are those of the largest factor first, then those of Bland's rule, which ends. With all values
+    above 0, ``p`` of a sum of at most 1 is 0 or adds to 1.
     """
     size, lowest = len(value), min(value)
     table = [[rational(-gain) for gain in row] + [fmpq(0)] for row in gains.tolist()]
