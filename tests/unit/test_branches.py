@@ -225,6 +225,8 @@ def test_what_is_not_followed_is_named_where_modes_are_unequal() -> None:
     assert (one.status, two.status) == ("completed", "converged")
     assert len(two.data.unfollowed_parameter) == 0
     assert "not followed" in one.data.branch_ending.values
+    assert "branches split or cross; new branches are not followed" in repr(one)
+    assert "not followed" not in repr(two)
     np.testing.assert_allclose(
         one.data.unfollowed_parameter.values, two.data.split_parameter.values, atol=1e-3
     )

@@ -16,6 +16,7 @@ EVENTS = {
     "fold": "fold",
     "split": "branches split or cross",
 }
+NOT_FOLLOWED = "not followed"  # branches of a generation beyond the option `switch`
 FOLD = "no derivative: a fold"  # or another reason for which the Jacobian is singular
 SLOPE = "slope_"
 _NO_METRIC = ("slope_payoff", "slope_inner", "slope_difference")
@@ -27,10 +28,15 @@ def events(reader: Reader) -> Table:
     kinds, values = reader.required("event_kind", "event_parameter")
     key = reader.names.key(reader.text("parameter_name"))
     positions = reader.array("event_position")
+    endings, born = reader.array("branch_ending"), reader.array("branch_event")
+    if endings is None or born is None:
+        endings, born = np.zeros((2, 0), str)
+    cut = born[endings == NOT_FOLLOWED]
     rows: Rows = []
     for k in np.flatnonzero(kinds != ""):
         kind = str(kinds[k])
-        row = {"event": Estimate(EVENTS.get(kind, kind)), key: reader.number(values[k])}
+        words = EVENTS.get(kind, kind) + f"; new branches are {NOT_FOLLOWED}" * (k in cut)
+        row = {"event": Estimate(words), key: reader.number(values[k])}
         if positions is not None:
             row |= reader.strategies("event_position", positions[k])
         rows.append(row | (_of_hopf(reader, int(k)) if kind == "hopf" else {}))
@@ -60,7 +66,7 @@ def branches(reader: Reader) -> Table:
         points = branch == k
         ends = Estimate(str(endings[k]).replace("_", " "))
         if not points.any():
-            if ends.text == "not followed":
+            if ends.text == NOT_FOLLOWED:
                 row = {"branch": exactly(str(k), float(k)), "ends": ends}
                 if born is not None and born[k] >= 0 and at_events is not None:
                     row[f"{key}, from"] = reader.number(at_events[int(born[k])])
