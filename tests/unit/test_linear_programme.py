@@ -223,6 +223,17 @@ def test_a_tree_with_large_payoffs_has_the_value_of_its_table(largest: float) ->
     assert found.data.exact_bound.values.tolist() == ["1", "1"] == list(map(str, bounds_of(table)))
 
 
+def test_a_large_payoff_hides_no_other_sum() -> None:
+    for small, large in ((0.5, 1e15), (1e-7, 1e9)):
+        for rows, columns in (
+            ([[large, 0], [0, 1]], [[-large, small], [0, -1]]),
+            ([[0, 0], [0, large]], [[small, 0], [0, -large]]),
+            ([[large, 2**0.5], [0, 1]], [[-large, small - 2**0.5], [0, -1]]),
+        ):
+            with pytest.raises(ValueError, match="for some strategies"):
+                rv.solve(rv.games.matrix(rows, columns), LinearProgramme())
+
+
 def test_bounds_far_apart_are_no_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_programme, "PLANS", 1)
     game = rv.games.matrix([[0, 1, 1e10], [1, 0, -1], [0.5, 0.5, -1e10]])

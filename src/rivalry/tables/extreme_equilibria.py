@@ -84,6 +84,20 @@ def equal_within(payoffs: ndarray) -> ndarray:
     return np.asarray(ULPS * EPS * np.abs(payoffs))
 
 
+def misread_by(payoffs: ndarray) -> ndarray:
+    """Return by how much rounding may have changed payoffs from what they are read as: decimals by nothing.
+
+    >>> misread_by(np.array([0.1, 1e15, 2**0.5])).tolist() == [0.0, 0.0, 2**0.5 * 2.0**-50]
+    True
+    """
+    if payoffs.dtype == object:
+        return equal_within(payoffs)
+    values, place = np.unique(payoffs, return_inverse=True)
+    decimal = _may_be_decimal(values)
+    decimal[decimal] = [decimal_of(value) is not None for value in values[decimal].tolist()]
+    return np.where(decimal, 0.0, equal_within(values))[place].reshape(payoffs.shape)
+
+
 def whole_payoffs(table: ndarray) -> ndarray:
     """Return a player's payoffs as Python ints, smallest 0: the same up to a positive affine transformation.
 

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from rivalry.core.array_games import SequenceForm
 from rivalry.core.exact_payoffs import exact_payoff
-from rivalry.tables.extreme_equilibria import common_payoffs, equal_within
+from rivalry.tables.extreme_equilibria import common_payoffs, misread_by
 
 Number = TypeVar("Number", float, Fraction)
 DENOMINATOR = 100_000  # largest one of a probability that is read as a fraction
@@ -103,27 +103,15 @@ def payoff_sum(form: SequenceForm) -> Fraction:
     >>> payoff_sum(SequenceForm(((2,), (2,)), np.full((2, 2), -1), moves, shares))
     Fraction(1, 1)
     """
-    if np.all(np.abs(form.paid.sum(axis=1)) <= equal_within(form.paid[:, 0])):
+    rounding = misread_by(form.paid).sum(axis=1)
+    if np.all(np.abs(form.paid.sum(axis=1)) <= rounding / 2):
         return Fraction(0)
-    unit, rows = Fraction(form.unit), dict[int, dict[int, Fraction]]()
-    for (row_sequence, column_sequence), (first_payoff, second_payoff) in zip(
-        form.moves.tolist(), form.paid.tolist(), strict=True
-    ):
-        row = rows.setdefault(row_sequence, {})
-        row[column_sequence] = (
-            row.get(column_sequence, Fraction(0))
-            + (exact_payoff(first_payoff) + exact_payoff(second_payoff)) / unit
-        )
-    columns = _in_free_moves(form, 0, rows)
-    rows = _in_free_moves(form, 1, columns)
-    sums = {
-        (row_sequence, column_sequence): value
-        for row_sequence, row in rows.items()
-        for column_sequence, value in row.items()
-    }
+    unit = Fraction(form.unit)
+    read = [(exact_payoff(first) + exact_payoff(second)) / unit for first, second in form.paid.tolist()]
+    sums = _coefficients(form, read)
     total = sums.pop((-1, -1), Fraction(0))
-    within = Fraction(float(equal_within(form.paid).max(initial=0.0))) / unit
-    wrong = [key for key, value in sums.items() if abs(value) > within]
+    within = _coefficients(form, [Fraction(float(width)) / unit for width in rounding.tolist()], sizes=True)
+    wrong = [key for key, value in sums.items() if abs(value) > within.get(key, 0)]
     if wrong:
         # the strategies differ in as few moves as possible, so that no other term is met on the way
         key = min(wrong, key=lambda key: _depth(form, 0, key[0]) + _depth(form, 1, key[1]))
@@ -132,17 +120,30 @@ def payoff_sum(form: SequenceForm) -> Fraction:
     return total
 
 
+def _coefficients(
+    form: SequenceForm, values: list[Fraction], sizes: bool = False
+) -> dict[tuple[int, int], Fraction]:
+    """Return the coefficients of a sum over leaves in free moves, or bounds on their ``sizes``."""
+    rows = dict[int, dict[int, Fraction]]()
+    for (row_sequence, column_sequence), value in zip(form.moves.tolist(), values, strict=True):
+        row = rows.setdefault(row_sequence, {})
+        row[column_sequence] = row.get(column_sequence, Fraction(0)) + value
+    rows = _in_free_moves(form, 1, _in_free_moves(form, 0, rows, sizes), sizes)
+    return {(first, second): value for first, row in rows.items() for second, value in row.items()}
+
+
 def _in_free_moves(
-    form: SequenceForm, player: int, rows: dict[int, dict[int, Fraction]]
+    form: SequenceForm, player: int, rows: dict[int, dict[int, Fraction]], sizes: bool
 ) -> dict[int, dict[int, Fraction]]:
     """Return the transpose of coefficients ``[axis][other axis]`` without the first moves of a player's sets.
 
     The weights of the moves of a set add to that of the move before: the first is this less the others.
+    ``sizes`` add up.
     """
     for axes in reversed(list(information_sets(form.sizes[player]))):
         row_of_start = rows.pop(axes.start, {})
         for axis in (int(form.before[player, axes.start]), *range(axes.start + 1, axes.stop)):
-            row, sign = rows.setdefault(axis, {}), -1 if axis > axes.start else 1
+            row, sign = rows.setdefault(axis, {}), -1 if axis > axes.start and not sizes else 1
             for axis_now, value in row_of_start.items():
                 row[axis_now] = row.get(axis_now, Fraction(0)) + sign * value
     return transposed(rows)
