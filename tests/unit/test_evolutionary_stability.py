@@ -22,7 +22,8 @@ def symmetric(rows: Any, **options: Any) -> Any:
 
 
 def judged(rows: Any, x: Any) -> tuple[str, list[float]]:
-    found = stability([list(map(Fraction, row)) for row in rows], list(map(Fraction, x)))
+    exactly = np.vectorize(Fraction, otypes=[object])
+    found = stability(exactly(np.array(rows, object)), exactly(np.array(x, object)))
     return found.word, list(map(float, found.mutant))
 
 
@@ -43,7 +44,7 @@ def mutants(size: int, steps: int) -> Iterator[Row]:
 
 
 def assert_is_that_of_the_definition(A: list[Row], x: Row, tried: list[Row]) -> str:
-    found = stability(A, x)
+    found = stability(np.array(A), np.array(x))
     gains = [gain(A, x, y) for y in tried if y != x]
     worst = max(amount for amount, _ in gains)
     if found.advantage is None:
@@ -108,7 +109,7 @@ def test_a_hundred_forms_on_shares_have_the_sign_of_their_least_value() -> None:
         rng = np.random.default_rng(seed)
         half = rng.integers(-3, 4, (3, 3))
         form = [[Fraction(int(n)) for n in row] for row in half + half.T]
-        sign, place = evolutionary_stability._least(form, 0)
+        sign, place = evolutionary_stability._least(np.array(form), 0)
         values = [earns(form, w, w) for w in mutants(3, 40)]
         assert sign is not None
         if sign > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
@@ -16,11 +15,10 @@ from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.methods.finite.birth_death import is_symmetric
 from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, payoff_fractions
-from rivalry.tables.rationals import fraction, rational
+from rivalry.tables.rationals import echelon, fraction, rational
 
 MOST = 12  # best responses outside a support, whose faces are tried one by one
 
-Row = Sequence[Fraction]
 Least = tuple[int | None, list[Fraction]]
 """The sign of the least value of a quadratic form, None if it is not decided, and where it is not above 0."""
 
@@ -29,7 +27,7 @@ class Stability(NamedTuple):
     """The stability of a strategy in one word, and a mutant that is not repelled, with what it wins."""
 
     word: str
-    mutant: Row = ()
+    mutant: ndarray = np.zeros(0)
     advantage: Fraction | None = None
 
 
@@ -85,15 +83,15 @@ class EvolutionaryStability(OneStepLearner):
     def result(self, world: object) -> Session:
         """Return the candidates, with words and mutants."""
         tables = exact_tables(world)
-        payoffs = payoff_fractions(tables[0]).tolist()
-        candidates: list[Row] = [_corner_of(len(payoffs), k) for k in range(len(payoffs))]
+        payoffs = payoff_fractions(tables[0])
+        candidates = [_corner(len(payoffs), k) for k in range(len(payoffs))]
         is_complete = True
         try:
             extremes = extreme_equilibria(tables)
             pairs = (
                 (extremes.first[row], extremes.second[column]) for row, column in extremes.pairs.tolist()
             )
-            candidates += [list(x) for x, y in pairs if x == y and max(x) < 1]
+            candidates += [np.array(x) for x, y in pairs if x == y and max(x) < 1]
         except TooMany:
             is_complete = False
         judged = [stability(payoffs, x) for x in candidates]
@@ -131,92 +129,66 @@ def _floats(texts: ndarray) -> ndarray:
     return np.vectorize(lambda text: float(Fraction(text)) if text else np.nan, otypes=[float])(texts)
 
 
-def stability(payoffs: Sequence[Row], x: Row) -> Stability:
-    """Return the stability of a strategy among ``payoffs [own action][other action]``.
+def stability(payoffs: ndarray, x: ndarray) -> Stability:
+    """Return the stability of a strategy among ``payoffs [own action][other action]``, all of them fractions.
 
-    >>> rows = [[Fraction(n) for n in row] for row in ([0, -1, 1], [1, 0, -1], [-1, 1, 0])]
-    >>> stability(rows, [Fraction(1, 3)] * 3).word
+    >>> rows = np.vectorize(Fraction, otypes=[object])([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    >>> stability(rows, np.array([Fraction(1, 3)] * 3)).word
     'neutrally stable'
     """
-    against = [_product(row, x) for row in payoffs]
-    best, paid = max(against), _product(against, x)
+    against = payoffs @ x
+    best, paid = max(against), x @ against
     if best > paid:
-        mutant = [
-            Fraction(int(value == best and k == against.index(best))) for k, value in enumerate(against)
-        ]
-        return Stability("not an equilibrium", mutant, best - paid)
-    used = [k for k, share in enumerate(x) if share]
-    others = [k for k, value in enumerate(against) if value == best and not x[k]]
+        return Stability("not an equilibrium", _corner(len(x), against.tolist().index(best)), best - paid)
+    used = np.flatnonzero(x).tolist()
+    others = np.flatnonzero((against == best) & (x == 0)).tolist()
     first, axes = used[0], [*used[1:], *others]
     if not axes:
         return Stability("strict")
     # what x earns more than y against y, in coordinates of y - x without the first action in use
-    form = [
-        [(_corner(payoffs, first, i, j) + _corner(payoffs, first, j, i)) / -2 for j in axes] for i in axes
-    ]
-    sign, direction = _least(form, len(used) - 1)
+    part = payoffs[np.ix_(axes, axes)] - payoffs[first, axes] + payoffs[first, first]
+    part = part - payoffs[axes, first][:, None]
+    sign, direction = _least((part + part.T) / Fraction(-2), len(used) - 1)
     if sign is None or sign > 0:
         return Stability("not decided" if sign is None else "evolutionarily stable")
-    word = "unstable" if sign < 0 else "neutrally stable"
-    change = [Fraction(0)] * len(x)
-    for axis, amount in zip(axes, direction, strict=True):
-        change[axis] = amount
-    change[first] = -sum(direction, Fraction(0))
+    change = np.full(len(x), Fraction(0))
+    change[axes], change[first] = direction, -sum(direction)
     length = min(share / -amount for share, amount in zip(x, change, strict=True) if amount < 0)
-    mutants = [_corner_of(len(x), k) for k in (first, *axes) if x[k] < 1]
-    mutants.append([share + length * amount for share, amount in zip(x, change, strict=True)])
-    gains = [_gain(payoffs, x, mutant) for mutant in mutants]
     # a pure mutant where one is not repelled, else the mixture
-    best_pure = max(range(len(gains) - 1), key=gains.__getitem__)
-    chosen = best_pure if gains[best_pure] > 0 or gains[best_pure] == gains[-1] else -1
-    return Stability(word, mutants[chosen], gains[chosen])
+    mutants = [*(_corner(len(x), k) for k in (first, *axes) if x[k] < 1), x + length * change]
+    gains = [(mutant - x) @ payoffs @ mutant for mutant in mutants]
+    pure = max(range(len(gains) - 1), key=gains.__getitem__)
+    chosen = pure if gains[pure] > 0 or gains[pure] == gains[-1] else -1
+    return Stability("unstable" if sign < 0 else "neutrally stable", mutants[chosen], gains[chosen])
 
 
-def _corner_of(size: int, action: int) -> list[Fraction]:
-    return [Fraction(int(k == action)) for k in range(size)]
+def _corner(size: int, action: int) -> ndarray:
+    return np.array([Fraction(int(k == action)) for k in range(size)])
 
 
-def _gain(payoffs: Sequence[Row], x: Row, mutant: Row) -> Fraction:
-    """Return what a mutant earns more than a strategy against the mutant."""
-    earned = [_product(row, mutant) for row in payoffs]
-    return _product(mutant, earned) - _product(x, earned)
-
-
-def _product(a: Row, b: Row) -> Fraction:
-    return sum((p * q for p, q in zip(a, b, strict=True)), Fraction(0))
-
-
-def _corner(payoffs: Sequence[Row], first: int, i: int, j: int) -> Fraction:
-    return payoffs[i][j] - payoffs[first][j] - payoffs[i][first] + payoffs[first][first]
-
-
-def _least(form: list[list[Fraction]], free: int) -> Least:
+def _least(form: ndarray, free: int) -> Least:
     """Return the sign of the least value of a form of a vector, of which all but ``free`` entries are >= 0.
 
     A free entry is eliminated at its best value, which exists if its square has a factor above 0.
     """
     if not free:
         return _least_of_shares(form)
-    (square, *row), rest = form[0], [line[1:] for line in form[1:]]
+    square, row, rest = form[0, 0], form[0, 1:], form[1:, 1:]
     nothing = [Fraction(0)] * len(row)
     if square < 0:
         return -1, [Fraction(1), *nothing]
-    if square == 0:
-        slanted = next((k for k, factor in enumerate(row) if factor), None)
-        if slanted is not None:
-            nothing[slanted] = Fraction(1)
-            return -1, [-(abs(rest[slanted][slanted]) + 1) / row[slanted], *nothing]
-        sign, direction = _least(rest, free - 1)
-        return (0, [Fraction(1), *nothing]) if sign in (0, 1) else (sign, [Fraction(0), *direction])
-    reduced = [
-        [entry - a * b / square for entry, b in zip(line, row, strict=True)]
-        for line, a in zip(rest, row, strict=True)
-    ]
-    sign, direction = _least(reduced, free - 1)
-    return sign, [-_product(row, direction) / square, *direction] if direction else direction
+    if square == 0 and any(row):
+        slanted = int(np.flatnonzero(row)[0])
+        nothing[slanted] = Fraction(1)
+        return -1, [-(abs(rest[slanted, slanted]) + 1) / row[slanted], *nothing]
+    sign, direction = _least(rest - np.outer(row, row) / square if square else rest, free - 1)
+    if square == 0 and sign in (0, 1):
+        return 0, [Fraction(1), *nothing]
+    best = -(row @ direction) / square if square and direction else Fraction(0)
+    return sign, [best, *direction]
 
 
-def _least_of_shares(form: list[list[Fraction]]) -> Least:
+def _least_of_shares(form: ndarray) -> Least:
     """Return the sign of the least value of a form of a vector of entries >= 0, not all of them 0.
 
     Face by face, the smaller first: on a face whose sides have no value below 0 there is one if the inverse
@@ -224,36 +196,24 @@ def _least_of_shares(form: list[list[Fraction]]) -> Least:
     """
     if len(form) > MOST:
         return None, []
-    sign, place = 1, list[Fraction]()
+    sign, place = 1, np.full(len(form), Fraction(0))
     for size in range(1, len(form) + 1):
-        for face in combinations(range(len(form)), size):
-            matrix = fmpq_mat([[rational(form[i][j]) for j in face] for i in face])
-            if matrix.det() < 0:
-                inside = [-sum(map(fraction, row), Fraction(0)) for row in matrix.inv().tolist()]
-                has_value_below = all(entry <= 0 for entry in matrix.inv().entries())
-            elif matrix.det() == 0 and sign:
-                inside, has_value_below = _null_vector(matrix), False
-            else:
-                continue
-            if has_value_below or (inside and matrix.det() == 0 and min(inside) > 0):
-                sign, place = (-1 if has_value_below else 0), [Fraction(0)] * len(form)
-                for k, share in zip(face, inside, strict=True):
-                    place[k] = share
-                if has_value_below:
-                    return sign, place
-    return sign, place
+        for face in map(list, combinations(range(len(form)), size)):
+            matrix = fmpq_mat([list(map(rational, row)) for row in form[np.ix_(face, face)]])
+            if matrix.det() < 0 and all(entry <= 0 for entry in matrix.inv().entries()):
+                place[:] = Fraction(0)
+                place[face] = [-sum(map(fraction, row), Fraction(0)) for row in matrix.inv().tolist()]
+                return -1, place.tolist()
+            inside = _null_vector(matrix) if matrix.det() == 0 and sign else []
+            if inside and min(inside) > 0:
+                sign, place[face] = 0, inside
+    return sign, place.tolist()
 
 
 def _null_vector(matrix: fmpq_mat) -> list[Fraction]:
     """Return the only null vector, its last free entry 1; empty where there are several."""
-    reduced, rank = matrix.rref()
-    size = matrix.ncols()
-    if rank < size - 1:
-        return []
-    rows = reduced.tolist()[:rank]
-    pivots = [next(k for k, entry in enumerate(row) if entry) for row in rows]
-    [free] = set(range(size)).difference(pivots)
-    vector = [Fraction(1)] * size
-    for pivot, row in zip(pivots, rows, strict=True):
-        vector[pivot] = -fraction(row[free])
-    return vector
+    rows, pivots = echelon([[*row, 0] for row in matrix.tolist()]) or ([], [])
+    vector = np.full(matrix.ncols(), Fraction(1))
+    free = np.setdiff1d(np.arange(len(vector)), pivots)
+    vector[pivots] = [-fraction(row[int(free[0])]) for row in rows]
+    return vector.tolist() if len(free) == 1 else []
