@@ -109,7 +109,7 @@ def test_a_hundred_forms_on_shares_have_the_sign_of_their_least_value() -> None:
         rng = np.random.default_rng(seed)
         half = rng.integers(-3, 4, (3, 3))
         form = [[Fraction(int(n)) for n in row] for row in half + half.T]
-        sign, place = evolutionary_stability._least(np.array(form), 0)
+        sign, place = evolutionary_stability._smallest_value(np.array(form), 0)
         values = [earns(form, w, w) for w in mutants(3, 40)]
         assert sign is not None
         if sign > 0:

@@ -25,8 +25,8 @@ class ExactPayoffs:
     def __init__(self, numbers: ndarray, floats: ndarray) -> None:
         self.numbers, self.floats = numbers, floats
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ExactPayoffs) and np.array_equal(self.numbers, other.numbers)
+    def __eq__(self, value: object) -> bool:
+        return isinstance(value, ExactPayoffs) and np.array_equal(self.numbers, value.numbers)
 
     def __hash__(self) -> int:
         # fractions take long to hash; tables of games that are compared at all mostly differ in size
@@ -53,16 +53,16 @@ def split_payoffs(payoffs: ndarray) -> tuple[ndarray, ExactPayoffs | None]:
     is_whole = payoffs.dtype.kind in "iub"
     if (is_whole and np.all(np.abs(floats) < WHOLE)) or not np.isfinite(floats).all():
         return floats, None
-    numbers, kept = np.empty(payoffs.shape, object), False
-    given = zip(payoffs.ravel().tolist(), floats.ravel().tolist(), strict=True)
-    for place, (number, value) in enumerate(given):
+    numbers, is_changed = np.empty(payoffs.shape, object), False
+    pairs = zip(payoffs.ravel().tolist(), floats.ravel().tolist(), strict=True)
+    for place, (number, value) in enumerate(pairs):
         exact = _exactly(number)
         numbers.flat[place] = exact_payoff(value) if exact is None else exact
-        kept |= exact is not None and (abs(exact) >= WHOLE or decimal_of(value) != exact)
-    return floats, ExactPayoffs(numbers, floats) if kept else None
+        is_changed |= exact is not None and (abs(exact) >= WHOLE or decimal_of(value) != exact)
+    return floats, ExactPayoffs(numbers, floats) if is_changed else None
 
 
-def holds_doubles(payoffs: Any) -> bool:
+def holds_doubles(payoffs: object) -> bool:
     """Return whether nothing in nested lists and arrays can change where it becomes a double."""
     if isinstance(payoffs, ndarray):
         return payoffs.dtype.kind in "fb" and payoffs.dtype.itemsize <= 8
@@ -71,7 +71,7 @@ def holds_doubles(payoffs: Any) -> bool:
     return isinstance(payoffs, float) or (isinstance(payoffs, int) and abs(payoffs) < WHOLE)
 
 
-def _exactly(number: Any) -> Fraction | None:
+def _exactly(number: object) -> Fraction | None:
     """Return a whole number, fraction, decimal or text as a fraction; None for floats and the like."""
     if isinstance(number, Rational):
         return Fraction(int(number.numerator), int(number.denominator))

@@ -288,14 +288,14 @@ def _(game: Matrix, x: ndarray, player: int) -> float:
     A sum of products rounds at most once per term and factor, relative to the sum of the sizes of its terms.
     Errors count of actions that may be the best. Payoffs that doubles do not hold were rounded before.
     """
-    given = _rounding_of_payoffs(game, player)
+    width_of_payoffs = _rounding_of_payoffs(game, player)
     if np.all((x == 0) | (x == 1)):
-        return given
+        return width_of_payoffs
     sizes = Matrix(np.abs(np.asarray(game.table)), game.actions)
     rounds = 2 * (sum(game.sizes) + 2 * len(game.sizes)) * np.finfo(float).eps
     pays, errors = _action_payoffs(game, x, player), rounds * _action_payoffs(sizes, x, player)
     width = np.max(errors[pays + errors >= np.max(pays - errors)])
-    return float(width + rounds * sizes.payoffs(x)[player]) + given
+    return float(width + rounds * sizes.payoffs(x)[player]) + width_of_payoffs
 
 
 @oracles.mixed_best_response.register(Matrix)

@@ -396,8 +396,8 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     lists = [np.zeros((0, 2, max(games.shape[2:])))]
     for k, numbers in enumerate(exact):
         try:
-            kept = split_payoffs(numbers)[1] if exact is not games else None
-            session = vertex_list(games[k] if kept is None else kept.numbers, end)
+            exact_payoffs = split_payoffs(numbers)[1] if exact is not games else None
+            session = vertex_list(games[k] if exact_payoffs is None else exact_payoffs.numbers, end)
         except TooMany:
             lists.append(lists[0])
             continue

@@ -84,7 +84,7 @@ def _has_own_quadrature(game: InfluencerGame) -> bool:
 @oracles.one_quadrature.register(InfluencerGame, when=_has_own_quadrature)
 def _(game: InfluencerGame, games: Sequence[InfluencerGame]) -> InfluencerGame:
     directions = game.points.shape[1] - isinstance(game.space, Simplex)
-    most = max(len(one.points) for one in games)
+    most = max(len(finest.points) for finest in games)
     return variant(game, **{"resource_points.nodes": round(most ** (1 / directions))})
 
 

@@ -67,8 +67,8 @@ class ParametrisedGame:
                 # making the game anew takes milliseconds, and curves evaluate thousands
                 self.game = game_copy
                 self._fixed = self._entries.derivative(self.at(self.low))
-        elif one_quadrature.knows(made := self.at(self.low)):
-            self._probed = [made, *(self.at(v) for v in probes[1:])]
+        elif one_quadrature.knows(lowest := self.at(self.low)):
+            self._probed = [lowest, *(self.at(v) for v in probes[1:])]
             self._made = None
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
@@ -95,10 +95,10 @@ class ParametrisedGame:
         """Return the game at one value of the parameter."""
         if callable(self.parameter):
             if self._made is None or self._made[0] != value:
-                made = self.parameter(value)
-                if self._probed and one_quadrature.knows(made):
-                    made = one_quadrature(made, self._probed)
-                self._made = value, precise(made)
+                game = self.parameter(value)
+                if self._probed and one_quadrature.knows(game):
+                    game = one_quadrature(game, self._probed)
+                self._made = value, precise(game)
             return self._made[1]
         return self._entries.set(self.game, value)
 

@@ -130,16 +130,16 @@ def best_distribution(value: ndarray, gains: ndarray) -> BestDistribution:
     >>> distribution.shares.tolist(), distribution.bound
     ([Fraction(3, 4), Fraction(1, 4)], Fraction(5, 4))
     """
-    found = _by_floats(value, gains)
-    if found is not None and (found.shares is None or (found.value == found.bound and not found.violation)):
-        return found
+    near = _by_floats(value, gains)
+    if near is not None and (near.shares is None or (near.value == near.bound and not near.violation)):
+        return near
     if value.size * max(len(gains), 1) <= SMALL:
         return _by_pivots(value, gains)
-    if found is None:
+    if near is None:
         raise ValueError(
             "game: payoffs differ by too many orders of magnitude for a linear programme in floats"
         )
-    return found
+    return near
 
 
 def _by_floats(value: ndarray, gains: ndarray) -> BestDistribution | None:

@@ -19,7 +19,7 @@ from rivalry.tables.rationals import echelon, fraction, rational
 
 MOST = 12  # best responses outside a support, whose faces are tried one by one
 
-Least = tuple[int | None, list[Fraction]]
+Smallest = tuple[int | None, list[Fraction]]
 """The sign of the least value of a quadratic form, None if it is not decided, and where it is not above 0."""
 
 
@@ -141,14 +141,14 @@ def stability(payoffs: ndarray, x: ndarray) -> Stability:
     if best > paid:
         return Stability("not an equilibrium", _corner(len(x), against.tolist().index(best)), best - paid)
     used = np.flatnonzero(x).tolist()
-    others = np.flatnonzero((against == best) & (x == 0)).tolist()
-    first, axes = used[0], [*used[1:], *others]
+    unused = np.flatnonzero((against == best) & (x == 0)).tolist()
+    first, axes = used[0], [*used[1:], *unused]
     if not axes:
         return Stability("strict")
     # what x earns more than y against y, in coordinates of y - x without the first action in use
     part = payoffs[np.ix_(axes, axes)] - payoffs[first, axes] + payoffs[first, first]
     part = part - payoffs[axes, first][:, None]
-    sign, direction = _least((part + part.T) / Fraction(-2), len(used) - 1)
+    sign, direction = _smallest_value((part + part.T) / Fraction(-2), len(used) - 1)
     if sign is None or sign > 0:
         return Stability("not decided" if sign is None else "evolutionarily stable")
     change = np.full(len(x), Fraction(0))
@@ -158,37 +158,37 @@ def stability(payoffs: ndarray, x: ndarray) -> Stability:
     mutants = [*(_corner(len(x), k) for k in (first, *axes) if x[k] < 1), x + length * change]
     gains = [(mutant - x) @ payoffs @ mutant for mutant in mutants]
     pure = max(range(len(gains) - 1), key=gains.__getitem__)
-    chosen = pure if gains[pure] > 0 or gains[pure] == gains[-1] else -1
-    return Stability("unstable" if sign < 0 else "neutrally stable", mutants[chosen], gains[chosen])
+    place = pure if gains[pure] > 0 or gains[pure] == gains[-1] else -1
+    return Stability("unstable" if sign < 0 else "neutrally stable", mutants[place], gains[place])
 
 
 def _corner(size: int, action: int) -> ndarray:
     return np.array([Fraction(int(k == action)) for k in range(size)])
 
 
-def _least(form: ndarray, free: int) -> Least:
+def _smallest_value(form: ndarray, free: int) -> Smallest:
     """Return the sign of the least value of a form of a vector, of which all but ``free`` entries are >= 0.
 
     A free entry is eliminated at its best value, which exists if its square has a factor above 0.
     """
     if not free:
-        return _least_of_shares(form)
+        return _smallest_on_shares(form)
     square, row, rest = form[0, 0], form[0, 1:], form[1:, 1:]
-    nothing = [Fraction(0)] * len(row)
+    zeros = [Fraction(0)] * len(row)
     if square < 0:
-        return -1, [Fraction(1), *nothing]
+        return -1, [Fraction(1), *zeros]
     if square == 0 and any(row):
         slanted = int(np.flatnonzero(row)[0])
-        nothing[slanted] = Fraction(1)
-        return -1, [-(abs(rest[slanted, slanted]) + 1) / row[slanted], *nothing]
-    sign, direction = _least(rest - np.outer(row, row) / square if square else rest, free - 1)
+        zeros[slanted] = Fraction(1)
+        return -1, [-(abs(rest[slanted, slanted]) + 1) / row[slanted], *zeros]
+    sign, direction = _smallest_value(rest - np.outer(row, row) / square if square else rest, free - 1)
     if square == 0 and sign in (0, 1):
-        return 0, [Fraction(1), *nothing]
+        return 0, [Fraction(1), *zeros]
     best = -(row @ direction) / square if square and direction else Fraction(0)
     return sign, [best, *direction]
 
 
-def _least_of_shares(form: ndarray) -> Least:
+def _smallest_on_shares(form: ndarray) -> Smallest:
     """Return the sign of the least value of a form of a vector of entries >= 0, not all of them 0.
 
     Face by face, the smaller first: on a face whose sides have no value below 0 there is one if the inverse

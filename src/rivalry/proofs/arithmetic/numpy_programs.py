@@ -687,9 +687,9 @@ def _while(op: Equation) -> Call:
     in_condition, in_body = op.params["cond_nconsts"], op.params["body_nconsts"]
     constants, carried = in_condition + in_body, len(op.outs)
     rows = any(kind.rows for kind in op.kinds)
-    known = [kind.rows for kind in op.kinds]
-    condition = Program(op.params["cond_jaxpr"], [*known[:in_condition], *[rows] * carried])
-    body = Program(op.params["body_jaxpr"], [*known[in_condition:constants], *[rows] * carried])
+    has_rows = [kind.rows for kind in op.kinds]
+    condition = Program(op.params["cond_jaxpr"], [*has_rows[:in_condition], *[rows] * carried])
+    body = Program(op.params["body_jaxpr"], [*has_rows[in_condition:constants], *[rows] * carried])
 
     def loop(*arguments: Any) -> Values:
         carry = _with_rows(arguments, op.kinds)[constants:]
