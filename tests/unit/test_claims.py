@@ -170,7 +170,7 @@ def test_a_small_gain_near_a_mixed_equilibrium_is_explained() -> None:
     game = rv.games.continuous(payoffs=[f"2.5 + {effect}", f"2.5 - {effect}"], choices=["p", "q"])
     near = rv.solve(game, rv.methods.Evaluate(), start=[[0.5], [0.5025]])
     np.testing.assert_allclose(near.certificate.regret, [0.005, 0.0], atol=1e-12)
-    words = "0.2 % of the payoff, but 50 % of the little that own choice can win or lose while"
+    words = "0.2 % of the payoff, but more than another choice would lose while the others stay"
     assert (near.claim, words in repr(near)) == ("not an equilibrium", True)
     assert words in near._repr_html_()
     far = rv.solve(game, rv.methods.Evaluate(), start=[[1.0], [1.0]])

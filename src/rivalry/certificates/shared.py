@@ -269,18 +269,21 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in players]
     paid = np.array([response.payoff for response in responses])
 
-    def allowed_gains(units: list[Unit]) -> ndarray:
+    def allowed_gains(bounds: PricedBounds) -> ndarray:
         rounded = ROUNDING * np.maximum(np.abs(paid), np.abs(current_payoffs))
-        sizes = np.array([unit.size for unit in units])
-        return tolerance * sizes + np.where(np.isfinite(rounded), rounded, 0.0)
+        rounded = np.where(np.isfinite(rounded), rounded, 0.0)
+        error, regret = np.array([response.error for response in bounds.responses]), paid - current_payoffs
+        # a regret above rounding is no error of rounding, so less than it is allowed
+        error = np.where(regret > rounded, np.minimum(error, regret / 2), error)
+        return tolerance * np.array([unit.size for unit in bounds.units]) + rounded + error
 
     multipliers = common
-    if not np.all(bounds.gain <= allowed_gains(bounds.units)):
+    if not np.all(bounds.gain <= allowed_gains(bounds)):
         fits = [multipliers_at(slopes, profile, game.space, [player]) for player in players]
         if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
             multipliers = np.stack([fit[0] for fit in fits])
             bounds = _bounds(game, x, multipliers, points)
-    allowed = allowed_gains(bounds.units)
+    allowed = allowed_gains(bounds)
     regret = np.maximum(paid - current_payoffs, 0.0)
     bound = np.maximum(bounds.gain, regret)
     if not np.isfinite(current_payoffs).all():

@@ -164,7 +164,8 @@ def _unit_of_table(table: ndarray, x: ndarray, player: int, sizes: tuple[int, ..
 def _undominated(table: ndarray, player: int) -> ndarray:
     """Return the player's actions in payoffs ``[action ..]`` that no other one strictly dominates."""
     pays = np.moveaxis(table, player, 0).reshape(table.shape[player], -1)
-    return np.flatnonzero(~np.any(np.all(pays[:, None] < pays, axis=-1), axis=1))
+    below = _losses(pays, pays[:, None]) > 0  # [action other rival]; ties up to rounding are none
+    return np.flatnonzero(~np.any(np.all(below, axis=-1), axis=1))
 
 
 def _rivals_actions(x: ndarray, player: int, sizes: tuple[int, ...]) -> tuple[ndarray, ndarray]:

@@ -395,6 +395,8 @@ def small_gain_in_words(gain: float, bound: float, at_stake: float, payoff: floa
     if not (0 < gain <= APPROXIMATE * size and 0 < at_stake <= SMALL_STAKE * size):
         return ""
     of_stake = f"{100 * gain / at_stake:.3g} % of the little that own choice can win or lose"
+    if gain > at_stake:
+        of_stake = "more than another choice would lose"
     return f"{100 * gain / size:.2g} % of the payoff, but {of_stake} while the others stay"
 
 
