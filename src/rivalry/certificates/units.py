@@ -37,7 +37,7 @@ from rivalry.core.oracles import Response, payoff_scale, to_finite
 from rivalry.core.payoffs import WithScales, as_stated, payoffs, payoffs_at, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Mixtures, Simplex
-from rivalry.core.tolerances import EPS, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
+from rivalry.core.tolerances import ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 from rivalry.runtime.jax import floats, jax, put
 
 DISTANCES = 2.0 ** np.arange(-40, 1)  # as fractions of a range, which may be far wider than good choices
@@ -286,19 +286,34 @@ def _units_along_axes(games: Together, best_profiles: ndarray, player: int) -> l
         missed = np.maximum(best_pays - pays[:, 0], 0.0)
     losses = _above_noise(-changes, pays[:, 0], missed)
     unit_of_losses = _in_box if isinstance(games.games[0].space, Box) else _among_shares
-    rows = zip(losses, pays, best_pays, strict=True)
-    return [_with_lost_digits(unit_of_losses(parts, float(best)), paid) for parts, paid, best in rows]
+    units = []
+    for game, parts, paid, best in zip(games.games, losses, pays, best_pays, strict=True):
+        unit = unit_of_losses(parts, float(best))
+        units.append(_with_lost_digits(unit, paid, game, player))
+    return units
 
 
-def _with_lost_digits(unit: Unit, pays: ndarray) -> Unit:
-    """Return a unit; where nothing is lost beyond rounding, that of payoffs that vary below it all the same.
+def _with_lost_digits(unit: Unit, pays: ndarray, game: Any, player: int) -> Unit:
+    """Return a unit; where all payoffs of the game vary by less than rounding, by as much as they vary.
 
     They have lost their digits to a constant, so that certificates decide nothing.
     """
-    pays = pays[np.isfinite(pays)]
-    if unit.largest > 0 or not len(pays) or np.ptp(pays) <= 8 * EPS * np.abs(pays).max():
+    varied = _range(pays)
+    if unit.largest > 0 or varied == 0:
         return unit
-    return unit._replace(size=float(np.ptp(pays)), largest=float(np.ptp(pays)), at_end=False)
+    draws, space = np.random.default_rng(1), game.space
+    rows = [np.asarray(space.grid(rival, STRATEGIES)) for rival in range(space.shape[0])]
+    profiles = np.stack([row[draws.integers(len(row), size=STRATEGIES)] for row in rows], axis=1)
+    (everywhere,) = payoffs_of(Together([game]), profiles[None], player)
+    if _range(everywhere) > 2 * ROUNDING * np.abs(pays[0]):
+        return unit
+    return unit._replace(size=varied, largest=varied, at_end=False)
+
+
+def _range(pays: ndarray) -> float:
+    """Return the range of finite payoffs; 0 without any."""
+    finite = pays[np.isfinite(pays)]
+    return float(np.ptp(finite)) if len(finite) else 0.0
 
 
 def _choice_ranges(games: Together, x: ndarray) -> ndarray:
