@@ -196,11 +196,6 @@ def scales_of(game: Game) -> Float[Array, " player"]:
     return jnp.broadcast_to(jnp.asarray(oracles.payoff_scale(game), float), game.space.shape[:1])
 
 
-def exchangeable_labels(game: object) -> ndarray:
-    """Return one integer per player, equal for exchangeable players; by default all differ."""
-    return np.asarray(oracles.exchangeable(game))
-
-
 def kernel_conversion(game: object) -> Callable[[], Any] | None:
     """Return the function that makes the arrays that kernels take; None for a game without one."""
     for conversion in (oracles.to_finite, oracles.to_agents):

@@ -178,7 +178,8 @@ class Response(NamedTuple):
 def exchangeable(game: Any) -> ndarray:
     """Return one integer per player, ``[player]``, equal for exchangeable players. Generic: all differ.
 
-    Distances, basins of attraction and symmetric branches do not distinguish exchangeable players.
+    An answer is a proposal: `rivalry.core.exchanges` confirms it by payoffs before anything uses it. Lists,
+    distances and basins of attraction do not distinguish exchangeable players.
     """
     return np.arange(game.space.shape[0])
 

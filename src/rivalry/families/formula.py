@@ -21,6 +21,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from rivalry.runtime.jax import jax, jnp
@@ -320,6 +321,30 @@ def substituted(tree: Expression, trees: Mapping[str, Expression]) -> Expression
     if tree.kind == "name":
         return trees.get(tree.value, tree)
     return tree._replace(parts=tuple(substituted(part, trees) for part in tree.parts))
+
+
+def ordered(tree: Expression, renamed: Mapping[str, str]) -> Any:
+    """Return a tree with other names, and with the terms of sums and the factors of products in one order.
+
+    >>> ordered(parse("8 - a - 2*b", "ab").tree, {}) == ordered(parse("8 - b*2 - a", "ab").tree, {})
+    True
+    """
+    if tree.kind in ("+", "-", "negative"):
+        return ("+", *sorted(_terms(tree, renamed, 1), key=repr))
+    parts = [ordered(part, renamed) for part in tree.parts]
+    if tree.kind == "*" or tree.value in EXTREMES:
+        parts.sort(key=repr)
+    value = renamed.get(tree.value, tree.value) if tree.kind == "name" else tree.value
+    return (tree.kind, value, *parts)
+
+
+def _terms(tree: Expression, renamed: Mapping[str, str], sign: int) -> list[Any]:
+    """Return the terms of a sum, each with its sign."""
+    if tree.kind not in ("+", "-", "negative"):
+        return [(sign, ordered(tree, renamed))]
+    signs = [sign, -sign] if tree.kind == "-" else [sign if tree.kind == "+" else -sign, sign]
+    terms = [_terms(part, renamed, of_part) for part, of_part in zip(tree.parts, signs, strict=False)]
+    return list(chain.from_iterable(terms))
 
 
 def _levels(tree: Expression) -> list[list[Expression]]:

@@ -11,11 +11,11 @@ from numpy import ndarray
 
 from rivalry.certificates.certify import certificate, certificates
 from rivalry.core.batched_games import Together
+from rivalry.core.exchanges import exchangeable_labels
 from rivalry.core.game import (
     Game,
     Playable,
     PopulationGame,
-    exchangeable_labels,
     is_population,
     measures,
     profile_dims,
@@ -300,7 +300,7 @@ def _at_profiles(games: Together, profiles: ndarray, tolerance: float | None) ->
     for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
         record: Record = {"payoff": (("player",), paid)}
         if exchangeable.knows(game):
-            record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
+            record["exchangeable"] = (("player",), exchangeable_labels(game))
         record |= _name_record(game, profile.shape) | measures(game, concrete(profile))
         stored = {} if proof is None else proof.record()
         results.append(AtProfile(record, proof, stored, bool(jump)))

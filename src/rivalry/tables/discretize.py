@@ -11,7 +11,8 @@ from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import NO_CONTEST, Contest, FiniteGame
-from rivalry.core.game import Game, exchangeable_labels, refuse_shared
+from rivalry.core.exchanges import agree, exchangeable_labels
+from rivalry.core.game import Game, refuse_shared
 from rivalry.core.plain import register_plain
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import check_keywords, check_word
@@ -115,7 +116,9 @@ def tabulate(
     _refuse_nan(game, payoff, points, sizes)
     _refuse_nobody(game, contest, points)
     moves = moves_between(game.space, action_grid, points) if walk else np.zeros((0, 0, 0), int)
-    return Tabulated(_turns(payoff, sizes, moves, observation, play), points, _swaps(game, points), contest)
+    return Tabulated(
+        _turns(payoff, sizes, moves, observation, play), points, _swaps(game, points, sizes, payoff), contest
+    )
 
 
 def own_levels(game: object, action_grid: ActionGrid) -> ActionGrid:
@@ -138,7 +141,7 @@ def _finite(game: Any, observation: str | Sequence[str], play: str) -> Tabulated
     axes, index = game.space.shape[1], np.arange(sizes.max())[:, None]
     points = index if axes == 1 else np.eye(len(index), axes)
     action_grid = np.where(index < sizes[:, None, None], points, np.nan)
-    return Tabulated(world, action_grid, _swaps(game, action_grid))
+    return Tabulated(world, action_grid, _swaps(game, action_grid, sizes, world.payoff))
 
 
 def _turns(
@@ -160,14 +163,31 @@ def _turns(
     return FiniteGame(payoff, sizes, order, slots, action_map=moves)
 
 
-def _swaps(game: object, action_grid: ndarray) -> ndarray:
-    """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
-    label_of_row: dict[tuple[int, bytes], int] = {}
+def _swaps(game: object, action_grid: ndarray, sizes: ndarray, payoff: ndarray) -> ndarray:
+    """Return labels ``[player]``, equal for exchangeable players with the same grid points.
+
+    Where there are tables, these must agree once the players are exchanged.
+    """
+    kinds = np.asarray(oracles.exchangeable(game)) if payoff.size else exchangeable_labels(game)
     # without -0.0, which has other bytes
-    rows = zip(exchangeable_labels(game).tolist(), action_grid + 0.0, strict=True)
-    return np.array(
-        [label_of_row.setdefault((kind, row.tobytes()), player) for player, (kind, row) in enumerate(rows)]
-    )
+    keys = [(kind, row.tobytes()) for kind, row in zip(kinds.tolist(), action_grid + 0.0, strict=True)]
+    tables = payoff.reshape(-1, len(sizes), *sizes) if payoff.size else None
+    labels = np.arange(len(sizes))
+    for player in range(1, len(sizes)):
+        for first in range(player):
+            is_open = labels[first] == first and keys[first] == keys[player]
+            if is_open and (tables is None or _exchanged(tables, first, player)):
+                labels[player] = first
+                break
+    return labels
+
+
+def _exchanged(tables: ndarray, first: int, player: int) -> bool:
+    """True if payoffs ``[nature player action_0 ..]`` are exchanged with two players."""
+    swap = np.arange(tables.shape[1])
+    swap[[first, player]] = player, first
+    exchanged = np.swapaxes(tables, 2 + first, 2 + player)
+    return all(agree(tables[:, swap[k]], exchanged[:, k]) for k in range(len(swap)))
 
 
 def _by_contest(contest: object, sizes: ndarray) -> ndarray:

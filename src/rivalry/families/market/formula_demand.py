@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.families.formula import Formula, parse
+from rivalry.families.formula import Formula, ordered, parse
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.runtime.jax import jax, jnp
@@ -60,6 +60,18 @@ class Formulas(NamedTuple):
         at = {f"{stem}{firm}": x[firm] for firm in range(len(x))} | {"Q": jnp.sum(x)}
         rows = [jnp.asarray(row(at | dict(numbers)), dtype=float) for row in self.rows]
         return jnp.broadcast_to(jnp.stack(rows), x.shape)
+
+    def exchanges(self, first: int, firm: int) -> bool:
+        """True if an exchange of two firms turns the formulas into each other; unknown of a function."""
+        if self.function is not None:
+            return self.of_total
+        stem = "p" if self.quantities else "q"
+        renamed = {f"{stem}{first}": f"{stem}{firm}", f"{stem}{firm}": f"{stem}{first}"}
+        place = {first: firm, firm: first} if len(self.rows) > 1 else {}
+        return all(
+            ordered(row.tree, renamed) == ordered(self.rows[place.get(k, k)].tree, {})
+            for k, row in enumerate(self.rows)
+        )
 
     def surplus(self, numbers: Values, start: PerFirm, stop: PerFirm) -> Array:
         """Return the area below demand between two points, along the straight line."""

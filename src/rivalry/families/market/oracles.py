@@ -41,7 +41,7 @@ from rivalry.families.market.leadership import (
     proved_leader_response,
     proved_price_response,
 )
-from rivalry.families.market.model import Market, choice_bounds, consumer_surplus, whole_market
+from rivalry.families.market.model import Market, Rule, choice_bounds, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
 from rivalry.families.market.owner_leadership import OwnerLeadership, leader_response, leaders_choices
 from rivalry.families.market.owners import (
@@ -93,12 +93,27 @@ oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(na
 
 @oracles.exchangeable.register(Market)
 def _(game: Market) -> ndarray:
-    """Return equal numbers for firms with the same parameters that choose at the same stage."""
+    """Return equal numbers for firms with the same parameters, formulas and kind of nest, and one stage."""
     parameters = [floats(v) for v in game.numbers.values() if np.ndim(v) == 1]
     stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
     ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
     rows = np.stack([*parameters, stage, *ends], axis=1)
-    return oracles.first_equal(rows)
+    labels = np.arange(game.players)
+    for firm in range(1, game.players):
+        for first in range(firm):
+            is_open = labels[first] == first and np.array_equal(rows[first], rows[firm])
+            if is_open and _exchanges_demand(game.rule, first, firm):
+                labels[firm] = first
+                break
+    return labels
+
+
+def _exchanges_demand(rule: Rule, first: int, firm: int) -> bool:
+    """True if formulas and nests stay when two firms are exchanged."""
+    place = {first: firm, firm: first}
+    nests = {frozenset(nest) for nest in rule.nests}
+    exchanged = {frozenset(place.get(good, good) for good in nest) for nest in nests}
+    return nests == exchanged and (rule.formulas is None or rule.formulas.exchanges(first, firm))
 
 
 @oracles.traced_metrics.register(Market)

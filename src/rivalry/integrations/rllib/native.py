@@ -10,7 +10,8 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import SeedSequence
 
-from rivalry.core.game import exchangeable_labels, is_markov
+from rivalry.core.exchanges import exchangeable_labels
+from rivalry.core.game import is_markov
 from rivalry.core.needs import fits
 from rivalry.core.oracles import move_order, to_markov
 from rivalry.core.results import Certificate, Record, scalar

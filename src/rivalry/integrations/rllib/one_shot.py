@@ -15,7 +15,8 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import SeedSequence
 
-from rivalry.core.game import Playable, exchangeable_labels, scale
+from rivalry.core.exchanges import exchangeable_labels
+from rivalry.core.game import Playable, scale
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record, Variable, scalar
 from rivalry.core.space import Box, reach, width

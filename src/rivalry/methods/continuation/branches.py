@@ -168,7 +168,7 @@ class Tracer:
         """Take one step; return whether any task was left."""
         s = self.session
         if s["alike"][0] == NONE:
-            s["alike"] = self.family.exchange_classes(int(s["seed"][0]))
+            s["alike"] = self.family.exchange_classes()
             return True
         growing, unknown = (np.flatnonzero(s["branch_ending"] == k) for k in (known.GROWING, known.WAITING))
         waiting = unknown[s["branch_level"][unknown] <= self.options.switch]

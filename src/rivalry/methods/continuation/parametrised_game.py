@@ -12,16 +12,16 @@ from numpy import ndarray
 
 from rivalry.certificates.deviations import search
 from rivalry.certificates.units import scales_around
-from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
-from rivalry.core.oracles import exchangeable, one_quadrature
+from rivalry.core.exchanges import confirmed_exchanges
+from rivalry.core.game import Game, jacobian, own_gradients
+from rivalry.core.oracles import one_quadrature
 from rivalry.core.space import Box, PerPlayer, Profile, Simplex, directions, fix, stacked_grids, width
 from rivalry.methods.continuation.parameters import entries_of, move_along, precise
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
 PROBES = 9  # values at which it is tested whether other arrays follow from the parameter
-DRAWS = 3  # profiles at which players are exchanged to test whether they are exchangeable
-SAME_PAYOFF = 1e-9  # of the payoff scale: payoffs that differ by less are equal
+VALUES = 3  # at which players are exchanged to test whether they are exchangeable
 
 
 class Local(NamedTuple):
@@ -133,45 +133,13 @@ class ParametrisedGame:
         payoffs, gains = _payoffs_and_gains(self.at(value), put(x), grids)
         return np.asarray(payoffs), np.asarray(gains)
 
-    def exchange_classes(self, seed: int) -> ndarray:
+    def exchange_classes(self) -> ndarray:
         """Return one integer per player, equal for players who are exchangeable at every value.
 
-        The game's own statement, or else a test that exchanges pairs of players at a few random profiles.
-        Constants of payoffs do not matter.
+        Payoffs decide, at a few values. Their constants do not matter.
         """
-        if exchangeable.knows(self.game):
-            return exchangeable_labels(self.game)
-        classes = np.arange(self.space.shape[0])
-        games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
-        keys = jax.random.split(jax.random.key(seed), DRAWS)
-        cases = [(game, np.asarray(self.space.sample(key))) for game, key in zip(games, keys, strict=True)]
-        for player in range(1, len(classes)):
-            for representative in range(player):
-                # being exchangeable is transitive: the first player of each class stands for it
-                if classes[representative] == representative and self._exchangeable(
-                    cases, representative, player
-                ):
-                    classes[player] = representative
-                    break
-        return classes
-
-    def _exchangeable(self, cases: list[tuple[Any, ndarray]], a: int, b: int) -> bool:
-        """True for two players with the same strategies, and payoffs that are exchanged with them."""
-        low = [np.where(self.mask, self.space.low, 0.0)] if isinstance(self.space, Box) else []
-        if not all(np.array_equal(rows[a], rows[b]) for rows in (self.width, *low)):
-            return False
-        swap = np.arange(self.space.shape[0])
-        swap[[a, b]] = b, a
-        for game, x in cases:
-            # a constant of payoffs makes nobody unlike: payoffs less those of equal strategies
-            exchanged = np.where((swap != np.arange(len(x)))[:, None] & self.mask, x[a], x)
-            equal, gains, swapped_gains = (
-                np.asarray(_payoffs(game, put(y))) for y in (exchanged, x, np.where(self.mask, x[swap], x))
-            )
-            gains, swapped_gains = gains - equal, swapped_gains - equal
-            if not np.all(np.abs(gains[swap] - swapped_gains) <= SAME_PAYOFF * self.scales):
-                return False
-        return True
+        games = [self.at(value) for value in np.linspace(self.low, self.high, VALUES)]
+        return confirmed_exchanges(games, np.zeros(self.space.shape[0], int), constants=True)
 
     def margin(self, value: float, x: ndarray) -> float:
         """Return the distance of a profile from the bounds of the space at one value of the parameter.
@@ -198,9 +166,6 @@ def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Ar
 @compiled
 def _gradients(game: Game, x: Profile) -> tuple[Array, Array]:
     return own_gradients(game, x), jacobian(game, x)
-
-
-_payoffs = compiled(lambda game, x: game.payoffs(x))
 
 
 @compiled

@@ -375,7 +375,7 @@ def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Cro
 
 def _refuse_unlike(family: ParametrisedGame) -> None:
     """Raise `ValueError` naming the first player who is not exchangeable with the first."""
-    classes = family.exchange_classes(0)
+    classes = family.exchange_classes()
     unlike = np.flatnonzero(classes != classes[0])
     if unlike.size:
         leaves = {name: np.asarray(leaf) for name, leaf in arrays(family.game).items()}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import exchangeable_labels
+from rivalry.core.exchanges import exchangeable_labels
 from rivalry.core.space import Box
 from rivalry.proofs.spaces.logarithms import MAX_SHARES
 from rivalry.runtime.jax import floats, jnp

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.game import array_entry, exchangeable_labels, with_
+from rivalry.core.exchanges import exchangeable_labels
+from rivalry.core.game import array_entry, with_
 from rivalry.core.oracles import one_quadrature
 from rivalry.core.plain import register_plain
 from rivalry.proofs.spaces.logarithms import InLogs
