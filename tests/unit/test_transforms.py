@@ -14,6 +14,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import MarkovGame, jacobian, own_gradients
+from rivalry.core.payoffs import payoffs
 from rivalry.families.matrix import matrix
 from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers, freeze, hierarchy, in_stages, repeat, stackelberg
@@ -354,3 +355,73 @@ def test_a_hierarchy_needs_two_stages_and_names_them_from_the_first() -> None:
     assert oracles.move_order(led) == ((2,), (0,), (1, 3))
     assert oracles.base_game(led) is game
     assert (led.players, led.followers) == ((1,), (0,))
+
+
+class Linear(eqx.Module):
+    """Firms of one good at the price 20 less total output, at unlike costs; one response may be wrong."""
+
+    costs: Any
+    share: Any = 1.0  # of the best output that is registered as the best response
+    space: rv.Box = rv.Box.interval(0.0, 20.0, players=3)
+
+    def payoffs(self, x: Any) -> Any:
+        return (x * (20.0 - x.sum() - self.costs[:, None]))[:, 0]
+
+
+def test_followers_of_unlike_costs_come_to_rest() -> None:
+    """With costs 1, 1 and 3 followers answer q by (21 - q)/3 and (15 - q)/3, so the leader takes 21/2."""
+    led = stackelberg(Linear(jnp.array([1.0, 1.0, 3.0])), [0])
+    solution = rv.solve(led, rv.methods.GradientAscent())
+    np.testing.assert_allclose(np.ravel(solution.data.play), [10.5, 3.5, 1.5], rtol=1e-6)
+
+
+def test_influencers_that_follow_have_mutual_best_responses() -> None:
+    """Searched on 2,001 points of their own, no follower gains; one choice has one payoff everywhere."""
+    game = rv.games.influencer(players=3, reach=0.2)
+    led, points = stackelberg(game, [0]), np.linspace(0, 1, 2001)
+    against = jax.jit(jax.vmap(lambda x: game.payoffs(x)))
+    for place in np.linspace(0, 1, 41):
+        x = np.array([[place]])
+        play = np.asarray(led.measures(jnp.asarray(x))["play"][1])
+        paid = np.asarray(game.payoffs(jnp.asarray(play)))
+        np.testing.assert_allclose(payoffs(led, jnp.asarray(x)), paid[:1], rtol=1e-9)
+        for follower in (1, 2):
+            rows = np.tile(play, (len(points), 1, 1))
+            rows[:, follower, 0] = points
+            assert np.max(against(rows)[:, follower]) <= paid[follower] * (1 + 1e-9)
+
+
+class Chase(eqx.Module):
+    """The second player keeps away from the third, who comes as near as it can."""
+
+    space: rv.Box = rv.Box.interval(-1.0, 2.0, players=3)
+
+    def payoffs(self, x: Any) -> Any:
+        gap = (x[1, 0] - x[2, 0]) ** 2
+        return jnp.stack([x[0, 0] * x[1, 0], gap, -gap])
+
+
+def test_an_error_names_the_choice_that_followers_do_not_answer() -> None:
+    led = stackelberg(Chase(), [0])
+    x = led.space.check([[0.5]])
+    assert np.isnan(payoffs(led, x)).all()
+    for compute in (led.measures, led.whole):
+        with pytest.raises(ValueError, match=r"no mutual best responses .* where player 0 chooses \[0\.5\]"):
+            compute(x)
+
+
+def test_a_registered_response_that_steps_refute_is_no_answer() -> None:
+    class Claimed(Linear):
+        pass
+
+    @oracles.best_response.register(Claimed)
+    def _(game: Claimed, x: Any, player: Any) -> Any:
+        rivals = x.sum() - x[player, 0]
+        own = jnp.clip(game.share * (20.0 - game.costs[player] - rivals) / 2, 0.0, 20.0)[None]
+        return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+    costs, x = jnp.array([1.0, 1.0, 3.0]), jnp.array([[6.0]])
+    right = stackelberg(Claimed(costs), [0]).whole(x)
+    np.testing.assert_allclose(np.ravel(right), [6.0, 5.0, 3.0], rtol=1e-9)
+    with pytest.raises(ValueError, match="no mutual best responses"):
+        stackelberg(Claimed(costs, jnp.asarray(0.98)), [0]).whole(x)

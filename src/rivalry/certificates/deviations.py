@@ -458,10 +458,10 @@ def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, A
     tuple of Array
         Strategies ``[candidate axis]`` and their payoffs ``[candidate]``.
     """
-    return _searching(game, x, player, grid)[:2]
+    return searching(game, x, player, grid)[:2]
 
 
-def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
+def searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
     """Return the strategies and payoffs of `search`, and the payoffs of all starting points."""
     paid, free = payoff_against(game, x, player), game.space.mask[player]
 
@@ -510,7 +510,7 @@ def faces(strategy: Any, xp: ModuleType = jnp) -> Any:
     return xp.where(total > 0, remaining / xp.where(total > 0, total, 1.0), even)
 
 
-compiled_search = compiled(_searching, effort=1)  # of certificates
+compiled_search = compiled(searching, effort=1)  # of certificates
 
 
 def _climb(payoff, project, initial_length, strategy):  # type: ignore[no-untyped-def]

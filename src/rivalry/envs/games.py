@@ -216,6 +216,8 @@ class GameEnv(SimultaneousEnv):
         names = self.agents
         converted = self.converter.read(self.possible_agents, actions, self.course.now.legal)
         outcome = self.course.advance(converted, self.fixed)
+        if np.isnan(outcome.rewards).any():
+            raise ValueError(f"rewards: payoffs of this game are not defined at {converted.tolist()}")
         results = zip(self.possible_agents, outcome.over.tolist(), outcome.rewards.tolist(), strict=True)
         present = [row for row in results if row[0] in names]
         ended, rewards = {name: over for name, over, _ in present}, {name: paid for name, _, paid in present}

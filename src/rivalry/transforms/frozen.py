@@ -108,7 +108,7 @@ class Restricted(OneLineRepr, eqx.Module):
 
     def measures(self, x: Profile) -> Record:
         """Return ``play``, ``play_payoff``, and the metrics of the whole game, its players along ``seat``."""
-        profile = _whole_profile(self, x)
+        profile = whole_profile(self, x)
         if isinstance(self.game, Restricted):  # its metrics are already those of all players
             return measures_of(self.game, profile)
         record: Record = {
@@ -126,7 +126,7 @@ class Restricted(OneLineRepr, eqx.Module):
 
 # compiled, since the followers' search inside would run step by step; it runs once per result
 @partial(compiled, effort=0)
-def _whole_profile(game: Restricted, x: Profile) -> Array:
+def whole_profile(game: Restricted, x: Profile) -> Array:
     return game.whole(x)
 
 

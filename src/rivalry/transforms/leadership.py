@@ -10,25 +10,34 @@ import numpy as np
 from annotated_types import Ge
 from jaxtyping import Array, Bool, Float
 
-from rivalry.certificates.deviations import search, traceable_best_response
+from rivalry.certificates.deviations import searching, traceable_best_response
 from rivalry.core import oracles
-from rivalry.core.game import Game, own_gradients, refuse_shared
+from rivalry.core.game import Game, own_gradients, payoff_against, refuse_shared
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
-from rivalry.core.space import Box, Profile, stacked_grids
+from rivalry.core.results import Record
+from rivalry.core.space import Box, Profile, ends, stacked_grids
+from rivalry.core.tolerances import ROUNDING, SAME_NUMBER, SEARCH_TIE, TIE
 from rivalry.core.tree import static
 from rivalry.proofs.arithmetic import bounds_of_responses  # noqa: F401 (the rule of the operation)
 from rivalry.proofs.arithmetic.best_responses import best_responses, with_bounded_responses
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
-from rivalry.transforms.frozen import Players, Restricted, WholeProfile, interior_profile, player_indices
+from rivalry.transforms.frozen import (
+    Players,
+    Restricted,
+    WholeProfile,
+    interior_profile,
+    player_indices,
+    whole_profile,
+)
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
-POLISH, POLISHED_WITHIN = (
-    2,
-    1e-6,
-)  # Newton steps after the search, and how far each may go, in widths of the box
+POLISH, POLISHED_WITHIN = 2, 1e-5  # Newton steps after a round, and how far each may go, in widths of the box
+EARLY, NEARER = 20, 1e-2  # rounds that begin with such steps (at a kink they never end), and their length
+NEWTON, LATER = 30, 5  # Newton steps where no round came to rest, and rounds that follow
+STEPS = (1e-1, 1e-2, 1e-3, 1e-4)  # of the range: deviations that refute a registered response
 
 
 @runtime_checkable
@@ -114,7 +123,23 @@ class Leadership(Restricted):
         return (first_stage, tuple(p for p in before[0] if p not in first_stage), *before[1:])
 
     def whole(self, x: Profile) -> WholeProfile:
-        return _responses(self, self.put(x))
+        profile = _responses(self, self.put(x))
+        self.require_responses(x, profile)
+        return profile
+
+    def measures(self, x: Profile) -> Record:
+        self.require_responses(x, whole_profile(self, x))
+        return super().measures(x)
+
+    def require_responses(self, x: Profile, profile: WholeProfile) -> None:
+        """Raise `ValueError`, with the leaders' choices, where no responses are found; not inside jit."""
+        if isinstance(profile, jax.core.Tracer) or isinstance(x, jax.core.Tracer):
+            return
+        if np.isfinite(np.asarray(x)).all() and np.isnan(np.asarray(profile)).any():
+            rows = zip(self.players, np.asarray(x).tolist(), strict=True)
+            choices = [f"player {player} chooses {row}" for player, row in rows]
+            named = ", ".join(choices)
+            raise ValueError(f"respond: no mutual best responses of the followers are found where {named}")
 
 
 class BoundedLeadership(Leadership):
@@ -171,7 +196,16 @@ def _(game: Leadership) -> np.ndarray:
 
 @compiled  # traced once, although payoffs and their derivatives contain it several times
 def _answer(lead: Leadership, x: Profile) -> Profile:
-    return lead.respond(lead.game, x, lead.followers)
+    numbers, form = eqx.partition(lead, eqx.is_array)
+
+    # of many profiles one after the other: side by side, all would take the rounds of the slowest
+    @jax.custom_batching.sequential_vmap  # type: ignore[untyped-decorator]
+    def respond(numbers: Any, x: Profile) -> Profile:
+        game = eqx.combine(numbers, form)
+        answer: Profile = game.respond(game.game, x, game.followers)
+        return answer
+
+    return respond(numbers, x)
 
 
 @eqx.filter_custom_jvp
@@ -260,13 +294,14 @@ def _scaled_determinant(slope: Array) -> Array:
 class Followers(eqx.Module):
     """Mutual best responses of the followers.
 
-    Each moves to its global best response in turn, until none moves.
+    Each moves to its global best response in turn, until no follower gains by a move, up to rounding.
 
-    A best response is the oracle `rivalry.oracles.best_response` where JAX can trace it. Otherwise it is
-    searched on a grid of ``points`` strategies, with climbs from the best of them; ties go to the first grid
-    point. In a box the result is polished by Newton's method, in the coordinates in which the box is
-    searched, except for a single follower with an exact oracle. If the responses do not converge in
-    ``rounds`` rounds, they are NaN.
+    A best response is the oracle `rivalry.oracles.best_response` where JAX can trace it; steps from it show
+    that no nearby strategy pays more. Otherwise it is searched on a grid of ``points`` strategies, with
+    climbs from the best of them; ties go to the first grid point. In a box Newton's method polishes every
+    round, in the coordinates in which the box is searched, and goes on where ``rounds`` rounds did not come
+    to rest. If followers still gain, the responses are NaN, and an error names the leaders' choices wherever
+    payoffs are computed at concrete ones.
 
     Examples
     --------
@@ -278,8 +313,8 @@ class Followers(eqx.Module):
 
     points: Annotated[int, Ge(2), "strategies on the search grid of every follower"] = static(default=65)
     rounds: Annotated[int, Ge(1), "rounds of responses"] = static(default=100)
-    tol: Annotated[float, "movement of a round, relative to the space, that counts as rest"] = static(
-        default=1e-9
+    tol: Annotated[float, "movement of a registered response, relative to the space, that counts as rest"] = (
+        static(default=1e-9)
     )
 
     def __call__(self, game: Game, x: Profile, followers: Players) -> Profile:
@@ -290,62 +325,102 @@ class Followers(eqx.Module):
             profile = flat.constrain(self(flat, flat.unconstrain(x), followers))
             return x.at[rows].set(game.space.project(profile)[rows])
         grids = _grids(game, followers, self.points)
-        wide = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))
-        threshold = self.tol * jnp.max(wide)
+        range_of = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))
+        registered = traceable_best_response(game, x, rows[0])
 
-        def replace_row(k: Array, x: Profile) -> Profile:
-            response = traceable_best_response(game, x, rows[k])
+        def replace_row(k: Array, x: Profile, first: Array) -> tuple[Profile, Array]:
+            """Move follower ``k`` where it gains, in the first round in any case; return whether it moved."""
+            present, response = x[rows[k]], traceable_best_response(game, x, rows[k])
             if response is not None:
-                return x.at[rows[k]].set(response[0])
-            strategies, payoffs = search(game, x, rows[k], grids[k])
-            index = jnp.argmax(payoffs)
-            return x.at[rows[k]].set(strategies[index])
+                strategy = response[0]
+                moves = ~(jnp.max(jnp.abs(strategy - present)) <= self.tol * jnp.max(range_of))
+            else:
+                strategy, gain, tolerance = _searched(game, x, rows[k], grids[k])
+                moves = first | ~(gain <= tolerance)
+            return x.at[rows[k]].set(jnp.where(moves, strategy, present)), moves
 
         def respond_in_turn(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
             x, _, count = carry
-            new = jax.lax.fori_loop(0, len(followers), replace_row, x)
-            return new, jnp.max(jnp.abs(new - x)), count + 1
+            if isinstance(game.space, Box):
+                # in one round more than there are, from where the rounds led, whatever the distance
+                near = jnp.where(count < EARLY, NEARER, 0.0)
+                near = jnp.where(count == self.rounds, jnp.inf, near)
+                steps = jnp.where(count == 0, 0, jnp.where(count == self.rounds, NEWTON, POLISH))
+                x = _newton(game, x, followers, near, steps)
 
-        def still_moving(carry: tuple[Profile, Array, Array]) -> Array:
-            _, movement, count = carry
-            return (movement > threshold) & (count < self.rounds)
+            def turn(k: Array, carry: tuple[Profile, Array]) -> tuple[Profile, Array]:
+                x, moved = replace_row(k, carry[0], count == 0)
+                return x, carry[1] | moved
 
-        begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
+            x, moved = jax.lax.fori_loop(0, len(followers), turn, (x, jnp.asarray(False)))
+            return x, moved, count + 1
+
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
-            response = traceable_best_response(game, x, rows[0])
-            if response is None:
-                x, _, _ = respond_in_turn(begin)
-            else:
-                x = x.at[rows[0]].set(response[0])
-                if response[2] == "exact":
-                    return x
+            x, _ = replace_row(jnp.asarray(0), x, jnp.asarray(True))
+            is_exact = registered is not None and registered[2] == "exact"
+            if isinstance(game.space, Box) and not is_exact:
+                x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
+            at_rest = jnp.asarray(True)
         else:
-            x, movement, _ = jax.lax.while_loop(still_moving, respond_in_turn, begin)
-            # a round that found an equally good strategy elsewhere on a plateau has converged as well
-            x = x.at[rows].set(jnp.where(movement <= threshold, x[rows], jnp.nan))
-        return _newton_polish(game, x, followers) if isinstance(game.space, Box) else x
+            begin = (x, jnp.asarray(True), jnp.asarray(0))
+            x, moved, _ = jax.lax.while_loop(
+                lambda carry: carry[1] & (carry[2] < self.rounds + LATER), respond_in_turn, begin
+            )
+            at_rest = ~moved
+        if registered is not None:
+            at_rest &= ~jnp.any(jax.vmap(lambda row: _gains_nearby(game, x, row))(rows))
+        return x.at[rows].set(jnp.where(at_rest, x[rows], jnp.nan))
+
+
+def _searched(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
+    """Return a follower's response by search, its gain, and the gain that counts as none.
+
+    Of strategies that pay equally it is the one nearest to an early grid point, however payoffs round.
+    """
+    strategies, payoffs, values = searching(game, x, player, grid)
+    best = jnp.max(payoffs)
+    stake = best - jnp.median(values)
+    stake = jnp.where(jnp.isfinite(stake), stake, 0.0)
+    ties = payoffs >= best - SEARCH_TIE * stake - ROUNDING * jnp.abs(best)
+    distance = jnp.sum(jnp.abs(strategies[:, None] - grid), axis=2)
+    place = jnp.where(ties, jnp.argmin(distance, axis=1), len(grid))
+    index = jnp.argmax(jnp.where(place == jnp.min(place), payoffs, -jnp.inf))
+    gain = best - payoff_against(game, x, player)(x[player])
+    return strategies[index], gain, TIE * stake + ROUNDING * jnp.abs(best)
+
+
+def _gains_nearby(game: Game, x: Profile, player: Array) -> Array:
+    """True if a follower gains by a step along one axis from what is registered as its best response."""
+    low, high = ends(game.space)
+    range_of = jnp.where(jnp.isfinite(high - low), high - low, 1.0)[player]
+    steps = jnp.concatenate([sign * size * jnp.diag(range_of) for size in STEPS for sign in (1, -1)])
+    points = jax.vmap(lambda step: game.space.project(x.at[player].add(step))[player])(steps)
+    payoff = payoff_against(game, x, player)
+    paid = jax.vmap(payoff)(jnp.concatenate([x[player][None], points]))
+    return jnp.max(paid) > paid[0] + SAME_NUMBER * jnp.max(jnp.abs(paid))
 
 
 def _grids(game: Game, followers: Players, points: int) -> Float[Array, "follower point axis"]:
     return stacked_grids([game.space.grid(player, points) for player in followers])
 
 
-def _newton_polish(game: Game, x: Profile, followers: Players) -> Profile:
-    """Return the followers' responses after Newton's method on their free coordinates.
+def _newton(game: Game, x: Profile, followers: Players, near: Array, steps: Array) -> Profile:
+    """Return the followers' responses after steps of Newton's method on their free coordinates.
 
-    Only a short step is taken: where payoffs have a kink, the best response is no zero of the slopes.
+    No step is longer than ``near``, in widths of the box: where payoffs have a kink, the best response is no
+    zero of the slopes.
     """
     rows, space = jnp.asarray(followers), game.space
-    free = inside(space, x)[rows]  # type: ignore[arg-type]
-    near = POLISHED_WITHIN * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
+    longest = near * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
 
-    def step(x: Profile, _: None) -> tuple[Profile, None]:
-        move = newton_step(game, x, followers, free)
-        return x.at[rows].add(jnp.where(jnp.max(jnp.abs(move)) <= near, move, 0.0)), None
+    def step(_: Array, x: Profile) -> Profile:
+        move = newton_step(game, x, followers, inside(space, x)[rows])  # type: ignore[arg-type]
+        moved = space.project(x.at[rows].add(jnp.where(jnp.max(jnp.abs(move)) <= longest, move, 0.0)))
+        return x.at[rows].set(moved[rows])
 
-    polished, _ = jax.lax.scan(step, x, length=POLISH)
-    return space.project(polished)
+    polished: Profile = jax.lax.fori_loop(0, steps, step, x)
+    return polished
 
 
 @check_keywords

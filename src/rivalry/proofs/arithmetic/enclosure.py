@@ -403,6 +403,8 @@ def _is_solved_by_factors(system: LinearSolve) -> bool:
         if len(places) < len(entries):
             expected = [(matrix @ numbers[..., None])[..., 0]]
         else:  # several right sides, as of an inverse: in columns or in rows
+            if places[-1] != places[-2]:
+                return False
             turned = np.swapaxes(numbers, -1, -2)
             expected = [matrix @ numbers, np.swapaxes(matrix @ turned, -1, -2)]
         return any(np.array_equal(products, part) for part in expected)
