@@ -159,3 +159,46 @@ def test_owners_who_cannot_be_are_refused(arguments: Any, message: str) -> None:
 def test_choices_are_one_per_product(slopes: Any) -> None:
     with pytest.raises(ValueError, match=r"choices: shape \(3,\) must be \(2,\), one per product"):
         slopes(rv.games.market(), [30.0, 30.0, 30.0])
+
+
+def unlike_taxes(retained: np.ndarray, quantity: float, owned: list[int]) -> np.ndarray:
+    """Return an owner's outputs beside rivals' ``quantity``: intercept 10, slopes 1 and .5, cost 1."""
+    parts = retained[owned]
+    slopes = 0.5 * (parts[:, None] + parts)
+    np.fill_diagonal(slopes, 2 * parts)
+    return np.linalg.solve(slopes, parts * (10 - 0.5 * quantity) - 1)
+
+
+@pytest.mark.parametrize("choice", ["quantity", "price"])
+def test_one_owner_of_unlike_taxes_makes_the_best_of_them(choice: str) -> None:
+    rates = [0.0, 0.3]
+    keys: dict[str, Any] = {"demand": "differentiated", "choice": choice, "owners": [[0, 1]]}
+    game = rv.games.market(tax={"ad_valorem": rates}, **keys)
+    outputs = unlike_taxes(1 - np.array(rates), 0.0, [0, 1])
+    prices = 10 - 0.5 * outputs - 0.5 * outputs.sum()
+    found = rv.solve(game, rv.methods.BestResponse())
+    expected = outputs if choice == "quantity" else prices
+    np.testing.assert_allclose(np.ravel(found.profile), expected, rtol=1e-6)
+
+
+def test_a_leader_expects_an_owner_of_unlike_taxes_to_answer_best() -> None:
+    """A search of the leader's profit on the solutions of the owner's two linear conditions."""
+    rates = np.array([0.0, 0.3, 0.1])
+    game = rv.games.market(
+        demand="differentiated",
+        choice="quantity",
+        owners=[[0], [1, 2]],
+        stages=[[0], [1]],
+        tax={"ad_valorem": rates.tolist()},
+    )
+    outputs = np.linspace(3.6, 3.7, 100_001)
+    slope, at_zero = (
+        np.subtract(*(unlike_taxes(1 - rates, at, [1, 2]) for at in (1.0, 0.0))),
+        unlike_taxes(1 - rates, 0.0, [1, 2]),
+    )
+    rivals = at_zero.sum() + slope.sum() * outputs
+    best = outputs[np.argmax((10 - outputs - 0.5 * rivals - 1) * outputs)]
+    found = rv.solve(game, rv.methods.BestResponse())
+    play = np.asarray(found.data.play)
+    np.testing.assert_allclose(play[0, 0], best, atol=2e-6)
+    np.testing.assert_allclose(play[1], unlike_taxes(1 - rates, play[0, 0], [1, 2]), rtol=1e-9)

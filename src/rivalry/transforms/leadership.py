@@ -349,11 +349,11 @@ class Followers(eqx.Module):
                 x = _newton(game, x, followers, near, steps)
 
             def turn(k: Array, carry: tuple[Profile, Array]) -> tuple[Profile, Array]:
-                x, moved = replace_row(k, carry[0], count == 0)
-                return x, carry[1] | moved
+                x, moves = replace_row(k, carry[0], count == 0)
+                return x, carry[1] | moves
 
-            x, moved = jax.lax.fori_loop(0, len(followers), turn, (x, jnp.asarray(False)))
-            return x, moved, count + 1
+            x, moves = jax.lax.fori_loop(0, len(followers), turn, (x, jnp.asarray(False)))
+            return x, moves, count + 1
 
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
@@ -364,10 +364,10 @@ class Followers(eqx.Module):
             at_rest = jnp.asarray(True)
         else:
             begin = (x, jnp.asarray(True), jnp.asarray(0))
-            x, moved, _ = jax.lax.while_loop(
+            x, moves, _ = jax.lax.while_loop(
                 lambda carry: carry[1] & (carry[2] < self.rounds + LATER), respond_in_turn, begin
             )
-            at_rest = ~moved
+            at_rest = ~moves
         if registered is not None:
             at_rest &= ~jnp.any(jax.vmap(lambda row: _gains_nearby(game, x, row))(rows))
         return x.at[rows].set(jnp.where(at_rest, x[rows], jnp.nan))
@@ -416,8 +416,8 @@ def _newton(game: Game, x: Profile, followers: Players, near: Array, steps: Arra
 
     def step(_: Array, x: Profile) -> Profile:
         move = newton_step(game, x, followers, inside(space, x)[rows])  # type: ignore[arg-type]
-        moved = space.project(x.at[rows].add(jnp.where(jnp.max(jnp.abs(move)) <= longest, move, 0.0)))
-        return x.at[rows].set(moved[rows])
+        candidate = space.project(x.at[rows].add(jnp.where(jnp.max(jnp.abs(move)) <= longest, move, 0.0)))
+        return x.at[rows].set(candidate[rows])
 
     polished: Profile = jax.lax.fori_loop(0, steps, step, x)
     return polished

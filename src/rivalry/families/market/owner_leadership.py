@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy import ndarray
 from rivalry.core.oracles import Response, deviation_payoff
 from rivalry.core.results import Coverage
 from rivalry.families.market.closed_forms import refuse
-from rivalry.families.market.owners import OwnedMarket, has_best_response
+from rivalry.families.market.owners import OwnedMarket, has_best_response, owned_market
 from rivalry.runtime.jax import compiled, jax, put
 from rivalry.transforms import Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
@@ -39,7 +40,7 @@ class OwnerLeadership(Leadership):
 
 def led_owners(game: OwnedMarket, stages: Sequence[Sequence[int]]) -> OwnerLeadership:
     """Return the game of the owners of the first stage. Raises `ValueError`."""
-    if not has_best_response(game):
+    if not has_best_response(game) and not _is_searched(game):
         raise refuse(
             "stages",
             "owners of substitutes with linear, differentiated or logit demand, without shocks, fixed costs, "
@@ -51,6 +52,14 @@ def led_owners(game: OwnedMarket, stages: Sequence[Sequence[int]]) -> OwnerLeade
         led = OwnerLeadership(base.game, base.base, base.players, base.respond)
     first_stage: OwnerLeadership = led
     return first_stage
+
+
+def _is_searched(game: OwnedMarket) -> bool:
+    """True where nothing but unlike taxes of an owner's products keeps best responses from being known."""
+    if not game.game.taxes_sales:
+        return False
+    numbers = game.game.numbers | {"ad_valorem": np.zeros(game.game.players)}
+    return has_best_response(owned_market(replace(game.game, numbers=numbers), game.owners, game.weights))
 
 
 @partial(compiled, effort=0)  # compiling takes most of the time

@@ -48,8 +48,8 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         bound and no owner had weights of rivals' profits.
     concave : bool
         True where demand is linear between exits and the profit of an owner of substitutes is concave in its
-        outputs, at every level of a shock: without capacities, fixed costs, bounds and weights of rivals'
-        profits.
+        outputs, at every level of a shock: without capacities, fixed costs, bounds, weights of rivals'
+        profits and taxes that take unlike parts of the revenue of its products.
     """
 
     game: Market
@@ -143,7 +143,14 @@ def owned_market(market: Market | OwnedMarket, owners: Any = None, weights: Any 
     if market.rule.nests:
         lowest = market.priced["unit_cost"] + (1 - market.numbers["nesting"]) * market.numbers["taste_spread"]
         constant_cost = constant_cost and bool(is_free and np.all(np.asarray(lowest) >= 0))
-    return OwnedMarket(market, put(matrix), products, constant_cost, bool(is_free) and _is_concave(market))
+    concave = bool(is_free) and _is_concave(market) and taxes_evenly(market, products)
+    return OwnedMarket(market, put(matrix), products, constant_cost, concave)
+
+
+def taxes_evenly(market: Market, owners: STAGES) -> bool:
+    """True if a tax on revenue takes the same part of every product of an owner."""
+    rates = np.asarray(market.numbers["ad_valorem"]) if market.taxes_sales else np.zeros(market.players)
+    return all(len(set(rates[list(row)].tolist())) == 1 for row in owners)
 
 
 def check_rows(key: str, rows: Any, products: int) -> None:
