@@ -9,6 +9,7 @@ import rivalry as rv
 from rivalry.core.needs import fits
 from rivalry.families.matrix import matrix
 from rivalry.methods import Directional
+from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.methods.q_learning.seating import discounts, seating
 from rivalry.transforms import Followers, hierarchy, stackelberg
 from tests.chunks import assert_same_in_chunks
@@ -188,6 +189,21 @@ def test_discount_factors_are_those_of_the_option_or_the_game() -> None:
     np.testing.assert_array_equal(discounts(game, 0.25), [0.25, 0.25])
     np.testing.assert_array_equal(discounts(cournot(2), None), [0.95, 0.95])
     np.testing.assert_allclose(discounts(rv.games.market(gamma=0.8, growth=0.1), None), 0.88)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gamma", [None, 0.5])
+def test_learners_on_tables_count_growth_wherever_gamma_is_stated(gamma: float | None) -> None:
+    """A payoff in every period of a market that grows is worth 1 / (1 - gamma (1 + growth)) of them."""
+    game = rv.games.market(gamma=gamma or 0.8, growth=0.1)
+    learner = RepeatedQLearning(sessions=2, gamma=gamma, memory=0, stopping={"max_periods": 10})
+    factor = 1.1 * (gamma or 0.8)
+    np.testing.assert_allclose(learner.discounts(learner.world(game)), factor)
+    solution = rv.solve(game, learner)
+    np.testing.assert_allclose(solution.data.discount, factor)
+    too_patient = RepeatedQLearning(sessions=2, gamma=0.95)
+    with pytest.raises(ValueError, match=r"gamma\[0\]: 0.95 diverges with growth 0.1"):
+        too_patient.discounts(too_patient.world(game))
 
 
 @pytest.mark.default

@@ -17,7 +17,7 @@ from numpy.random import SeedSequence
 
 from rivalry.core.exchanges import exchangeable_labels
 from rivalry.core.game import Playable, scale
-from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
+from rivalry.core.oracles import discount_factors, payoff_growth, to_finite, to_markov, to_stages
 from rivalry.core.results import Record, Variable, scalar
 from rivalry.core.space import Box, reach, width
 from rivalry.envs import parallel_env
@@ -64,7 +64,9 @@ class RoundsArena(Arena):
         board = discretise(base, learner.action_grid) if learner.moves == "levels" else base
         groups = policy_names(names, exchangeable_labels(board), learner.policies == "shared")
         # without observations no later period depends on a choice: discounting would only add noise
-        worth = 0.0 if observed == "none" and learner.gamma is None else discount(base, learner.gamma)
+        worth = 0.0
+        if observed != "none" or learner.gamma is not None:
+            worth = discount(base, learner.gamma) * (1 + float(payoff_growth(base)))
         return cls(game, names, groups, learner.periods, worth, order, board, observed)
 
     @property

@@ -20,7 +20,6 @@ from rivalry.methods.q_learning import sessions
 from rivalry.methods.q_learning.exploration import (
     Table,
     check_initial,
-    check_numbers,
     each_player,
     initial_tables,
 )
@@ -35,7 +34,7 @@ from rivalry.methods.q_learning.options import (
 )
 from rivalry.methods.q_learning.policies import nearest_grid_points
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
-from rivalry.methods.q_learning.seating import PeriodDiscounts
+from rivalry.methods.q_learning.seating import PeriodDiscounts, discounts
 from rivalry.methods.q_learning.session_metrics import (
     answering,
     channels,
@@ -55,7 +54,6 @@ from rivalry.tables.repeated import RepeatedWorld, followers, repeated_form
 
 Target = Literal["max", "on_policy", "expected"]
 
-USUAL_GAMMA = 0.95
 USUAL_STOPPING: Stopping = {"stable_periods": 100_000, "max_periods": 1_000_000_000}
 FADED = 10.0  # minus log exploration at which the last of a hundred sessions has mostly converged
 
@@ -370,14 +368,9 @@ class RepeatedQLearning(BaseLearner):
         return low, high
 
     def discounts(self, world: RepeatedWorld) -> ndarray:
-        """Return the players' discount factors: the method's, the game's own, or the usual one."""
-        players = len(world.tables.sizes)
-        if self.gamma is not None:
-            rates = each_player("gamma", self.gamma, players)
-        else:
-            rates = np.where(np.isfinite(world.gamma), world.gamma, USUAL_GAMMA)
-            check_numbers("gamma", rates.tolist(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        myopic = np.full(players, self.control == "gamma_zero")
+        """Return the discount factors, growth included; 0 for players that a control makes myopic."""
+        rates = discounts(world.game, self.gamma, len(world.tables.sizes))
+        myopic = np.full(len(rates), self.control == "gamma_zero")
         if self.control == "myopic_follower":
             myopic = followers(world.tables)
         return np.where(myopic, 0.0, rates)

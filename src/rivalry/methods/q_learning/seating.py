@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 Stages = tuple[tuple[int, ...], ...]
 
 PeriodDiscounts = Annotated[
-    float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
+    float | list[float] | None,
+    Ge(0),
+    Lt(1),
+    "discount factor per period, to which the growth of a market is added (default: the game's, or 0.95)",
 ]
 USUAL_GAMMA = 0.95  # for games without discount factors
 
@@ -65,11 +68,12 @@ def seating(game: Any) -> Seating:
     return Seating(base, stages, alternating, stages[0] if led else all_players, led, turns)
 
 
-def discounts(game: Playable, gamma: Any) -> np.ndarray:
+def discounts(game: Any, gamma: Any, players: int | None = None) -> np.ndarray:
     """Return the present value of a unit of market size in the next period, ``gamma_i (1 + g)``,
     ``[player]``.
 
-    ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
+    ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0. By
+    default there are as many ``players`` as in the game's space.
 
     Raises
     ------
@@ -78,10 +82,10 @@ def discounts(game: Playable, gamma: Any) -> np.ndarray:
     """
     usual = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
     rates = usual if gamma is None else gamma
-    factors = each_player("gamma", np.asarray(rates, float), game.space.shape[0])
+    factors = each_player("gamma", np.asarray(rates, float), players or game.space.shape[0])
     growth = float(oracles.payoff_growth(game))
     for player, factor in enumerate(factors):
         if not 0 <= factor * (1 + growth) < 1:
-            rule = "gamma (1 + growth) must be below 1"
-            raise ValueError(f"gamma[{player}]: {factor:g} diverges with growth {growth:g}; {rule}")
+            rule = f"diverges with growth {growth:g}; gamma (1 + growth) must be below 1"
+            raise ValueError(f"gamma[{player}]: {factor:g} {rule if growth else 'must be in [0, 1)'}")
     return factors * (1 + growth)
