@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Lt
@@ -10,9 +10,6 @@ from annotated_types import Ge, Lt
 from rivalry.core import oracles
 from rivalry.methods.q_learning.exploration import each_player
 from rivalry.transforms import Leadership
-
-if TYPE_CHECKING:
-    from rivalry.core.game import Playable
 
 Stages = tuple[tuple[int, ...], ...]
 
