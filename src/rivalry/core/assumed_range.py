@@ -25,6 +25,8 @@ from rivalry.runtime.jax import floats
 
 FACTORS = (2.0, 10.0, 100.0)  # times the range
 UNBOUNDED = "payoffs may be unbounded"
+NO_BEST_RESPONSE = "no best response exists"
+EARLIER = 1e-9  # of the range: payoffs rise from there to an end that they approach
 BECAUSE = ", since "  # before the cause
 AT_END = 1e-3  # of the range: a choice so near an end touches it
 AT_OPEN_END = "at an end of the range searched"
@@ -114,12 +116,40 @@ def with_rise(game: Game, x: ndarray, strategies: Iterable[ndarray], certificate
     rise = rise_beyond(game, x, strategies)
     words = "" if rise is None else rise.words(certificate.tolerance + certificate.regret)
     if rise is None or not words:
-        return certificate
+        return _unattained(game, x, certificate) if rise is not None and rise.cause else certificate
     method = f"{certificate.method}; {words}" if certificate.method else words
     unproved = np.full_like(certificate.bound, np.inf)
     coverage = certificate.coverage if certificate.coverage == "local" else "lower bound"
     regret = np.maximum(certificate.regret, rise.gains)
     return certificate._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
+
+
+def _unattained(game: Game, x: ndarray, certificate: Certificate) -> Certificate:
+    """Return a certificate that decides nothing where a payoff rises to the end of a range at no cost.
+
+    It approaches a supremum there, however large the range is.
+    """
+    space = game.space
+    if not isinstance(space, Box) or space.assumed is None:
+        return certificate
+    low, high = floats(space.low), floats(space.high)
+    ends = np.asarray(space.assumed) & space.choices & (x >= high - AT_END * (high - low))
+    now = payoffs(game, x)
+    for player, axis in np.argwhere(ends).tolist():
+        earlier = x.copy()
+        earlier[player, axis] = low[player, axis] + EARLIER * (high - low)[player, axis]
+        if now[player] - payoffs(game, earlier)[player] > ROUNDING * np.abs(now[player]):
+            reason = (
+                f"{NO_BEST_RESPONSE}: payoffs of player {player} approach {now[player]:.6g}, and no choice "
+                f"attains it{BECAUSE}{space.unbounded}"
+            )
+            undecided = np.full_like(certificate.bound, np.inf)
+            undecided_regret = np.where(np.arange(len(x)) == player, np.nan, certificate.regret)
+            method = f"{certificate.method}; {reason}" if certificate.method else reason
+            return certificate._replace(
+                regret=undecided_regret, bound=undecided, coverage="lower bound", method=method, rounding=""
+            )
+    return certificate
 
 
 def with_open_range(space: object, x: ndarray, certificate: Certificate) -> Certificate:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.certificates.certify import certificate, certificates
+from rivalry.core.assumed_range import NO_BEST_RESPONSE
 from rivalry.core.batched_games import Together
 from rivalry.core.exchanges import exchangeable_labels
 from rivalry.core.game import (
@@ -249,7 +250,9 @@ def certify(
         added, known_proof, _, in_full = at_profile
         record |= added
         if not np.isfinite(record["payoff"][1]).all():
-            record |= _without_payoff(record)
+            record |= _without_rest(record, NO_PAYOFF)
+        elif known_proof is not None and NO_BEST_RESPONSE in known_proof.method:
+            record |= _without_rest(record, NO_BEST_RESPONSE)
         if is_reparametrised(game):
             profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in profiles.items():
@@ -266,12 +269,12 @@ def certify(
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
 
 
-def _without_payoff(record: Record) -> Record:
-    """Status of a run that ended where a payoff is no finite number: no rest of it means anything."""
+def _without_rest(record: Record, remedy: str) -> Record:
+    """Status of a run that ended where a payoff is no finite number or is not attained: no rest counts."""
     record.pop("end_state", None)
     if str(record["status"][1]) != "converged":
         return {}
-    return {"status": scalar("not found"), "remedy": scalar(NO_PAYOFF)}
+    return {"status": scalar("not found"), "remedy": scalar(remedy)}
 
 
 def _refuse_missing_profile(record: Record) -> None:

@@ -26,7 +26,7 @@ from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
-from rivalry.families.race.schedule_response import inputs_only, resolution, response_with_limit
+from rivalry.families.race.schedule_response import coverage_of, inputs_only, resolution, response_with_limit
 from rivalry.families.race.static_response import (
     NUDGE,
     THRESHOLDS,
@@ -505,7 +505,7 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     method = resolution(race)
     bound = _stationary_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
     if not np.isfinite(bound):
-        return Response(strategy, payoff, np.inf, "lower bound", method, supremum=limit)
+        return Response(strategy, payoff, np.inf, coverage_of(race), method, supremum=limit)
     return Response(strategy, payoff, bound, "bounded", f"{method}; {METHOD}", supremum=limit)
 
 

@@ -260,6 +260,7 @@ STATIONARY = 12  # rounds of Dinkelbach's method, which double the digits
 RANDOM = 24  # schedules from which races with custom parts are searched
 TURNS = 2  # scans of efforts and Newton's steps, one after the other
 SEARCH = "plan of investments on a lattice of stocks, scans of efforts, Newton's steps"
+NO_GIFTS = "investments made for a later gift were not searched"
 STARTS = f"{RANDOM} schedules and Newton's steps"
 STEPS, FIRST, LONGEST = 30, 1.0, 3.0
 SHORT = 1e-11
@@ -270,7 +271,7 @@ NOISE = 4e-16  # of the scale: payoffs that differ by less are equal
 def best_response(race: Race, x: Profile, player: Player) -> tuple[Strategy, Array, Coverage]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
     strategy, payoff, _ = _response(race, x, player)
-    return strategy, payoff, "lower bound"
+    return strategy, payoff, coverage_of(race)
 
 
 def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
@@ -302,6 +303,16 @@ _quick_response = compiled(_response, effort=0)
 _long_response = compiled(_response, effort=1)
 
 
+def shares_later(race: Race) -> bool:
+    """True where what is invested in one period may be given away in a later one."""
+    return race.periods > 1 and any(column.endswith("sharing") for column in race.columns)
+
+
+def coverage_of(race: Race) -> Coverage:
+    """Return the coverage of the search: investments that pay by a later gift alone are not searched."""
+    return "local" if shares_later(race) else "lower bound"
+
+
 def inputs_only(race: Race) -> bool:
     """True if inputs are all there is to choose, and change no later period."""
     return len(race.columns) == 2 and (race.transition is None or race.periods == 1)
@@ -311,7 +322,8 @@ def resolution(race: Race) -> str:
     """Words on the search for best responses."""
     if inputs_only(race):
         return SCAN if has_built_in_parts(race) else GRID
-    return SEARCH if has_built_in_parts(race) and race.transition is None else STARTS
+    words = SEARCH if has_built_in_parts(race) and race.transition is None else STARTS
+    return f"{words}; {NO_GIFTS}" if shares_later(race) else words
 
 
 def _by_period(race: Race, x: Profile, player: Player) -> tuple[Array, Float[Array, "period 2"]]:
