@@ -200,3 +200,11 @@ def test_damped_rounds_of_registered_responses() -> None:
         seen[player] += 0.5 * (np.asarray(strategy) - seen[player])
     assert not np.allclose(seen, x)
     np.testing.assert_allclose(moved.profile, seen, rtol=1e-6)
+
+
+def test_prices_that_can_always_be_undercut_are_refused_before_the_first_round() -> None:
+    """Above cost the supremum of undercutting is not attained; at cost nobody earns."""
+    market = rv.games.market(choice="price")
+    with pytest.raises(ValueError, match=r"takes all: there is no best response .* use closed_form"):
+        BestResponse().check_game(market)
+    BestResponse().check_game(rv.games.market())

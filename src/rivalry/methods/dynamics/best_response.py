@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rivalry.certificates.deviations import compiled_search, search, search_grid, traceable_best_response
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together
-from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scales, scales_of
+from rivalry.core.game import Game, Record, has_closed_form, kernel_conversion, own_payoff, scales, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
@@ -80,6 +80,13 @@ class BestResponse(BaseMethod):
     polish: Annotated[
         bool, "finish with Newton steps on the first-order conditions; needs a box and differentiable payoffs"
     ] = static(default=True)
+
+    def check_game(self, game: Any) -> None:
+        """Raise `ValueError` for payoffs that jump where no best response exists, with a closed form."""
+        reason = oracles.discontinuity(game)
+        answers = oracles.best_response.knows(game) or oracles.mixed_best_response.knows(game)
+        if reason and not answers and has_closed_form(game):
+            raise ValueError(f"{reason}: there is no best response to undercut by; use closed_form")
 
     def compares_payoffs(self) -> bool:
         return True
