@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -29,7 +28,7 @@ def exchangeable_labels(game: object) -> ndarray:
     return confirmed_exchanges([game], proposed) if isinstance(game, Game) else np.arange(len(proposed))
 
 
-def confirmed_exchanges(games: Sequence[Any], proposed: ndarray, *, constants: bool = False) -> ndarray:
+def confirmed_exchanges(games: Sequence[Game], proposed: ndarray, *, constants: bool = False) -> ndarray:
     """Return labels ``[player]`` that divide ``proposed`` ones where an exchange of two players changes more.
 
     In every game the exchanged players have the same strategies, and at profiles between and at the ends of
@@ -67,7 +66,7 @@ def agree(values: ndarray, exchanged: ndarray) -> bool:
 class _Draws:
     """Profiles of a game, with payoffs and shared constraints at them."""
 
-    def __init__(self, game: Any, constants: bool) -> None:
+    def __init__(self, game: Game, constants: bool) -> None:
         self.game, self.constants, self.shared = game, constants, shared_constraints.knows(game)
         self.grids = [np.asarray(game.space.grid(player, POINTS)) for player in range(game.space.shape[0])]
         self.profiles = _profiles(game.space, self.grids)

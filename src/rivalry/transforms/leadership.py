@@ -200,7 +200,7 @@ def _answer(lead: Leadership, x: Profile) -> Profile:
 
     # of many profiles one after the other: side by side, all would take the rounds of the slowest
     @jax.custom_batching.sequential_vmap  # type: ignore[untyped-decorator]
-    def respond(numbers: Any, x: Profile) -> Profile:
+    def respond(numbers: Leadership, x: Profile) -> Profile:
         game = eqx.combine(numbers, form)
         answer: Profile = game.respond(game.game, x, game.followers)
         return answer

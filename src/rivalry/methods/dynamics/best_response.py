@@ -81,7 +81,7 @@ class BestResponse(BaseMethod):
         bool, "finish with Newton steps on the first-order conditions; needs a box and differentiable payoffs"
     ] = static(default=True)
 
-    def check_game(self, game: Any) -> None:
+    def check_game(self, game: Game) -> None:
         """Raise `ValueError` for payoffs that jump where no best response exists, with a closed form."""
         reason = oracles.discontinuity(game)
         answers = oracles.best_response.knows(game) or oracles.mixed_best_response.knows(game)

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Lt
 
 from rivalry.core import oracles
+from rivalry.core.game import Playable
 from rivalry.methods.q_learning.exploration import each_player
 from rivalry.transforms import Leadership
 
@@ -65,7 +66,7 @@ def seating(game: Any) -> Seating:
     return Seating(base, stages, alternating, stages[0] if led else all_players, led, turns)
 
 
-def discounts(game: Any, gamma: Any, players: int | None = None) -> np.ndarray:
+def discounts(game: Playable, gamma: Any, players: int | None = None) -> np.ndarray:
     """Return the present value of a unit of market size in the next period, ``gamma_i (1 + g)``,
     ``[player]``.
 
