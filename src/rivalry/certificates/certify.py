@@ -248,15 +248,15 @@ def _rounding_of_choices(
     """
     low, high = np.asarray(space.low), np.asarray(space.high)
     shift = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
-    moved = np.stack([np.clip(x + step * shift, low, high) for step in range(3)])
-    here, best = np.empty((2, 3, len(x)))
+    profiles = np.stack([np.clip(x + step * shift, low, high) for step in range(3)])
+    current, best = np.empty((2, 3, len(x)))
     for player in range(len(x)):
-        deviations = moved.copy()
+        deviations = profiles.copy()
         deviations[:, player] = best_responses[player]
-        rows = np.concatenate([moved, deviations])
-        here[:, player], best[:, player] = payoffs_of(Together([game]), rows[None], player).reshape(2, 3)
+        rows = np.concatenate([profiles, deviations])
+        current[:, player], best[:, player] = payoffs_of(Together([game]), rows[None], player).reshape(2, 3)
     with np.errstate(invalid="ignore"):  # of infinite payoffs
-        return _change_by_rounding(best - here), _change_by_rounding(here)
+        return _change_by_rounding(best - current), _change_by_rounding(current)
 
 
 def _change_by_rounding(values: np.ndarray) -> np.ndarray:

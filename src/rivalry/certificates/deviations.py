@@ -421,9 +421,9 @@ def nearest_response(
     start, end = (put(unconstrain(game, put(y))) for y in (x, deviation))
     flat = unconstrained_game(game)
     strategy, payoff = _climb_from(flat, start, put(player), put(SHORT_STEP * np.max(np.abs(end - start))))
-    moved = np.array(start)  # by NumPy: a single operation of JAX takes as long as all of the climb
-    moved[player] = strategy
-    climbed = np.asarray(constrain(game, put(moved)))
+    profile = np.array(start)  # by NumPy: a single operation of JAX takes as long as all of the climb
+    profile[player] = strategy
+    climbed = np.asarray(constrain(game, put(profile)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
     if not lost <= SEARCH_TIE * unit or not np.any(visibly_apart(game.space, climbed, deviation)):
         return response

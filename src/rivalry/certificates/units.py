@@ -140,8 +140,8 @@ def _unit_of_actions(game: Any, x: ndarray, player: int) -> float:
     """Return the unit of a player of a finite game at mixed strategies ``x [player action]``."""
     sizes = tuple(game.space.sizes)
     if np.prod(sizes, dtype=float) <= FEW_CELLS:
-        everything = np.indices(sizes).reshape(len(sizes), -1).T
-        return _unit_of_table(pure_payoffs(game, everything)[:, player].reshape(sizes), x, player, sizes)
+        actions = np.indices(sizes).reshape(len(sizes), -1).T
+        return _unit_of_table(pure_payoffs(game, actions)[:, player].reshape(sizes), x, player, sizes)
     rivals, weights = _rivals_actions(x, player, sizes)
     actions = np.repeat(rivals, sizes[player], axis=0)
     actions[:, player] = np.tile(np.arange(sizes[player]), len(rivals))
@@ -200,9 +200,9 @@ def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, pl
         rivals = profile[None]
         if isinstance(game.space, Mixtures):
             rivals = np.concatenate([rivals, game.space.pure_strategies(profile, STRATEGIES)])
-        own = np.concatenate([best[player][None], np.asarray(game.space.grid(player, STRATEGIES))])
-        rows = np.repeat(rivals[:, None], len(own), axis=1)
-        rows[:, :, player] = own
+        strategies = np.concatenate([best[player][None], np.asarray(game.space.grid(player, STRATEGIES))])
+        rows = np.repeat(rivals[:, None], len(strategies), axis=1)
+        rows[:, :, player] = strategies
         profiles.append(rows)
     array = np.stack(profiles)  # [game draw strategy player axis], the first draw as at the profile
     pays = payoffs_of(games, array.reshape(len(array), -1, *array.shape[3:]), player)
@@ -327,8 +327,8 @@ def _choice_ranges(games: Together, x: ndarray) -> ndarray:
             sizes = _above_noise(np.abs(changes), pays[:, 0], np.zeros(len(x)))
             ranges[:, player] = [_ordinary(_last(rows).max(axis=1, initial=0.0)) for rows in sizes]
         else:
-            here = [Response(profile[player], -np.inf, np.inf, "lower bound", "") for profile in x]
-            ranges[:, player] = [unit.size for unit in units_at(games, x, player, here)]
+            responses = [Response(profile[player], -np.inf, np.inf, "lower bound", "") for profile in x]
+            ranges[:, player] = [unit.size for unit in units_at(games, x, player, responses)]
     return ranges
 
 
@@ -376,8 +376,8 @@ def _changes_along_axes(games: Together, x: ndarray, player: int) -> tuple[ndarr
     grids = [np.asarray(space.grid(player, FAR)) for space in spaces]
     far = [grid[:: -(-len(grid) // FAR)] for grid in grids]
     strategies = np.repeat(x[:, None, player], count + max(map(len, far)), axis=1)
-    for rows, moved, distant in zip(strategies, moves, far, strict=True):
-        rows[: moved[..., 0].size] = moved.reshape(-1, x.shape[2])
+    for rows, nearby, distant in zip(strategies, moves, far, strict=True):
+        rows[: nearby[..., 0].size] = nearby.reshape(-1, x.shape[2])
         rows[count : count + len(distant)] = distant
     profiles = np.repeat(x[:, None], 1 + strategies.shape[1], axis=1)
     profiles[:, 1:, player] = strategies
@@ -408,8 +408,8 @@ def _steady(losses: ndarray) -> ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = np.where(before > 0, largest / before, np.inf)
     allowed = np.full(losses.shape, np.inf)
-    known = np.isfinite(growth[..., :-1])
-    allowed[..., 1:] = np.where(known, STEEPER * np.clip(growth[..., :-1], *USUAL_GROWTH), np.inf)
+    grew = np.isfinite(growth[..., :-1])
+    allowed[..., 1:] = np.where(grew, STEEPER * np.clip(growth[..., :-1], *USUAL_GROWTH), np.inf)
     ruinous = np.isinf(largest) | ((before > 0) & (growth > allowed))
     is_beyond = np.isnan(losses) | np.logical_or.accumulate(ruinous, axis=-1)
     return np.where(is_beyond, np.nan, largest)

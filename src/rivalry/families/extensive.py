@@ -124,14 +124,14 @@ class BehaviourSpace(Tree):
 
     def pure_strategies(self, x: ndarray, count: int) -> Float[ndarray, "draw player axis"]:
         """Return profiles of pure strategies, drawn by the probabilities of behaviour strategies ``x``."""
-        uniform, drawn = np.random.default_rng(1).random, np.zeros((count, *self.shape))
+        uniform, profiles = np.random.default_rng(1).random, np.zeros((count, *self.shape))
         for player, sizes_of_player in enumerate(self.sizes):
             ends = np.cumsum(sizes_of_player)
             for start, end in zip(ends - sizes_of_player, ends, strict=True):
                 limits = np.cumsum(x[player, start:end])
                 moves = np.searchsorted(limits, uniform(count) * limits[-1], side="right")
-                drawn[np.arange(count), player, start + moves] = 1.0
-        return drawn
+                profiles[np.arange(count), player, start + moves] = 1.0
+        return profiles
 
     def uniform(self) -> Profile:
         """Return the profile in which every player mixes evenly at every information set."""
