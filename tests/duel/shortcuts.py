@@ -17,7 +17,8 @@ from rivalry.certificates.deviations import rounding_error
 from rivalry.core import oracles, payoffs
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.dispatch import Oracle
-from rivalry.core.game import exchangeable_labels, own_payoff
+from rivalry.core.exchanges import exchangeable_labels
+from rivalry.core.game import own_payoff
 from rivalry.core.space import Box, Simplex
 from rivalry.families.extensive import Chance, Decision, Extensive
 from rivalry.families.precipice import Precipice
@@ -336,7 +337,12 @@ ROWS: dict[Oracle[..., Any], Row] = {
             *(oracles.move_order, oracles.alternating, oracles.turns, oracles.base_game),
             *(oracles.games_of_nature, oracles.cycle_value, oracles.discounting_channels),
             *(oracles.active_players, oracles.present_players, oracles.legal_actions),
-            *(oracles.normalized_observation, oracles.observation_bounds, oracles.own_units),
+            *(
+                oracles.normalized_observation,
+                oracles.observation_bounds,
+                oracles.own_units,
+                oracles.one_quadrature,
+            ),
             payoffs.without_constants,
             *(oracle for oracle in vars(populations).values() if isinstance(oracle, Oracle)),
         ),

@@ -15,11 +15,12 @@ from numpy.polynomial import Polynomial
 
 from rivalry.certificates import deviations
 from rivalry.certificates.certify import certificate
+from rivalry.core.batched_games import Together
 from rivalry.core.game import own_gradients
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
-from rivalry.core.payoffs import payoffs
+from rivalry.core.payoffs import payoffs, payoffs_of
 from rivalry.core.results import Certificate, Record
-from rivalry.core.tolerances import TINY, TOLERANCE
+from rivalry.core.tolerances import ROUNDING, TINY, TOLERANCE
 from rivalry.families.market import closed_forms
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
@@ -212,13 +213,17 @@ def _nash(market: Market) -> Choice:
 
 
 def _cartel(market: Market) -> Choice:
+    begins = ascent_starts(market, _guess(market))
     try:
-        return closed_forms.joint(market), False
+        choice = closed_forms.joint(market)
     except ValueError:
         unbounded = market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
         if market.rule.undercuts or unbounded:
             raise
-    begins = ascent_starts(market, _guess(market))
+    else:
+        if market.rule.undercuts or not _can_be_raised(market, choice):
+            return choice, False
+        begins = np.concatenate([choice[None], begins])
     # profit jumps where a plant closes, but is smooth for every set of closed plants
     if not discontinuity(market):
         choice = maximize_joint(market, begins)
@@ -228,6 +233,21 @@ def _cartel(market: Market) -> Choice:
     closures = closure_sets(np.flatnonzero(saves), market.players)
     choices = [maximize_joint(market, begins, closed) for closed in closures]
     return max(choices, key=lambda x: float(np.sum(payoffs(market, put(x[:, None]))))), True
+
+
+def _can_be_raised(market: Market, choice: ndarray) -> bool:
+    """True if random choices near a closed form of the joint maximum pay the firms more together.
+
+    A formula may hold for fewer keys than a market has, such as one rate of tax for all firms.
+    """
+    low, high = choice_bounds(market)
+    steps = np.random.default_rng(0).standard_normal((NEAR_CHOICES, len(choice))) * NEAR_STEP
+    near = np.clip(choice + steps * np.maximum(np.abs(choice), NEAR_STEP * (high - low)), low, high)
+    profiles = np.concatenate([choice[None], near])[None, :, :, None]
+    totals = np.sum(
+        [payoffs_of(Together([market]), profiles, firm)[0] for firm in range(len(choice))], axis=0
+    )
+    return bool(np.nanmax(totals[1:]) > totals[0] + ROUNDING * abs(totals[0]))
 
 
 def _competitive(market: Market) -> Choice:
@@ -327,6 +347,7 @@ def _mean(results: list[Benchmark], probabilities: ndarray) -> Benchmark:
 ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
 POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
 SMOOTH = 2  # refinement whose grid a curve is fitted to
+NEAR_CHOICES, NEAR_STEP = 64, 0.01  # random choices around a closed form, and how far they are
 FLAT = 1e-14  # relative difference of payoffs that rounding does not tell apart
 JOINT_STARTS = 8
 NEWTON_STEPS, STEP_HALVINGS = 20, 12
