@@ -131,7 +131,13 @@ def games(draw: Any, names: st.SearchStrategy[str]) -> Matrix:
 def test_a_game_that_is_written_reads_back_equal(tmp_path_factory: Any, game: Matrix) -> None:
     path = tmp_path_factory.getbasetemp() / "game.nfg"
     write_nfg(game, path, title='a "title"', comment="why")
-    assert read_nfg(path) == game
+    read = read_nfg(path)
+    # whole numbers from 2**50 on are kept as such beside the doubles
+    assert (read.table.tolist(), read.actions, read.players) == (
+        game.table.tolist(),
+        game.actions,
+        game.players,
+    )
 
 
 def test_players_without_names_are_numbered(tmp_path: Path) -> None:

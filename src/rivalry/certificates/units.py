@@ -155,7 +155,7 @@ def _unit_of_table(table: ndarray, x: ndarray, player: int, sizes: tuple[int, ..
     Dominated actions do not raise it, unless there are no others.
     """
     rivals, weights = _rivals_actions(x, player, sizes)
-    pays = np.moveaxis(table, player, -1)[tuple(np.delete(rivals, player, axis=1).T)]
+    pays = np.atleast_2d(np.moveaxis(table, player, -1)[tuple(np.delete(rivals, player, axis=1).T)])
     unit = _typical(_ordinary_losses(pays), weights)
     undominated = _typical(_ordinary_losses(pays[:, _undominated(table, player)]), weights)
     return min(unit, undominated) if undominated > 0 else unit
@@ -435,7 +435,7 @@ def _moves_in_box(space: Box, x: ndarray, player: int) -> ndarray:
     for number, axis in enumerate(axes):
         amount, (low, start, stop, high) = x[player, axis], ends[:, axis]
         if space.kinds[axis] == "log":
-            beside = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]), low == 0)
+            beside = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]), bool(low == 0))
         else:
             beside = _places_beside(amount, low, high, stop - start)
         strategies[number, :, :, axis] = beside

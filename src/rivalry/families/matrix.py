@@ -75,7 +75,7 @@ class Matrix(Tree):
         Payoffs as exact methods read them, where doubles are others.
     """
 
-    table: Float[Array | ndarray, "player ..."]
+    table: Shaped[Array | ndarray, "player ..."]
     actions: tuple[tuple[str, ...], ...] = static()
     players: tuple[str, ...] = static(default=())
     exact: ExactPayoffs | None = static(default=None)

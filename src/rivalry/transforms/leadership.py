@@ -368,6 +368,8 @@ class Followers(eqx.Module):
                 lambda carry: carry[1] & (carry[2] < self.rounds + LATER), respond_in_turn, begin
             )
             at_rest = ~moves
+            if isinstance(game.space, Box):  # gains that count as none still leave half of the digits open
+                x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
         if registered is not None:
             at_rest &= ~jnp.any(jax.vmap(lambda row: _gains_nearby(game, x, row))(rows))
         return x.at[rows].set(jnp.where(at_rest, x[rows], jnp.nan))

@@ -84,8 +84,8 @@ class Branches(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=2, reach=0.2, resource="bimodal", third_party="1")
-    >>> solution = rv.solve(game, Branches(parameter="reach", low=0.1, high=0.3, certify="none"))
-    >>> solution.status
+    >>> branches = Branches(parameter="reach", low=0.1, high=0.3, switch=2, certify="none")
+    >>> rv.solve(game, branches).status
     'converged'
 
     References
