@@ -27,7 +27,7 @@ from rivalry.schema.validate import checked, format_value, limit
 from rivalry.text.display import Description, count_text
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, Shaped
 
     from rivalry.core.space import Profile
 
