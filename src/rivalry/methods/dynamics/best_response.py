@@ -85,7 +85,8 @@ class BestResponse(BaseMethod):
         """Raise `ValueError` for payoffs that jump where no best response exists, with a closed form."""
         reason = oracles.discontinuity(game)
         answers = oracles.best_response.knows(game) or oracles.mixed_best_response.knows(game)
-        if reason and not answers and has_closed_form(game):
+        has_rivals = game.space.shape[0] > 1  # whoever is alone undercuts nobody
+        if reason and has_rivals and not answers and has_closed_form(game):
             raise ValueError(f"{reason}: there is no best response to undercut by; use closed_form")
 
     def compares_payoffs(self) -> bool:
