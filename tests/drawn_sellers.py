@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rivalry.audit.bots import AgentBot, Bot, HistoryBot, Period
-from rivalry.audit.demand import LogitDemand
-from rivalry.audit.market import PriceMarket
+from rivalry.audit.market import LogitDemand, PriceMarket
 from rivalry.audit.measures import Maker
 from rivalry.audit.panel import Makers, lowest, scale_of
 from rivalry.audit.play import RandomPrices
@@ -24,11 +23,11 @@ def responder(*, cost: float = 1.0, taste: float = 1.0, weight: float = 1.0) -> 
         if not isinstance(true, LogitDemand):
             raise ValueError("responder: needs a logit market with constant unit costs")
         demand = LogitDemand(true.quality / taste, true.slope / taste)
-        unit_cost, nash = cost * np.asarray(market.game.unit_cost)[:1], scale_of(market).nash
+        unit_cost, nash = cost * float(market.game.unit_cost[0]), scale_of(market).nash
 
         def rule(history: list[Period]) -> float:
             price, rivals = history[-1] if history else (nash, (nash,) * (market.players - 1))
-            best = demand.best_response(np.array([[price, *rivals]]), 0, unit_cost, np.zeros(1, dtype=int))
+            best = demand.best_response(np.array([[price, *rivals]]), 0, unit_cost)
             return (1 - weight) * price + weight * float(best[0])
 
         return lambda: HistoryBot(rule)

@@ -26,10 +26,9 @@ from rivalry.audit.measures import (
 )
 from rivalry.audit.panel import PANEL
 from rivalry.audit.play import BestResponder, RandomPrices, Session, constant
-from rivalry.audit.report import page, text
+from rivalry.audit.report import audit_apart, page, plain, text
 from rivalry.audit.tables import PriceTableBot, price_table
 from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, audit_bot
-from rivalry.audit.worker import audit_apart, plain
 from rivalry.cli import main
 from rivalry.families.market.factory import market as market_game
 from tests.drawn_sellers import drawn_bot, drawn_responder, responder

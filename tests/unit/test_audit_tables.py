@@ -140,6 +140,12 @@ def test_wrong_descriptions_are_refused_in_one_line(tmp_path: Path, text: str, m
         read_price_table(str(tmp_path / "q.npy"))
 
 
+def test_a_log_of_prices_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("time,firm,price\n1,A,1.9\n1,B,1.9\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"log\.toml: no such file .*; logs of prices are not judged$"):
+        read_price_table(str(tmp_path / "log.csv"))
+
+
 def best_values(
     rule: Callable[[list[Period]], float], market: PriceMarket, grid: np.ndarray, memory: int, gamma: float
 ) -> tuple[float, float]:

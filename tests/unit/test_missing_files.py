@@ -3,9 +3,8 @@
 import pytest
 
 import rivalry as rv
-from rivalry.audit.logs import read_log
 from rivalry.audit.tables import read_price_table
-from rivalry.core.foreign_tables import read_columns, read_table
+from rivalry.core.foreign_tables import read_table
 from rivalry.interop import read_efg, read_extensive, read_nfg
 
 READERS = {
@@ -13,8 +12,7 @@ READERS = {
     "absent.efg": read_efg,
     "tree.efg": read_extensive,
     "absent.npy": read_table,
-    "absent.csv": read_columns,
-    "log.csv": read_log,
+    "absent.csv": read_table,
     "table.npy": read_price_table,
     "links.csv": lambda name: rv.games.routes(links=name, demand={"a>b": 1}),
     "network.json": lambda name: rv.games.city(network={"kind": "file", "path": name}),

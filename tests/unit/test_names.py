@@ -15,7 +15,6 @@ import pytest
 import xarray as xr
 
 import rivalry as rv
-from rivalry.audit.logs import read_log
 from rivalry.cli import main
 from rivalry.core.foreign_tables import read_named_table, table_of_rows
 from rivalry.core.naming import GameNames, in_order, named_profile, names_of
@@ -247,17 +246,6 @@ def test_columns_of_unknown_names_are_refused_where_none_are_known(tmp_path: Pat
         read_named_table(str(path))
     path.write_text("action\n1\n0\n")
     assert read_named_table(str(path))[0].tolist() == [1, 0]
-
-
-def test_two_columns_that_may_be_one_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text("time,firm,price_eur,price_usd\n1,A,2,3\n1,B,2,3\n")
-    with pytest.raises(ValueError, match=r"price_eur, price_usd may all be price; .* --column price=NAME"):
-        read_log(str(path))
-    assert read_log(str(path), {"price": "price_usd"}).price.tolist() == [[3.0, 3.0]]
-    path.write_text("time,firm,Price,price\n1,A,2,3\n1,B,2,3\n")
-    with pytest.raises(ValueError, match="Price, price may all be price"):
-        read_log(str(path))
 
 
 def test_unknown_doubled_and_missing_names() -> None:

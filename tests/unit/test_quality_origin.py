@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.audit.demand import LogitDemand, Observed, benchmarks, logit_demand
 from rivalry.families.market.benchmarks import benchmark
 from rivalry.methods import BestResponse, ClosedForm
 
@@ -59,21 +58,3 @@ def test_goods_worse_than_nothing_have_prices_above_cost_by_the_inverse_of_the_r
     share = weight / (1 + weight.sum())
     np.testing.assert_allclose(price, 0.1 + 0.2 / (1 - share), rtol=1e-9)
     assert np.all(np.asarray(game.space.high)[:, 0] > price)
-
-
-def test_demands_take_lists_and_arrays_alike() -> None:
-    by_list, by_array = LogitDemand([8.0, 7.0], 4.0), LogitDemand(np.array([8.0, 7.0]), 4.0)
-    for price in ([1.5, 1.6], np.array([1.5, 1.6])):
-        np.testing.assert_array_equal(by_list(price), by_array(price))
-    one, other = benchmarks(by_list, [1.0, 1.0]), benchmarks(by_array, np.ones(2))
-    np.testing.assert_array_equal(one.nash_price, other.nash_price)
-    prices = np.array([[1.5, 1.6], [1.4, 1.7]])
-    for observed in (Observed(prices, prices), Observed(prices.tolist(), prices.tolist())):
-        demand = LogitDemand([8.0, 7.0], 4.0, covariance=np.eye(3).tolist(), observed=observed, clusters=4)
-        assert demand.in_periods(prices, np.arange(2)).shape == (2, 2)
-        assert demand.best_response(prices, 0, 1.0, np.arange(2)).shape == (2,)
-        assert demand.errors().shape == (3,)
-        assert demand.draws(2, 0)
-    price = 1.5 + 0.1 * np.random.default_rng(1).normal(size=(400, 2))
-    estimate = logit_demand(price.tolist(), by_list(price).tolist())
-    np.testing.assert_allclose(estimate.quality, [8.0, 7.0], rtol=1e-6)

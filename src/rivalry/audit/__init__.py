@@ -1,4 +1,1 @@
-"""Audits of pricing algorithms: what a bot charges, and how it answers a rival that cuts its price.
-
-Also of logs of prices.
-"""
+"""Audits of pricing algorithms: what a bot charges, and how it answers a rival that cuts its price."""

@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
-from rivalry.audit.demand import LogitDemand
 from rivalry.families.market.benchmarks import benchmark, search_response
 from rivalry.families.market.contingent import MarketGame
+from rivalry.families.market.equilibria import logit_shares
 from rivalry.families.market.model import Market, relative_quality, whole_market
 from rivalry.runtime.jax import floats, jax, jnp
 
 Prices = ndarray
 RANGE = 2.0  # the largest price of an audit, in cartel prices
+
+
+@dataclass(frozen=True, eq=False)
+class LogitDemand:
+    """Logit demand, ``q_i = size s_i`` with ``ln s_i - ln s_0 = quality_i - slope p_i``.
+
+    Parameters
+    ----------
+    quality : ndarray
+        Mean utility at a price of 0, over that of buying nothing, ``[firm]``.
+    slope : float
+        Loss of utility per unit of price; the scale of tastes is its reciprocal.
+    size : float
+        Number of buyers.
+
+    Examples
+    --------
+    >>> demand = LogitDemand(np.array([8.0, 8.0]), 4.0)  # the market of Calvano et al. 2020
+    >>> demand([1.5, 1.5]).round(4).tolist()
+    [0.4683, 0.4683]
+    """
+
+    quality: ndarray
+    slope: float
+    size: float = 1.0
+
+    def __call__(self, price: Prices) -> Prices:
+        """Return quantities ``[... firm]`` at prices ``[... firm]``."""
+        return self.size * logit_shares(self.quality - self.slope * floats(price), 0.0, 1.0, 0.0)
+
+    def best_response(self, price: Prices, firm: int, cost: float) -> ndarray:
+        """Return a firm's price of largest profit in every period, ``[period]``, at prices ``[period firm]``.
+
+        The margin times the slope is ``1 + W(exp(x))`` with Lambert's function, where ``x`` is the utility at
+        cost, less 1, relative to all other choices.
+        """
+        from scipy.special import wrightomega  # takes 0.1 s to import
+
+        utility = self.quality - self.slope * price
+        utility[:, firm] = 0.0  # of buying nothing
+        relative = self.quality[firm] - self.slope * cost - 1 - np.logaddexp.reduce(utility, axis=1)
+        return np.asarray(cost + (1 + wrightomega(relative)) / self.slope)
 
 
 class PriceMarket(NamedTuple):
@@ -81,7 +124,7 @@ class PriceMarket(NamedTuple):
 
 
 def price_market(
-    game: Any = None, *, low: float = 0.0, high: float | None = None, size: float = 1.0
+    game: object = None, *, low: float = 0.0, high: float | None = None, size: float = 1.0
 ) -> PriceMarket:
     """Return the market of an audit; by default the logit duopoly of Calvano et al. (2020).
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.audit.bots import AgentBot, Bot, BotFault, MessageBot
-from rivalry.audit.demand import LogitDemand, quantile
-from rivalry.audit.market import PriceMarket
+from rivalry.audit.market import LogitDemand, PriceMarket
 from rivalry.audit.play import (
     BestResponder,
     Memory,
@@ -83,8 +82,10 @@ def estimate(values: Sequence[float] | ndarray, *, exact: bool = False) -> Sampl
         return SampleMean(mean, 0.0, count)
     if count == 1:
         return SampleMean(mean, float("inf"), 1)
+    from scipy.special import stdtrit  # takes 0.1 s to import
+
     error = float(sample.std(ddof=1)) / count**0.5
-    return SampleMean(mean, quantile(count - 1, CONFIDENCE) * error, count)
+    return SampleMean(mean, float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error, count)
 
 
 class Reaction(NamedTuple):
@@ -339,8 +340,7 @@ def best_responses(market: PriceMarket, prices: ndarray, firm: int, added_cost: 
     """Return a firm's prices of largest profit against the rivals' prices of every period, ``[period]``."""
     demand = market.quantities
     if isinstance(demand, LogitDemand):
-        cost = np.full(len(prices), np.asarray(market.game.unit_cost)[firm] + added_cost)
-        return demand.best_response(prices, firm, cost, np.arange(len(prices)))
+        return demand.best_response(prices, firm, float(market.game.unit_cost[firm]) + added_cost)
     grid = np.linspace(market.low, market.high, GRID)
     candidates = np.repeat(prices[:, None], GRID, axis=1)  # [period grid firm]
     candidates[:, :, firm] = grid

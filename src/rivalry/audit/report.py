@@ -1,51 +1,140 @@
-"""An audit as text and as a page: the sentence, the response to a forced cut, gains and controls.
+"""An audit as data, from a process that is ended where the bot hangs or takes memory; as text and as a page.
 
-Of a log, the sentence and the regret of every firm.
+They have the sentence, the response to a forced cut, gains and controls.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from html import escape
 from importlib.resources import files
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rivalry.cli.output import table
-from rivalry.core.files import policy_source
+from rivalry.audit.bots import BotFault, bot_maker, limit_memory
+from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.measures import SEEDS
+from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
+from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
+from rivalry.cli.output import table as aligned
+from rivalry.core.files import StoreError, policy_source, read_bytes
+from rivalry.core.foreign_tables import is_table
+from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 from rivalry.text.display import count_text
 
 Row = Sequence[str]
 Audit = Mapping[str, Any]
 """An audit as data, or a part of it."""
-NO_FINDING_LOG = (
-    "The word is about the prices of this log with the stated demand and costs. It is no legal finding: high "
-    "regret is not always collusion, and low regret does not say that prices are those of equilibrium."
-)
 NO_FINDING = (
     "The word is about this bot in this market, against these rivals. It is no legal finding: it says "
     "neither that firms agreed, nor that they did not."
 )
+LONGEST = 86_400.0  # seconds of an audit with a number of sessions
+GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
+KEYS = ("low", "high", "size")  # of the table [audit]
+
+
+def audit_apart(
+    bot: str, market: str | None, *, seed: int = 0, seconds: float, sessions: int | None = None
+) -> dict[str, Any]:
+    """Return a verdict as data, from a process that is ended where it takes too long.
+
+    With a number of ``sessions`` the verdict does not depend on the clock.
+
+    Raises
+    ------
+    ValueError
+        For a bot or a market that is none.
+    """
+    seconds = seconds if sessions is None else LONGEST
+    task = json.dumps(
+        {"bot": bot, "market": market, "seed": seed, "seconds": seconds, "sessions": sessions or SEEDS}
+    )
+    process = start(
+        python_command("rivalry.audit.report"),
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,  # so that the bot's own processes end with it
+    )
+    try:
+        answer, _ = process.communicate(task.encode(), timeout=seconds + GRACE)
+    except TimeoutExpired:
+        return _failed(f"the audit did not end within {seconds + GRACE:g} s")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    try:
+        record: dict[str, Any] = json.loads(answer.decode().rpartition("\n")[2])
+    except ValueError:
+        return _failed(f"the process of the bot ended with status {process.returncode}")
+    if "refused" in record:
+        raise ValueError(str(record["refused"]))
+    return record
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return dict(plain(AuditVerdict(UNDECIDED, f"Cannot tell: {reason}.", [], None)))
+
+
+def market_of(text: str | None) -> PriceMarket:
+    """Return the market of a study or a TOML file, by default that of Calvano et al. (2020).
+
+    A TOML file has a table ``[game]``, and perhaps ``[audit]`` with ``low``, ``high`` and ``size``.
+
+    >>> market_of("calvano2020").players
+    2
+    """
+    if text is None:
+        return price_market()
+    from rivalry.cli.profiles import game_of_table
+    from rivalry.lab.study import build_game
+
+    path = Path(text)
+    tables = tomllib.loads(read_bytes(path, 2**24).decode()) if path.suffix == ".toml" else {}
+    if set(tables) <= {"game", "audit"} and isinstance(tables.get("game"), dict):
+        options = tables.get("audit", {})
+        if wrong := sorted(set(options) - set(KEYS)):
+            raise ValueError(f"{text}: audit.{wrong[0]}: no such key; known: {', '.join(KEYS)}")
+        return price_market(build_game(tables["game"], path.parent), **options)
+    return price_market(game_of_table(text))
+
+
+def plain(value: object) -> Any:
+    """Return records and arrays as dictionaries and lists.
+
+    >>> plain(AuditVerdict("cannot tell", "Cannot tell.", [], None))["word"]
+    'cannot tell'
+    """
+    if isinstance(value, tuple) and (fields := vars(type(value)).get("_fields")):
+        return {name: plain(item) for name, item in zip(fields, value, strict=True)}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _digits(number: float) -> str:
     return f"{round(number, 6) + 0.0:.3g}"  # what is smaller is rounding
 
 
-def _cell(value: Any) -> str:
-    """Entry of a table in words: a mean with its interval, a number, whether a check passes, or text.
+def _cell(value: object) -> str:
+    """Entry of a table in words: a mean with its interval, a number, or text.
 
-    >>> _cell({"mean": 0.5, "half": 0.01}), _cell(0.123456), _cell(3), _cell(None), _cell(True)
-    ('0.5 ± 0.01', '0.123', '3', '', 'passes')
+    >>> _cell({"mean": 0.5, "half": 0.01}), _cell(0.123456), _cell(3)
+    ('0.5 ± 0.01', '0.123', '3')
     """
     if isinstance(value, Mapping):
         return _digits(value["mean"]) + (f" ± {value['half']:.2g}" if value["half"] else "")
-    if isinstance(value, bool):
-        return "passes" if value else "fails"
-    if value is None:
-        return ""
     return _digits(value) if isinstance(value, float) else str(value)
 
 
@@ -64,27 +153,6 @@ def _exact(exact: Audit) -> Iterator[Row]:
 
 
 # keys of entries, and heads of their columns
-CHECKS = {"name": "check of the data", "value": "value", "required": "required", "passed": ""}
-FIRMS = {
-    "firm": "firm",
-    "share": "regret",
-    "low": "from",
-    "high": "to",
-    "excess": "beyond noise",
-    "excess_low": "from",
-    "excess_high": "to",
-    "by_lower_prices": "by lower prices",
-    "cost": "cost",
-}
-MARKETS = {
-    "market": "market",
-    "periods": "periods",
-    "word": "",
-    "firm": "firm",
-    "excess": "regret beyond noise",
-    "excess_low": "from",
-    "excess_high": "to",
-}
 GAINS = {
     "name": "rival",
     "price": "price gain",
@@ -113,13 +181,7 @@ def _section(heading: str, entries: Sequence[Audit], columns: Mapping[str, str])
 
 def _sections(audit: Audit) -> Iterator[Section]:
     """Headings, heads and rows of the tables of an audit."""
-    if "log" in audit:
-        yield _section("Checks of the data", audit["checks"], CHECKS)
-        if audit["firms"]:
-            yield _section("Regret of every firm", audit["firms"], FIRMS)
-        if audit["markets"]:
-            yield _section("Largest regret in every market", audit["markets"], MARKETS)
-    elif (measures := audit.get("measures")) is not None:
+    if (measures := audit.get("measures")) is not None:
         yield _section("Gains against six rivals", measures["versus"], GAINS)
         cuts = [{"name": count_text(cut["length"], "period")} | cut for cut in measures["reactions"]]
         cuts.append({"name": "1 period, memory shuffled"} | measures["shuffled"])
@@ -131,8 +193,6 @@ def _sections(audit: Audit) -> Iterator[Section]:
 
 def _basis(audit: Audit) -> list[str]:
     """Sentences on what an audit rests on."""
-    if "log" in audit:
-        return [_basis_of_log(audit)]
     if (measures := audit.get("measures")) is None:
         return []
     return [_discount(audit) if "exact" in audit else _best_rival(measures), _extent(measures)]
@@ -142,24 +202,9 @@ def text(audit: Audit) -> str:
     """Return an audit as text for a terminal."""
     lines = [str(audit["sentence"])]
     for _, head, rows in _sections(audit):
-        lines += ["", table(list(head), [list(row) for row in rows])]
+        lines += ["", aligned(list(head), [list(row) for row in rows])]
     basis = _basis(audit)
     return "\n".join([*lines, *([""] if basis else []), *basis])
-
-
-def _basis_of_log(audit: Audit) -> str:
-    extent = count_text(audit["periods"], "period")
-    if audit["incomplete"]:
-        extent += f", {count_text(audit['incomplete'], 'period')} left out"
-    if not audit["firms"]:
-        return f"{extent}."
-    if markets := len(audit["markets"]):
-        extent += f" of {count_text(markets, 'market')}"
-    return (
-        f"{extent}; {audit['basis']}. Regret is a share of what is at stake for a firm between competition "
-        "and a cartel; intervals hold 95 % for all firms together. Logs of this size show regrets beyond "
-        f"noise from {audit['detectable']:.2g} on."
-    )
 
 
 def _discount(audit: Audit) -> str:
@@ -191,7 +236,7 @@ def _extent(measures: Audit) -> str:
 def page(audit: Audit) -> str:
     """Return an audit as a page in one file that loads nothing."""
     look = files("rivalry.lab.report").joinpath("page.css").read_text(encoding="utf-8")
-    title = escape(str(audit["log" if "log" in audit else "bot"]))
+    title = escape(str(audit["bot"]))
     body = [f"<h1>{title}</h1>", f"<p class='question'>{escape(audit['sentence'])}</p>"]
     if audit.get("measures") is not None:
         body += [_figure(audit["measures"]["reactions"])]
@@ -200,8 +245,7 @@ def page(audit: Audit) -> str:
     body += [f"<p>{escape(' '.join(_basis(audit)))}</p>"]
     if changes := audit.get("changes"):
         body += ["<h2>What would change the verdict</h2>", *(f"<p>{escape(line)}</p>" for line in changes)]
-    no_finding = NO_FINDING_LOG if "log" in audit else NO_FINDING
-    body.append(f"<p class='note'>{no_finding}</p>")
+    body.append(f"<p class='note'>{NO_FINDING}</p>")
     policy = f"default-src 'none'; style-src {policy_source(look)}"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -251,3 +295,35 @@ def _figure(reactions: Sequence[Audit]) -> str:
     )
     drawn = f"<div class='drawn' role='img' aria-label='{caption}'>{svg}</div>"
     return f"<figure>{drawn}<figcaption><b>Figure 1.</b> {caption}</figcaption></figure>"
+
+
+def main() -> None:
+    """Read a task from stdin and write the verdict to stdout; what the bot prints goes to stderr."""
+    task = json.loads(sys.stdin.readline())
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.argv = [task["bot"]]  # as a bot finds it
+    try:
+        table = read_price_table(task["bot"]) if is_table(task["bot"]) else None
+        make = bot_maker(task["bot"]) if table is None else partial(PriceTableBot, table)
+        market = market_of(task["market"]) if table is None else table.market
+        limit_memory()
+        record = plain(
+            audit_bot(make, market, seed=task["seed"], seeds=task["sessions"], seconds=task["seconds"])
+        )
+        if record["measures"] is not None and table is None:
+            table = policy_table(make, market)
+        if table is not None:
+            extent = {"gamma": table.gamma, "memory": table.memory, "prices": len(table.grid)}
+            record["exact"] = plain(table_gain(table)) | extent
+    except BotFault as fault:
+        record = _failed(f"the bot failed {fault}")
+    except (ValueError, StoreError) as error:
+        record = {"refused": str(error)}
+    answer.write(json.dumps(record, default=float))
+    answer.flush()
+    os._exit(0)  # a bot's threads would keep the process
+
+
+if __name__ == "__main__":
+    main()

@@ -43,7 +43,7 @@ class Audit(BaseLearner):
 
     needs = ()
 
-    def world(self, game: Any) -> PriceMarket:
+    def world(self, game: object) -> PriceMarket:
         """Return the market."""
         return price_market(game)
 

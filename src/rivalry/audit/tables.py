@@ -14,7 +14,7 @@ from numpy import ndarray
 from rivalry.audit.bots import Bot, BotFault, History, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.play import Session, self_play
-from rivalry.core.files import existing_file, read_bytes
+from rivalry.core.files import read_bytes
 from rivalry.core.foreign_tables import file_and_member, read_table
 from rivalry.lab.study import build_game
 from rivalry.runtime.jax import floats
@@ -133,13 +133,15 @@ def read_price_table(name: str) -> PriceTable:
     Raises
     ------
     ValueError
-        For a missing or unknown key, and a table of another size.
+        For a missing description, a missing or unknown key, and a table of another size.
     DamagedFile
         For a file that cannot be read.
     """
     path = file_and_member(name)[0].with_suffix(".toml")
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file to describe the bot in {name}; logs of prices are not judged")
     try:
-        description = tomllib.loads(read_bytes(existing_file(path), 2**24).decode())
+        description = tomllib.loads(read_bytes(path, 2**24).decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
     if wrong := sorted(set(description) - set(KEYS)):
@@ -203,7 +205,7 @@ def price_table(
     return PriceTable(market, world, prices, memory, policy, float(gamma), begin)
 
 
-def _grid(grid: Any) -> ndarray:
+def _grid(grid: object) -> ndarray:
     if isinstance(grid, Mapping):
         if set(grid) != {"low", "high", "count"}:
             raise ValueError("grid: must be a list of prices, or a table of low, high and count")

@@ -124,99 +124,12 @@ def members_of(path: Path) -> list[str]:
             return [member.removesuffix(".npy") for member in archive.namelist()]
 
 
-def read_columns(name: str) -> dict[str, ndarray]:
-    """Return the columns of a CSV, Parquet or Excel file by their names.
-
-    The first line of a CSV file names its columns. Where it has semicolons and no comma, those separate
-    entries and a comma is a decimal point. A column is of numbers, with NaN for empty entries, where all
-    entries are numbers; otherwise of text. Dates of a Parquet file are text, as ISO 8601 writes them.
-
-    Parameters
-    ----------
-    name : str
-        ``FILE.csv``, ``FILE.xlsx`` or ``FILE.parquet``, which is read by PyArrow.
-
-    Raises
-    ------
-    DamagedFile
-        For a file that is too large or of another form, and where PyArrow is missing.
-    ValueError
-        For a file that does not exist.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "prices.csv"
-    ...     _ = path.write_text("firm;price" + chr(10) + "A;1,5" + chr(10) + "B;" + chr(10))
-    ...     columns = read_columns(str(path))
-    >>> columns["firm"].tolist(), columns["price"].tolist()
-    (['A', 'B'], [1.5, nan])
-    """
-    path = Path(name)
-    data = read_bytes(existing_file(path), LARGEST)
-    with foreign_bytes(path):
-        if path.suffix == ".parquet":
-            return _parquet_columns(data)
-        if path.suffix == ".csv":
-            return _csv_columns(data.decode("utf-8-sig"))
-        if path.suffix == ".xlsx":
-            return _columns([[str(cell) for cell in row] for row in rows_of_frame(read_frame(path))])
-        raise Crafted("must be named FILE.csv, FILE.xlsx or FILE.parquet")
-
-
-def _csv_columns(text: str) -> dict[str, ndarray]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    european = bool(lines) and ";" in lines[0] and "," not in lines[0]
-    return _columns(list(csv.reader(lines, delimiter=";" if european else ",")), european)
-
-
-def _columns(lines: list[list[str]], european: bool = False) -> dict[str, ndarray]:
-    if len(lines) < 2:
-        raise Crafted("no rows; must have a line of names, and a line per row")
-    names, *rows = lines
-    names = [word.strip() for word in names]
-    if len(set(names)) < len(names):
-        raise Crafted("two columns of the same name")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(names):
-            raise Crafted(f"row {number}: {len(row)} entries; must be {len(names)}, as the line of names")
-    columns = (np.char.strip(np.array(column)) for column in zip(*rows, strict=True))
-    return {
-        word: _numbers_or_text(np.char.replace(column, ",", ".") if european else column, column)
-        for word, column in zip(names, columns, strict=True)
-    }
-
-
-def _numbers_or_text(entries: ndarray, text: ndarray) -> ndarray:
-    try:
-        return np.where(entries == "", "nan", entries).astype(float)
-    except ValueError:
-        return text
-
-
 def _parquet(data: bytes) -> Any:
     try:
         from pyarrow import BufferReader, parquet
     except ImportError:
         raise Crafted(f"needs PyArrow, {remedy('parquet')}") from None
     return parquet.read_table(BufferReader(data))
-
-
-def _parquet_columns(data: bytes) -> dict[str, ndarray]:
-    table = _parquet(data)
-    if len(set(table.column_names)) < len(table.column_names):
-        raise Crafted("two columns of the same name")
-    columns = {word: table.column(word).to_numpy() for word in table.column_names}
-    for word, column in columns.items():
-        if column.dtype.kind in "iufb":
-            columns[word] = column.astype(float)
-        elif column.dtype.kind == "M":
-            columns[word] = np.datetime_as_string(column)
-        else:
-            columns[word] = _numbers_or_text(*[np.array(["" if x is None else str(x) for x in column])] * 2)
-    return columns
 
 
 def _array_name(names: list[str], name: str, form: str) -> str:

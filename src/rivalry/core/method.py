@@ -355,7 +355,7 @@ def generator_from_array(array: ndarray) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
-def _numbers_of(state: Any) -> Iterator[int]:
+def _numbers_of(state: object) -> Iterator[int]:
     """Yield the numbers of a generator's state by name; an integer has up to 128 bits, hence two numbers."""
     if isinstance(state, dict):
         for name in sorted(state):
@@ -366,7 +366,7 @@ def _numbers_of(state: Any) -> Iterator[int]:
         yield from (state % 2**64, state >> 64)
 
 
-def _with_numbers(state: Any, numbers: Iterator[int]) -> Any:
+def _with_numbers(state: object, numbers: Iterator[int]) -> Any:
     """Return a generator's state with other numbers, in the order of `_numbers_of`."""
     if isinstance(state, dict):
         return {name: _with_numbers(state[name], numbers) for name in sorted(state)}
@@ -481,7 +481,7 @@ def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool)
     return record
 
 
-def _refuse_members(value: Any, base: type) -> None:
+def _refuse_members(value: object, base: type) -> None:
     """Raise `ValueError` for members that are only read in classes that derive from ``base``."""
     optional = [name for name in vars(base) if not name.startswith("_")]
     if members := [name for name in optional if name in dir(type(value))]:

@@ -99,7 +99,7 @@ def in_order(names: Sequence[str], declared: Sequence[str], kind: str) -> list[i
     return [names.index(name) for name in declared]
 
 
-def number_as_written(number: Any) -> Written:
+def number_as_written(number: object) -> Written:
     """Return a number as it is written: a decimal, with or without exponent, or a fraction.
 
     >>> number_as_written("0.25"), number_as_written("1/3").unit
@@ -120,7 +120,7 @@ def number_as_written(number: Any) -> Written:
     return Written(value, Fraction(0) if exact else Fraction(10) ** (exponent - places), exponent)
 
 
-def is_number(cell: Any) -> bool:
+def is_number(cell: object) -> bool:
     """True for a number as `number_as_written` reads it."""
     return not isinstance(cell, str) or _NUMBER.fullmatch(cell.strip()) is not None
 
@@ -242,7 +242,7 @@ class ProfileReader:
         return _numbers(Pairs(pair for pair in pairs if pair not in padding), entries, f"{where}: entry")
 
 
-def _is_zero(entry: Any) -> bool:
+def _is_zero(entry: object) -> bool:
     return isinstance(entry, Written) and entry.value == 0
 
 

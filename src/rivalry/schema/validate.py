@@ -384,7 +384,7 @@ def _is_on(value: object) -> bool:
     return value is not None and value is not False
 
 
-def _is_everywhere(value: Any, default: object) -> bool:
+def _is_everywhere(value: object, default: object) -> bool:
     """True for a default, and for a list or an array of nothing else."""
     if isinstance(value, list | tuple):
         return all(_is_everywhere(entry, default) for entry in value)
