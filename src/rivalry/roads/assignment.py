@@ -26,6 +26,18 @@ LOCAL_ROUNDS = 100  # at most, from the optimum of convex envelopes to one of to
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
 
 
+def no_routes() -> Session:
+    """Return the session of an assignment before its first round."""
+    return {
+        "links": np.zeros(0, dtype=np.int32),  # of all routes, one after the other
+        "ends": np.array([0]),  # where each route begins in ``links``, and the last ends
+        "pair": np.zeros(0, dtype=int),  # [route] ascending
+        "flow": np.zeros(0),  # [route]
+        "gap": np.full(1, np.inf),  # at the last search for cheaper routes
+        "gaps": np.zeros(0),  # at all of them, [round]
+    }
+
+
 class UserEquilibrium(BaseLearner):
     """User equilibrium of a road network: no traveller has a cheaper route.
 
@@ -74,14 +86,7 @@ class UserEquilibrium(BaseLearner):
         return 1_000
 
     def begin(self, world: RouteGame, stream: np.random.SeedSequence) -> Session:
-        return {
-            "links": np.zeros(0, dtype=np.int32),  # of all routes, one after the other
-            "ends": np.array([0]),  # where each route begins in ``links``, and the last ends
-            "pair": np.zeros(0, dtype=int),  # [route] ascending
-            "flow": np.zeros(0),  # [route]
-            "gap": np.full(1, np.inf),  # at the last search for cheaper routes
-            "gaps": np.zeros(0),  # at all of them, [round]
-        }
+        return no_routes()
 
     def advance(self, world: RouteGame, session: Session, steps: int) -> int:
         """Take rounds until the gap is small enough."""
@@ -144,7 +149,7 @@ class SystemOptimum(UserEquilibrium):
     """
 
     def begin(self, world: RouteGame, stream: np.random.SeedSequence) -> Session:
-        return super().begin(world, stream) | {"bridges": bridges(world)}
+        return no_routes() | {"bridges": bridges(world)}
 
     def advance(self, world: RouteGame, session: Session, steps: int) -> int:
         """Take rounds with marginal tolls, then rounds without."""
