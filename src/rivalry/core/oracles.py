@@ -137,16 +137,6 @@ def validate_parameter(game: object, name: str, value: float) -> str:
     return ""
 
 
-@oracle()
-def one_quadrature(game: object, games: Sequence[Any]) -> Any:
-    """Return the game with the finest of the quadratures of ``games``, which are this one at other values.
-
-    Along a parameter payoffs are then smooth, and arrays have one shape. The generic answer raises
-    `Unsupported`.
-    """
-    raise unknown(game, "quadrature of its own")
-
-
 @oracle(inherited=True)
 def shared_constraints(game: object, x: Profile) -> Float[Array, "constraint"]:
     """Return functions of all players' choices at ``x``, of which none may be above 0. Generic: none.
@@ -383,6 +373,16 @@ def to_sequence_form(game: object) -> SequenceForm:
 def to_tree(game: object) -> GameTree:
     """Return the nodes of a game in extensive form. The generic answer raises `Unsupported`."""
     raise unknown(game, "tree of moves")
+
+
+@oracle()
+def one_quadrature(game: object, games: Sequence[Any]) -> Any:
+    """Return the game with the finest of the quadratures of ``games``, which are this one at other values.
+
+    Along a parameter payoffs are then smooth, and arrays have one shape. The generic answer raises
+    `Unsupported`.
+    """
+    raise unknown(game, "quadrature of its own")
 
 
 @oracle()
