@@ -44,7 +44,7 @@ def test_own_bounds_and_interval_arithmetic_agree(count: int, families: list[str
     ],
 )
 def test_disagreements_are_named(change: dict[str, float], message: str) -> None:
-    agreed = Bounds(own=1.0, own_payoff=1.0, interval=1.0, interval_payoff=1.0, sampled=0.99, stake=0.5)
+    agreed = Bounds(own=1.0, own_payoff=1.0, interval=1.0, interval_payoff=1.0, sampled=0.99, unit=0.5)
     why = agreed._replace(**change).disagreement()
     assert message in why
     assert bool(message) == bool(why)

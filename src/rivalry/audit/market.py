@@ -35,7 +35,7 @@ class LogitDemand:
     Examples
     --------
     >>> demand = LogitDemand(np.array([8.0, 8.0]), 4.0)  # the market of Calvano et al. 2020
-    >>> demand([1.5, 1.5]).round(4).tolist()
+    >>> demand(np.array([1.5, 1.5])).round(4).tolist()
     [0.4683, 0.4683]
     """
 
