@@ -267,7 +267,9 @@ WRONG: dict[str, Any] = {  # message -> network
     "network.lanes[1]: b>b must join two different nodes": {"lanes": [["a", "b"], ["b", "b"]]},
     "network.lanes[1]: a>b is there twice": {"lanes": [["a", "b"], ["a", "b"]]},
     "network.nodes: 'a' is there twice": {"nodes": ["a", "b", "a"], "lanes": [["a", "b"]]},
-    "network.nodes: 'a>b' must be a text without '>'": {"lanes": [["a>b", "c"]]},
+    "network.lanes[0]: 'a>b' must name a node, by a text without '>' or a whole number": {
+        "lanes": [["a>b", "c"]]
+    },
     "network.nodes.b: [1] must be two numbers [x, y]": {
         "nodes": {"a": [0, 0], "b": [1]},
         "lanes": [["a", "b"]],

@@ -811,7 +811,7 @@ def test_a_folder_of_gmns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"link": ("lanes", "vdf_fftt")}, "row 1: vdf_fftt is 2, but 60 * length / free_speed is 10 minutes"),
+        ({"link": ("lanes", "vdf_fftt")}, "row 1: vdf_fftt is 2, but length / free_speed is 10 minutes"),
         ({"link": (",2,50,", ",2,,")}, "capacity, row 1: '' must be a number"),
         ({"link": (",10,60,", ",-10,60,")}, "length, row 1: '-10' must be a number of at least 0"),
         ({"link": (",10,60,", ",10 mi,60,")}, "length, row 1: '10 mi' must be a number, without its unit"),
@@ -819,7 +819,7 @@ def test_a_folder_of_gmns(tmp_path: Path) -> None:
         ({"link": (",2,1,10", ",2,0,10")}, "directed, row 1: '0' must be 1"),
         ({"node": ("2,1,", "2,1,30")}, "zone 30 has nodes 2 and 3; must have one"),
         ({"demand": ("10,30", "30,10")}, "demand.3>1: must be joined by a route"),
-        ({"demand": ("10,30", "10,40")}, "demand.1>40: '40' is no node"),
+        ({"demand": ("10,30", "10,40")}, "demand.csv: zone 40 has no node in node.csv"),
         ({"demand": ("volume", "trips")}, "has no column volume; must have o_zone_id, d_zone_id, volume"),
         ({"node": ("node_id", "name")}, "has no column node_id"),
     ],

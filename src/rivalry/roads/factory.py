@@ -15,19 +15,12 @@ import numpy as np
 from annotated_types import Ge
 from numpy import ndarray
 
+from rivalry.core.naming import name_list
 from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
 from rivalry.families.matrix import Matrix
-from rivalry.families.network_files import (
-    LINKS,
-    Entries,
-    NetworkTable,
-    Trips,
-    graph_table,
-    number_of,
-    read_file,
-    trips_of,
-)
+from rivalry.families.network_files import links_of, trips_of
+from rivalry.families.network_tables import Columns, Entries, NetworkTable, Trips, number_of
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
@@ -35,11 +28,9 @@ from rivalry.roads.simple_routes import atomic_game
 from rivalry.schema.registry import near
 from rivalry.schema.validate import Options, checked
 
-Columns = Mapping[str, Sequence[Any]]
-
 BPR = ("free_flow_time", "capacity", "b", "power")
 DEFAULTS = {"b": 0.15, "power": 4.0}  # of the Bureau of Public Roads (1964)
-NETWORKS: Mapping[str, tuple[Columns, Mapping[str, float]]] = {
+NETWORKS: Mapping[str, tuple[Mapping[str, Sequence[Any]], Mapping[str, float]]] = {
     # Pigou (1920) in the form of Roughgarden and Tardos (2002)
     "pigou": ({"from": ["s", "s"], "to": ["t", "t"], "cost": ["1", "x"]}, {"s>t": 1.0}),
     # Braess (1968) with the numbers of the usual example of 4,000 drivers, in minutes
@@ -60,7 +51,8 @@ def routes(
     links: Annotated[
         Any,
         "road network: pigou, braess; a table of columns from, to, cost, or free_flow_time, capacity, b, "
-        "power; a file .tntp, .csv, .graphml; a folder of GMNS; {kind = 'file', path}; a graph of networkx",
+        "power, also of pandas; a file .tntp, .csv, .graphml; a folder of GMNS; {kind = 'file', path}; a "
+        "graph of networkx",
     ] = "braess",
     *,
     demand: Annotated[
@@ -69,8 +61,14 @@ def routes(
         "a file .tntp, .csv (default: that of the named network)",
     ] = None,
     closed: Annotated[str | list[str] | tuple[str, ...], "links that are left out, 'a>b'"] = (),
-    toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll; 0 with classes"] = 0.0,
-    distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
+    toll_factor: Annotated[
+        float | None,
+        Ge(0),
+        "cost per unit of the column toll (default: that of the file, or 0); 0 with classes",
+    ] = None,
+    distance_factor: Annotated[
+        float | None, Ge(0), "cost per unit of the column length (default: that of the file, or 0)"
+    ] = None,
     classes: Annotated[
         Options | None,
         "parts of all trips, {name = {share, value_of_time}}; that is the value of a unit of cost in units "
@@ -117,21 +115,25 @@ def routes(
         demand = str(path)
     table = _network(links)
     _check_columns(table.columns)
-    factors = {"toll": toll_factor, "length": distance_factor}
+    factors = {
+        name: table.factors.get(name, 0.0) if factor is None else factor
+        for name, factor in (("toll", toll_factor), ("length", distance_factor))
+    }
     columns = _without([closed] if isinstance(closed, str) else closed, table.columns)
     trips = trips_of(demand)
-    game = _with_nodes(_game(columns, table.first_through, trips.entries, factors), table, trips)
+    game = _game(columns, table, trips.entries, factors)
+    game = replace(_with_nodes(game, table, trips), notes=_notes(game, table, trips, factors))
     if classes is not None:
-        if toll_factor:
+        if factors["toll"]:
             reason = "must be 0 where classes pay tolls by their values of time"
-            raise ValueError(f"toll_factor: {toll_factor:g} {reason}")
+            raise ValueError(f"toll_factor: {factors['toll']:g} {reason}")
         game = _with_classes(game, classes, _numbers(columns, "toll"))
     _check_joined(game)
     _check_rising(game)
     return atomic_game(game) if atomic else game
 
 
-def _game(columns: Columns, first_through: int, entries: Entries, factors: Mapping[str, float]) -> RouteGame:
+def _game(columns: Columns, table: NetworkTable, entries: Entries, factors: Mapping[str, float]) -> RouteGame:
     """Road network of columns and trips. Raises `ValueError`."""
     names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
     number = {name: k for k, name in enumerate(names)}
@@ -181,10 +183,11 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
         kind_names=("",),
         capacity=np.pad(np.where(capacity > 0, capacity, np.nan), further, constant_values=np.nan),
         node_at=np.full((len(names), 2), np.nan),
-        is_closed=np.array([name.isdigit() and int(name) < first_through for name in names]),
+        is_closed=np.array(table.is_zone(names)),
         within_zones=within,
         node_names=tuple(names),
         unread=tuple(name for name in columns if name not in entering),
+        notes=(),
     )
 
 
@@ -228,22 +231,30 @@ def _with_classes(game: RouteGame, classes: Options, tolls: ndarray) -> RouteGam
 
 def _network(links: Any) -> NetworkTable:
     """Table of a network from a table, a graph, or the path of a file. Raises `ValueError`."""
-    if isinstance(links, Mapping) and "path" not in links:
-        return NetworkTable({str(name): list(column) for name, column in links.items()})
-    path = links["path"] if isinstance(links, Mapping) else links
-    if not isinstance(path, str | Path):
-        return graph_table(path)
-    if "." not in str(path) and not os.path.isdir(path):
-        raise ValueError(
-            f"links: {path!r} is no network; {near(str(path), list(NETWORKS))}, a table or a file"
-        )
-    return read_file("links", path, LINKS)
+    if isinstance(links, str) and "." not in links and not os.path.isdir(links):
+        raise ValueError(f"links: {links!r} is no network; {near(links, list(NETWORKS))}, a table or a file")
+    return links_of("links", links)
+
+
+def _notes(
+    game: RouteGame, table: NetworkTable, trips: Trips, factors: Mapping[str, float]
+) -> tuple[tuple[str, str], ...]:
+    """What was assumed, taken from a file, or looks like a mistake, by its title."""
+    notes = dict[str, str]()
+    for name, factor in factors.items():
+        stated = table.factors.get(name)
+        if factor or stated:
+            beside = f" ({stated:g} in the file)" if stated not in (None, factor) else ""
+            notes[f"cost per unit of {name}"] = f"{factor:g}{beside}"
+    idle = ~np.isin(np.arange(len(game.node_names)), [*game.origin, *game.destination])
+    is_end = np.isin(np.arange(len(idle)), game.tail) & np.isin(np.arange(len(idle)), game.head)
+    if (idle & ~is_end).any():
+        notes["nodes that lead nowhere"] = name_list(np.array(game.node_names)[idle & ~is_end].tolist())
+    return (*notes.items(), *table.notes.items(), *trips.notes())
 
 
 def _check_columns(columns: Columns) -> None:
     """Raise `ValueError` where a column is missing or has another length than the others."""
-    if not {"from", "to"} <= set(columns):
-        raise ValueError("links: must have columns from, to and costs")
     if len({"cost", "free_flow_time"} & set(columns)) != 1:
         raise ValueError("links: must have a column 'cost' or 'free_flow_time', and not both")
     count = len(columns["from"])
@@ -256,14 +267,12 @@ def _check_columns(columns: Columns) -> None:
 
 def _without(closed: Sequence[str], columns: Columns) -> dict[str, list[Any]]:
     """Columns without the rows of closed links, nodes as text. Raises `ValueError` for an unknown link."""
-    rows = {name: list(column) for name, column in columns.items()}
-    rows |= {end: [str(node) for node in columns[end]] for end in ("from", "to")}
-    names = [">".join(ends) for ends in zip(rows["from"], rows["to"], strict=True)]
+    names = [">".join(ends) for ends in zip(columns["from"], columns["to"], strict=True)]
     for name in closed:
         if name not in names:
             raise ValueError(f"closed: {name!r} is no link; {near(name, names)}")
     is_open = [name not in closed for name in names]
-    return {name: list(compress(column, is_open)) for name, column in rows.items()}
+    return {name: list(compress(column, is_open)) for name, column in columns.items()}
 
 
 def _numbers(columns: Columns, name: str) -> ndarray:

@@ -47,6 +47,7 @@ class RouteGame(Tree):
     within_zones: float  # trips that begin and end in one zone: they use no link
     node_names: tuple[str, ...] = static()
     unread: tuple[str, ...] = static()  # columns that enter no cost
+    notes: tuple[tuple[str, str], ...] = static()  # what was taken from a file or assumed, by title
     kind_names: tuple[str, ...] = static()  # one, empty, without classes
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
@@ -54,6 +55,7 @@ class RouteGame(Tree):
         parameters: dict[str, Any] = {"pairs": len(self.trips), "trips": float(self.trips.sum())}
         if self.within_zones:
             parameters["trips within zones"] = self.within_zones
+        parameters |= dict(self.notes)
         if self.unread:
             parameters["columns not used"] = ", ".join(self.unread)
         return f"Road network of {size}", parameters

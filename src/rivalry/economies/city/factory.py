@@ -56,7 +56,7 @@ def city(
     network: Annotated[
         str | dict[str, Any],
         "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
-        "terminals, or {kind = 'file', path}: .json, .tntp, .csv, .graphml",
+        "terminals, or {kind = 'file', path}: .json, .tntp, .csv, .graphml, a folder of GMNS",
     ] = "stubs_4x4",
     exclude_same_node: Annotated[bool, "exclude trips between stubs at the same core node"] = True,
     agents: Annotated[
@@ -185,9 +185,14 @@ def city(
     whole_number("allocation", allocation)
     graph, slots = network_of(network), slots_of(options)
     if demand is not None:
-        unread = chain.from_iterable(table.unread for table in tables_of_trips(demand))
-        names = dict.fromkeys(f"demand.{name}" for name in unread)
-        graph = replace(graph, unread=(*graph.unread, *names))
+        tables = tables_of_trips(demand)
+        unread = dict.fromkeys(chain.from_iterable(table.unread for table in tables))
+        notes = chain.from_iterable(table.notes() for table in tables)
+        graph = replace(
+            graph,
+            unread=(*graph.unread, *(f"demand.{name}" for name in unread)),
+            notes=(*graph.notes, *notes),
+        )
     drivers, given_count = travellers(options, slots)
     count = _count(given_count, routes)
     limit("agents", count, slots)
@@ -256,6 +261,13 @@ def capacity_of(source: object, network: Network, agents: int) -> tuple[ndarray,
     An unlimited lane has room for all agents. Raises `ValueError`.
     """
     lanes = len(network.lanes)
+    if network.room is not None:
+        if source is not None:
+            raise ValueError("capacity: clashes with network.capacity; give one of them")
+        return np.minimum(network.room, agents), ""
+    if source is None and "capacity" in network.unread:
+        rule = "must be given, or network.capacity, {capacity = 1000}, what the file has per agent and step"
+        raise ValueError(f"capacity: is missing beside those of a file; {rule}")
     floor = int(np.floor(SHARE * agents / lanes))
     rule = f"capacity: {floor} a lane, {SHARE:g} times {agents} agents over {lanes} lanes, rounded down"
     if source is None:

@@ -88,7 +88,8 @@ def at_nodes(network: Network, away: ndarray, pairs: list[tuple[int, int]]) -> J
     >>> made.begins.tolist(), made.lane.tolist(), made.back.tolist()
     ([-2, 0], [[0, 1, 3, 5], [0, -1, -1, -1]], [[-2, -2, 2, 3], [0, -1, -1, -1]])
     """
-    parts = [_of_pair(network.lanes, away, *pair) for pair in pairs]
+    starts, steps = network.starts.tolist(), network.steps
+    parts = [_of_pair(steps, away, starts[origin], destination) for origin, destination in pairs]
     begins, lane, after, back, options = zip(*parts, strict=True)
     junctions = max(map(len, options))
     rows = pad([row for part in options for row in part + [[]] * (junctions - len(part))])
@@ -102,10 +103,10 @@ def at_nodes(network: Network, away: ndarray, pairs: list[tuple[int, int]]) -> J
 
 
 def _of_pair(
-    lanes: ndarray, away: ndarray, origin: int, destination: int
+    steps: ndarray, away: ndarray, origin: int, destination: int
 ) -> tuple[int, list[int], list[int], list[int], list[list[int]]]:
     """Return one journey of `at_nodes`: its first location, lanes, after, back, options."""
-    heads, tails = lanes[:, 1], lanes[:, 0]
+    heads, tails = steps[:, 1], steps[:, 0]
     on = (away[origin, tails] >= 0) & (away[heads, destination] >= 0)
     on &= away[origin, tails] + 1 + away[heads, destination] == away[origin, destination]
     used = np.flatnonzero(on)

@@ -13,10 +13,12 @@ import numpy as np
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
-from rivalry.families.network_files import LINKS, NetworkTable, number_of, read_file
+from rivalry.families.network_files import LINKS, read_file
+from rivalry.families.network_tables import NetworkTable, check_spellings, identifier, number_of
 from rivalry.schema.registry import near
 
-KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path", "step")
+OF_FILE = ("kind", "path", "step", "capacity")
+KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", *OF_FILE)
 FORMS = {"stubs": stubs, "plain": plain}
 LARGEST = 100  # rows or columns of a grid
 LENGTHS = ("length", "distance", "travel_time", "free_flow_time", "weight")  # what files call them
@@ -52,7 +54,8 @@ def network_from(table: Mapping[str, Any]) -> Network:
     ``kind = "file"`` nodes and lanes are read from the file ``path`` (see `read`), in a study relative to the
     study's folder. ``step``, as in ``{free_flow_time = 0.5}``, is a column of the file and its amount per
     step: a link is divided into lanes of one step each, the nearest whole number of them, at least one.
-    Raises `ValueError`.
+    ``capacity``, as in ``{capacity = 1000}``, is a column and its amount per agent that a lane admits in a
+    step, the nearest whole number of them, at least one. Raises `ValueError`.
 
     >>> ring = network_from({"lanes": [["a", "b"], ["b", "c"], ["c", "a"]], "terminals": ["a", "b"]})
     >>> ring.lane_names, ring.origins.tolist()
@@ -64,10 +67,11 @@ def network_from(table: Mapping[str, Any]) -> Network:
             raise ValueError("network.kind: must be 'file', with its path")
         if clash := [key for key in ("nodes", "lanes") if key in table]:
             raise ValueError(f"network.path: clashes with {clash[0]}; give one of them")
-        overrides = {key: value for key, value in table.items() if key not in ("kind", "path", "step")}
-        table = {"name": Path(str(table["path"])).stem} | read(table["path"], table.get("step")) | overrides
-    elif "step" in table:
-        raise ValueError("network.step: goes with a file of links")
+        overrides = {key: value for key, value in table.items() if key not in OF_FILE}
+        contents = read(table["path"], table.get("step"), table.get("capacity"))
+        table = {"name": Path(str(table["path"])).stem} | contents | overrides
+    elif alone := [key for key in ("step", "capacity") if key in table]:
+        raise ValueError(f"network.{alone[0]}: goes with a file of links")
     pairs = _pairs(table.get("lanes"))
     names, at = _nodes(table.get("nodes"), pairs)
     lanes = _lanes(pairs, names)
@@ -82,24 +86,33 @@ def network_from(table: Mapping[str, Any]) -> Network:
     kinds = np.select([from_stub, to_stub], [ENTRY, EXIT], CORE)
     side, centre, name = [-1] * len(names), [False] * len(lanes), str(table.get("name", "network"))
     network = network_of_lists(name, names, at, centre, lanes, kinds, origins, destinations, home, side)
+    links = table.get("links", NetworkTable({}))
+    network = replace(
+        network,
+        closed=np.array(links.is_zone(names)),
+        room=table.get("room"),
+        unread=table.get("unread", ()),
+        notes=tuple(links.notes.items()),
+    )
     _check_joined(network)
-    return replace(network, unread=table.get("unread", ()))
+    return network
 
 
-def read(path: object, step: object = None) -> dict[str, Any]:
+def read(path: object, step: object = None, capacity: object = None) -> dict[str, Any]:
     """Table of a network from a file.
 
     A ``.json`` file holds the table itself; a ``.graphml`` file holds a graph whose nodes
     may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the columns ``from`` and ``to``
-    and one line per lane; a ``.tntp`` file is read too. An undirected graph has lanes in both directions.
-    Every lane takes one step: links that differ in length are refused, or divided by ``step`` (see
-    `network_from`). Raises `ValueError`.
+    and one line per lane; a ``.tntp`` file, and a folder of GMNS, are read too. No path leads through zones
+    below the first through node of a file. An undirected graph has lanes in both directions. Every lane takes
+    one step: links that differ in length are refused, or divided by ``step`` (see `network_from`). Raises
+    `ValueError`.
     """
     readers: dict[str, Any] = {".json": _json, **LINKS}
     contents = read_file("network", path, readers)
     if isinstance(contents, NetworkTable):
-        return _of_links(contents, step)
-    if step is not None:
+        return _of_links(contents, step, capacity)
+    if step is not None or capacity is not None:
         raise ValueError("network.step: goes with a file of links; lanes of a .json file take one step")
     return contents
 
@@ -116,11 +129,9 @@ def _json(file: Path) -> dict[str, Any]:
     return table
 
 
-def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
+def _of_links(links: NetworkTable, step: object, capacity: object) -> dict[str, Any]:
     """Table of a network of links. Raises `ValueError` where they differ in length, without ``step``."""
     columns, nodes = links.columns, links.nodes
-    if not {"from", "to"} <= set(columns):
-        raise ValueError("network: must have columns from and to")
     for name in LENGTHS if step is None else ():
         lengths = list(dict.fromkeys(str(length) for length in columns.get(name, ()) if length is not None))
         if len(lengths) > 1:
@@ -129,12 +140,17 @@ def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
                 f"step; give network.step, {{{name} = {lengths[0]}}}, or leave out {name} to count lanes"
             )
     ends = list(zip(columns["from"], columns["to"], strict=True))
-    counts = [1] * len(ends) if step is None else _steps(columns, step)
+    counts = [1] * len(ends) if step is None else _amounts(columns, "step", step)
     link_nodes = [_link_nodes(*pair, count) for pair, count in zip(ends, counts, strict=True)]
     lanes = chain.from_iterable(map(pairwise, link_nodes))
-    used = {"from", "to", *(step if isinstance(step, Mapping) else ())}
+    used = {"from", "to"}
+    for amount in (step, capacity):
+        used |= set(amount) if isinstance(amount, Mapping) else set()
     unread = links.unused(used, {"x", "y", "terminal"})
-    table: dict[str, Any] = {"lanes": list(map(list, lanes)), "unread": unread}
+    unread += tuple(f"cost per unit of {name}" for name, factor in links.factors.items() if factor)
+    table: dict[str, Any] = {"lanes": list(map(list, lanes)), "unread": unread, "links": links}
+    if capacity is not None:
+        table["room"] = np.repeat(_amounts(columns, "capacity", capacity), counts)
     if step is not None:
         table["terminals"] = list(nodes or dict.fromkeys(chain.from_iterable(ends)))
     places: dict[str, Any] = {name: [data.get("x"), data.get("y")] for name, data in nodes.items()}
@@ -150,17 +166,18 @@ def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
     return table
 
 
-def _steps(columns: Mapping[str, list[Any]], step: object) -> list[int]:
-    """Return the number of steps of each link, at least one. Raises `ValueError`."""
-    if not isinstance(step, Mapping) or len(step) != 1:
-        raise ValueError(f"network.step: {step!r} must be a column and its amount per step, {{column: 0.5}}")
-    ((name, size),) = step.items()
+def _amounts(columns: Mapping[str, list[Any]], key: str, unit: object) -> list[int]:
+    """Return the number of units of a column for each link, at least one. Raises `ValueError`."""
+    where = f"network.{key}"
+    if not isinstance(unit, Mapping) or len(unit) != 1:
+        raise ValueError(f"{where}: {unit!r} must be a column and its amount per {key}, {{column: 0.5}}")
+    ((name, size),) = unit.items()
     if name not in columns:
-        raise ValueError(f"network.step: {name!r} is no column of the file; {near(str(name), list(columns))}")
-    lengths = [f"network.step.{name}", *(f"network: {name} of link {k}" for k in range(len(columns[name])))]
-    amounts = list(map(number_of, [size, *columns[name]], lengths))
+        raise ValueError(f"{where}: {name!r} is no column of the file; {near(str(name), list(columns))}")
+    names = [f"{where}.{name}", *(f"network: {name} of link {k}" for k in range(len(columns[name])))]
+    amounts = list(map(number_of, [size, *columns[name]], names))
     if not amounts[0]:
-        raise ValueError(f"network.step.{name}: 0 must be above 0")
+        raise ValueError(f"{where}.{name}: 0 must be above 0")
     return [max(1, round(amount / amounts[0])) for amount in amounts[1:]]
 
 
@@ -172,10 +189,13 @@ def _link_nodes(tail: str, head: str, steps: int) -> list[str]:
 def _pairs(lanes: object) -> list[tuple[str, str]]:
     if not isinstance(lanes, list | tuple) or not lanes:
         raise ValueError(f"network.lanes: {lanes!r} must be a list of pairs [from, to], at least one")
+    pairs = []
     for number, pair in enumerate(lanes):
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) for p in pair):
-            raise ValueError(f"network.lanes[{number}]: {pair!r} must be a pair of names [from, to]")
-    return [(a, b) for a, b in lanes]
+        where = f"network.lanes[{number}]"
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"{where}: {pair!r} must be a pair of names [from, to]")
+        pairs.append((identifier(pair[0], where), identifier(pair[1], where)))
+    return pairs
 
 
 def _nodes(source: object, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
@@ -184,14 +204,13 @@ def _nodes(source: object, pairs: list[tuple[str, str]]) -> tuple[list[str], np.
         source = list(dict.fromkeys(name for pair in pairs for name in pair))
     if not isinstance(source, Mapping | list | tuple) or not source:
         raise ValueError(f"network.nodes: {source!r} must be a list of names, or a table of positions")
-    names = list(source)
+    names = [identifier(name, "network.nodes") for name in source]
     for k, name in enumerate(names):
-        if not isinstance(name, str) or not name or ">" in name:
-            raise ValueError(f"network.nodes: {name!r} must be a text without '>'")
         if name in names[:k]:
             raise ValueError(f"network.nodes: {name!r} is there twice")
+    check_spellings(names)
     if isinstance(source, Mapping):
-        return names, np.array([_position(name, place) for name, place in source.items()])
+        return names, np.array(list(map(_position, names, source.values())))
     import networkx
 
     graph = networkx.Graph()
@@ -241,25 +260,26 @@ def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[i
 
 
 def _read_values(table: Mapping[str, Any], key: str, names: list[str], minimum: int) -> list[int]:
-    items = table[key]
-    if not isinstance(items, list | tuple):
-        raise ValueError(f"network.{key}: {items!r} must be a list of nodes")
+    if not isinstance(table[key], list | tuple):
+        raise ValueError(f"network.{key}: {table[key]!r} must be a list of nodes")
+    items = [identifier(name, f"network.{key}") for name in table[key]]
     for name in items:
         if name not in names:
-            raise ValueError(f"network.{key}: {name!r} is no node; {near(str(name), names)}")
-        if list(items).count(name) > 1:
+            raise ValueError(f"network.{key}: {name!r} is no node; {near(name, names)}")
+        if items.count(name) > 1:
             raise ValueError(f"network.{key}: {name!r} is there twice")
     if len(items) < minimum:
         count = "two nodes" if minimum > 1 else "one node"
-        raise ValueError(f"network.{key}: {list(items)!r} must be at least {count}")
+        raise ValueError(f"network.{key}: {items!r} must be at least {count}")
     return [names.index(name) for name in items]
 
 
 def _check_joined(network: Network) -> None:
     """Raise `ValueError` where no trip is possible or a trip has no path."""
     away, pairs = distances(network), pairs_of(network, exclude_same_node=False)
+    starts = network.starts
     for a, b in pairs:
-        if away[a, b] < 0:
+        if away[starts[a], b] < 0:
             ends = f"{network.nodes[a]} to {network.nodes[b]}"
             rule = "must join each of origins to each of destinations (terminals are both)"
             raise ValueError(f"network: no path from {ends}; {rule}")

@@ -25,7 +25,8 @@ class Network(eqx.Module):
     A *stub* is a node used only by trips that begin or end there. Its one lane in and one lane out join the
     same core node, its ``home``. The home of every other node is the node itself. ``side`` is the side of the
     network where a terminal lies (0 to 3: north, east, south, west), or -1. ``centre`` marks the lanes
-    between the four core nodes in the middle, if any.
+    between the four core nodes in the middle, if any. No path leads through a ``closed`` node: the lanes from
+    it begin at a copy of it, where only trips from there begin, and which is a further *place*.
 
     >>> plain(2, 3).lane_names[:3]
     ('1.1>1.2', '1.1>2.1', '1.2>1.1')
@@ -40,16 +41,29 @@ class Network(eqx.Module):
     home: Int[ndarray, "node"]
     side: Int[ndarray, "node"]
     centre: Bool[ndarray, "lane"]
+    closed: Bool[ndarray, "node"]
+    room: Int[ndarray, "lane"] | None = None  # agents per step, where a file has capacities
     name: str = eqx.field(static=True, default="network")
     unread: tuple[str, ...] = eqx.field(static=True, default=())  # columns of a file that are not used
+    notes: tuple[tuple[str, str], ...] = eqx.field(static=True, default=())  # what was assumed, by its title
 
     @property
     def lane_names(self) -> tuple[str, ...]:
         return tuple(f"{self.nodes[a]}>{self.nodes[b]}" for a, b in self.lanes)
 
+    @property
+    def starts(self) -> Int[ndarray, "node"]:
+        """The place where trips from each node begin: the node, or the copy of a closed one."""
+        return np.where(self.closed, len(self.nodes) - 1 + np.cumsum(self.closed), np.arange(len(self.nodes)))
+
+    @property
+    def steps(self) -> Int[ndarray, "lane 2"]:
+        """The places where each lane begins and ends."""
+        return np.column_stack([self.starts[self.lanes[:, 0]], self.lanes[:, 1]])
+
     def lane_numbers(self) -> dict[tuple[int, int], int]:
-        """Return the number of every lane by its two nodes."""
-        return {(int(a), int(b)): number for number, (a, b) in enumerate(self.lanes)}
+        """Return the number of every lane by the places where it begins and ends."""
+        return {(int(a), int(b)): number for number, (a, b) in enumerate(self.steps)}
 
     def lane_of(self, name: str, parameter: str) -> int:
         """Return the number of the lane ``from>to``. Raises `ValueError` that begins with ``parameter``."""
@@ -116,7 +130,7 @@ def network_of_lists(
     """Return the network of lists or arrays; ``integers`` are the fields `INTEGERS`."""
     fields: dict[str, Any] = {"at": np.array(at, dtype=float), "centre": np.array(centre, dtype=bool)}
     fields |= zip(INTEGERS, (np.array(part, dtype=int) for part in integers), strict=True)
-    return Network(tuple(nodes), **fields, name=name)
+    return Network(tuple(nodes), **fields, closed=np.zeros(len(nodes), dtype=bool), name=name)
 
 
 def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], list[tuple[int, int]]]:

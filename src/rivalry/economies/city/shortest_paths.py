@@ -31,13 +31,19 @@ class Paths(eqx.Module):
 
 
 def graph_of(network: Network) -> Any:
-    """Return the network as a directed networkx graph with nodes by number."""
+    """Return the places and lanes of a network as a directed networkx graph."""
     import networkx
 
     graph = networkx.DiGraph()
-    graph.add_nodes_from(range(len(network.nodes)))
-    graph.add_edges_from(map(tuple, network.lanes.tolist()))
+    graph.add_nodes_from(range(len(network.nodes) + int(network.closed.sum())))
+    graph.add_edges_from(map(tuple, network.steps.tolist()))
     return graph
+
+
+def _from_starts(network: Network, pairs: Pairs) -> Pairs:
+    """Return pairs of places of pairs of nodes."""
+    starts = network.starts.tolist()
+    return [(starts[a], b) for a, b in pairs]
 
 
 def pairs_of(network: Network, exclude_same_node: bool = True) -> Pairs:
@@ -47,18 +53,19 @@ def pairs_of(network: Network, exclude_same_node: bool = True) -> Pairs:
     return [(a, b) for a, b in pairs if home[a] != home[b]]
 
 
-def distances(network: Network) -> Int[ndarray, "node node"]:
-    """Return the number of lanes from node to node; -1 without a path."""
+def distances(network: Network) -> Int[ndarray, "place place"]:
+    """Return the number of lanes from place to place; -1 without a path."""
     import networkx
 
-    lengths = np.full((len(network.nodes), len(network.nodes)), -1, dtype=int)
-    for start, distances_from in networkx.all_pairs_shortest_path_length(graph_of(network)):
+    graph = graph_of(network)
+    lengths = np.full((len(graph), len(graph)), -1, dtype=int)
+    for start, distances_from in networkx.all_pairs_shortest_path_length(graph):
         lengths[start, list(distances_from)] = list(distances_from.values())
     return lengths
 
 
 def path_counts(graph: Any, pairs: Pairs) -> dict[int, dict[int, tuple[int, int]]]:
-    """Return by destination and node the number of lanes between them, and that of shortest paths."""
+    """Return by destination and place the number of lanes between them, and that of shortest paths."""
     import networkx
 
     counts: dict[int, Any] = {destination: {destination: (0, 1)} for _, destination in pairs}
@@ -72,6 +79,7 @@ def path_counts(graph: Any, pairs: Pairs) -> dict[int, dict[int, tuple[int, int]
 
 def counts_of_pairs(network: Network, pairs: Pairs) -> list[int]:
     """Return the number of shortest paths of each pair of nodes, `[pair]`."""
+    pairs = _from_starts(network, pairs)
     counts = path_counts(graph_of(network), pairs)
     return [counts[end][start][1] for start, end in pairs]
 
@@ -114,10 +122,10 @@ def between(network: Network, pairs: Pairs) -> Paths:
         raise ValueError(f"network: {network.name} has {total:.6g} shortest paths; {rule}")
     graph, number = graph_of(network), network.lane_numbers()
     lists, ends = [], []
-    for a, b in pairs:
-        for nodes in sorted(networkx.all_shortest_paths(graph, a, b)):
-            lists.append([number[step] for step in pairwise(nodes)])
-            ends.append((a, b))
+    for pair, steps in zip(pairs, _from_starts(network, pairs), strict=True):
+        for places in sorted(networkx.all_shortest_paths(graph, *steps)):
+            lists.append([number[step] for step in pairwise(places)])
+            ends.append(pair)
     return Paths(pad(lists), np.array(ends, dtype=int))
 
 
@@ -130,6 +138,7 @@ def k_shortest(network: Network, pairs: Pairs, k: int, random: np.random.Generat
     import networkx
 
     graph, number, groups = graph_of(network), network.lane_numbers(), list[list[list[int]]]()
+    pairs = _from_starts(network, pairs)
     counts = path_counts(graph, pairs)
     for start, end in pairs:
         paths = dict[Any, None]()  # in their order
@@ -137,20 +146,20 @@ def k_shortest(network: Network, pairs: Pairs, k: int, random: np.random.Generat
             paths = dict.fromkeys(map(tuple, islice(networkx.shortest_simple_paths(graph, start, end), k)))
         while len(paths) < min(k, counts[end][start][1]):
             paths[_drawn_path(graph, counts[end], start, random)] = None
-        groups.append([list(map(number.__getitem__, pairwise(nodes))) for nodes in paths])
+        groups.append([list(map(number.__getitem__, pairwise(places))) for places in paths])
     return groups
 
 
 def _drawn_path(
     graph: Any, onward: dict[int, tuple[int, int]], start: int, random: np.random.Generator
 ) -> tuple[int, ...]:
-    """Return the nodes of a path drawn uniformly from the shortest ones, by the `path_counts` to its end."""
-    nodes = [start]
-    while onward[nodes[-1]][0]:
-        lanes, count = onward[nodes[-1]]
-        ahead = [node for node in graph[nodes[-1]] if onward.get(node, (lanes, 0))[0] == lanes - 1]
-        nodes.append(ahead[random.choice(len(ahead), p=[onward[node][1] / count for node in ahead])])
-    return tuple(nodes)
+    """Return the places of a path drawn uniformly from the shortest ones, by the `path_counts` to its end."""
+    places = [start]
+    while onward[places[-1]][0]:
+        lanes, count = onward[places[-1]]
+        ahead = [place for place in graph[places[-1]] if onward.get(place, (lanes, 0))[0] == lanes - 1]
+        places.append(ahead[random.choice(len(ahead), p=[onward[place][1] / count for place in ahead])])
+    return tuple(places)
 
 
 def pad(rows: list[list[int]]) -> ndarray:

@@ -26,7 +26,8 @@ from rivalry.economies.city.shortest_paths import (
 )
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, discounts_of, numbers, stakes_of, tables_of_types
-from rivalry.families.network_files import Trips, number_of, trips_of
+from rivalry.families.network_files import trips_of
+from rivalry.families.network_tables import Trips, number_of
 from rivalry.schema.registry import near
 from rivalry.schema.validate import Options, check_word, limit, whole_number
 
@@ -179,7 +180,8 @@ def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, 
     tables = tables_of_trips(source)
     if len(tables) not in (1, slots):
         raise ValueError(f"demand: {len(tables)} tables must be one, or {slots}, as many as paths per agent")
-    graph, trips = graph_of(network), defaultdict[tuple[int, int], ndarray](lambda: np.zeros(len(tables)))
+    graph, starts = graph_of(network), network.starts.tolist()
+    trips = defaultdict[tuple[int, int], ndarray](lambda: np.zeros(len(tables)))
     for hour, table in enumerate(tables):
         for tail, head, entry in table.entries:
             name = f"demand.{tail}>{head}"
@@ -187,7 +189,7 @@ def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, 
             if amount := number_of(entry, name):
                 if start == end:
                     raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
-                if not networkx.has_path(graph, start, end):
+                if not networkx.has_path(graph, starts[start], end):
                     raise ValueError(f"{name}: must be joined by a path")
                 trips[start, end][hour] += amount
     amounts = np.reshape(list(trips.values()), (-1, len(tables))).T
@@ -270,10 +272,15 @@ def _route(network: Network, names: object, where: str) -> tuple[int, ...]:
     nodes, lane_numbers = [_node(network, name, where) for name in names], network.lane_numbers()
     if nodes[0] == nodes[-1]:
         raise ValueError(f"{where}: origin {names[0]!r} must differ from the destination")
-    for a, b in pairwise(nodes):
-        if (a, b) not in lane_numbers:
+    for node in nodes[1:-1]:
+        if network.closed[node]:
+            raise ValueError(f"{where}: {network.nodes[node]!r} is a zone; must not lead through it")
+    starts = network.starts.tolist()
+    steps = [(starts[a], b) for a, b in pairwise(nodes)]
+    for step, (a, b) in zip(steps, pairwise(nodes), strict=True):
+        if step not in lane_numbers:
             raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
-    return tuple(lane_numbers[step] for step in pairwise(nodes))
+    return tuple(map(lane_numbers.__getitem__, steps))
 
 
 def _node(network: Network, name: object, where: str) -> int:

@@ -1,0 +1,161 @@
+"""Folders of the General Modeling Network Specification: links, nodes, trips, and their units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import mul
+from pathlib import Path
+
+from rivalry.families.network_tables import (
+    Columns,
+    NetworkTable,
+    Trips,
+    attributes_of_nodes,
+    csv_columns,
+    identifier,
+    network_table,
+    numbers_of,
+    renamed,
+    required,
+    table_of_trips,
+)
+
+NAMES: Mapping[str, Sequence[str]] = {
+    "from": ("from_node_id",),
+    "to": ("to_node_id",),
+    "free_flow_time": ("vdf_fftt",),
+    "b": ("vdf_alpha",),
+    "power": ("vdf_beta",),
+    "x": ("x_coord",),
+    "y": ("y_coord",),
+}
+FILES = ("link.csv", "node.csv", "demand.csv", "config.csv")
+METRES = {"kilometre": 1000.0, "metre": 1.0, "mile": 1609.344, "foot": 0.3048}
+HOURLY = {"km/h": 1000.0, "mph": 1609.344, "m/s": 3600.0, "ft/s": 1097.28}  # metres
+SPELLINGS = {  # of units
+    "kilometre": ("km", "kilometer", "kilometers", "kilometres"),
+    "metre": ("m", "meter", "meters", "metres"),
+    "mile": ("mi", "miles"),
+    "foot": ("ft", "feet"),
+    "km/h": ("kmh", "kph", "kmph", "kilometers per hour", "kilometres per hour"),
+    "mph": ("mi/h", "miles per hour"),
+    "m/s": ("mps", "meters per second", "metres per second"),
+    "ft/s": ("fps", "feet per second"),
+}
+CONTRADICTION = 0.01  # part by which a stated time may differ from length and speed
+
+
+def read_links(folder: Path) -> NetworkTable:
+    """Links of a folder, with times in minutes and capacities of all lanes per hour.
+
+    Raises `ValueError` where a stated time is not that of length and speed.
+    """
+    columns, config = _columns(folder / "link.csv"), _config(folder)
+    for row, entry in enumerate(columns.pop("directed", ()), 1):
+        if entry.lower() not in ("1", "true"):
+            raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
+    notes = dict[str, str]()
+    if "free_speed" in columns:
+        if "long_length" not in config:
+            notes["units"] = "none of length and free_speed, which is taken as length per hour"
+        _set_times(columns, _minutes(config))
+    if {"lanes", "capacity"} <= set(columns):
+        lane_counts, per_lane = (numbers_of(columns[name], name) for name in ("lanes", "capacity"))
+        columns["capacity"] = list(map(mul, lane_counts, per_lane))
+        del columns["lanes"]
+    nodes = _nodes(folder)
+    unread_files = sorted(file.name for file in folder.glob("*.csv") if file.name not in FILES)
+    table = network_table(
+        columns,
+        nodes,
+        unread=[*(f"config.{name}" for name in config if name not in ("long_length", "speed")), *unread_files],
+    )
+    lost = [name for name in (*table.columns["from"], *table.columns["to"]) if nodes and name not in nodes]
+    if lost:
+        raise ValueError(f"link.csv: {lost[0]!r} is no node of node.csv")
+    return table._replace(notes={**table.notes, **notes})
+
+
+def read_trips(folder: Path) -> Trips:
+    """Trips of a folder between the nodes of zones. Raises `ValueError`."""
+    trips = table_of_trips(csv_columns(folder / "demand.csv"), ("o_zone_id", "d_zone_id", "volume"))
+    node_of = dict[str, str]()
+    for name, attributes in _nodes(folder).items():
+        zone = attributes.get("zone_id")
+        if zone is None:
+            continue
+        key = identifier(zone, f"node.csv: zone of node {name}")
+        if node_of.setdefault(key, name) != name:
+            raise ValueError(f"node.csv: zone {key} has nodes {node_of[key]} and {name}; must have one")
+    for zone in chain.from_iterable(entry[:2] for entry in trips.entries) if node_of else ():
+        if zone not in node_of:
+            raise ValueError(f"demand.csv: zone {zone} has no node in node.csv; must have one by zone_id")
+    entries = [
+        (node_of.get(tail, tail), node_of.get(head, head), amount) for tail, head, amount in trips.entries
+    ]
+    return Trips(entries, trips.unread, ["zone_id"])
+
+
+def _columns(file: Path) -> Columns:
+    """Columns of a file that have entries."""
+    columns = {name: column for name, column in csv_columns(file).items() if any(column)}
+    return dict(zip(renamed(list(columns), NAMES), columns.values(), strict=True))
+
+
+def _nodes(folder: Path) -> dict[str, dict[str, str | None]]:
+    """Attributes of nodes by name; empty without a file. Raises `ValueError`."""
+    file = folder / "node.csv"
+    return attributes_of_nodes(_columns(file), "node_id") if file.exists() else {}
+
+
+def _config(folder: Path) -> dict[str, str]:
+    """Entries of the configuration of a folder. Raises `ValueError`."""
+    file = folder / "config.csv"
+    if not file.exists():
+        return {}
+    columns = _columns(file)
+    if any(len(column) > 1 for column in columns.values()):
+        raise ValueError("config.csv: must have one row")
+    return {name: column[0] for name, column in columns.items()}
+
+
+def _minutes(config: Mapping[str, str]) -> float:
+    """Minutes that a unit of length takes at a speed of 1. Raises `ValueError`.
+
+    Speeds without a unit are lengths per hour.
+    """
+    if "speed" not in config:
+        return 60.0
+    if "long_length" not in config:
+        raise ValueError(f"config.csv: has speed, {config['speed']}, and no long_length; must have both")
+    metres, hourly = (
+        _unit(config[name], name, units) for name, units in (("long_length", METRES), ("speed", HOURLY))
+    )
+    return 60.0 * metres / hourly
+
+
+def _unit(text: str, name: str, units: Mapping[str, float]) -> float:
+    word = text.lower()
+    for unit, size in units.items():
+        if word == unit or word in SPELLINGS[unit]:
+            return size
+    raise ValueError(f"config.csv: {name} {text!r} is no known unit; must be {', '.join(units)}")
+
+
+def _set_times(columns: Columns, minutes: float) -> None:
+    """Put times of length and speed, in minutes, in place of speeds. Raises `ValueError`."""
+    lengths, words = required(columns, ["length", "free_speed"])
+    speeds = numbers_of(words, "free_speed")
+    if not all(speeds):
+        raise ValueError(f"free_speed, row {speeds.index(0) + 1}: must be above 0")
+    pairs = zip(numbers_of(lengths, "length"), speeds, strict=True)
+    times = [minutes * length / speed for length, speed in pairs]
+    stated = numbers_of(columns.setdefault("free_flow_time", times), "vdf_fftt")
+    for row, (time, stated_time) in enumerate(zip(times, stated, strict=True), 1):
+        if abs(time - stated_time) > CONTRADICTION * stated_time:
+            raise ValueError(
+                f"row {row}: vdf_fftt is {stated_time:g}, but length / free_speed is {time:g} minutes at "
+                f"{words[row - 1]}; must be the same to 1 %"
+            )
+    del columns["free_speed"]

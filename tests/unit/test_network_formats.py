@@ -1,0 +1,308 @@
+"""One network in every format is one game; what a file states about itself decides, or is refused."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
+import pandas as pd
+import pytest
+
+import rivalry as rv
+from rivalry.economies.city.network_data import network_of
+from rivalry.families.network_tables import identifier
+from rivalry.roads.model import RouteGame
+from tests.networks import FORMATS, Drawn, drawn_network
+
+
+def by_name(game: RouteGame) -> dict[str, Any]:
+    """Numbers of links and of pairs by their names, in the order of the names."""
+    links, pairs = np.argsort(game.link_names()), np.argsort(game.pair_names())
+    return {
+        "links": game.link_names()[links].tolist(),
+        "constant": game.constant[links],
+        "coefficient": game.coefficient[:, links],
+        "power": game.power[:, links],
+        "capacity": game.capacity[links],
+        "pairs": game.pair_names()[pairs].tolist(),
+        "trips": game.trips[pairs],
+    }
+
+
+def wanted(network: Drawn) -> dict[str, Any]:
+    """The same numbers by the formula of the Bureau of Public Roads."""
+    links = sorted(network.links, key=lambda link: f"{link['from']}>{link['to']}")
+    pairs = sorted((f"{tail}>{head}", trips) for (tail, head), trips in network.trips.items())
+    return {
+        "links": [f"{link['from']}>{link['to']}" for link in links],
+        "constant": [link["free_flow_time"] for link in links],
+        "coefficient": [
+            [link["free_flow_time"] * link["b"] / link["capacity"] ** link["power"] for link in links]
+        ],
+        "power": [[link["power"] for link in links]],
+        "capacity": [link["capacity"] for link in links],
+        "pairs": [name for name, _ in pairs],
+        "trips": [trips for _, trips in pairs],
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_gives_the_same_game(form: str, seed: int, tmp_path: Path) -> None:
+    network = drawn_network(seed)
+    links, demand = FORMATS[form](network, tmp_path, np.random.default_rng(seed))
+    numbers = by_name(rv.games.routes(links, demand=demand))
+    for name, expected in wanted(network).items():
+        if name in ("links", "pairs"):
+            assert numbers[name] == expected
+        else:
+            assert numbers[name] == pytest.approx(np.array(expected), rel=1e-12), name
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("form", ["tntp", "csv", "gmns mile mph", "graphml"])
+def test_roads_and_city_have_the_same_links(form: str, seed: int, tmp_path: Path) -> None:
+    network = drawn_network(seed)
+    links, demand = FORMATS[form](network, tmp_path, np.random.default_rng(seed))
+    game = rv.games.routes(links, demand=demand)
+    source = {"kind": "file", "path": str(links), "step": {"free_flow_time": 1e9}}
+    ends = sorted({end for pair in network.trips for end in pair})
+    city = network_of(source | {"terminals": ends, "capacity": {"capacity": 1.0}})
+    assert sorted(city.lane_names) == sorted(game.link_names().tolist())
+    rooms = dict(zip(city.lane_names, np.array(city.room).tolist(), strict=True))
+    capacity = dict(zip(game.link_names().tolist(), game.capacity.tolist(), strict=True))
+    assert rooms == {name: max(1, round(amount)) for name, amount in capacity.items()}
+
+
+def test_a_head_names_the_columns(tmp_path: Path) -> None:
+    # 5 (1 + 1 * 10 / 1000) = 5.05; by position, the time would be 1 and its capacity 5
+    file = tmp_path / "net.tntp"
+    file.write_text(
+        "<NUMBER OF LINKS> 1\n~ init_node term_node free_flow_time capacity b power ;\n1 2 5 1000 1 1 ;\n"
+    )
+    game = rv.games.routes(file, demand={"1>2": 10.0})
+    assert game.costs(np.array([10.0])).tolist() == pytest.approx([5.05], rel=1e-15)
+    assert game.unread == ()
+
+
+HEADS = {
+    "words": "init_node term_node capacity length free_flow_time b power speed critical_speed lanes",
+    "titles": "Init Node\tTerm Node\tCapacity (veh/h)\tLength\tFree Flow Time (min)\tAlpha\tBeta\tSpeed Limit"
+    "\tCritical Speed\tLanes\t",
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_columns_that_only_a_head_knows_keep_their_names(head: str, tmp_path: Path) -> None:
+    file = tmp_path / "net.tntp"
+    file.write_text(f"~ {HEADS[head]} ;\n1 2 1000 3 5 1 1 60 45 2 ;\n")
+    game = rv.games.routes(file, demand={"1>2": 10.0}, toll_factor=0.0)
+    assert game.costs(np.array([10.0])).tolist() == pytest.approx([5.05], rel=1e-15)
+    assert set(game.unread) == {"length", "speed", "critical_speed", "lanes"}
+    with pytest.raises(ValueError, match="has no column 'toll'"):
+        rv.games.routes(file, demand={"1>2": 10.0}, toll_factor=1.0)
+
+
+FACTORS = "<TOLL FACTOR> 0.5\n<DISTANCE FACTOR> 0.1\n1 2 1000 3 5 0 1 60 4 1 ;\n"
+
+
+def test_factors_of_a_file_are_taken_and_shown(tmp_path: Path) -> None:
+    file = tmp_path / "net.tntp"
+    file.write_text(FACTORS)
+    game = rv.games.routes(file, demand={"1>2": 10.0})
+    assert game.constant.tolist() == [5 + 0.5 * 4 + 0.1 * 3]
+    assert "cost per unit of toll 0.5, cost per unit of length 0.1" in str(game)
+    other = rv.games.routes(file, demand={"1>2": 10.0}, toll_factor=0.0)
+    assert other.constant.tolist() == pytest.approx([5.3])
+    assert "cost per unit of toll 0 (0.5 in the file)" in str(other)
+
+
+@pytest.mark.parametrize("units", [("mile", "mph"), ("km", "kmh"), ("meter", "km/h"), ("foot", "mph")])
+def test_units_of_gmns_decide(units: tuple[str, str], tmp_path: Path) -> None:
+    metres = {"mile": 1609.344, "km": 1000.0, "meter": 1.0, "foot": 0.3048}[units[0]]
+    hourly = {"mph": 1609.344, "kmh": 1000.0, "km/h": 1000.0}[units[1]]
+    (tmp_path / "link.csv").write_text(
+        f"from_node_id,to_node_id,directed,length,free_speed\n1,2,1,{7000 / metres!r},{42000 / hourly!r}\n"
+    )
+    (tmp_path / "config.csv").write_text(f"long_length,speed,currency\n{units[0]},{units[1]},US cents\n")
+    (tmp_path / "segment.csv").write_text("segment_id\n1\n")
+    game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
+    assert game.constant.tolist() == pytest.approx([10.0], rel=1e-14)  # 7 km at 42 km/h
+    assert set(game.unread) == {"length", "config.currency", "segment.csv"}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            "long_length,speed\nfurlong,mph\n",
+            "config.csv: long_length 'furlong' is no known unit; must be",
+        ),
+        ("long_length,speed\nkm,knots\n", "config.csv: speed 'knots' is no known unit; must be km/h, mph"),
+        ("speed\nmph\n", "config.csv: has speed, mph, and no long_length; must have both"),
+        ("long_length\nkm\nmile\n", "config.csv: must have one row"),
+    ],
+)
+def test_unknown_units_of_gmns_are_refused(config: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "link.csv").write_text("from_node_id,to_node_id,directed,length,free_speed\n1,2,1,7,42\n")
+    (tmp_path / "config.csv").write_text(config)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        rv.games.routes(tmp_path, demand={"1>2": 1.0})
+
+
+def test_lengths_without_units_are_said(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").write_text("from_node_id,to_node_id,directed,length,free_speed\n1,2,1,7,42\n")
+    game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
+    assert game.constant.tolist() == [10.0]
+    assert "units none of length and free_speed, which is taken as length per hour" in str(game)
+
+
+LOST = "from,to,free_flow_time\n1,2,1\n2,3,1\n{node},3,1\n"
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ("", "from, row 3: is empty; must name a node"),
+        ("nan", "from, row 3: is empty; must name a node"),
+        ("<NA>", "from, row 3: is empty; must name a node"),
+        ("inf", "from, row 3: 'inf' must name a node, by a text without '>' or a whole number"),
+        ("1>2", "from, row 3: '1>2' must name a node"),
+        ("01", "nodes '1' and '01' are one number; must be written in one way"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "pandas", "networkx"])
+def test_nodes_without_a_name_are_refused(form: str, node: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "net.csv").write_text(LOST.format(node=node))
+    frame = pd.read_csv(tmp_path / "net.csv", dtype=str, keep_default_na=False)
+    if form == "csv":
+        source: Any = tmp_path / "net.csv"
+    elif form == "pandas":
+        source = frame.replace({"nan": np.nan})
+    else:
+        source = networkx.from_pandas_edgelist(
+            frame, "from", "to", edge_attr=True, create_using=networkx.MultiDiGraph
+        )
+        message = message.replace(", row 3", ", row ").split("row ")[-1]
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        rv.games.routes(source, demand={"1>3": 1.0})
+    assert "\n" not in str(error.value)
+
+
+def test_whole_numbers_are_whole_numbers() -> None:
+    frame = pd.DataFrame({"from": [1.0, 2.0], "to": [2, 3], "free_flow_time": [1.0, 1.0]})
+    trips = pd.DataFrame({"from": [1], "to": [3.0], "trips": [4]})
+    game = rv.games.routes(frame, demand=trips)
+    assert (game.link_names().tolist(), game.pair_names().tolist()) == (["1>2", "2>3"], ["1>3"])
+    # names of a grid are no numbers
+    assert [identifier(name, "") for name in ("1.1", "1.10", "007")] == ["1.1", "1.10", "007"]
+    with pytest.raises(ValueError, match=r"from, row 1: 1\.5 must name a node, by a text or a whole"):
+        rv.games.routes(frame.assign(**{"from": [1.5, 2.0]}), demand=trips)
+
+
+def test_nodes_and_pairs_that_look_like_mistakes_are_said() -> None:
+    table = {"from": ["s", "s", "s"], "to": ["t", "z", "t"], "free_flow_time": [1.0, 2.0, 3.0]}
+    trips = pd.DataFrame({"from": ["s", "s"], "to": ["t", "t"], "trips": [1.0, 2.0]})
+    text = str(rv.games.routes(table, demand=trips))
+    assert "nodes that lead nowhere z" in text
+    assert "pairs in several rows, added s>t" in text
+    assert "lead nowhere" not in str(rv.games.routes("braess"))
+
+
+HEAD = (
+    "<NUMBER OF ZONES> 2\n<NUMBER OF NODES> 3\n<FIRST THRU NODE> 1\n<NUMBER OF LINKS> 2\n<END OF METADATA>\n"
+)
+ROWS = "1 3 9 1 5 .15 4 0 0 1 ;\n3 2 9 1 5 .15 4 0 0 1 ;\n"
+WRONG = {
+    ("3 2 9", "4 2 9"): "from, row 2: '4' must be a number from 1 to 3, as <NUMBER OF NODES> says",
+    ("3 2 9", "0x3 2 9"): "from, row 2: '0x3' must be a number from 1 to 3",
+    ("3 2 9", "inf 2 9"): "from, row 2: 'inf' must name a node",
+    ("NODE> 1", "NODE> "): "line 3: <FIRST THRU NODE> '' must be followed by a whole number",
+    ("NODE> 1", "NODE> x"): "line 3: <FIRST THRU NODE> 'x' must be followed by a whole number",
+    ("LINKS> 2", "LINKS> 3"): "2 links; must be 3, as its head says",
+    ("3 2 9 1 5", "3 2 0 1 5"): "links.capacity: 0 must be above 0 where costs rise",
+    ("3 2 9 1 5", "3 2 9 1 1_0"): "link 3>2: '1_0' must be a number, without its unit",
+    ("METADATA>\n", "METADATA>\n~ init_node term_node capacity ;\n"): "line 6: names 3 columns; must be 10",
+    ("METADATA>\n", "METADATA>\n<TOLL FACTOR> dear\n"): "line 6: <TOLL FACTOR>: 'dear' must be a number",
+}
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_a_head_that_contradicts_its_rows_is_refused(change: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "net.tntp").write_text((HEAD + ROWS).replace(*change))
+    with pytest.raises(ValueError, match=re.escape(WRONG[change])) as error:
+        rv.games.routes(tmp_path / "net.tntp", demand={"1>2": 1.0})
+    assert "\n" not in str(error.value)
+
+
+WRONG_TRIPS = {
+    "Origin 1\n2 : many;\n": "line 2: 'many' must be a number",
+    "Origin\n2 : 1;\n": "line 1: Origin: is empty; must name a node",
+    "2 : 1;\n": "line 1: '2 : 1' must be 'destination : trips'",
+    "<NUMBER OF ZONES> 2\nOrigin 1\n3 : 1;\n": "destination, row 1: '3' must be a number from 1 to 2",
+    "<TOTAL OD FLOW> few\nOrigin 1\n2 : 1;\n": "line 1: <TOTAL OD FLOW>: 'few' must be a number",
+}
+
+
+@pytest.mark.parametrize("text", WRONG_TRIPS)
+def test_wrong_files_of_trips_have_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "trips.tntp").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(WRONG_TRIPS[text])) as error:
+        rv.games.routes("braess", demand=tmp_path / "trips.tntp")
+    assert "\n" not in str(error.value)
+
+
+def test_prose_above_rows_is_no_head(tmp_path: Path) -> None:
+    (tmp_path / "net.tntp").write_text(f"{HEAD}~ times from a survey, to the minute\n{ROWS}")
+    game = rv.games.routes(tmp_path / "net.tntp", demand={"1>2": 1.0})
+    assert game.constant.tolist() == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("planning", ["none", "nodes", "k_shortest"])
+def test_no_trip_of_a_city_leads_through_a_closed_zone(planning: str, tmp_path: Path) -> None:
+    # from 1 to 3 by the zone 2, or by two more nodes; 2 lies on the way from neither end
+    ends = [(1, 2), (2, 3), (1, 4), (4, 5), (5, 3), (2, 1), (3, 2), (3, 5), (5, 4), (4, 1)]
+    text = "".join(f"{tail} {head} 9 1 5 .15 4 0 0 1 ;\n" for tail, head in ends)
+    trips = {(a, b): 1.0 for a in "123" for b in "123" if a != b}
+    lengths = {}
+    for first in (1, 4):
+        (tmp_path / "net.tntp").write_text(f"<FIRST THRU NODE> {first}\n{text}")
+        network = {"kind": "file", "path": str(tmp_path / "net.tntp"), "terminals": ["1", "2", "3"]}
+        city = rv.games.city(
+            network=network, demand=trips, agents=60, capacity=9, planning=planning, alternatives=1
+        )
+        names = np.array(city.network.lane_names)
+        used = np.array([names[row[row >= 0]].tolist() for row in city.journeys.lane], dtype=object)
+        lengths[first] = {(path[0][0], path[-1][-1]): len(path) for path in used}
+        graph = networkx.DiGraph((str(a), str(b)) for a, b in ends)
+        for (tail, head), length in lengths[first].items():
+            zones = {zone for zone in "123" if first == 4 and zone not in (tail, head)}
+            inside = graph.subgraph(set(graph) - zones)
+            assert length == networkx.shortest_path_length(inside, tail, head)
+    assert (lengths[1]["1", "3"], lengths[4]["1", "3"]) == (2, 3)
+
+
+def test_routes_of_a_city_through_a_closed_zone_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.tntp").write_text(f"<FIRST THRU NODE> 3\n{ROWS}2 1 9 1 5 .15 4 0 0 1 ;\n")
+    source = {"kind": "file", "path": str(tmp_path / "net.tntp"), "terminals": ["1", "2"]}
+    with pytest.raises(ValueError, match=re.escape("routes[0][0]: '2' is a zone; must not lead through it")):
+        rv.games.city(network=source, routes=[[["3", "2", "1"]]], capacity=1)
+
+
+def test_capacities_of_a_file_are_used_or_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "net.csv").write_text("from,to,capacity\na,b,1800\nb,a,900\n")
+    source: dict[str, Any] = {"kind": "file", "path": str(tmp_path / "net.csv")}
+    with pytest.raises(ValueError, match=r"^capacity: is missing beside those of a file; must be given, "):
+        rv.games.city(network=source, agents=9)
+    city = rv.games.city(network=source | {"capacity": {"capacity": 450}}, agents=9)
+    assert (city.capacity.tolist(), city.network.unread) == ([4, 2], ())
+    assert rv.games.city(network=source, agents=9, capacity=3).network.unread == ("capacity",)
+    with pytest.raises(ValueError, match=r"^capacity: clashes with network.capacity; give one of them$"):
+        rv.games.city(network=source | {"capacity": {"capacity": 450}}, agents=9, capacity=3)
+
+
+def test_nodes_of_json_may_be_numbers(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(json.dumps({"lanes": [[1, 2], [2.0, 1]], "terminals": [1, "2"]}))
+    assert network_of({"kind": "file", "path": str(tmp_path / "net.json")}).lane_names == ("1>2", "2>1")
