@@ -94,7 +94,7 @@ def node(text: str) -> str:
     """A whole number, or a name that no mistake in a number makes."""
     text = text.strip().removesuffix(".0")
     is_name = text in NAMES or re.fullmatch(r"[0-9]+\.[0-9]+", text)
-    if not is_name and (not text.isascii() or not text.isdigit() or text.startswith("0") and text != "0"):
+    if not is_name and (not text.isascii() or not text.isdigit() or (text.startswith("0") and text != "0")):
         raise ValueError(text)
     return text
 

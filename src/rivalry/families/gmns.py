@@ -8,6 +8,7 @@ from operator import mul
 from pathlib import Path
 
 from rivalry.families.network_tables import (
+    ENDS,
     Columns,
     NetworkTable,
     Trips,
@@ -66,13 +67,10 @@ def read_links(folder: Path) -> NetworkTable:
         del columns["lanes"]
     nodes = _nodes(folder)
     unread_files = sorted(file.name for file in folder.glob("*.csv") if file.name not in FILES)
-    table = network_table(
-        columns,
-        nodes,
-        unread=[*(f"config.{name}" for name in config if name not in ("long_length", "speed")), *unread_files],
-    )
-    lost = [name for name in (*table.columns["from"], *table.columns["to"]) if nodes and name not in nodes]
-    if lost:
+    settings = [f"config.{name}" for name in config if name not in ("long_length", "speed")]
+    table = network_table(columns, nodes, unread=[*settings, *unread_files])
+    lost = [name for end in ENDS for name in table.columns[end] if name not in nodes]
+    if nodes and lost:
         raise ValueError(f"link.csv: {lost[0]!r} is no node of node.csv")
     return table._replace(notes={**table.notes, **notes})
 
