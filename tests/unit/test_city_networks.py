@@ -354,4 +354,4 @@ def test_columns_of_a_file_that_are_not_used_are_named(tmp_path: Path) -> None:
     roads = rv.games.routes(file, demand=str(trips))
     for game, unread in ((city, city.network.unread), (roads, roads.unread)):
         assert unread == ("surface", "name", "demand.hour")
-        assert "columns not used surface, name" in str(game)
+        assert "columns not used: surface, name" in str(game)

@@ -113,10 +113,10 @@ def test_factors_of_a_file_are_taken_and_shown(tmp_path: Path) -> None:
     file.write_text(FACTORS)
     game = rv.games.routes(file, demand={"1>2": 10.0})
     assert game.constant.tolist() == [5 + 0.5 * 4 + 0.1 * 3]
-    assert "cost per unit of toll 0.5, cost per unit of length 0.1" in str(game)
+    assert "cost per unit of toll: 0.5\ncost per unit of length: 0.1" in str(game)
     other = rv.games.routes(file, demand={"1>2": 10.0}, toll_factor=0.0)
     assert other.constant.tolist() == pytest.approx([5.3])
-    assert "cost per unit of toll 0 (0.5 in the file)" in str(other)
+    assert "cost per unit of toll: 0 (0.5 in the file)" in str(other)
 
 
 @pytest.mark.parametrize("units", [("mile", "mph"), ("km", "kmh"), ("meter", "km/h"), ("foot", "mph")])
@@ -156,7 +156,7 @@ def test_lengths_without_units_are_said(tmp_path: Path) -> None:
     (tmp_path / "link.csv").write_text("from_node_id,to_node_id,directed,length,free_speed\n1,2,1,7,42\n")
     game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
     assert game.constant.tolist() == [10.0]
-    assert "units none of length and free_speed, which is taken as length per hour" in str(game)
+    assert "units: none of length and free_speed, which is taken as length per hour" in str(game)
 
 
 LOST = "from,to,free_flow_time\n1,2,1\n2,3,1\n{node},3,1\n"
@@ -206,8 +206,8 @@ def test_nodes_and_pairs_that_look_like_mistakes_are_said() -> None:
     table = {"from": ["s", "s", "s"], "to": ["t", "z", "t"], "free_flow_time": [1.0, 2.0, 3.0]}
     trips = pd.DataFrame({"from": ["s", "s"], "to": ["t", "t"], "trips": [1.0, 2.0]})
     text = str(rv.games.routes(table, demand=trips))
-    assert "nodes that lead nowhere z" in text
-    assert "pairs in several rows, added s>t" in text
+    assert "nodes that lead nowhere: z" in text
+    assert "pairs in several rows, added: s>t" in text
     assert "lead nowhere" not in str(rv.games.routes("braess"))
 
 

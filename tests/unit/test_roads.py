@@ -712,9 +712,9 @@ def test_no_route_leads_through_closed_zones(tmp_path: Path) -> None:
 
 
 def test_nothing_in_a_file_is_dropped_in_silence(tmp_path: Path) -> None:
-    text = repr(tntp(tmp_path, 1))
+    text = str(tntp(tmp_path, 1))
     assert "trips within zones 1" in text
-    assert "columns not used length, speed, toll, link_type" in text
+    assert "columns not used: length, speed, toll, link_type" in text
     table = SMALL | {"capacity": [1.0, 1.0], "lanes": [2, 2]}
     assert rv.games.routes(table, demand={"s>t": 1.0}).unread == ("capacity", "lanes")
 
@@ -811,7 +811,7 @@ def test_a_folder_of_gmns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"link": ("lanes", "vdf_fftt")}, "row 1: vdf_fftt is 2, but length / free_speed is 10 minutes"),
+        ({"link": ("lanes", "vdf_fftt")}, "row 1: free_flow_time is 2, but length / free_speed is 10 minutes"),
         ({"link": (",2,50,", ",2,,")}, "capacity, row 1: '' must be a number"),
         ({"link": (",10,60,", ",-10,60,")}, "length, row 1: '-10' must be a number of at least 0"),
         ({"link": (",10,60,", ",10 mi,60,")}, "length, row 1: '10 mi' must be a number, without its unit"),

@@ -58,7 +58,7 @@ def read_links(folder: Path) -> NetworkTable:
             raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
     notes = dict[str, str]()
     if "free_speed" in columns:
-        if "long_length" not in config:
+        if "long_length" not in config and "free_flow_time" not in columns:
             notes["units"] = "none of length and free_speed, which is taken as length per hour"
         _set_times(columns, _minutes(config))
     if {"lanes", "capacity"} <= set(columns):
@@ -142,18 +142,21 @@ def _unit(text: str, name: str, units: Mapping[str, float]) -> float:
 
 
 def _set_times(columns: Columns, minutes: float) -> None:
-    """Put times of length and speed, in minutes, in place of speeds. Raises `ValueError`."""
+    """Put times of length and speed, in minutes, in place of speeds. Raises `ValueError`.
+
+    A speed of 0 says nothing beside a stated time.
+    """
     lengths, words = required(columns, ["length", "free_speed"])
     speeds = numbers_of(words, "free_speed")
-    if not all(speeds):
+    if "free_flow_time" not in columns and not all(speeds):
         raise ValueError(f"free_speed, row {speeds.index(0) + 1}: must be above 0")
     pairs = zip(numbers_of(lengths, "length"), speeds, strict=True)
-    times = [minutes * length / speed for length, speed in pairs]
-    stated = numbers_of(columns.setdefault("free_flow_time", times), "vdf_fftt")
+    times = [minutes * length / speed if speed else None for length, speed in pairs]
+    stated = numbers_of(columns.setdefault("free_flow_time", times), "free_flow_time")
     for row, (time, stated_time) in enumerate(zip(times, stated, strict=True), 1):
-        if abs(time - stated_time) > CONTRADICTION * stated_time:
+        if time is not None and abs(time - stated_time) > CONTRADICTION * stated_time:
             raise ValueError(
-                f"row {row}: vdf_fftt is {stated_time:g}, but length / free_speed is {time:g} minutes at "
+                f"row {row}: free_flow_time is {stated_time:g}, but length / free_speed is {time:g} minutes at "
                 f"{words[row - 1]}; must be the same to 1 %"
             )
     del columns["free_speed"]

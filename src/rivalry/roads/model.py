@@ -55,10 +55,11 @@ class RouteGame(Tree):
         parameters: dict[str, Any] = {"pairs": len(self.trips), "trips": float(self.trips.sum())}
         if self.within_zones:
             parameters["trips within zones"] = self.within_zones
-        parameters |= dict(self.notes)
-        if self.unread:
-            parameters["columns not used"] = ", ".join(self.unread)
         return f"Road network of {size}", parameters
+
+    def _text_notes(self) -> dict[str, str]:
+        unread = {"columns not used": ", ".join(self.unread)} if self.unread else {}
+        return dict(self.notes) | unread
 
     def is_road(self) -> Bool[ndarray, "link"]:
         """Whether each link is a road, and not the trips of a pair that are not made."""

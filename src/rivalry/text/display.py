@@ -34,10 +34,17 @@ Description = tuple[str, dict[str, Any]]
 
 
 class OneLineRepr:
-    """A base class of games whose text is one line, from a title and the main parameters."""
+    """A base class of games whose text is one line, from a title and the main parameters.
+
+    ``print`` and notebooks add a line per note.
+    """
 
     def _title_and_parameters(self) -> Description:
         raise NotImplementedError
+
+    def _text_notes(self) -> dict[str, str]:
+        """What a file has and the game does not use, and what was assumed, by title."""
+        return {}
 
     def __hash__(self) -> int:
         """Return a hash of the settings: equal games have equal ones, and arrays have no hash."""
@@ -53,10 +60,13 @@ class OneLineRepr:
         line = f"{title}: {words}" if words else title
         return line if len(line) <= LINE else f"{line[: LINE - 4].rstrip(', ')} ..."
 
+    def __str__(self) -> str:
+        return "\n".join([repr(self), *(f"{title}: {text}" for title, text in self._text_notes().items())])
+
     def _repr_html_(self) -> str:
         try:
             title, parameters = self._title_and_parameters()
-            rows = {name: parameter_text(value) for name, value in parameters.items()}
+            rows = {name: parameter_text(value) for name, value in parameters.items()} | self._text_notes()
         except (AttributeError, IndexError, TypeError, ValueError):
             return html_table(repr(self), {})
         return html_table(title, rows)

@@ -86,10 +86,11 @@ class City(OneLineRepr, eqx.Module):
         lanes = f"{len(self.network.nodes)} nodes and {count_text(len(self.capacity), 'lane')}"
         numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}
         numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most, "capacity": self.capacity}
-        numbers |= dict(self.network.notes)
-        if self.network.unread:
-            numbers["columns not used"] = ", ".join(self.network.unread)
         return f"City of {count_text(self.agents, 'agent')}, {types}, {lanes}", numbers
+
+    def _text_notes(self) -> dict[str, str]:
+        unread = self.network.unread
+        return dict(self.network.notes) | ({"columns not used": ", ".join(unread)} if unread else {})
 
     @property
     def agents(self) -> int:
