@@ -222,7 +222,7 @@ WRONG = {
     ("NODE> 1", "NODE> "): "line 3: <FIRST THRU NODE> '' must be followed by a whole number",
     ("NODE> 1", "NODE> x"): "line 3: <FIRST THRU NODE> 'x' must be followed by a whole number",
     ("LINKS> 2", "LINKS> 3"): "2 links; must be 3, as its head says",
-    ("3 2 9 1 5", "3 2 0 1 5"): "links.capacity: 0 must be above 0 where costs rise",
+    ("3 2 9 1 5", "3 2 0 1 5"): "links.capacity, link 3>2: 0 must be above 0 where costs rise",
     ("3 2 9 1 5", "3 2 9 1 1_0"): "link 3>2: '1_0' must be a number, without its unit",
     ("METADATA>\n", "METADATA>\n~ init_node term_node capacity ;\n"): "line 6: names 3 columns; must be 10",
     ("METADATA>\n", "METADATA>\n<TOLL FACTOR> dear\n"): "line 6: <TOLL FACTOR>: 'dear' must be a number",

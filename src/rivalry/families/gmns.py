@@ -156,7 +156,7 @@ def _set_times(columns: Columns, minutes: float) -> None:
     for row, (time, stated_time) in enumerate(zip(times, stated, strict=True), 1):
         if time is not None and abs(time - stated_time) > CONTRADICTION * stated_time:
             raise ValueError(
-                f"row {row}: free_flow_time is {stated_time:g}, but length / free_speed is {time:g} minutes at "
-                f"{words[row - 1]}; must be the same to 1 %"
+                f"row {row}: free_flow_time is {stated_time:g}, but length / free_speed is {time:g} minutes "
+                f"at {words[row - 1]}; must be the same to 1 %"
             )
     del columns["free_speed"]

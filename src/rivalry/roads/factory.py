@@ -297,8 +297,9 @@ def _costs(columns: Columns) -> tuple[ndarray, ndarray, ndarray, list[Program]]:
                 programs[k] = program(tree, f"links.cost[{k}]")
             sums.append(terms or {})
     elif {"capacity", "b", "power"} & set(columns):
-        rows = zip(*(_numbers(columns, name) for name in BPR), strict=True)
-        sums = [_bpr_terms(*row) for row in rows]
+        numbers = np.column_stack([_numbers(columns, name) for name in BPR]).tolist()
+        names = map(">".join, zip(columns["from"], columns["to"], strict=True))
+        sums = [_bpr_terms(name, *row) for name, row in zip(names, numbers, strict=True)]
     else:
         sums = [{0.0: time} for time in _numbers(columns, "free_flow_time")]
     constant = np.array([terms.pop(0.0, 0.0) for terms in sums])
@@ -310,12 +311,12 @@ def _costs(columns: Columns) -> tuple[ndarray, ndarray, ndarray, list[Program]]:
     return constant, coefficient, power, programs
 
 
-def _bpr_terms(free: float, capacity: float, b: float, power: float) -> dict[float, float]:
+def _bpr_terms(link: str, free: float, capacity: float, b: float, power: float) -> dict[float, float]:
     """Coefficients by power of the cost of the Bureau of Public Roads. Raises `ValueError`."""
     terms = {0.0: free}
     if free * b:
         if not capacity:
-            raise ValueError(f"links.capacity: 0 must be above 0 where costs rise, at a time of {free:g}")
+            raise ValueError(f"links.capacity, link {link}: 0 must be above 0 where costs rise")
         terms[power] = terms.get(power, 0.0) + free * b / capacity**power
     return terms
 

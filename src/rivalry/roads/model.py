@@ -57,7 +57,7 @@ class RouteGame(Tree):
             parameters["trips within zones"] = self.within_zones
         return f"Road network of {size}", parameters
 
-    def _text_notes(self) -> dict[str, str]:
+    def text_notes(self) -> dict[str, str]:
         unread = {"columns not used": ", ".join(self.unread)} if self.unread else {}
         return dict(self.notes) | unread
 

@@ -42,7 +42,7 @@ class OneLineRepr:
     def _title_and_parameters(self) -> Description:
         raise NotImplementedError
 
-    def _text_notes(self) -> dict[str, str]:
+    def text_notes(self) -> dict[str, str]:
         """What a file has and the game does not use, and what was assumed, by title."""
         return {}
 
@@ -61,12 +61,12 @@ class OneLineRepr:
         return line if len(line) <= LINE else f"{line[: LINE - 4].rstrip(', ')} ..."
 
     def __str__(self) -> str:
-        return "\n".join([repr(self), *(f"{title}: {text}" for title, text in self._text_notes().items())])
+        return "\n".join([repr(self), *(f"{title}: {text}" for title, text in self.text_notes().items())])
 
     def _repr_html_(self) -> str:
         try:
             title, parameters = self._title_and_parameters()
-            rows = {name: parameter_text(value) for name, value in parameters.items()} | self._text_notes()
+            rows = {name: parameter_text(value) for name, value in parameters.items()} | self.text_notes()
         except (AttributeError, IndexError, TypeError, ValueError):
             return html_table(repr(self), {})
         return html_table(title, rows)

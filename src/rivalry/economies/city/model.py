@@ -88,7 +88,7 @@ class City(OneLineRepr, eqx.Module):
         numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most, "capacity": self.capacity}
         return f"City of {count_text(self.agents, 'agent')}, {types}, {lanes}", numbers
 
-    def _text_notes(self) -> dict[str, str]:
+    def text_notes(self) -> dict[str, str]:
         unread = self.network.unread
         return dict(self.network.notes) | ({"columns not used": ", ".join(unread)} if unread else {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 from rivalry.schema.annotations import Factory
 from rivalry.schema.registry import line_of
+from rivalry.text.display import OneLineRepr
 
 LEADERS = "leaders"  # a key of every family's table: the players that move first
 
@@ -26,7 +28,8 @@ def build_game(table: Table, folder: Path | str = ".") -> Any:
     """Return the game of a ``[game]`` table; run the user's file that it names, if any.
 
     With the key ``leaders``, a list of player indices, return the leaders' game, in which the other players
-    respond to the leaders. A family's own parameter of that name takes precedence.
+    respond to the leaders. A family's own parameter of that name takes precedence. What a game does not use
+    of a file, or assumes of it, is a warning.
 
     Raises
     ------
@@ -50,6 +53,9 @@ def build_game(table: Table, folder: Path | str = ".") -> Any:
     if ordered and options.get("stages"):
         raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
     game = _construct(factory, options, ("game",), Path(folder), kind=family, further_keys=(LEADERS,))
+    notes = game.text_notes() if isinstance(game, OneLineRepr) else {}
+    for title, text in notes.items():
+        warnings.warn(f"{title}: {text}", stacklevel=2)
     return _leaders_game(game, leaders) if ordered else game
 
 
