@@ -1,4 +1,4 @@
-"""A loss of power at every sync, rename and removal of a run, a resume and a capsule."""
+"""A loss of power at every sync, rename and removal of a run, a resume and a packed run."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import rivalry as rv
-from rivalry.lab.capsule import pack
 from rivalry.lab.executor import carry_out
+from rivalry.lab.packing import pack
 from rivalry.lab.store import Run
 from tests.kill.power_loss import Disk, PowerLoss
 
@@ -108,7 +108,9 @@ def test_cut_resumes_lose_nothing(tmp_path: Path, study: rv.Study, monkeypatch: 
     assert cut > 5
 
 
-def test_capsules_are_whole_or_none(tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packed_runs_are_whole_or_none(
+    tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = work(tmp_path / "run", study)
     cut, ended = 0, False
     while not ended:

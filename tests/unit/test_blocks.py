@@ -22,7 +22,7 @@ from rivalry.core import files
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, netcdf
 from rivalry.economies.learning.epochs import restore
-from rivalry.lab import capsule
+from rivalry.lab import packing
 from rivalry.lab.array import Shard, gather, work
 from rivalry.lab.executor import carry_out, run_study
 from rivalry.lab.export import export
@@ -582,12 +582,12 @@ def test_a_packed_run_is_handed_on_and_verified(tmp_path: Path) -> None:
     run = run_study(study(), tmp_path / "run", workers=1)
     assert len(list((run.folder / "blocks").iterdir())) == 3
     build(run)
-    path = capsule.pack(run, tmp_path / "run.zip")
-    found = capsule.verify(path)
+    path = packing.pack(run, tmp_path / "run.zip")
+    found = packing.verify(path)
     assert (found.certificates, len(found.cells), found.faults) == (CELLS, 3, [])
     name = f"blocks/{min((run.folder / 'blocks').iterdir()).name}"
     data = path.read_bytes()
     begin = data.index(name.encode()) + len(name) + 20
     path.write_bytes(data[:begin] + bytes([data[begin] ^ 1]) + data[begin + 1 :])
     with pytest.raises(DamagedFile, match=re.escape(name)):
-        capsule.verify(path)
+        packing.verify(path)

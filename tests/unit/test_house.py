@@ -74,7 +74,7 @@ LAYERS: list[set[str]] = [
     {"lab.worker"},
     {"lab.answer", "lab.citation", "lab.proofs"},
     {"lab.executor", "lab.export", "lab.report"},
-    {"lab.array", "lab.capsule"},
+    {"lab.array", "lab.packing"},
     {"cli"},
     {"audit", "integrations", "living"},
     {"web"},

@@ -359,7 +359,7 @@ def pack(
 ) -> int:
     """Write a run as one file that others can read and verify.
 
-    It is a zip file and a Workflow Run RO-Crate: study, results, certificates, report, versions, digests.
+    It is a zip file of study, results, certificates, report, versions of packages, and digests of all files.
     """
     return output.print_result(json, *work.pack(run, out, license))
 
@@ -378,12 +378,11 @@ def verify(
     ] = False,
     json: Json = False,
 ) -> int:
-    """Check a packed run, and what follows from its cells.
+    """Check a packed run.
 
-    All certificates, payoffs and metrics are recomputed, some random cells are computed again, and dataset,
-    figures, report, page and citation are made again and compared. The answer is one of three words:
-    verified (exit status 0), contradicted (1), undecided (3), where another version wrote other words or a
-    step does not confirm an end.
+    All certificates, payoffs and metrics are recomputed, and some random cells are computed again. Pages,
+    figures and the dataset are not judged. The answer is one of three words: verified (exit status 0),
+    contradicted (1), undecided (3), where a step does not confirm an end.
     """
     count = values.whole_number(cells, "--cells", limit=10**6)
     if not file.exists():

@@ -636,8 +636,8 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
 
 
 def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
-    """Write a run as a capsule."""
-    from rivalry.lab.capsule import UNSTATED, pack, root_of
+    """Write a run as one file."""
+    from rivalry.lab.packing import pack, root_of
 
     if license is not None and not re.fullmatch(r"[A-Za-z0-9.+\-]+", license):
         raise OptionError(f"--license {license}: must be an SPDX identifier, such as CC-BY-4.0")
@@ -647,19 +647,19 @@ def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
         raise OptionError(f"--out {path}: must be a file that ends in .zip")
     note_left_out(run)
     note_folder(path)
-    pack(run, path, licence=license or UNSTATED)
-    capsule = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size}
-    capsule |= {"digest": run.digest(), "root": root_of(path)}
-    return capsule, f"{path}\n{DIGESTS.format(**capsule)}"
+    pack(run, path, licence=license or "")
+    packed = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size}
+    packed |= {"digest": run.digest(), "root": root_of(path)}
+    return packed, f"{path}\n{DIGESTS.format(**packed)}"
 
 
 DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
 def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
-    """Check a capsule."""
-    from rivalry.lab.capsule import WITHIN, verify
+    """Check a packed run."""
     from rivalry.lab.executor import RunEvent
+    from rivalry.lab.packing import WITHIN, verify
 
     with output.progress(str(path)) as receive:
         verification = verify(
@@ -671,8 +671,8 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
         )
     complete = "complete" if verification.done == verification.total else "not complete"
     bits = (
-        f"within {WITHIN:g}, since here is {'; '.join(verification.others)}"
-        if verification.others
+        f"within {WITHIN:g}, since here is {'; '.join(verification.versions)}"
+        if verification.versions
         else "to the bit"
     )
     lines = [
@@ -680,10 +680,7 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
         f"{verification.done} of {verification.total} cells, {complete}",
         f"{verification.certificates} certificates recomputed",
         f"{len(verification.cells)} cells computed again, compared {bits}",
-        f"made again, the same bytes: {_in_short(verification.derived)}",
     ]
-    if verification.same_words:
-        lines.append(f"made again, the same words and numbers: {_in_short(verification.same_words)}")
     lines += [f"not checked: {'; '.join(verification.unchecked)}", *verification.faults]
     lines += verification.undecided
     count = len(verification.faults)
@@ -696,18 +693,6 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
     answer = {"file": str(path), "word": word, **verification._asdict()}
     lines.append(f"{word}{details[word]}; {DIGESTS.format(**answer)}")
     return answer, "\n".join(lines)
-
-
-def _in_short(names: Sequence[str]) -> str:
-    """Return names of files, with how many figures and datasets there are in place of theirs.
-
-    >>> _in_short(["dataset.nc", "figures/01-a.svg", "figures/02-b.svg"])
-    'dataset.nc, 2 figures'
-    """
-    figures = [name for name in names if name.endswith(".svg")]
-    file_names = [name for name in names if name not in figures]
-    counted = [f"{len(figures)} figure{'s' * (len(figures) > 1)}"] * bool(figures)
-    return ", ".join([*file_names, *counted]) or "nothing"
 
 
 def certify(folder: Path, proof: bool = False, export: Path | None = None) -> Printed:

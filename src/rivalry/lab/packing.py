@@ -1,0 +1,460 @@
+"""Packed runs: a run in one zip file with the digests of all its files, which others check with the package.
+
+It holds study, cells and certificates, the user's files that the study names, what follows from these
+(dataset, figures, report, frozen page, citation), and the versions of all packages.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import file_digest, sha256
+from importlib.metadata import distributions
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from random import Random
+from typing import Any, NamedTuple
+from zipfile import ZipFile
+
+import numpy as np
+
+from rivalry import plots
+from rivalry.core import files
+from rivalry.core.archives import LARGE, LARGEST, archive, extract, name_fault
+from rivalry.core.files import DamagedFile, StoreError
+from rivalry.core.results import Record, netcdf, provenance
+from rivalry.lab.answer import figure_file
+from rivalry.lab.citation import bibtex
+from rivalry.lab.executor import batches_of
+from rivalry.lab.proofs import certificate_changes, check_status, recertify
+from rivalry.lab.report.page import build
+from rivalry.lab.store import Run
+from rivalry.lab.store.blocks import packed_cells
+from rivalry.lab.store.head import head_of
+from rivalry.lab.study.model import text_fault
+from rivalry.lab.worker import run_cell, run_cells
+from rivalry.schema.register import collect
+from rivalry.schema.registry import hook
+from rivalry.text.display import count_text
+
+CODE = "code"  # folder of the user's files, with one per part of a study of studies
+MANIFEST, PACKAGES = "manifest-sha256.txt", "packages.txt"
+PAGE, README, REPORT = "page.html", "README.md", "report.html"
+CITATION, DATASET = "citation.bib", "dataset.nc"
+OF_REPORT = (DATASET, REPORT, PAGE, README, CITATION, PACKAGES)
+FREEZE = "freeze"  # the hook of frozen pages
+WITHIN = 1e-6  # relative difference of a recomputed cell where processor or versions differ
+_HOMES = ("cells", "certificates", "blocks")
+_ALONE = ("study.json", "study.toml", "index.sqlite", "log.txt")
+_ABOUT = """# {title}
+
+A run of the study {name}, made by rivalry {version}.{licence}
+
+- `report.html` and `page.html` open in a browser, without a network.
+- `dataset.nc` holds all results; any reader of NetCDF reads it.
+- `study.json` is the study in full, `study.toml` as it was written. `code/` holds the files of its author.
+- `citation.bib` says what to cite, `packages.txt` what was installed.
+- `sha256sum -c manifest-sha256.txt` checks the files; `rivalry verify` recomputes certificates, cells.
+
+The digest of study, cells and certificates, to be cited: {digest}
+"""
+
+
+def pack(run: Run, out: Path, *, licence: str = "") -> Path:
+    """Write a run as a zip file, and return its path.
+
+    Parameters
+    ----------
+    run
+        The run.
+    out
+        The file.
+    licence
+        The licence of the results: an SPDX identifier such as ``CC-BY-4.0``.
+
+    Raises
+    ------
+    StoreError
+        For a damaged run, and for a user's file that changed or is outside the study's folder.
+    """
+    runs = run.runs()
+    for part in runs.values():
+        if damaged := part.damaged():
+            raise damaged[0]
+        part.tasks()  # raises for a user's file that changed
+    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder:
+        home = Path(folder, "run")
+        for path in _stored(run):
+            if path.is_file():
+                _write(home / path.relative_to(run.folder), files.read_bytes(path))
+        for name, part in runs.items():
+            for file in _user_files(part):
+                if name_fault(file):
+                    raise StoreError(
+                        f"{part.name}: {file} is outside the study's folder; move it there, run again"
+                    )
+                data = files.read_bytes(Path(part.head["folder"]) / file)
+                _write(home / PurePosixPath(CODE, name, file), data)
+        staged = _opened(home)
+        for name, part in staged.runs().items():
+            if text_fault(home / name / "study.toml", part.study):  # it was edited: the run is of study.json
+                (home / name / "study.toml").unlink(missing_ok=True)
+        _derive(staged, licence)
+        paths = [path for path in home.rglob("*") if path.is_file() and path.name != "lock"]
+        digests = {path.relative_to(home).as_posix(): _digest(path) for path in paths}
+        files.write(out, archive(home, digests, MANIFEST), durable=True)
+    return out
+
+
+def root_of(path: Path) -> str:
+    """Return the digest of a packed run's list of digests, and with it of all its files.
+
+    ``unzip -p FILE manifest-sha256.txt | sha256sum`` prints it without this package.
+    """
+    with ZipFile(path) as packed:
+        return sha256(packed.read(MANIFEST)).hexdigest()
+
+
+def _opened(folder: Path) -> Run:
+    """Return the run of an unpacked folder; the files that its study names are in it."""
+    run = Run.open(folder)
+    for name, part in run.runs().items():
+        part.head = {**part.head, "folder": str(folder / CODE / name)}
+    return run
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, data)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _user_files(run: Run) -> list[str]:
+    """Return the user's files that a study names."""
+    files = run.head["study"].get("files") or {}
+    return sorted({*files, *run.study.own_files, *run.study.plot_files})
+
+
+def _stored(run: Run) -> Iterator[Path]:
+    """Yield the files of a run that do not follow from others: study, cells, certificates, index, log.
+
+    Figures that users' files draw are among them, since no report draws these.
+    """
+    for part in (run, *run.parts().values()):
+        yield from (part.folder / name for name in _ALONE)
+        ids = {place.id for place in part.cells}
+        for path in (path for home in _HOMES for path in sorted((part.folder / home).glob("*.npz"))):
+            packed = "-" in path.stem and packed_cells(path, files.stamp_of(path.stat()))
+            if path.stem in ids or (packed and not ids.isdisjoint(packed)):
+                yield path
+        for k, row in enumerate(part.head["study"]["plots"], start=1):
+            kind = str(row if isinstance(row, str) else row["kind"])
+            if plots.entry_of(kind) is None:
+                yield part.folder / "figures" / figure_file(k, kind)
+
+
+def _derive(run: Run, licence: str) -> None:
+    """Write what follows from a run's study, cells and certificates into its folder."""
+    for part in run.runs().values():
+        files.write(part.folder / DATASET, netcdf(part.collect().data))
+    build(run)
+    if FREEZE in collect("HOOKS"):
+        hook(FREEZE)(run, run.folder / PAGE)
+    files.write(run.folder / CITATION, bibtex(run.study).encode())
+    readme = _ABOUT.format(
+        title=run.title,
+        name=run.name,
+        version=run.made_by["rivalry"],
+        licence=f" Licence of the results: {licence}." if licence else "",
+        digest=run.digest(),
+    )
+    files.write(run.folder / README, readme.encode())
+    versions = {(package.name or "").lower(): package.version for package in distributions()}
+    rows = [*(f"# {name}=={version}" for name, version in provenance().items())]
+    rows += [f"{name}=={versions[name]}" for name in sorted(versions)]
+    files.write(run.folder / PACKAGES, "\n".join([*rows, ""]).encode())
+
+
+class Verified(NamedTuple):
+    """Result of the check of a packed run: parts checked and not, faults, and versions that differ."""
+
+    files: int
+    digest: str  # of study, cells and certificates
+    root: str  # digest of all files
+    done: int
+    total: int  # cells of the study
+    certificates: int
+    cells: list[str]  # computed anew
+    faults: list[str]
+    undecided: list[str]  # statuses that a step does not give
+    unchecked: list[str]
+    versions: list[str]  # that differ
+
+    @property
+    def word(self) -> str:
+        """``verified``, ``contradicted`` or ``undecided``."""
+        if self.faults:
+            return "contradicted"
+        return "undecided" if self.undecided else "verified"
+
+
+def verify(
+    path: Path,
+    *,
+    cells: int = 3,
+    trusted: bool = False,
+    large: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Verified:
+    """Check a packed run: its digests, its study, all certificates, and some random cells.
+
+    Cells must have the same bits, or differ by at most `WITHIN` on another processor or with other versions.
+    What a report draws from them is not judged.
+
+    Parameters
+    ----------
+    path
+        The file.
+    cells
+        Number of cells to compute again, of each study.
+    trusted
+        Whether the user's files in it are run.
+    large
+        Whether its files may have up to 8 GB.
+    progress
+        Receives the numbers of cells that are checked, and of all.
+
+    Raises
+    ------
+    DamagedFile
+        For a file that is no packed run or differs from what was written.
+    StoreError
+        Where it needs code that is not trusted.
+    """
+    with tempfile.TemporaryDirectory(prefix="rivalry-") as folder, _named(path, folder):
+        home = Path(folder, "run")
+        digests = extract(path, home, MANIFEST, LARGE if large else LARGEST)
+        run = _opened(home)
+        runs = run.runs()
+        code = {
+            str(PurePosixPath(CODE, name, file)) for name, part in runs.items() for file in _user_files(part)
+        }
+        if lacking := sorted(code - digests.keys()):
+            raise DamagedFile(path, f"{lacking[0]} is named by its study, and not in it")
+        run_files = sorted({file for part in runs.values() for file in part.study.own_files})
+        if run_files and not trusted:
+            raise StoreError(
+                f"{path}: its cells run {', '.join(run_files)}, any code; read it, then --trust runs it"
+            )
+        if damaged := [error for part in runs.values() for error in part.damaged()]:
+            raise damaged[0]
+        versions = [
+            f"{name} {current}, {part.made_by.get(name)} there"
+            for part in runs.values()
+            for name, current in provenance(part.made_by).items()
+            if part.made_by.get(name) != current
+        ]
+        faults = [
+            _in_part(name, line)
+            for name, part in {"": run, **run.parts()}.items()
+            for line in _study(name, run, part)
+        ]
+        checked = [_checked(name, part, cells, bool(versions), progress) for name, part in runs.items()]
+        stored = {path.relative_to(home).as_posix() for path in _stored(run)} | code
+        of_report = [name for name in sorted(digests.keys() - stored) if _is_of_report(name)]
+        foreign = sorted(digests.keys() - stored - {*of_report})
+        faults += [f"{name}: is no file of the run" for name in foreign]
+        counts, cell_ids = run.counts(), list(chain.from_iterable(part.sample for part in checked))
+        certificates = sum(part.certificates for part in checked)
+        return Verified(
+            len(digests) + 1,
+            run.digest(),
+            root_of(path),
+            counts["done"],
+            sum(len(part.study.cells()) for part in runs.values()),
+            certificates,
+            cell_ids,
+            faults + list(chain.from_iterable(part.faults for part in checked)),
+            list(chain.from_iterable(part.undecided for part in checked)),
+            [f"what reports draw from cells: {_in_short(of_report)}"] * bool(of_report)
+            + _unchecked(run, counts["done"], certificates, len(cell_ids))
+            + list(chain.from_iterable(part.unchecked for part in checked)),
+            list(dict.fromkeys(versions)),
+        )
+
+
+def _is_of_report(name: str) -> bool:
+    """Whether a file is one that is made of study and cells for readers."""
+    path = PurePosixPath(name)
+    return path.name in OF_REPORT or (path.parent.name == "figures" and path.suffix == ".svg")
+
+
+def _in_short(names: Sequence[str]) -> str:
+    """Return names of files, with how many figures there are in place of theirs.
+
+    >>> _in_short(["dataset.nc", "figures/01-a.svg", "figures/02-b.svg"])
+    'dataset.nc, 2 figures'
+    """
+    figures = [name for name in names if name.endswith(".svg")]
+    file_names = [name for name in names if name not in figures]
+    return ", ".join([*file_names, *[count_text(len(figures), "figure")] * bool(figures)])
+
+
+def _in_part(name: str, line: str) -> str:
+    return f"{name}/{line}" if name else line
+
+
+@contextmanager
+def _named(path: Path, folder: str) -> Iterator[None]:
+    """Name the packed run in errors of files that were extracted from it."""
+    try:
+        yield
+    except DamagedFile as error:
+        if error.path == path:
+            raise
+        raise DamagedFile(path, f"{error.path.name}: {error.why}") from None
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(Path(folder, "run")), str(path))) from None
+
+
+def _study(name: str, run: Run, part: Run) -> Iterator[str]:
+    """Yield contradictions between tables of a study, its text, its cells and the study that includes it."""
+    if name and run.head["study"]["included"][name] != part.head["study"]:
+        yield "study.json: differs from what the study of studies includes"
+    text = part.folder / "study.toml"
+    if text.exists() and (fault := text_fault(text, part.study)):
+        yield fault
+    head = head_of(part.study)
+    if missing := len(head["cells"]) - len(part.cells):
+        yield f"study.json: lists {len(part.cells)} cells; its study has {missing + len(part.cells)}"
+    elif wrong := [key for key in ("name", "axes", "companions", "cells") if head[key] != part.head[key]]:
+        yield f"study.json: {wrong[0]} are not those of its study"
+
+
+def _unchecked(run: Run, count: int, certificates: int, recomputed: int) -> list[str]:
+    """Return the list of what no verification checks, and of what this one left out."""
+    lines = ["log.txt", "index.sqlite (times, warnings, failures)"]
+    if recomputed < count:
+        lines.append(
+            f"results of {count - recomputed} of {count} cells beyond their certificates (--cells {count})"
+        )
+    if certificates < count:
+        lines.append(f"certificates of {count - certificates} of {count} cells, which have no stored profile")
+    if any("verified_proof" in part.collect().data for part in run.runs().values()):
+        lines.append("which proof files were verified")
+    return lines
+
+
+class _Checked(NamedTuple):
+    """Cells of a run by how they were checked."""
+
+    certificates: int  # recomputed
+    sample: list[str]  # ids of the cells that were computed again
+    faults: list[str]
+    undecided: list[str]
+    unchecked: list[str]
+
+
+def _checked(
+    name: str, run: Run, cells: int, is_foreign: bool, progress: Callable[[int, int], object] | None
+) -> _Checked:
+    """Cells of a run, checked: certificates and statuses of all, and a sample computed again."""
+    tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
+    finished = run.finished()
+    computed = [place.id for place in run.cells if place.id in finished]
+    sample = sorted(Random().sample(computed, min(cells, len(computed))))
+    count, faults, total = 0, list[str](), len(computed) + len(sample)
+    doubtful, unchecked = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for k, id in enumerate(computed):
+        stored = run.read_cell(id)
+        # `rivalry certify` may have proved a newer one
+        for certificate, ways in ((stored, (False,)), (newer.get(id), (False, True))):
+            if certificate is None:
+                continue
+            in_full = certificate is stored
+            recomputed = [recertify(tasks[id], folder, stored, proof, in_full) for proof in ways]
+            count += bool(recomputed[0]) and in_full
+            changes = [certificate_changes(certificate, record, False) for record in recomputed if record]
+            if changes and all(changes):
+                faults.append(f"cell {_in_part(name, id)}: certificate: {min(changes, key=len)}")
+        if id not in sample:
+            statuses = check_status(tasks[id], folder, stored)
+            faults.extend(f"cell {_in_part(name, id)}: {line}" for line in statuses.faults)
+            for line in statuses.undecided:
+                doubtful[line].append(id)
+            for line in statuses.unchecked:
+                unchecked[line].append(id)
+        if progress is not None:
+            progress(k + 1, total)
+    batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
+    for k, id in enumerate(sample):
+        if different := differences(run.read_cell(id), _computed(id, batch_of[id], folder), is_foreign):
+            faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
+        if progress is not None:
+            progress(len(computed) + k + 1, total)
+    remedy = f"--cells {len(computed)}"
+    return _Checked(
+        count,
+        sample,
+        faults,
+        [f"{line}; {remedy} decides" for line in _by_cell(name, doubtful)],
+        [f"{line} ({remedy})" for line in _by_cell(name, unchecked)],
+    )
+
+
+def _by_cell(name: str, cells_by_line: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lines that begin with their first cell and end with the number of cells."""
+    return [
+        f"cell {_in_part(name, ids[0])}: {line} (cells like it: {len(set(ids))})"
+        for line, ids in cells_by_line.items()
+    ]
+
+
+def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:
+    """Return the record of a cell, computed as in a run: with the cells of its batch, or else alone."""
+    if len(batch) > 1:
+        number = [cell_id for cell_id, _ in batch].index(id)
+        with suppress(Exception):  # cells of a batch that fails are computed alone
+            for k, outcome in run_cells(batch, folder, numbers_to_compute=[number]):
+                if k == number and outcome.record is not None:
+                    return outcome.record
+    return run_cell(dict(batch)[id], folder)
+
+
+def differences(stored: Record, new: Record, is_foreign: bool) -> str:
+    """Return the difference of a cell that was computed again, in one line; empty if there is none.
+
+    Examples
+    --------
+    >>> one = {"payoff": (("player",), np.array([1.0, 2.0]))}
+    >>> differences(one, {"payoff": (("player",), np.array([1.0, 2.0 + 1e-9]))}, is_foreign=True)
+    ''
+    >>> differences(one, {"payoff": (("player",), np.array([1.0, 2.0 + 1e-9]))}, is_foreign=False)
+    'payoff differs by 5e-10 of its size'
+    """
+    if names := sorted(stored.keys() ^ new.keys()):
+        return f"{names[0]} is in one of them only"
+    for name, (dims, old) in stored.items():
+        current = np.asarray(new[name][1])
+        if new[name][0] != dims or current.shape != old.shape:
+            return f"{name} has another shape, {current.shape} and {old.shape}"
+        if old.dtype.kind == "U" or current.dtype.kind == "U":
+            if not np.array_equal(old, current):
+                return f"{name} has other words"
+            continue
+        if np.array_equal(old, current, equal_nan=old.dtype.kind == "f"):
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gap = np.abs(np.subtract(current, old, dtype=float)) / np.max(
+                np.abs(old[np.isfinite(old)]), initial=1e-300
+            )
+        largest = float(np.max(gap)) if np.isfinite(gap).all() else np.inf
+        if not is_foreign or not largest <= WITHIN:
+            return f"{name} differs by {largest:.2g} of its size"
+    return ""
