@@ -12,9 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry.check import Unfit, check_game, check_method, rules
 from rivalry.core import oracles
-from rivalry.core.array_games import contest
 from rivalry.core.game import AgentGame, PopulationGame
-from rivalry.core.oracles import Response
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.runtime.jax import jax, jnp
@@ -68,7 +66,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
 
 
 OF_GAMES = {"space", "jit", "gradients", "payoffs", "vmap"}
-OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary population"}
+OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance"}
 OF_AGENTS = {"world", "static_metrics", "payoff_scale"}
 
 
@@ -153,17 +151,6 @@ def answering(oracle: Any, answer: Callable[..., Any]) -> Any:
     return kind()
 
 
-def lazy(game: Any, x: jax.Array, player: int) -> Any:
-    """Return an effort of 0.1 as the best response, with its payoff."""
-    reply = jnp.array([0.1])
-    return reply, game.payoffs(x.at[player].set(reply))[player], "exact"
-
-
-def low_bound(game: Any, x: jax.Array, player: int) -> Response:
-    reply, payoff, _ = lazy(game, x, player)
-    return Response(np.asarray(reply), float(payoff), float(payoff) - 1.0, "bounded", "a guess")
-
-
 class LeakySpace(eqx.Module):
     shape: tuple[int, int] = (2, 1)
 
@@ -213,47 +200,12 @@ VIOLATIONS: dict[str, tuple[Any, str]] = {
         answering(oracles.deviation_payoff, lambda game, x, player: lambda own: game.payoffs(x)[player]),
         "deviation_payoff.game, x, 0.: differs from payoffs, by ",
     ),
-    "other tables": (
-        answering(oracles.to_contest, lambda game, at: contest(np.ones(1), np.zeros((*at.shape[:2], 1)))),
-        r"to_contest\(game, points\): sums to other payoffs, by ",
-    ),
-    "tables in a list": (
-        answering(oracles.to_contest, lambda game, positions: [positions]),
-        r"to_contest\(game, points\): list must be a Contest",
-    ),
-    "lazy response": (
-        answering(oracles.best_response, lazy),
-        r"best_response\(game, x, .\): a strategy of the grid pays .* more",
-    ),
-    "lying response": (
-        answering(
-            oracles.best_response, lambda game, x, player: (jnp.array([0.1]), jnp.array(99.0), "exact")
-        ),
-        r"best_response\(game, x, 0\): returns another payoff than that of its strategy",
-    ),
-    "low bound": (
-        answering(oracles.proved_response, low_bound),
-        r"proved_response\(game, x, 0\): its payoff is above its bound, by 1",
-    ),
-    "low bound of boxes": (
-        answering(oracles.payoff_bound, lambda game, x, player, low, high: jnp.asarray(-1.0)),
-        "payoff_bound.* pays .* more; must be above all",
-    ),
     "no scale": (answering(oracles.payoff_scale, lambda game: 0.0), "payoff_scale: 0.0 must be above 0"),
-    "metric": (
-        answering(oracles.metrics, lambda game, x: {"total": (("player",), np.asarray(1.0))}),
-        r"metrics\(game, x\)\['total'\]: 1 dimensions named; must be 0",
-    ),
-    "table in a list": (
-        answering(oracles.to_finite, lambda game: [1, 2]),
-        r"to_finite\(game\): list must be a NamedTuple",
-    ),
     "leaky space": (Leaky(), r"space.project: player 0 is at 0.87; must be in \[0, 0.6\]"),
 }
 
 
 @pytest.mark.representative
-@pytest.mark.default_only("other tables")
 @pytest.mark.parametrize("name", VIOLATIONS)
 def test_violations_of_games_are_named(name: str) -> None:
     game, message = VIOLATIONS[name]
@@ -289,8 +241,6 @@ def test_errors_of_user_code_are_named_with_a_remedy() -> None:
     with pytest.raises(Unfit, match=r"reward: raised ZeroDivisionError: .*; must be finite") as caught:
         rules.attempt("reward", "must be finite", divmod, 1, 0)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    with pytest.raises(Unfit, match="a tuple of numbers"):  # a part that is no array is named by its type
-        rules.check_tables(("a",), "to_agents(game)", int, "a tuple of numbers")
 
 
 def test_a_conforming_game_passes() -> None:

@@ -1,8 +1,7 @@
-"""Conformance tests of population games: all members that solvers and certificates rely on."""
+"""Conformance tests of population games: shapes, rewards, expectations and derivatives at a random policy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -16,19 +15,13 @@ from rivalry.check.rules import (
     TRACED,
     attempt,
     attempt_compiled,
-    attempt_record,
-    check_oracles,
     check_space,
-    check_tables,
     require,
     require_close,
     require_shape,
 )
 from rivalry.core.game import PopulationGame
-from rivalry.core.oracles import Oracle, to_agents
-from rivalry.population import oracles, stationary_population
-from rivalry.population.operators import by_type
-from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
+from rivalry.population.oracles import spread_evenly, state_types, type_shares
 from rivalry.runtime.jax import jax, jnp, put
 
 MEMBERS = (
@@ -41,26 +34,15 @@ Policy = Float[Array, "state action"]
 
 
 def population_checks(game: Any, seed: int) -> list[str]:
-    """Check all members of a game that methods for populations rely on, at a random policy.
-
-    Returns their names. Raises `Unfit`.
-    """
+    """Check the members of a population game at a random policy, and return their names. Raises `Unfit`."""
     pi = check_space(game.space, seed)[0]
     _check_shapes(game)
-    mu = _check_first_distribution(game)
+    mu = spread_evenly(game, type_shares(game))
     env = _check_environment(game, mu, pi)
     _check_reward(game, env)
     _check_expect(game, env, seed)
-    names = ["space", "shapes", "first_distribution", "environment", "reward", "expect", "jit"]
-    if oracles.transition_matrix.knows(game):
-        _check_transitions(game, env, pi)
-        names.append("transition_matrix")
     _check_balance(game, env, mu, pi)
-    names += ["balance", "gradients"]
-    if not oracles.mean_field_refusal(game):
-        mu, env = _check_stationary(game, pi)
-        names.append("stationary population")
-    return [*names, *check_oracles(_OPTIONAL, game, env, mu, pi)]
+    return ["space", "shapes", "environment", "reward", "expect", "jit", "balance", "gradients"]
 
 
 def _check_shapes(game: PopulationGame) -> None:
@@ -81,21 +63,6 @@ def _check_shapes(game: PopulationGame) -> None:
     for kind in range(len(shares)):
         equal = len(set(np.asarray(discount)[types == kind].tolist())) == 1
         require(equal, f"discount: differs between states of type {kind}; must be one number per type")
-
-
-def _check_first_distribution(game: PopulationGame) -> Distribution:
-    """Return the checked initial distribution; uniform by type if there is no stationary population."""
-    if oracles.mean_field_refusal(game):
-        return spread_evenly(game, type_shares(game))
-    subject = "first_distribution"
-    remedy = "must return a distribution [state]"
-    mu: Distribution = attempt_compiled(subject, lambda g: oracles.first_distribution(g), game, remedy=remedy)
-    require_shape(subject, mu, game.space.shape[:1])
-    require(jnp.all(mu >= 0), f"{subject}: {np.asarray(mu).tolist()} must be at least 0")
-    require_close(
-        by_type(game, mu), type_shares(game), f"{subject}: must give each type its share, and is off"
-    )
-    return mu
 
 
 def _check_environment(game: object, mu: Distribution, pi: Policy) -> Any:
@@ -149,23 +116,6 @@ def _check_expect(game: PopulationGame, env: object, seed: int) -> None:
         )
 
 
-def _check_transitions(game: object, env: object, pi: Policy) -> None:
-    """Check that each row of the transition matrix is mass pushed from one state."""
-    states = len(pi)
-
-    def matrix_and_push(g: object, e: object, p: Policy) -> Any:
-        rows = jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
-        return oracles.transition_matrix(g, e, p), rows
-
-    subject = "transition_matrix(game, env, weights)"
-    matrix, pushed = attempt_compiled(subject, matrix_and_push, game, env, pi)
-    require_shape(subject, matrix, (states, states))
-    require_close(matrix, pushed, f"{subject}: differs from pushing mass by `expect`")
-    require_close(
-        np.asarray(matrix).sum(axis=1), 1.0, f"{subject}: rows of a policy must sum to 1, and are off"
-    )
-
-
 def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     """Check that the residual has the structure of an environment, and finite derivatives."""
     flat, unflat = ravel_pytree(env)
@@ -183,63 +133,3 @@ def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> N
     require(forms[0] == forms[1], f"balance: {rule}")
     finite = all(np.isfinite(np.asarray(slope)).all() for slope in slopes)
     require(finite, "balance: its derivatives must be finite")
-
-
-def _check_stationary(game: object, pi: Policy) -> tuple[Distribution, Any]:
-    """Check that all members agree in the stationary population of a policy, and return it."""
-    subject = "the stationary population of a policy"
-
-    def check_agreement(g: Any, p: Policy) -> Any:
-        stationary = stationary_population(g, p)
-        return (
-            stationary,
-            g.environment(stationary.mu, p),
-            push(g, stationary.env, stationary.mu[:, None] * p),
-        )
-
-    remedy = "balance and environment must have derivatives"
-    stationary, recomputed_env, pushed = attempt_compiled(subject, check_agreement, game, pi, remedy=remedy)
-    residual = float(stationary.residual)
-    require(residual <= 1e-8, f"balance: {residual:.3g} is left in {subject}; must be 0 there")
-    env_again, env_of_policy = (ravel_pytree(env)[0] for env in (recomputed_env, stationary.env))
-    require_close(env_again, env_of_policy, f"environment: differs from that of `balance` in {subject}", 1e-7)
-    require(
-        np.all(np.asarray(stationary.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {subject}"
-    )
-    require_close(pushed, stationary.mu, f"expect(env): {subject} is not stationary")
-    return stationary.mu, stationary.env
-
-
-def _check_feasible(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    subject = "is_feasible(game, env)"
-    good = attempt(subject, "must return true or false", oracles.is_feasible, game, env)
-    require(jnp.shape(good) == () and bool(good), f"{subject}: is false for the environment of a policy")
-
-
-def _check_metrics(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    subject = "population_metrics(game, env, mu, pi)"
-    attempt_record(subject, oracles.population_metrics, game, env, mu, pi)
-
-
-def _check_agents(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    """Check the input of kernels: a tuple of arrays and integers."""
-    subject = "to_agents(game)"
-    world = attempt(subject, "must return a tuple of arrays, or be left out", to_agents, game)
-    check_tables(world, subject, ndarray | int, "NumPy arrays and whole numbers")
-
-
-def _check_conservation(game: object, env: object, mu: Distribution, pi: Policy) -> None:
-    subject = "conservation_error(game, mu, pi)"
-    error, remedy = lambda g, m, p: oracles.conservation_error(g, m, p), "must return a number"
-    deviation = attempt_compiled(subject, error, game, mu, pi, remedy=remedy)
-    require(jnp.shape(deviation) == (), f"{subject}: shape {jnp.shape(deviation)} must be (), one number")
-    if not oracles.mean_field_refusal(game):
-        require_close(deviation, 0.0, f"{subject}: must be 0, a step conserving all, and is off")
-
-
-_OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Distribution, Policy], None]] = {
-    oracles.is_feasible: _check_feasible,
-    oracles.population_metrics: _check_metrics,
-    oracles.conservation_error: _check_conservation,
-    to_agents: _check_agents,
-}

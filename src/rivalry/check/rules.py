@@ -62,13 +62,6 @@ def inside(space: Space, x: Profile, subject: str) -> None:
         raise Unfit(f"{error}; {subject} must return profiles of the space") from None
 
 
-def check_tables(tables: Any, subject: str, kinds: Any = np.ndarray, rule: str = "NumPy arrays only") -> None:
-    """Raise `Unfit` unless the input of kernels is a tuple of entries of the allowed ``kinds``."""
-    require(isinstance(tables, tuple), f"{subject}: {type(tables).__name__} must be a NamedTuple of arrays")
-    bad = [type(part).__name__ for part in tables if not isinstance(part, kinds)]
-    require(not bad, f"{subject}: holds a {bad[0] if bad else ''}; must hold {rule}")
-
-
 def attempt_record(
     subject: str,
     call: Callable[..., Any],
