@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from rivalry.families.matrix import matrix
 from rivalry.methods.finite import mixed_equilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import PureEquilibria, expected_over
-from rivalry.methods.finite.support_enumeration import candidates, path_count
 from rivalry.tables import equilibria as equilibria_of
 from rivalry.tables import tabulate
 from rivalry.tables.extreme_equilibria import TooMany
@@ -97,7 +95,7 @@ def test_all_nine_equilibria_of_the_gambit_example() -> None:
         assert same_profiles(solution.record["equilibria"][1], NINE_EQUILIBRIA, 1e-8)
         assert int(solution.record["pure_count"][1]) == 4
         assert int(solution.record["partly_mixed_count"][1]) == 3
-        assert not bool(solution.record["complete"][1])
+        assert bool(solution.record["complete"][1])
 
 
 def roots_of_three(table: np.ndarray) -> list[np.ndarray]:
@@ -164,9 +162,8 @@ def test_coordination_of_size_n_has_2_to_the_n_minus_1_equilibria() -> None:
         np.testing.assert_allclose(x, np.tile(played / played.sum(), (2, 1)), atol=1e-12)
 
 
-@pytest.mark.parametrize("algorithm", ["support_enumeration", "vertex_enumeration"])
 @pytest.mark.parametrize("seed", range(3))
-def test_two_players_agree_with_nashpy(algorithm: str, seed: int) -> None:
+def test_two_players_agree_with_nashpy(seed: int) -> None:
     nashpy = pytest.importorskip("nashpy")
     rows, columns = np.random.default_rng(seed).normal(size=(2, 3, 4))
     game = matrix(payoffs=[rows.tolist(), columns.tolist()])
@@ -174,7 +171,7 @@ def test_two_players_agree_with_nashpy(algorithm: str, seed: int) -> None:
         np.stack([np.pad(a, (0, 4 - len(a))) for a in pair])
         for pair in nashpy.Game(rows, columns).vertex_enumeration()
     ]
-    assert same_profiles(found(game, MixedEquilibria(algorithm=algorithm)), theirs)
+    assert same_profiles(found(game, MixedEquilibria(algorithm="vertex_enumeration")), theirs)
 
 
 def test_lemke_howson_finds_some_equilibria() -> None:
@@ -228,17 +225,12 @@ def test_large_games_have_partial_lists_or_another_method(monkeypatch: pytest.Mo
         raise TooMany("as a test has it")
 
     monkeypatch.setattr(mixed_equilibria, "extreme_equilibria", too_many)
-    monkeypatch.setattr(mixed_equilibria, "candidates", too_many)
     solution = rv.solve(matrix("chicken"), MixedEquilibria())
     assert solution.claim == "equilibrium"
     assert not bool(solution.record["complete"][1])
     assert str(solution.record["complete_reason"][1]).endswith("; as a test has it")
-    for name, algorithm, instead in (
-        ("chicken", "vertex_enumeration", "lemke_howson"),
-        ("jordan", "support_enumeration", "all_equilibria"),
-    ):
-        with pytest.raises(ValueError, match=f"algorithm: {algorithm}: as a test has it; use {instead}"):
-            rv.solve(matrix(name), MixedEquilibria(algorithm=algorithm))
+    with pytest.raises(ValueError, match="algorithm: vertex_enumeration: as a test has it; use lemke_howson"):
+        rv.solve(matrix("chicken"), MixedEquilibria(algorithm="vertex_enumeration"))
 
 
 def test_ties_are_relative_to_the_range_of_payoffs() -> None:
@@ -262,7 +254,6 @@ def test_equilibria_of_three_players_with_many_ties_have_no_regret(seed: int) ->
         top = bids == bids.max(axis=0)
         table = top / top.sum(axis=0) - bids
     solution = rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria(), tolerance=None)
-    assert not bool(solution.data.complete)
     assert int(solution.data.equilibrium_count) > 0
     for x in solution.record["equilibria"][1]:
         for player in range(3):
@@ -312,8 +303,8 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     assert "opera 0.6, football 0.4  opera 0.4, football 0.6" in text
     text = repr(rv.solve(matrix("jordan"), MixedEquilibria()))
     assert (
-        "1 equilibrium listed, in mixed strategies; complete: false (all pure equilibria; mixed ones by "
-        "supports" in text
+        "1 equilibrium listed, in mixed strategies; complete: true (every support was decided: 1 equilibrium"
+        in text
     )
     text = repr(rv.solve(matrix("chicken"), PureEquilibria()))
     assert "2 equilibria listed; complete: false (every pure equilibrium; mixed ones were not sought)" in text
@@ -322,12 +313,12 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
 
 
 @pytest.mark.slow
-def test_a_list_of_a_game_with_an_indifferent_player_says_that_equilibria_may_be_missing() -> None:
+def test_a_list_of_a_game_with_an_indifferent_player_names_a_set() -> None:
     """Matching pennies beside a third player without a stake: it may mix in any way, and two are listed."""
     pennies = np.repeat(np.array([[1.0, -1.0], [-1.0, 1.0]])[:, :, None], 2, axis=2)
     found = rv.solve(matrix(payoffs=[pennies, -pennies, 0 * pennies]), MixedEquilibria())
     np.testing.assert_allclose(found.data.equilibria[:, 2], np.eye(2))
-    assert "best responses tie, so that equilibria that are not isolated may be missing" in repr(found)
+    assert "complete: false (every support was decided: 0 equilibria, 1 set of more" in repr(found)
     assert "tie" not in repr(rv.solve(matrix("jordan"), MixedEquilibria()))
 
 
@@ -338,35 +329,16 @@ def test_equilibria_with_zero_payoffs_for_all_actions_are_certified() -> None:
     assert solution.claim == "equilibrium"
 
 
-@pytest.mark.parametrize(
-    ("degrees", "count"),
-    [
-        ((), 0),
-        ((3,), 0),
-        ((1, 1), 1),
-        ((2, 2), 1),
-        ((1, 2), 0),
-        ((1, 1, 2), 2),
-        ((2, 1, 1), 2),
-        ((3, 1, 1), 0),
-    ],
-)
-def test_the_number_of_paths_equals_the_mixed_volume(degrees: tuple[int, ...], count: int) -> None:
-    assert path_count(degrees) == count
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("players", [3, 4])
-def test_the_mixed_equilibrium_of_the_volunteers_dilemma_is_a_candidate(players: int) -> None:
+def test_the_mixed_equilibrium_of_the_volunteers_dilemma_is_listed(players: int) -> None:
     cost = 0.4
     joint = np.array(list(product(range(2), repeat=players))).reshape(*[2] * players, players)
     helped = joint.any(axis=-1)  # action 1 volunteers
     tables = np.stack([helped - cost * joint[..., p] for p in range(players)])
-    lowest = tables.min()
-    scaled = (tables - lowest) / (tables.max() - lowest)
     refuse = cost ** (1 / (players - 1))  # all are indifferent where the others refuse with probability cost
-    gaps = [np.max(np.abs(x - [refuse, 1 - refuse])) for x in candidates(scaled)]
-    assert min(gaps) < 1e-8
+    listed = found(matrix(payoffs=tables.tolist()), MixedEquilibria())
+    assert min(np.max(np.abs(x - [refuse, 1 - refuse])) for x in listed) < 1e-8
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -378,20 +350,6 @@ def test_expectations_over_mixtures_equal_the_sum_over_joint_actions(seed: int) 
     np.testing.assert_allclose(expected_over(table, x, ()), np.einsum("abc,a,b,c", table, a, b, c))
     np.testing.assert_allclose(expected_over(table, x, (1,)), np.einsum("abc,a,c->b", table, a, c))
     np.testing.assert_allclose(expected_over(table, x, (0, 2)), np.einsum("abc,b->ac", table, b))
-
-
-def test_of_games_with_too_many_supports_pure_equilibria_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(tables: np.ndarray) -> Any:
-        raise TooMany("too many supports")
-
-    monkeypatch.setattr(mixed_equilibria, "_support_list", refuse)
-    table = np.zeros((3, 3, 3, 3))
-    table[:, range(3), range(3), range(3)] = [1.0, 2.0, 3.0]
-    found = rv.solve(rv.games.matrix(payoffs=table), MixedEquilibria()).data
-    assert not found.complete
-    assert str(found.complete_reason.values).startswith("all pure equilibria; too many supports")
-    listed = found.equilibria.values.argmax(axis=2).tolist()
-    assert all([action] * 3 in listed for action in range(3))
 
 
 def test_approximations_are_refined_on_their_support() -> None:
@@ -410,7 +368,7 @@ def test_approximations_are_refined_on_their_support() -> None:
 @pytest.mark.parametrize("players", [2, 3])
 def test_one_equilibrium_is_among_all(players: int) -> None:
     for seed in range(4):
-        size = 5 - players  # with three players, more take long by supports
+        size = 5 - players
         table = np.random.default_rng(seed).normal(size=(players, *[size] * players)).round(2)
         game = rv.games.matrix(payoffs=table.tolist())
         found = rv.solve(game, rv.methods.MixedEquilibria(one=True)).record

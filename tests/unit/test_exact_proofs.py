@@ -381,24 +381,10 @@ def test_mixed_policy_has_the_gain_of_its_certificate(memory):
     assert np.allclose(gain, regret[:, None], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (
-            lambda: rv.solve(rv.games.matrix("jordan"), FiniteEquilibria()),
-            "mixed equilibria of three players",
-        ),
-        (
-            lambda: rv.solve(
-                rv.games.matrix("battle_of_the_sexes"), MixedEquilibria(algorithm="support_enumeration")
-            ),
-            "not complete",
-        ),
-    ],
-)
-def test_results_without_an_exact_proof_say_so(found, words, tmp_path: Path):
-    with pytest.raises(ValueError, match=words):
-        found().proof.save(tmp_path / "none.json")
+def test_results_without_an_exact_proof_say_so(tmp_path: Path):
+    found = rv.solve(rv.games.matrix("jordan"), FiniteEquilibria())
+    with pytest.raises(ValueError, match="mixed equilibria of three players"):
+        found.proof.save(tmp_path / "none.json")
     assert not list(tmp_path.iterdir())
 
 

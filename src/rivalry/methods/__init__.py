@@ -52,7 +52,7 @@ _TITLES = {
         ),
         "mixed_commitment": "the best mixed strategy of a leader that the other player observes, with bounds",
         "mixed_equilibria": (
-            "all extreme equilibria of a two-player finite game, exactly; by supports for more players"
+            "all extreme equilibria of a two-player finite game, exactly; of more, those of all_equilibria"
         ),
         "moran": "finite populations: the frequency-dependent Moran process, at rare or frequent mutations",
         "pure_equilibria": "all pure equilibria of a finite game, by enumeration",

@@ -44,8 +44,8 @@ class DoubleOracle(BaseLearner):
 
     Players mix over finitely many strategies, the atoms. One step is a round. A round solves the finite game
     on the atoms: a pure equilibrium where it has one, else a mixed one (two players: by Lemke and Howson's
-    method; more: the first that is found by supports). Then it searches the whole space for
-    every player's best response to the others' mixtures, which becomes an atom. The method converges when no
+    method; more: the first that branch and prune proves). Then it searches the whole space for every
+    player's best response to the others' mixtures, which becomes an atom. The method converges when no
     player gains more than 1e-9 of its payoff scale, or 1e-7 by a strategy that is an atom already. It returns
     ``not found`` if the finite game cannot be solved well enough to continue.
 

@@ -1,4 +1,4 @@
-"""Mixed equilibria of a finite game: all extreme ones for two players, by supports for more players."""
+"""Mixed equilibria of a finite game: all extreme ones for two players, by branch and prune for more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rivalry.methods.finite.pure_equilibria import (
     pure_profiles,
     support_order,
 )
-from rivalry.methods.finite.support_enumeration import candidates
+from rivalry.methods.finite.support_differences import differences
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import (
     Strategy,
@@ -43,15 +43,14 @@ class MixedEquilibria(BaseLearner):
     ``vertex_enumeration``, for two players, finds all *extreme* equilibria in exact arithmetic, also of
     degenerate games: the pairs of vertices of the best-response polytopes that have every label. Every
     equilibrium lies in a product of two polytopes whose vertices are extreme equilibria.
-    ``support_enumeration``, the default for three and more players, follows paths to the isolated solutions
-    of every support's equations. ``lemke_howson`` (two players) follows a path from every label, in exact
-    arithmetic. The last two also list every pure equilibrium. ``auto`` uses vertices or supports. Where a
-    game of two players is too large for that, it follows paths: above 12 million bases of a polytope (more
-    than random games with 20 actions each have, after about a minute). Of more players it then lists pure
-    equilibria alone: above 10 000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
+    ``lemke_howson`` (two players) follows a path from every label, in exact arithmetic, and also lists every
+    pure equilibrium. ``auto`` uses vertices; where a game of two players is too large for that, it follows
+    paths: above 12 million bases of a polytope (more than random games with 20 actions each have, after about
+    a minute). Of three and more players the list is that of `FiniteEquilibria`, within its limits, with the
+    vertices of its sets.
 
     ``one`` stops at the first equilibrium, whatever the algorithm: a pure one where there is any, else the
-    end of one path of Lemke and Howson (two players), or the first by supports.
+    end of one path of Lemke and Howson (two players), or the first that branch and prune proves.
 
     The record holds ``equilibria`` (equilibrium, player, action), smallest supports first,
     ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``partly_mixed_count`` (neither pure nor
@@ -62,9 +61,7 @@ class MixedEquilibria(BaseLearner):
 
     ``complete`` is true where the list describes all equilibria: for two players by their vertices, with
     payoffs as `rivalry.tables.extreme_equilibria.whole_payoffs` reads them: decimals and thirds as such,
-    other floats as they are. For three and more players it is always false: there is no proof that a
-    numerical search of polynomial systems missed no solution. For these games the method ``all_equilibria``
-    (`FiniteEquilibria`) proves completeness.
+    other floats as they are; for three and more players by `FiniteEquilibria`, and where no set is left.
 
     Examples
     --------
@@ -75,11 +72,11 @@ class MixedEquilibria(BaseLearner):
 
     References
     ----------
-    Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; Lemke and Howson, SIAM
-    Journal 12, 1964.
+    Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Lemke and Howson, SIAM Journal 12,
+    1964.
     """
 
-    algorithm: Literal["auto", "vertex_enumeration", "support_enumeration", "lemke_howson"] = "auto"
+    algorithm: Literal["auto", "vertex_enumeration", "lemke_howson"] = "auto"
     one: Annotated[bool, "stop at the first equilibrium: a pure one, else the end of a path"] = False
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
@@ -108,19 +105,18 @@ class MixedEquilibria(BaseLearner):
                 np.zeros((0, *session["found"].shape[1:])) if equilibrium is None else equilibrium[None]
             )
             return _result(profiles, "one equilibrium, since one was asked for")
-        by_supports = len(tables) > 2 or self.algorithm == "support_enumeration"
+        if len(tables) > 2:
+            return _proved_list(tables)
         reason = ""
         if self.algorithm != "lemke_howson":
             try:
-                return _support_list(tables) if by_supports else vertex_list(tables, end)
+                return vertex_list(tables, end)
             except TooMany as error:
                 if self.algorithm != "auto":
-                    instead = "all_equilibria" if by_supports else "lemke_howson"
-                    raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
+                    rule = "use lemke_howson"
+                    raise ValueError(f"algorithm: {self.algorithm}: {error}; {rule}") from None
                 reason = f"; {error}"
         pure = pure_profiles(tables)
-        if len(tables) > 2:
-            return _result(pure, f"all pure equilibria{reason}")
         origin, ends = "from every label", list[ndarray]()
         for pair in lemke_howson(tables):
             ends.append(_padded(tables, pair))
@@ -143,7 +139,7 @@ class MixedEquilibria(BaseLearner):
             else _degenerate(exact_tables(world), equilibria)
         )
         reason = str(session["reason"])
-        reason += f"; {TIES}" * bool(degenerate and not complete and not self.one)
+        reason += f"; {TIES}" * bool(degenerate and not complete and not self.one and len(tables) == 2)
         record = equilibria_record(tables, equilibria, status, complete, reason)
         record["degenerate"] = scalar(bool(degenerate))
         played = (equilibria > 0).sum(axis=(1, 2))
@@ -172,7 +168,7 @@ def one_mixed(tables: ndarray) -> ndarray | None:
     None where none is found.
 
     A pure one, if there is any; else the end of a path of Lemke and Howson (two players), or the first that
-    is found by supports.
+    branch and prune proves.
 
     Examples
     --------
@@ -183,12 +179,11 @@ def one_mixed(tables: ndarray) -> ndarray | None:
     pure = pure_profiles(tables)
     if len(pure):
         return pure[0]
+    if len(tables) > 2:
+        proved = _proved_list(tables, one=True)["found"]
+        return proved[0] if len(proved) else None
     scaled = normalise(tables)
-    tries = _by_paths(scaled) if len(tables) == 2 else _by_supports(scaled)
-    try:
-        return next((x for x in tries if _regret(scaled, x) <= LISTED_REGRET), None)
-    except TooMany:
-        return None
+    return next((x for x in _by_paths(scaled) if _regret(scaled, x) <= LISTED_REGRET), None)
 
 
 def _by_paths(scaled: ndarray) -> Iterator[ndarray]:
@@ -229,18 +224,26 @@ def _padded(tables: ndarray, pair: tuple[Strategy, Strategy]) -> ndarray:
     return profile
 
 
-def _by_supports(scaled: ndarray) -> Iterator[ndarray]:
-    """Yield profiles that solve the equations of some support. Raises `TooMany`."""
-    solved = (_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled))
-    return (x for x in solved if x is not None)
+def _proved_list(tables: ndarray, *, one: bool = False) -> Session:
+    """Return equilibria of three and more players, each proved, and the vertices of their sets.
 
+    With ``one`` the search ends at the first.
+    """
+    from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 
-def _support_list(tables: ndarray) -> Session:
-    """Return pure equilibria and those found by supports."""
-    equilibria = _add_verified(tables, pure_profiles(tables), _by_supports(normalise(tables)))
-    return _result(
-        equilibria, "all pure equilibria; mixed ones by supports, without a proof that none is missing"
-    )
+    search, world = FiniteEquilibria(), differences(tables)
+    session = search.begin(world, np.random.SeedSequence(0))
+    while search.advance(world, session, 1):
+        if one and len(session["found"]):
+            break
+    record = search.read(world, session)
+    equilibria, complete = record["equilibria"][1], bool(record["complete"][1])
+    if "equilibrium_vertex" in record:
+        vertices = record["equilibrium_vertex"][1]
+        mixed = vertices[(vertices > 0).sum(axis=(1, 2)) > len(tables)]
+        # between vertices of a set there are infinitely many more
+        equilibria, complete = np.concatenate([equilibria, mixed]), False
+    return _result(equilibria, str(record["complete_reason"][1])) | {"complete": np.array([complete])}
 
 
 def _result(equilibria: ndarray, reason: str) -> Session:
