@@ -313,12 +313,12 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
 
 
 @pytest.mark.slow
-def test_a_list_of_a_game_with_an_indifferent_player_names_a_set() -> None:
+def test_a_list_of_a_game_with_an_indifferent_player_says_what_is_undecided() -> None:
     """Matching pennies beside a third player without a stake: it may mix in any way, and two are listed."""
     pennies = np.repeat(np.array([[1.0, -1.0], [-1.0, 1.0]])[:, :, None], 2, axis=2)
     found = rv.solve(matrix(payoffs=[pennies, -pennies, 0 * pennies]), MixedEquilibria())
     np.testing.assert_allclose(found.data.equilibria[:, 2], np.eye(2))
-    assert "complete: false (every support was decided: 0 equilibria, 1 set of more" in repr(found)
+    assert "supports undecided: ties, equilibria that are not isolated" in repr(found)
     assert "tie" not in repr(rv.solve(matrix("jordan"), MixedEquilibria()))
 
 
