@@ -242,6 +242,7 @@ WRONG_TRIPS = {
     "Origin\n2 : 1;\n": "line 1: Origin: is empty; must name a node",
     "2 : 1;\n": "line 1: '2 : 1' must be 'destination : trips'",
     "<NUMBER OF ZONES> 2\nOrigin 1\n3 : 1;\n": "destination, row 1: '3' must be a number from 1 to 2",
+    "<TOTAL OD FLOW> 6\nOrigin 1\n1 : 2; 2 : 3;\n": "5 trips; must be 6, as its head says",
     "<TOTAL OD FLOW> few\nOrigin 1\n2 : 1;\n": "line 1: <TOTAL OD FLOW>: 'few' must be a number",
 }
 

@@ -719,15 +719,6 @@ def test_nothing_in_a_file_is_dropped_in_silence(tmp_path: Path) -> None:
     assert rv.games.routes(table, demand={"s>t": 1.0}).unread == ("capacity", "lanes")
 
 
-def test_a_head_that_differs_from_its_rows_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "net.tntp").write_text(NETWORK.format(first=1).replace("LINKS> 4", "LINKS> 5"))
-    (tmp_path / "trips.tntp").write_text(TRIPS.replace("FLOW> 5", "FLOW> 6"))
-    with pytest.raises(ValueError, match=r"^links: .*net.tntp: 4 links; must be 5, as its head says$"):
-        rv.games.routes(str(tmp_path / "net.tntp"), demand={"1>3": 1.0})
-    with pytest.raises(ValueError, match=r"^demand: .*trips.tntp: 5 trips; must be 6, as its head says$"):
-        rv.games.routes("braess", demand=str(tmp_path / "trips.tntp"))
-
-
 @compiled
 def test_tolls_and_lengths_enter_at_their_factors(tmp_path: Path) -> None:
     tntp(tmp_path, 4)
@@ -797,15 +788,6 @@ def gmns(folder: Path, **changes: tuple[str, str]) -> RouteGame:
         (folder / name).write_text(text.replace(*changes.get(name.split(".")[0], ("", ""))))
     game: RouteGame = rv.games.routes(str(folder))
     return game
-
-
-@compiled
-def test_a_folder_of_gmns(tmp_path: Path) -> None:
-    game = gmns(tmp_path)
-    # 10 minutes, with 150 on two lanes of 50 each, and 10 minutes whatever the flow
-    assert user(game).least_cost.values == pytest.approx([10 * (1 + 150 / 100) + 10])
-    assert (game.pair_names().tolist(), game.within_zones) == (["1>3"], 5.0)
-    assert game.unread == ("link_id", "length", "node.x")
 
 
 @pytest.mark.parametrize(
