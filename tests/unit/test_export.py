@@ -116,12 +116,12 @@ def test_netcdf_equals_the_dataset(run: Run, tmp_path: Path) -> None:
 
 
 def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
-    data = xr.Dataset({"x_1": ("k", [1 / 3, 1e-9, np.nan]), "s": ("k", ["50%", "a_b", "c"])})
+    data = xr.Dataset({"x_1": ("k", [1 / 3, 1e-9, np.nan]), "s": ("k", ["50%", "a_b", "s>t"])})
     text = to_latex(tidy(data, ("k",), ["s", "x_1"]), 1)
     assert r"k & s & x\_1 \\" in text
     assert r"0 & 50\% & $0.333333$ \\" in text
     assert r"1 & a\_b & $1\cdot 10^{-9}$ \\" in text
-    assert r"2 & c & -- \\" in text
+    assert r"2 & s\textgreater{}t & -- \\" in text
     assert {path.suffix for path in export(run, "latex", tmp_path / "out", everything=True).files} == {
         ".md",
         ".tex",

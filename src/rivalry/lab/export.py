@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 TABLES = {"csv": "csv", "xlsx": "xlsx", "latex": "tex", "markdown": "md", "parquet": "parquet"}
 """Formats of tables with the endings of their files."""
+_UNSAFE = re.compile(r"[^\w.\[\]-]+")  # in names of files
 FIGURES = ("png", "svg", "pdf")
 FORMATS = (*TABLES, "netcdf", *FIGURES)
 EVERYTHING = ("csv", "latex", "parquet")  # formats of all that is stored
@@ -297,7 +299,7 @@ def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterat
         groups.setdefault(tuple(map(str, data[name].dims)), []).append(name)
     single: list[dict[str, Any]] = []
     for dims, names in sorted(groups.items()):
-        stem = "_".join(dim for dim in dims if dim not in lead) or "cells"
+        stem = "_".join(_UNSAFE.sub("-", dim)[:60] for dim in dims if dim not in lead) or "cells"
         path = folder / f"{stem}.{'tex' if to == 'latex' else to}"
         count = prod(data.sizes[dim] for dim in dims)
         if to == "latex" and count > LATEX_ROWS:

@@ -25,8 +25,9 @@ NARROW = 3  # columns of one row that are printed beside each other
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
 )
-"""Characters that LaTeX reads as commands."""
+"""Characters that LaTeX reads as commands, or prints as others."""
 _NUMBERS = re.compile(
     r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?(?:e[+-]?\d+)?)?(?![\w.]*\w)"
 )
