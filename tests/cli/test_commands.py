@@ -339,13 +339,13 @@ def test_option_values_are_parsed() -> None:
     given = ["a.b=1e-3", "a.c=.5", "a.d=gaussian", "a.e=[1, 2]", "a.f=true", 'a.g="two words"', "a.h=my.py:x"]
     expected = [1e-3, 0.5, "gaussian", [1, 2], True, "two words", "my.py:x"]
     assert values.settings(given) == {
-        f"a.{letter}": entry for letter, entry in zip("bcdefgh", expected, strict=True)
+        ("a", letter): entry for letter, entry in zip("bcdefgh", expected, strict=True)
     }
     assert values.sweeps(["a.b=1:10:4:log", "a.c=1,2", "a.d=[[1, 2], [3, 4]]", "a.e=0.5"]) == {
-        "sweep.a.b": {"from": 1, "to": 10, "count": 4, "scale": "log"},
-        "sweep.a.c": [1, 2],
-        "sweep.a.d": [[1, 2], [3, 4]],
-        "sweep.a.e": [0.5],
+        ("sweep", "a", "b"): {"from": 1, "to": 10, "count": 4, "scale": "log"},
+        ("sweep", "a", "c"): [1, 2],
+        ("sweep", "a", "d"): [[1, 2], [3, 4]],
+        ("sweep", "a", "e"): [0.5],
     }
 
 

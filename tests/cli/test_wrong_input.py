@@ -264,6 +264,8 @@ LINES = {
     "--set's range": (["run", "mine.toml", "--set", "game.reach=-1"], ("game.reach", "-1", "above 0")),
     "--set twice": (["run", "mine.toml", "--set", "game.reach=1", "--set", "game.reach=2"], ("twice",)),
     "--set's method": (["run", "mine.toml", "--set", "method.climb.rate=1"], ("'climb'", "gradient_ascent")),
+    "--set's quotes": (["run", "mine.toml", "--set", "game.a>b=1"], ("game.a>b", "like game.reach")),
+    "--set of many parts": (["run", "mine.toml", "--set", f"game{'.a' * 20_000}=1"], ("40004 characters",)),
     "--set's entry": (["run", "mine.toml", "--set", "game.reach[7]=1"], ("game.reach[7]", "0..2")),
     "--set and --sweep": (
         ["run", "mine.toml", "--set", "game.reach=1", "--sweep", "game.reach=1,2"],

@@ -17,7 +17,7 @@ from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, check
 from rivalry.lab.study.build import build_game
 from rivalry.lab.study.check import LARGEST
-from rivalry.lab.study.points import apply_changes
+from rivalry.lab.study.points import apply_changes, flat
 from rivalry.schema.annotations import accepted_intervals, keys_notes, signature_of
 from rivalry.schema.registry import load
 from rivalry.schema.validate import fault_of
@@ -148,7 +148,7 @@ def edges(game: Any) -> list[float]:
 
 def game_or_none(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
     try:
-        return build_game(apply_changes(table, (), changes)[0])
+        return build_game(apply_changes(table, (), flat(changes))[0])
     except StudyError:
         return None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.lab.study.points import apply_changes
+from rivalry.lab.study.points import apply_changes, flat
 from rivalry.runtime.jax import jax
 
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]
@@ -55,9 +55,8 @@ def test_parameters_derived_from_a_believed_key_are_believed(cost: Any) -> None:
 
 def test_a_study_can_sweep_one_believed_parameter() -> None:
     table = {"family": "race", "beliefs": [{"safety_productivity": 5.0}, {}]}
-    changed, _ = apply_changes(
-        table, [], {"game.beliefs[0].safety_productivity": 2.0, "game.beliefs[1].scale_penalty": 0.4}
-    )
+    changes = flat({"game.beliefs[0].safety_productivity": 2.0, "game.beliefs[1].scale_penalty": 0.4})
+    changed, _ = apply_changes(table, [], changes)
     assert changed["beliefs"] == [{"safety_productivity": 2.0}, {"scale_penalty": 0.4}]
 
 

@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rivalry as rv
 from rivalry.lab.store.head import head_fault, head_of
 from rivalry.lab.study import Study, StudyError, load_study, studies
+from rivalry.lab.study.expect import differences
+from rivalry.schema.keys import write_key
 
 GAME = {"family": "influencer", "reach": [0.2, 0.2, 0.2], "resource": "bimodal"}
 METHOD = {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]}
@@ -346,6 +349,39 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
     assert run.status == "done"
     assert events[-1].kind == "done"
     assert run.study == study
+
+
+@pytest.mark.parametrize("table", ["sweep", "batch"])
+@pytest.mark.parametrize("node", ["s", "home, sweet", "a.b/c", 'the "x" = [0]'])
+@pytest.mark.slow
+def test_tables_whose_keys_are_names_are_swept_and_changed(tmp_path: Path, table: str, node: str) -> None:
+    """The paradox of Braess: as long as there are few trips, each takes the bridge and costs trips / 50."""
+    links = {
+        "from": [node, "a", node, "b", "a"],
+        "to": ["a", "t", "b", "t", "b"],
+        "cost": ["x/100", "45", "45", "x/100", "0"],
+    }
+    pair, trips = f"{node}>t", [1000.0, 2000.0, 4000.0]
+    key = write_key(("game", "demand", pair))
+    method, classes = {"kind": "user_equilibrium"}, {"early birds": {"share": 1.0, "value_of_time": 1.0}}
+    links["toll"] = [0.0] * 5
+    game = {"family": "routes", "links": links, "demand": {pair: 3.0}, "classes": classes}
+    study = Study(name="roads", game=game, method=method, **{table: {"game": {"demand": {pair: trips}}}})
+    assert getattr(study, table) == {key: trips}
+    (name,) = study.coordinates | study.batched
+    study.check()
+    run = study.run(tmp_path / "run")
+    data = rv.load_run(tmp_path / "run").dataset()
+    assert data.travel_cost.sel({name: 2000.0}).item() == pytest.approx(2000 / 50)
+    np.testing.assert_allclose(data.travel_cost.values.ravel(), np.array(trips) / 50)
+    assert Study.from_resolved(run.study.resolved()) == study
+    single = study.with_changes({key: 500.0, 'game.classes."early birds".value_of_time': 2.0})
+    assert (single.game["demand"], getattr(single, table)) == ({pair: 500.0}, {})
+    assert single.game["classes"]["early birds"] == {"share": 1.0, "value_of_time": 2.0}
+    changed = {change.key: change.after for change in differences(single.resolved())}
+    assert changed["game", "demand", pair] == [500.0]
+    fewer = study.with_changes({f"{table}.{key}": trips[:2]})
+    assert [change.text for change in differences(fewer.resolved())] == [key]
 
 
 WRONG_VALUES: list[tuple[dict[str, Any], str]] = [

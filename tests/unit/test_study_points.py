@@ -1,6 +1,7 @@
 """Dotted keys, spaced values, points of a sweep."""
 
 import math
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,31 +11,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.study import StudyError, document
+from rivalry.lab.study import Study, StudyError, document
 from rivalry.lab.study import names as studied
+from rivalry.lab.study.errors import read_key
 from rivalry.lab.study.identity import plain
-from rivalry.lab.study.points import Grid, apply_changes, change_entry, flat, short_names, split_key, values
+from rivalry.lab.study.points import Grid, apply_changes, change_entry, flat, short_names, values
+from rivalry.schema.keys import MOST_PARTS, parse_key, split_setting, write_key
 from tests.duel_study import study
 
-names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
-keys = st.lists(names, min_size=1, max_size=4)
+part = st.text(max_size=9) | st.text("ab.[]\"'\\= \n", max_size=9) | st.integers(0, 999_999_999)
+keys = st.lists(part, min_size=1, max_size=MOST_PARTS).map(tuple)
 
 
-@given(keys, st.lists(st.integers(0, 99), max_size=2))
 @pytest.mark.slow
-def test_a_dotted_key_is_split_into_its_parts(parts: list[str], indices: list[int]) -> None:
-    text = ".".join(parts) + "".join(f"[{k}]" for k in indices)
-    assert split_key(text) == [*parts, *indices]
+@given(keys, st.text(min_size=1))
+def test_a_written_key_is_read_as_the_same_parts(key: tuple[str | int, ...], value: str) -> None:
+    text = write_key(key)
+    assert parse_key(text) == key
+    assert "\n" not in text
+    assert split_setting(f"{text} = {value}") == (text, value.strip())
 
 
-@pytest.mark.parametrize(
-    "key", ["", "game.", ".reach", "game..reach", "game.reach[", "game.reach[a]", "a b", "a[-1]"]
-)
-def test_invalid_dotted_keys_are_refused(key: str) -> None:
-    with pytest.raises(StudyError, match="no dotted key"):
-        split_key(key)
+@pytest.mark.slow
+@given(st.lists(st.text(max_size=9), min_size=1, max_size=5))
+def test_names_are_quoted_as_in_toml(names: list[str]) -> None:
+    table = tomllib.loads(f"{write_key(names)} = 1")
+    assert list(flat({"game": table})) == [("game", *names)]
 
 
+def test_keys_have_the_forms_of_toml() -> None:
+    key = ("game", "s>t", 1, "b.c")
+    for text in ('game."s>t"[1]."b.c"', "game.'s>t'[1].'b.c'", r'game . "s\u003Et"[1] . "b.c"'):
+        assert parse_key(text) == key
+    assert parse_key("payoffs[0, 1]") == ("payoffs", 0, 1)
+
+
+def test_invalid_keys_are_refused_in_one_line() -> None:
+    wrong = ["", "game.", ".reach", "game..reach", "game.reach[", "game.reach[a]", "a b", "a[-1]", "s>t"]
+    for text in [*wrong, 'a"b"', "a[0]b", 'a."b', 'a."\\x"']:
+        with pytest.raises(StudyError, match=r"no dotted key; write one like game\.reach") as caught:
+            read_key(text)
+        assert caught.value.key == text
+    for text, count in (("a" + ".a" * 20_000, "40001 characters"), ("a" + ".a" * 30, "31 parts")):
+        with pytest.raises(StudyError, match=f"a key of {count}; must have at most") as caught:
+            read_key(text)
+        assert len(str(caught.value)) < 120
+
+
+REACH = ("game", "reach")
 finite = st.floats(-1e6, 1e6)
 
 
@@ -43,7 +67,7 @@ finite = st.floats(-1e6, 1e6)
 def test_linear_values_are_evenly_spaced_with_both_ends(first: float, last: float, count: int) -> None:
     if first == last:
         return
-    found = values({"from": first, "to": last, "count": count}, "game.reach")
+    found = values({"from": first, "to": last, "count": count}, REACH)
     assert len(found) == count
     assert (found[0], found[-1]) == (first, last)
     step = (last - first) / (count - 1)
@@ -54,33 +78,44 @@ def test_linear_values_are_evenly_spaced_with_both_ends(first: float, last: floa
 def test_logarithmic_values_have_equal_ratios(first: float, last: float, count: int) -> None:
     if first == last:
         return
-    found = values({"from": first, "to": last, "count": count, "scale": "log"}, "game.reach")
+    found = values({"from": first, "to": last, "count": count, "scale": "log"}, REACH)
     assert (found[0], found[-1]) == (first, last)
     ratio = (last / first) ** (1 / (count - 1))
     assert all(math.isclose(b / a, ratio, rel_tol=1e-9) for a, b in pairwise(found))
 
 
 def test_integer_ends_give_integers_if_all_values_are_integers() -> None:
-    assert values({"from": 2, "to": 8, "count": 4}, "game.players") == [2, 4, 6, 8]
-    assert all(isinstance(v, int) for v in values({"from": 2, "to": 8, "count": 4}, "game.players"))
-    assert values({"from": 2, "to": 3, "count": 3}, "game.players") == [2.0, 2.5, 3.0]
+    assert values({"from": 2, "to": 8, "count": 4}, ("game", "players")) == [2, 4, 6, 8]
+    assert all(isinstance(v, int) for v in values({"from": 2, "to": 8, "count": 4}, ("game", "players")))
+    assert values({"from": 2, "to": 3, "count": 3}, ("game", "players")) == [2.0, 2.5, 3.0]
 
 
 def test_the_last_key_of_a_grid_varies_fastest() -> None:
     grid = Grid({"game.a": [1, 2], "method.m.b": ["x", "y"]}, "sweep")
     assert list(grid) == [
-        {"game.a": 1, "method.m.b": "x"},
-        {"game.a": 1, "method.m.b": "y"},
-        {"game.a": 2, "method.m.b": "x"},
-        {"game.a": 2, "method.m.b": "y"},
+        {("game", "a"): 1, ("method", "m", "b"): "x"},
+        {("game", "a"): 1, ("method", "m", "b"): "y"},
+        {("game", "a"): 2, ("method", "m", "b"): "x"},
+        {("game", "a"): 2, ("method", "m", "b"): "y"},
     ]
 
 
 def test_zip_pairs_keys() -> None:
     grid = Grid({"zip": True, "game.a": [1, 1], "game.b": [3, 4]}, "sweep")
-    assert list(grid) == [{"game.a": 1, "game.b": 3}, {"game.a": 1, "game.b": 4}]
+    assert [list(point.values()) for point in grid] == [[1, 3], [1, 4]]
     with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
         Grid({"zip": True, "game.a": [1, 2], "game.b": [3]}, "sweep")
+
+
+def test_very_many_keys_are_refused_before_their_values_are_read() -> None:
+    forms = {f"game.a{k}": [0] for k in range(1001)}
+    with pytest.raises(StudyError, match=r"^sweep: 1001 keys are too many; must be at most 1000$"):
+        Grid(forms, "sweep")
+    duel = Study(game={"family": "matrix", "name": "chicken"}, method={"kind": "pure_equilibria"})
+    with pytest.raises(StudyError, match="1001 changes are too many; must be at most 1000; one may set"):
+        duel.with_changes(forms)
+    with pytest.raises(StudyError, match="game: a name of 1000000 characters; must have at most 1000"):
+        plain({"game": {"a" * 1_000_000: 1}})
 
 
 def test_an_empty_sweep_is_one_point() -> None:
@@ -89,19 +124,24 @@ def test_an_empty_sweep_is_one_point() -> None:
 
 def test_nested_tables_become_dotted_keys() -> None:
     assert flat({"game": {"resource": {"means": [1]}, "x": {"from": 1, "to": 2}}}) == {
-        "game.resource.means": [1],
-        "game.x": {"from": 1, "to": 2},
+        ("game", "resource", "means"): [1],
+        ("game", "x"): {"from": 1, "to": 2},
     }
+
+
+@pytest.mark.slow
+@given(st.text("/x\n ", min_size=1))
+def test_a_coordinate_of_a_users_name_can_be_stored_in_any_file(name: str) -> None:
+    key = ("game", "demand", name)
+    (short,) = short_names([key]).values()
+    assert short.isprintable()
+    assert "/" not in short
+    assert parse_key(short) == key[1:]
 
 
 def test_short_names_are_unambiguous() -> None:
-    found = short_names(["game.reach", "method.a.rate", "game.a.rate", "game.player"])
-    assert found == {
-        "game.reach": "reach",
-        "method.a.rate": "method.a.rate",
-        "game.a.rate": "game.a.rate",
-        "game.player": "game.player",
-    }
+    found = short_names(map(parse_key, ["game.reach", "method.a.rate", "game.a.rate", "game.player"]))
+    assert list(found.values()) == ["reach", "method.a.rate", "game.a.rate", "game.player"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +161,7 @@ def test_put_changes_one_entry_of_a_copy(
     table: dict[str, Any], path: list[str | int], value: Any, players: int | None, expected: dict[str, Any]
 ) -> None:
     before = repr(table)
-    assert change_entry(table, path, value, "key", players) == expected
+    assert change_entry(table, path, value, ("key",), players) == expected
     assert repr(table) == before
 
 
@@ -135,28 +175,28 @@ def test_put_changes_one_entry_of_a_copy(
 )
 def test_invalid_paths_are_refused(table: dict[str, Any], path: list[str | int], says: str) -> None:
     with pytest.raises(StudyError, match=says):
-        change_entry(table, path, 1.0, "key", None)
+        change_entry(table, path, 1.0, ("key",), None)
 
 
 def test_methods_are_addressed_by_name() -> None:
     game, methods = apply_changes(
-        {"a": 1}, [{"name": "x", "r": 1}, {"name": "y"}], {"method.y.r": 2, "game.a": 3}
+        {"a": 1}, [{"name": "x", "r": 1}, {"name": "y"}], {("method", "y", "r"): 2, ("game", "a"): 3}
     )
     assert (game, methods) == ({"a": 3}, [{"name": "x", "r": 1}, {"name": "y", "r": 2}])
     with pytest.raises(StudyError, match=r"method\.z\.r: 'z' is not the name of a method here; known: x, y"):
-        apply_changes({}, [{"name": "x"}, {"name": "y"}], {"method.z.r": 2})
+        apply_changes({}, [{"name": "x"}, {"name": "y"}], {("method", "z", "r"): 2})
 
 
 def test_an_entry_of_a_learners_table_may_be_set_where_a_number_stands() -> None:
     method = {"name": "q", "step_size": 0.1, "exploration": [0.2, 0.3], "epochs": 5}
-    changes = {"method.q.step_size.value": 0.5, "method.q.exploration.end": 0.01}
+    changes = flat({"method": {"q": {"step_size": {"value": 0.5}, "exploration": {"end": 0.01}}}})
     _, (changed,) = apply_changes({}, [method], changes)
     assert changed == method | {
         "step_size": {"value": 0.5},
         "exploration": {"start": [0.2, 0.3], "end": 0.01},
     }
     with pytest.raises(StudyError, match=r"epochs\.value: needs a table with a key 'value', but 5 is there"):
-        apply_changes({}, [method], {"method.q.epochs.value": 1})
+        apply_changes({}, [method], {("method", "q", "epochs", "value"): 1})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +210,7 @@ def test_an_entry_of_a_learners_table_may_be_set_where_a_number_stands() -> None
 )
 def test_values_that_cannot_be_swept_are_refused(form: Any, message: str) -> None:
     with pytest.raises(StudyError) as caught:
-        values(form, "sweep.game.reach")
+        values(form, ("sweep", *REACH))
     assert str(caught.value) == message
 
 
@@ -182,7 +222,7 @@ def test_zip_is_true_or_false() -> None:
 def test_only_entries_of_games_and_methods_are_changed() -> None:
     for key in ("reach", "sweep.reach", "method.rate"):
         with pytest.raises(StudyError, match=f"^{key}: must be game.KEY or method.NAME.KEY; NAME: rate$"):
-            apply_changes({"family": "matrix"}, [{"name": "rate", "kind": "newton"}], {key: 1})
+            apply_changes({"family": "matrix"}, [{"name": "rate", "kind": "newton"}], {parse_key(key): 1})
 
 
 def test_arrays_become_lists_and_other_objects_are_refused() -> None:
@@ -191,12 +231,12 @@ def test_arrays_become_lists_and_other_objects_are_refused() -> None:
     with pytest.raises(
         StudyError, match=r"^game\.b\[1\]: .* must be a number, true or false, a word, a list"
     ):
-        plain({"b": [1, object()]}, "game")
+        plain({"b": [1, object()]}, ("game",))
     deep: Any = 1
     for _ in range(200):
         deep = [deep]
     with pytest.raises(StudyError, match=r"must be at most \d+ tables and lists deep"):
-        plain(deep, "game")
+        plain(deep, ("game",))
 
 
 def test_a_broken_package_does_not_hide_other_studies(monkeypatch: pytest.MonkeyPatch) -> None:

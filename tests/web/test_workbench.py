@@ -354,6 +354,17 @@ def contest(folder: Path) -> tuple[Path, Path]:
     return code, mark
 
 
+@pytest.mark.slow
+def test_keys_of_tables_of_data_are_changed_where_they_stand(client: Client) -> None:
+    head, key = STUDY.replace('"matrix"\nname = "chicken"', '"routes"'), 'game.demand."s>t"'
+    for text in (head, f"{head}[sweep]\n{key} = [3]\n", f"{head}[sweep]\n'{key}' = [3]\n"):
+        change = {"key": f"sweep.{key}", "value": [1000, 2000]}
+        found = client.post("/api/check", json={"name": "mine", "text": text, "changes": [change]}).json()
+        assert found["errors"] == []
+        assert found["data"]["sweep"] == {key: [1000, 2000]}
+        assert found["text"].count("[1000, 2000]") == found["text"].count("s>t") == 1
+
+
 OF_CONTEST = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
 
 

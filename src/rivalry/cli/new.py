@@ -17,6 +17,7 @@ from rivalry.games import GAMES
 from rivalry.lab.report.commands import as_toml
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
+from rivalry.schema.keys import write_name
 from rivalry.schema.register import entry_of
 from rivalry.schema.registry import load, near, suggestion
 
@@ -74,7 +75,7 @@ def _lines(table: Mapping[str, Any], targets: Iterable[str]) -> str:
     """Return a table as lines of TOML, each with the meaning of its key in a comment."""
     meanings = {row.name: row.meaning for target in targets for row in parameters(load(target))}
     rows = [
-        (f"{as_toml(key) if '.' in key else key} = {as_toml(value)}", meanings.get(key.removeprefix("game.")))
+        (f"{write_name(key)} = {as_toml(value)}", meanings.get(key.removeprefix("game.")))
         for key, value in table.items()
     ]
     width = max((len(text) for text, _ in rows), default=0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from rivalry.schema.keys import Key, parse_key, split_setting, write_key
 from rivalry.schema.validate import format_value
 
 
@@ -18,7 +19,7 @@ class OptionError(ValueError):
 _WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")
 
 
-def settings(texts: Sequence[str]) -> dict[str, Any]:
+def settings(texts: Sequence[str]) -> dict[Key, Any]:
     """Return ``KEY=VALUE`` texts as ``{key: value}``.
 
     Raises
@@ -28,15 +29,15 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> settings(["game.reach=[0.1, 0.2]", "game.kernel=gaussian"])
-    {'game.reach': [0.1, 0.2], 'game.kernel': 'gaussian'}
+    >>> settings(["game.reach=[0.1, 0.2]", 'game.demand."a=b"=gaussian'])
+    {('game', 'reach'): [0.1, 0.2], ('game', 'demand', 'a=b'): 'gaussian'}
     """
     pairs = _pairs(texts, "--set", "--set game.reach=0.2")
     return {key: _value(value, f"--set {text}") for key, value, text in pairs}
 
 
-def sweeps(texts: Sequence[str]) -> dict[str, Any]:
-    """Return ``KEY=FROM:TO:COUNT[:log]`` or ``KEY=A,B,C`` texts as ``{"sweep.KEY": values}``.
+def sweeps(texts: Sequence[str]) -> dict[Key, Any]:
+    """Return ``KEY=FROM:TO:COUNT[:log]`` or ``KEY=A,B,C`` texts as values by the key in ``[sweep]``.
 
     Raises
     ------
@@ -45,12 +46,12 @@ def sweeps(texts: Sequence[str]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> sweeps(["game.reach=0.03:0.3:50", "game.kernel=gaussian,power_law"])["sweep.game.kernel"]
+    >>> sweeps(["game.reach=0.03:0.3:50", "game.kernel=gaussian,power_law"])["sweep", "game", "kernel"]
     ['gaussian', 'power_law']
     """
     pairs = _pairs(texts, "--sweep", "--sweep game.reach=0.03:0.3:50")
     return {
-        f"sweep.{key}": _span(value, text) if ":" in value else _entries(value, text)
+        ("sweep", *key): _span(value, text) if ":" in value else _entries(value, text)
         for key, value, text in pairs
     }
 
@@ -77,16 +78,19 @@ def shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _pairs(settings: Sequence[str], option: str, example: str) -> Iterator[tuple[str, str, str]]:
+def _pairs(settings: Sequence[str], option: str, example: str) -> Iterator[tuple[Key, str, str]]:
     """Yield the key, the value and the whole of every text ``KEY=VALUE``. Raises `OptionError`."""
     keys = set()
     for text in settings:
-        key, equals, value = (part.strip() for part in text.partition("="))
-        key = key.strip('"')
-        if not equals or not key or not value:
-            raise OptionError(f"{option} {text}: must be KEY=VALUE, as in {example}")
+        name, value = split_setting(text)
+        if not name or not value:
+            raise OptionError(f"{option} {text[:100]}: must be KEY=VALUE, as in {example}")
+        try:
+            key = parse_key(name)
+        except ValueError as error:
+            raise OptionError(f"{option} {error}") from None
         if key in keys:
-            raise OptionError(f"{option} {text}: {key} is given twice")
+            raise OptionError(f"{option} {text}: {write_key(key)} is given twice")
         keys.add(key)
         yield key, value, text
 

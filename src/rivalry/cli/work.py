@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.schema.annotations import keywords
+from rivalry.schema.keys import Key, write_key
 from rivalry.schema.register import Entry, FamilyEntry, collect, entry_of
 from rivalry.schema.registry import from_file, hook, load, near, suggestion
 from rivalry.schema.validate import SIMILAR
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from rivalry.lab.store import Run
     from rivalry.lab.study import Cell, Study
     from rivalry.lab.study.identity import Table, TableDict
+    from rivalry.lab.study.points import Changes
 
     Printed = tuple[TableDict, str]  # as JSON and as text
+
+
+REPLICATIONS = ("replications", "count")
 
 
 def executor(name: str, address: str | None) -> Hire | None:
@@ -99,12 +104,12 @@ def study(
 
     changes, swept = values.settings(sets), values.sweeps(sweeps)
     for key in swept:
-        if (plain := key.removeprefix("sweep.")) in changes:
-            raise OptionError(f"--sweep {plain}: is given to --set too; give one of them")
+        if key[1:] in changes:
+            raise OptionError(f"--sweep {write_key(key[1:])}: is given to --set too; give one of them")
     if replications is not None:
-        if "replications.count" in changes:
+        if REPLICATIONS in changes:
             raise OptionError("--replications: is given to --set too; give one of them")
-        changes["replications.count"] = replications
+        changes[REPLICATIONS] = replications
     chosen_study = load_study(name)
     parts = list(chosen_study.parts().values()) or [chosen_study]
     for key in changes | swept:
@@ -117,24 +122,23 @@ def study(
     return chosen_study.with_changes(changes | swept)
 
 
-def _check_table(parts: Sequence[Study], key: str) -> None:
+def _check_table(parts: Sequence[Study], key: Key) -> None:
     """Raise `OptionError` for a key without its table, such as ``reach`` for ``game.reach``."""
     from rivalry.games import GAMES
     from rivalry.lab.study.expect import TABLES
     from rivalry.methods import METHODS
 
-    option, plain = ("--sweep", key.removeprefix("sweep.")) if key.startswith("sweep.") else ("--set", key)
-    name, suffix = re.fullmatch(r"([^.\[]*)(.*)", plain).groups()  # type: ignore[union-attr]
+    option, (name, *path) = ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
     if name in TABLES:
         return
-    belongs: dict[str, str] = {}
+    tables: set[Key] = set()
     for part in parts:
-        belongs |= {f"game.{key}": key for key in _keys(part.game or {}, "family", GAMES)}
+        tables |= {("game", key) for key in _keys(part.game or {}, "family", GAMES)}
         for table in part.method:
-            parameters = _keys(table, "kind", METHODS)
-            belongs |= {f"method.{table['name']}.{key}": key for key in parameters}
-    close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=SIMILAR)
-    if full := [path + suffix for path, key in belongs.items() if key in close]:
+            tables |= {("method", table["name"], key) for key in _keys(table, "kind", METHODS)}
+    close = get_close_matches(str(name)[:100], sorted({str(key[-1]) for key in tables}), n=1, cutoff=SIMILAR)
+    if full := [write_key((*key, *path)) for key in sorted(tables) if key[-1] in close]:
+        plain = write_key((name, *path))
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 
 
@@ -145,17 +149,17 @@ def _keys(table: Table, key: str, entries: Mapping[str, Entry | FamilyEntry]) ->
     return parameters | set(table) - {"name", "kind", "family"}
 
 
-def _takers(parent: Study, changes: Table) -> str:
+def _takers(parent: Study, changes: Changes) -> str:
     """Return the error message for a change to a study of studies, with the parts that accept it."""
     key = next(iter(changes))
-    option = "--sweep" if key.startswith("sweep.") else "--set"
-    setting = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
+    option, path = ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
+    setting = "--replications" if key == REPLICATIONS else f"{option} {write_key(path)}"
     takers = [name for name, part in parent.parts().items() if _takes(part, key, changes[key])]
     rule = f"run one of those that take it: {', '.join(takers)}" if takers else "none of them takes it"
     return f"{setting}: {parent.name} is a study of studies; {rule}"
 
 
-def _takes(part: Study, key: str, value: object) -> bool:
+def _takes(part: Study, key: Key, value: object) -> bool:
     try:
         part.with_changes({key: value}).check()
     except ValueError:
@@ -333,7 +337,7 @@ def result(reported: Reported) -> TableDict:
         ],
         "expectations": [judged.row for judged in answer.checks],
         "certificates": _certificates(run, answer),
-        "changed": [change.key for part in parts.values() for change in differences(part.head["study"])],
+        "changed": [change.text for part in parts.values() for change in differences(part.head["study"])],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
             for part in parts.values()

@@ -20,10 +20,12 @@ from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
 from rivalry.lab.study.identity import Table
+from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
 from rivalry.living.page import Lead, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
+from rivalry.schema.keys import write_key
 from rivalry.text.display import typeset, verified_in_words
 
 ROWS = 200  # most rows of a table of checks or certificates
@@ -137,7 +139,7 @@ def _points(
         points.append((len(point_figures), "") if figure else None)
         point_figures += [figure] if figure else []
     reference_figure = next(figure for figure in figures_of_rows if figure)
-    keys = {key.removeprefix("game.") for key in run.head["study"]["sweep"] if key.startswith("game.")}
+    keys = {write_key(key[1:]) for key in flat(run.head["study"]["sweep"]) if key[0] == "game"}
     fixed = sorted(keys - {slider["key"] for slider in reference_figure.data.get("parameters", ())})
     key_names = ", ".join(Words(run.head["study"]).key(key) for key in fixed)
     return points, STORED_ONLY.format(key_names) if fixed else ""

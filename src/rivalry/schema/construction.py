@@ -7,13 +7,13 @@ has none if an argument is or holds a function.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from rivalry.schema.annotations import keys_notes, keywords, signature_of
+from rivalry.schema.keys import parse_key
 from rivalry.schema.registry import near
 from rivalry.schema.validate import HELD, GameRecipe, format_value
 
@@ -30,7 +30,8 @@ def variant(game: G, **changes: object) -> G:
     """Construct a game anew by its factory, with some arguments changed.
 
     Dots and indices in a keyword select entries of tables and lists, as in the keys of a study:
-    ``**{"toll.slope": 2.0}``. A number in place of a list of numbers replaces them all.
+    ``**{"toll.slope": 2.0}``, ``**{'demand."a>b"': 2.0}``. A number in place of a list of numbers replaces
+    them all.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def variant(game: G, **changes: object) -> G:
         raise ValueError(f"game: {subject}; must come from a factory, and not be changed since")
     accepted, arguments = keywords(recipe.make), dict(recipe.given)
     for key, value in changes.items():
-        name, *subpath = parts_of(key)
+        name, *subpath = parse_key(key)
         if name not in accepted:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), accepted)}")
         old, players, array = (
@@ -94,15 +95,6 @@ def keyword_of(game: object, name: str) -> str | None:
         if any(name in path for path in keys) or (isinstance(table, Mapping) and name in table):
             return f"{key}.{name}"
     return None
-
-
-def parts_of(key: str) -> list[str | int]:
-    """Return the parts of a dotted key.
-
-    >>> parts_of("types[0].count")
-    ['types', 0, 'count']
-    """
-    return [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
 
 
 def replace_entry(

@@ -50,6 +50,7 @@ from rivalry.schema.annotations import (
     type_name,
     with_article,
 )
+from rivalry.schema.keys import write_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -653,7 +654,7 @@ def _table_fault(members: Sequence[Any], value: object, notes: Notes) -> Fault |
         for note in notes:
             fault = _key_fault(note, key, entry) if isinstance(note, Keys) else fault
         if fault is not None:
-            return fault.within(f".{key}")
+            return fault.within(f".{write_name(key)}")
     return None
 
 

@@ -22,7 +22,8 @@ from rivalry.methods.q_learning.options import written_out
 from rivalry.runtime.blas import one_blas_thread
 from rivalry.runtime.jax import eqx, jax, key_rows, numbers_in_numpy, promote_ranks
 from rivalry.schema.annotations import meaning_of, signature_of
-from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
+from rivalry.schema.construction import recipe_of, replace_entry, variant
+from rivalry.schema.keys import parse_key
 from rivalry.schema.validate import check, check_keywords, near
 from rivalry.solving import ends, inputs
 from rivalry.solving.inputs import Settings
@@ -301,7 +302,7 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
     field_names = [field.name for field in fields(method)] if is_dataclass(method) else []
     changed: dict[str, Any] = {}
     for name, value in options.items():
-        head, *tail = parts_of(name)
+        head, *tail = parse_key(name)
         if head not in field_names:
             hint = near(name, [*field_names, *limits])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")

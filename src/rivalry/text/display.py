@@ -502,6 +502,8 @@ def key_in_words(name: str) -> str:
     """
     if name in KEYS:
         return KEYS[name]
+    if '"' in name:  # words of the user
+        return name
     if match := ENTRY.match(name):
         return f"{key_in_words(match[1])} of player {match[2]}"
     if match := _TABLE.match(name):

@@ -24,12 +24,13 @@ from rivalry.core.files import write
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
-from rivalry.lab.study.errors import unknown
+from rivalry.lab.study.errors import read_key, unknown
 from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import defaults, is_file, read_toml
-from rivalry.lab.study.points import split_key
+from rivalry.lab.study.points import flat
 from rivalry.methods import METHODS
+from rivalry.schema.keys import Key, write_key
 from rivalry.schema.register import entry_of, missing_home
 from rivalry.schema.registry import load, trusting
 from rivalry.web.safety import Refused
@@ -189,7 +190,7 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
     before = parse("study", original, folder, ("expect", "plots"))
     new, old = study.resolved(), before.resolved()
     for tables_now, tables_before in ((new, old), (old, new)):  # a parameter at its default is no change
-        keys = [f"game.{key}" for key in tables_before["game"]]
+        keys = [("game", key) for key in tables_before["game"]]
         tables_now["game"] = (
             defaults(str(tables_now["game"]["family"]), keys, tables_now["game"]) | tables_now["game"]
         )
@@ -265,6 +266,8 @@ def check(
     try:
         if data.get("include"):
             return report
+        if isinstance(sweep := data.get("sweep"), Mapping):
+            report["data"] = data | {"sweep": {write_key(key): form for key, form in flat(sweep).items()}}
         if original and text != original:
             text, report["notes"] = adapt(text, original, Path(folder))
         study = parse(name, text, Path(folder))
@@ -332,7 +335,7 @@ def _with_changes(text: str, changes: Sequence[Table]) -> tuple[str, TableDict]:
 
 def _change(document: Any, key: str, change: Table) -> None:
     """Set or remove one key of a document; tables on the way are made."""
-    *path, leaf = _path(key)
+    *path, leaf = _path(document, key)
     place = above = document
     for part, following in zip(path, [*path, leaf][1:], strict=True):
         above = place
@@ -368,16 +371,21 @@ def _change(document: Any, key: str, change: Table) -> None:
         raise StudyError(f"cannot be changed here: {error}", key=key) from None
 
 
-def _path(key: str) -> list[str | int]:
+def _path(document: Table, text: str) -> Key:
     """Return the parts of a key in a document; those of ``sweep`` and ``quick`` are one dotted key.
 
-    >>> _path("method[0].rate"), _path("sweep.game.reach")
-    (['method', 0, 'rate'], ['sweep', 'game.reach'])
+    Where tables in tables give the key, its parts are theirs.
+
+    >>> _path({}, "method[0].rate"), _path({}, "sweep.game.reach")
+    (('method', 0, 'rate'), ('sweep', 'game.reach'))
+    >>> _path({"sweep": {"game": {"reach": [0.1, 0.2]}}}, "sweep.game.reach")
+    ('sweep', 'game', 'reach')
     """
-    root, dot, subkey = key.partition(".")
-    if root in ("sweep", "batch", "quick") and dot:
-        return [root, subkey]
-    return split_key(key)
+    root, *path = key = read_key(text)
+    table = document.get(str(root), {})
+    if root not in ("sweep", "batch", "quick") or not path or key in flat(table, key[:1]):
+        return key
+    return root, next((name for name in table if read_key(name) == key[1:]), write_key(path))
 
 
 def schema(family: str, kinds: Sequence[str]) -> TableDict:

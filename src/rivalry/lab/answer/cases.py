@@ -35,6 +35,7 @@ from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.table import Draws, Estimate
 from rivalry.schema.construction import is_number
+from rivalry.schema.keys import write_key
 from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
@@ -127,13 +128,13 @@ def in_changed_game(study: StudyTables, text: str) -> str:
     quick = flat(study.get("quick") or {}) if study.get("quick_form") else {}
     game, words = study.get("game") or {}, Words(study)
     places: dict[str, str] = {}
-    for name, value in quick.items():
-        table, _, key = name.partition(".")
+    for (table, *path), value in quick.items():
+        key = write_key(path)
         if table == "game" and is_number(value) and game.get(key) == value:
             places[key] = words.at(key, value)
     for change in differences(study):
         (value, *further) = change.after
-        if change.key.startswith(("game.", "method.")) and not further and is_number(value):
+        if change.is_parameter and not further and is_number(value):
             places[change.name] = words.at(change.name, value)
     where = joined(list(places.values())[:MOST_CHANGES])
     if not where or where in text:

@@ -90,7 +90,7 @@ def _renamed(test: Table, new_names: Mapping[str, str]) -> TableDict:
 def _weights(game: Table, data: Dataset, players: int) -> DataArray | None:
     """Sums of the weights of all periods, of every player at every point; None where unknown."""
     family = str(game["family"])
-    options = defaults(family, ["game.gamma"], game) | dict(game)
+    options = defaults(family, [("game", "gamma")], game) | dict(game)
     types = [dict(entry) for entry in options.get("types") or ()]
     rates = np.full(players, np.nan)
     if len(types) not in (0, players) and any("gamma" in keys_of_type for keys_of_type in types):

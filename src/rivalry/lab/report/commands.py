@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rivalry.lab.study.expect import Difference, differences
 from rivalry.lab.study.names import studies
+from rivalry.schema.keys import Key, quoted, write_key, write_name
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
@@ -40,27 +41,27 @@ def run_command(run: Run) -> str:
     return f"rivalry run {'study.toml' if stored else shlex.quote(run.name)}{quick}"
 
 
-def changes_of(run: Run, without: Collection[str] = ()) -> str:
+def changes_of(run: Run, without: Collection[Key] = ()) -> str:
     """Return the options that make a run's changes to its study, except those of the keys ``without``."""
     return "".join(_option(change) for change in differences(run.head["study"]) if change.key not in without)
 
 
-def sweep_option(key: str, value: object) -> str:
+def sweep_option(key: Key, value: object) -> str:
     """Return the option of the command line that computes one value of a swept key.
 
-    >>> sweep_option("game.reach", 0.25), sweep_option("game.cost[1]", [1, 2])
+    >>> sweep_option(("game", "reach"), 0.25), sweep_option(("game", "cost", 1), [1, 2])
     ('--sweep game.reach=0.25', "--sweep 'game.cost[1]=[[1, 2]]'")
     """
     single = isinstance(value, bool | int | float) or re.fullmatch(r"[\w-]+", str(value))
     text = as_toml(value).strip('"') if single else as_toml([value])
-    return f"--sweep {shlex.quote(f'{key}={text}')}"
+    return f"--sweep {shlex.quote(f'{write_key(key)}={text}')}"
 
 
 def _option(difference: Difference) -> str:
     """Return the option of the command line that makes a change."""
     if difference.swept:
-        return f" --sweep {shlex.quote(f'{difference.key}={as_toml(difference.after)}')}"
-    return f" --set {shlex.quote(f'{difference.key}={as_toml(difference.after[0])}')}"
+        return f" --sweep {shlex.quote(f'{difference.text}={as_toml(difference.after)}')}"
+    return f" --set {shlex.quote(f'{difference.text}={as_toml(difference.after[0])}')}"
 
 
 def as_toml(value: object) -> str:
@@ -70,11 +71,8 @@ def as_toml(value: object) -> str:
     '{ kind = "scenario", over = ["reach", 1] }'
     """
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(key)} = {as_toml(entry)}" for key, entry in value.items()) + " }"
+        entries = [f"{write_name(key)} = {as_toml(entry)}" for key, entry in value.items()]
+        return f"{{ {', '.join(entries)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(as_toml, value))}]"
-    return json.dumps(value)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+    return quoted(value) if isinstance(value, str) else json.dumps(value)

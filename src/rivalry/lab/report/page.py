@@ -27,9 +27,11 @@ from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.points import flat
 from rivalry.lab.study.schema import parameters
 from rivalry.methods import METHODS
 from rivalry.plots import entry_of as plot_entry_of
+from rivalry.schema.keys import write_key
 from rivalry.schema.register import collect, entry_of
 from rivalry.schema.registry import hook, load
 from rivalry.text.display import typeset, verified_in_words
@@ -234,10 +236,9 @@ def _full_run(run: Run) -> TableDict | None:
 def _parameters(study: Table) -> dict[str, str]:
     """Return the game's parameters; varied ones with their values."""
     texts = {key: in_words(value) for key, value in study["game"].items()}
-    for key, value in (study["sweep"] | study["batch"]).items():
-        root, _, name = key.partition(".")
+    for (root, *path), value in flat(study["sweep"] | study["batch"]).items():
         if root == "game":
-            texts[name] = f"varied: {in_words(value)}"
+            texts[write_key(path)] = f"varied: {in_words(value)}"
     return texts
 
 

@@ -333,8 +333,8 @@ def records_of(columns: Columns) -> dict[int, Record]:
 def _game_keys(study: Table) -> set[str]:
     """Return the names of the coordinates, swept or batched, that belong to the game."""
     tables = (study.get(table) or {} for table in ("sweep", "batch"))
-    keys = [key for table in tables for key in flat(table) if key != "zip"]
-    swept = {name for key, name in short_names(keys).items() if key.startswith("game.")}
+    keys = [key for table in tables for key in flat(table) if key != ("zip",)]
+    swept = {name for key, name in short_names(keys).items() if key[0] == "game"}
     return swept | {"point"}  # which counts the values of zipped keys
 
 

@@ -12,12 +12,13 @@ from typing import Any, cast
 from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RUN_KEYS
-from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.errors import StudyError, format_value
 from rivalry.lab.study.identity import Table
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 from rivalry.schema.annotations import Factory
+from rivalry.schema.keys import write_key
 from rivalry.schema.registry import line_of
 from rivalry.text.display import OneLineRepr
 
@@ -96,7 +97,7 @@ def build_method(table: Table, folder: Path | str = ".", game: object = None) ->
 
     kind = table.get("kind")
     prefix = ("method", str(table.get("name", kind)))
-    key = dotted_key([*prefix, "kind"])
+    key = write_key([*prefix, "kind"])
     targets = names.targets(kind, METHODS, "a kind of method", key, Path(folder))
     target = next((t for t in targets if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
@@ -110,7 +111,7 @@ def build_method(table: Table, folder: Path | str = ".", game: object = None) ->
         raise StudyError(f"{format_value(kind)} is not a class of methods", key=key)
     if reserved := [option for option in keys_of(target) if option in RUN_KEYS]:
         rule = "is a key of the run; give the option another name"
-        raise StudyError(rule, key=dotted_key([*prefix, reserved[0]]))
+        raise StudyError(rule, key=write_key([*prefix, reserved[0]]))
     options = {key: value for key, value in table.items() if key not in RUN_KEYS}
     text = json.dumps(options, sort_keys=True)
     # methods of the package never change, so the cells of a sweep have one in common
@@ -178,7 +179,7 @@ def _construct(
     try:
         objects = names.objects(options, folder)
     except ValueError as error:
-        raise StudyError(str(error), key=dotted_key(prefix)) from None
+        raise StudyError(str(error), key=write_key(prefix)) from None
     options = check_table(target, objects, prefix, further_keys)
     try:
         return target(**options)
@@ -189,7 +190,7 @@ def _construct(
             raise
         file = folder / kind.rpartition(":")[0]
         rule = f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}"
-        raise StudyError(rule, key=dotted_key(prefix)) from None
+        raise StudyError(rule, key=write_key(prefix)) from None
 
 
 def in_study(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
@@ -197,5 +198,5 @@ def in_study(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyErro
     head, colon, rule = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
     if colon and name in {*keys_of(target), "start"}:
-        return StudyError(rule, key=f"{dotted_key(prefix)}.{head}")
-    return StudyError(str(error), key=dotted_key(prefix))
+        return StudyError(rule, key=f"{write_key(prefix)}.{head}")
+    return StudyError(str(error), key=write_key(prefix))

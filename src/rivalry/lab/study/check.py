@@ -22,13 +22,14 @@ from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
-from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.errors import StudyError, format_value, read_key, unknown
 from rivalry.lab.study.identity import Table, TableDict, canonical
-from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, split_key
+from rivalry.lab.study.points import Cell, Changes, Grid, apply_changes, batch_points
 from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.runtime.jax import eqx, jax
 from rivalry.schema.annotations import accepted_intervals
 from rivalry.schema.construction import is_number
+from rivalry.schema.keys import Key, overlap, write_key
 from rivalry.schema.register import BENCHMARKS
 from rivalry.schema.registry import load, near
 
@@ -43,10 +44,10 @@ NOT_OF_LEARNERS = {
 def check_labels(label_keys: Mapping[str, Sequence[str]], methods: Sequence[str]) -> None:
     """Refuse keys of labels that are of no method: a change would leave such a label as it is."""
     for label, keys in label_keys.items():
-        names_of_methods = [key.split(".")[1] for key in keys if key.startswith("method.")]
+        names_of_methods = [key[1] for key in map(read_key, keys) if key[0] == "method" and key[1:]]
         if strangers := [name for name in names_of_methods if name not in methods]:
             reason = unknown(strangers[0], methods, "a method of the study")
-            raise StudyError(reason, key=f"label_keys.{label}")
+            raise StudyError(reason, key=write_key(("label_keys", label)))
 
 
 class Checker:
@@ -65,9 +66,9 @@ class Checker:
         at = place
         forms = set()
         try:
-            single_point: list[tuple[TableDict, Any, Any]] = [({}, task["game"], task["method"])]
+            single_point: list[tuple[Changes, Any, Any]] = [({}, task["game"], task["method"])]
             for point, game, method in batch_points(task) if task["batch"] else single_point:
-                at = {**place, **point}
+                at = {**place, **{write_key(key): value for key, value in point.items()}}
                 self.pair(game, method)
                 if task["batch"]:
                     forms.add(_form(self.game(game)))
@@ -78,7 +79,7 @@ class Checker:
             raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
 
     def cells(
-        self, cells: Sequence[Cell], decisive: Collection[str], intervals: Mapping[str, str]
+        self, cells: Sequence[Cell], decisive: Collection[str], intervals: Mapping[Key, str]
     ) -> Iterator[int]:
         """Check the tasks of cells, yield how many are checked, and raise the error of the first refused one.
 
@@ -108,7 +109,7 @@ class Checker:
             self.cell(cells[refusal].point, cells[refusal].task)
 
     def _first_refused(
-        self, cells: Sequence[Cell], members: Sequence[int], intervals: Mapping[str, str]
+        self, cells: Sequence[Cell], members: Sequence[int], intervals: Mapping[Key, str]
     ) -> int:
         """Return the first of some cells that is refused, the number of all cells if none is.
 
@@ -186,35 +187,35 @@ class Checker:
         return self.last[1]
 
 
-def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Grid) -> list[str]:
+def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Grid) -> list[Key]:
     """Return the swept keys of which `Checker.first_refused` need try only the smallest and largest values.
 
     An `AcceptedInterval` in the annotation of a parameter states this property.
     """
-    entry, paths = GAMES.get(str(game["family"])), {key: split_key(key) for key in sweep.values}
+    entry = GAMES.get(str(game["family"]))
     starts = [row.get("start", "random") for row in methods]
-    starts += [value for key, path in paths.items() if path[-1] == "start" for value in sweep.values[key]]
+    starts += [value for key, values in sweep.values.items() if key[-1] == "start" for value in values]
     # a start that the game names follows from its numbers
     has_named_start = any(isinstance(start, str) and start not in MANY for start in starts)
-    if entry is None or batch.forms or has_named_start or names.files_in([game, sweep.forms]):
+    if entry is None or batch.forms or has_named_start or names.files_in([game, sweep.table]):
         return []
-    changed = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
+    changed = {*game, *(key[1] for key in sweep.values if key[0] == "game")}
     clashes = {
         key: {LEADERS, *partners} for key, partners in accepted_intervals(load(entry.targets[0])).items()
     }
-    independent = {
-        key: path
-        for key, path in paths.items()
-        if all(map(_is_ordinary, sweep.values[key]))
-        and path[0] == "game"
-        and not changed & clashes.get(".".join(part for part in path[1:] if isinstance(part, str)), changed)
-    }
+    independent = [
+        key
+        for key, values in sweep.values.items()
+        if all(map(_is_ordinary, values))
+        and key[0] == "game"
+        and not changed & clashes.get(write_key([part for part in key[1:] if isinstance(part, str)]), changed)
+    ]
     # where another key sets the same numbers, or what holds them, the order of the changes decides
-    dependent = [path for key, path in paths.items() if key not in independent]
-    return [key for key, path in independent.items() if not any(map(partial(_overlap, path), dependent))]
+    dependent = [key for key in sweep.values if key not in independent]
+    return [key for key in independent if not any(map(partial(overlap, key), dependent))]
 
 
-def _ends(cells: Sequence[Cell], intervals: Mapping[str, str]) -> Iterator[tuple[Table, Table]]:
+def _ends(cells: Sequence[Cell], intervals: Mapping[Key, str]) -> Iterator[tuple[Table, Table]]:
     """Yield points and tables of games: the combinations of the smallest and largest values, or all cells.
 
     Where a set is an interval in every direction, a box is in it if its corners are.
@@ -235,12 +236,6 @@ def _ends(cells: Sequence[Cell], intervals: Mapping[str, str]) -> Iterator[tuple
 def _is_ordinary(value: object) -> bool:
     """True for a number that no rule about very large numbers concerns."""
     return (type(value) is float and abs(value) < LARGEST) or (type(value) is int and abs(value) < 2**63)
-
-
-def _overlap(path: Sequence[str | int], second: Sequence[str | int]) -> bool:
-    """True if one key names what the other names, or what contains it."""
-    shorter = min(len(path), len(second))
-    return path[:shorter] == second[:shorter]
 
 
 def _text(value: object) -> str:

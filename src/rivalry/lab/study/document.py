@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
-from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.errors import StudyError, format_value
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_benchmark, plain_kind
 from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.schema.construction import is_number
+from rivalry.schema.keys import write_key
 
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 Number = int | float
@@ -352,7 +353,7 @@ def run_keys(table: Table, prefix: Sequence[str | int]) -> TableDict:
     """Return the keys of a method's table that belong to the run. Raises `StudyError`."""
 
     def fault(name: str, rule: str) -> StudyError:
-        return StudyError(rule, key=dotted_key([*prefix, name]))
+        return StudyError(rule, key=write_key([*prefix, name]))
 
     run_options = {k: v for k, v in table.items() if k in RUN_KEYS}
     check_table(RunKeys, run_options, prefix)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rivalry.schema.keys import Key, parse_key
 from rivalry.schema.registry import near
+from rivalry.schema.validate import LONGEST
 from rivalry.schema.validate import format_value as format_value
 
 
@@ -16,21 +18,22 @@ class StudyError(ValueError):
     """
 
     def __init__(self, message: str, *, key: str = "", where: str = "") -> None:
-        self.message, self.key, self.where = " ".join(message.split()), key, where
-        super().__init__(": ".join(part for part in (where, key, self.message) if part))
+        self.message, self.where = " ".join(message.split()), where
+        self.key = key if len(key) <= LONGEST else f"{key[:LONGEST]} ..."
+        super().__init__(": ".join(part for part in (where, self.key, self.message) if part))
 
     def inside(self, where: str) -> StudyError:
         """Return the error with the name of a file or study, unless it has one."""
         return self if self.where else StudyError(self.message, key=self.key, where=where)
 
 
-def dotted_key(path: Iterable[str | int]) -> str:
-    """Return a path as a dotted key.
-
-    >>> dotted_key(["game", "reach", 1])
-    'game.reach[1]'
-    """
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+def read_key(text: str) -> Key:
+    """Return the parts of a dotted key; see `parse_key`. Raises `StudyError`."""
+    try:
+        return parse_key(text)
+    except ValueError as error:
+        key, _, rule = str(error).rpartition(": ")
+        raise StudyError(rule, key=key) from None
 
 
 def unknown(value: object, names: Iterable[str], kind: str = "") -> str:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import Table, TableDict
-from rivalry.lab.study.points import Grid, short_names, split_key
+from rivalry.lab.study.points import Changes, Grid, short_names
 from rivalry.lab.study.words import Words
 from rivalry.schema.construction import is_number
+from rivalry.schema.keys import Key, write_key
 
 # variables of every solution, with their dimensions in a cell
 SOLUTION: Mapping[str, tuple[str, ...]] = {
@@ -51,7 +52,7 @@ class Difference(NamedTuple):
     coordinate in the run, ``old_name`` that in the study, which ``study`` names.
     """
 
-    key: str
+    key: Key
     before: list[Any]
     after: list[Any]
     name: str
@@ -63,17 +64,28 @@ class Difference(NamedTuple):
     @property
     def words(self) -> str:
         """Reason why a value is not compared."""
-        return f"{self.key} = {_in_words(self.after)} in this run, {_in_words(self.before)} in {self.study}"
+        after, before = _in_words(self.after), _in_words(self.before)
+        return f"{self.text} = {after} in this run, {before} in {self.study}"
+
+    @property
+    def text(self) -> str:
+        """The key as a dotted key."""
+        return write_key(self.key)
+
+    @property
+    def is_parameter(self) -> bool:
+        """True for a key of the game or of a method."""
+        return self.key[0] in ("game", "method")
 
     def in_words(self, words: Words) -> str:
         """Return the key and its values for a reader.
 
-        >>> one = Difference("game.disaster_cost", [0.0, 5.0], [1.0], "disaster_cost", "disaster_cost",
+        >>> one = Difference(("game", "disaster_cost"), [0.0, 5.0], [1.0], "disaster_cost", "disaster_cost",
         ...                  False, True, "the study")
         >>> one.in_words(Words({"game": {"family": "race"}}))
         'cost of a disaster 1 instead of 0 to 5'
         """
-        label = words.key(self.name) if self.key.startswith(("game.", "method.")) else self.key
+        label = words.key(self.name) if self.is_parameter else self.text
         return f"{label} {_span(self.after, words)} instead of {_span(self.before, words)}"
 
 
@@ -92,13 +104,14 @@ def differences(study: Table, base: str = "base") -> list[Difference]:
         value_before, old_name, was_swept = old.get(key) or ([_value_at(before, key)], "", False)
         value_now, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
         if value_before != value_now:
-            short = key.split(".", 1)[1]
+            short = write_key(key[1:])
             names = (name or short, old_name or short)
             changes.append(Difference(key, value_before, value_now, *names, swept, was_swept, study_words))
+    changed_keys = {change.key for change in changes}
     return [
         change
         for change in changes
-        if not any(change.key.startswith(f"{other_change.key}.") for other_change in changes)
+        if not any(change.key[:k] in changed_keys for k in range(1, len(change.key)))
     ]
 
 
@@ -153,7 +166,7 @@ def applicable(differences: Sequence[Difference], row: Table) -> tuple[TableDict
     """
     at = dict(row.get("at", {}))
     for difference in differences:
-        root, *path = difference.key.split(".")
+        root, *path = difference.key
         if root == "replications" or (root == "certificate" and row["quantity"] not in ABOUT_CLAIMS):
             continue
         if root == "method" and row["quantity"] not in ABOUT_ALL and "algorithm" in at:
@@ -179,27 +192,27 @@ def applicable(differences: Sequence[Difference], row: Table) -> tuple[TableDict
     return at, ""
 
 
-def _values(tables: Table) -> dict[str, tuple[list[Any], str, bool]]:
+def _values(tables: Table) -> dict[Key, tuple[list[Any], str, bool]]:
     """Return values, coordinate and whether it is swept for every key that determines results."""
-    values: dict[str, tuple[list[Any], str, bool]] = {}
-    fixed = {"game": tables.get("game") or {}}
-    fixed |= {f"method.{table.get('name')}": table for table in tables.get("method", ())}
-    fixed |= {key: tables.get(key) or {} for key in ("replications", "certificate")}
+    values: dict[Key, tuple[list[Any], str, bool]] = {}
+    fixed: dict[Key, Table] = {("game",): tables.get("game") or {}}
+    fixed |= {("method", str(table.get("name"))): table for table in tables.get("method", ())}
+    fixed |= {(name,): tables.get(name) or {} for name in ("replications", "certificate")}
     for root, table in fixed.items():
         values |= {key: ([value], "", False) for key, value in _leaves(table, root)}
-    swept: dict[str, list[Any]] = {}
+    swept: Changes = {}
     for table_name in ("sweep", "batch"):
         grid = Grid(tables.get(table_name) or {}, table_name)
         swept |= grid.values
         if grid.zipped:
-            values[f"{table_name}.zip"] = ([True], "", False)
+            values[table_name, "zip"] = ([True], "", False)
     names = short_names(swept)
     return values | {key: (values, names[key], True) for key, values in swept.items()}
 
 
-def _value_at(tables: Table, key: str) -> Any:
+def _value_at(tables: Table, key: Key) -> Any:
     """Return the value of a key in a game's or method's table."""
-    root, *path = split_key(key)
+    root, *path = key
     value: Any = tables.get(str(root))
     if root == "method":
         value = {table.get("name"): table for table in tables.get("method", ())}
@@ -209,12 +222,12 @@ def _value_at(tables: Table, key: str) -> Any:
         return _UNSET
 
 
-def _leaves(table: Table, prefix: str) -> Iterator[tuple[str, Any]]:
+def _leaves(table: Table, above: Key) -> Iterator[tuple[Key, Any]]:
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}.{name}")
+            yield from _leaves(value, (*above, name))
         else:
-            yield f"{prefix}.{name}", value
+            yield (*above, name), value
 
 
 def _covers(value: object, target: object) -> bool:

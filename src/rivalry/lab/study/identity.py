@@ -9,32 +9,32 @@ from functools import lru_cache
 from typing import Any
 
 from rivalry.lab.study.errors import StudyError, format_value
+from rivalry.schema.keys import LONGEST, MOST_PARTS, Key, write_key
 
 Table = Mapping[str, Any]
 """A table as in TOML or JSON, which is read."""
 TableDict = dict[str, Any]
 """A table that is made or changed."""
-DEEPEST = 30  # nesting of tables and lists; later readers recurse once per level
 
 
-def plain(value: object, key: str = "", depth: int = 0) -> Any:
+def plain(value: object, key: Key = ()) -> Any:
     """Return a value for TOML as plain dicts and lists; arrays become lists. Raises `StudyError`."""
-    if depth > DEEPEST:
-        raise StudyError(f"must be at most {DEEPEST} tables and lists deep", key=key[:30])
+    if len(key) > MOST_PARTS:
+        raise StudyError(f"must be at most {MOST_PARTS} tables and lists deep", key=write_key(key[:3]))
     if isinstance(value, Mapping):
-        return {
-            str(name): plain(entry, f"{key}.{name}" if key else str(name), depth + 1)
-            for name, entry in value.items()
-        }
+        if (longest := max(map(len, map(str, value)), default=0)) > LONGEST:
+            raise StudyError(
+                f"a name of {longest} characters; must have at most {LONGEST}", key=write_key(key)
+            )
+        return {str(name): plain(entry, (*key, str(name))) for name, entry in value.items()}
     if hasattr(value, "tolist"):  # an array of NumPy or JAX
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [plain(entry, f"{key}[{k}]", depth + 1) for k, entry in enumerate(value)]
+        return [plain(entry, (*key, k)) for k, entry in enumerate(value)]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise StudyError(
-        f"{format_value(value)} must be a number, true or false, a word, a list or a table", key=key
-    )
+    rule = f"{format_value(value)} must be a number, true or false, a word, a list or a table"
+    raise StudyError(rule, key=write_key(key))
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

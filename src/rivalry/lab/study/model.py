@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rivalry.lab.study import document, expect, names
-from rivalry.lab.study.errors import StudyError, unknown
+from rivalry.lab.study.errors import StudyError, read_key, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import Table, TableDict, canonical, digest, join, plain, words
-from rivalry.lab.study.points import MOST, Cell, Grid, apply_changes, flat, short_names, split_key
+from rivalry.lab.study.points import MOST, MOST_KEYS, Cell, Changes, Grid, apply_changes, flat, short_names
 from rivalry.runtime.imports import pause_collection
+from rivalry.schema.keys import Key, write_key
 from rivalry.schema.registry import load
 from rivalry.text.display import html_table
 
@@ -100,7 +101,7 @@ class Study:
     def _normalise(self) -> None:
         assign = object.__setattr__
         for key in document.KEYS:
-            assign(self, key, plain(getattr(self, key), key))
+            assign(self, key, plain(getattr(self, key), (key,)))
         read = document.read(document.nonempty(vars(self)))
         assign(self, "method", tuple(read.method))
         assign(self, "expect", tuple(read.expect))
@@ -137,10 +138,10 @@ class Study:
             rule = f"{self.based_on} is a study of studies; name one of its: {', '.join(base.included)}"
             raise StudyError(rule, key="based_on")
         tables = base._numbers | {key: plain(getattr(base, key)) for key in ("quick", "expect", "plots")}
-        tables = self._with_defaults(tables, [f"game.{key}" for key in self.game or {}])
+        tables = self._with_defaults(tables, [("game", key) for key in self.game or {}])
         return tables if any(tables[key] != value for key, value in self._numbers.items()) else None
 
-    def _with_defaults(self, tables: Table, changes: Iterable[str]) -> TableDict:
+    def _with_defaults(self, tables: Table, changes: Iterable[Key]) -> TableDict:
         """Return tables of a study with the defaults of changed keys, so that a default is no change."""
         game = tables["game"] or {}
         return {**tables, "game": game | names.defaults(str(game.get("family")), changes, game)}
@@ -176,7 +177,8 @@ class Study:
             key = "replications.count" if self.replications["count"] > 1 else "sweep"
             raise StudyError(f"{count:.6g} cells are too many; must be at most {MOST['sweep']}", key=key)
         if repeated := [key for key in self._batch.forms if key in self._grid.forms]:
-            raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{repeated[0]}")
+            rule = "is in [sweep] too; it can be in one of them"
+            raise StudyError(rule, key=write_key(("batch", *repeated[0])))
         clashes = {"starts": "a batch has points or starts, not both", "path": "a batch records no paths"}
         for k, table in enumerate(self.method if self._batch.forms else ()):
             for key, rule in clashes.items():
@@ -214,7 +216,7 @@ class Study:
         return {self._names[key]: values for key, values in self._batch.values.items()}
 
     @property
-    def _names(self) -> dict[str, str]:
+    def _names(self) -> dict[Key, str]:
         """Names of coordinates by swept or batched key."""
         return short_names([*self._grid.values, *self._batch.values])
 
@@ -222,12 +224,13 @@ class Study:
         """Return the included studies, each in quick form, by name."""
         return dict(self.included)
 
-    def with_changes(self, changes: Table) -> Study:
+    def with_changes(self, changes: Mapping[str, Any] | Mapping[Key, Any]) -> Study:
         """Return a copy with dotted keys changed, as ``--set`` and ``[quick]`` do.
 
-        Keys are ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
-        ``sweep.game.reach`` (all values) or ``sweep.game.reach.count`` (one entry of the spacing); likewise
-        for ``batch``. Changing a swept key of the game or of a method ends its sweep. Values of swept keys
+        Keys are ``game.reach``, ``game.demand."a>b"`` (quoted as in TOML), ``method.NAME.rate``,
+        ``replications.count``, ``certificate.tolerance``, ``sweep.game.reach`` (all values) or
+        ``sweep.game.reach.count`` (one entry of the spacing), or their parts as tuples; likewise for
+        ``batch``. Changing a swept key of the game or of a method ends its sweep. Values of swept keys
         are set last and together, so that all keys of a zip may be shortened.
 
         Raises
@@ -235,63 +238,75 @@ class Study:
         StudyError
             For an unknown key, or changes to a study of studies.
         """
-        new = self._change(changes)
+        parts = {read_key(key) if isinstance(key, str) else key: value for key, value in changes.items()}
+        new = self._change(parts)
         if new is self:
             return self
-        base = self._with_defaults(self._numbers if self.base is None else self.base, changes)
-        origin = self.origin and self._with_defaults(self.origin, changes)
+        base = self._with_defaults(self._numbers if self.base is None else self.base, parts)
+        origin = self.origin and self._with_defaults(self.origin, parts)
         return replace(new, base=None if new._numbers == base else base, origin=origin)
 
-    def _change(self, changes: Table) -> Study:
+    def _change(self, changes: Changes) -> Study:
         if self.include and changes:
             rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
-            raise StudyError(rule, key=next(iter(changes)), where=self.label)
-        study = self
-        spaced: dict[str, TableDict] = {"sweep": {}, "batch": {}}
+            raise StudyError(rule, key=write_key(next(iter(changes))), where=self.label)
+        if len(changes) > MOST_KEYS:
+            rule = (
+                f"{len(changes)} changes are too many; must be at most {MOST_KEYS}; one may set a whole table"
+            )
+            raise StudyError(rule, where=self.label)
+        parameters, options = Changes(), dict[str, Changes]()
         for key, value in changes.items():
-            root, _, option = key.partition(".")
-            if root in spaced and option:
-                spaced[root][option] = value
+            root = str(key[0])
+            if root not in expect.TABLES or not key[1:]:
+                hint = (
+                    "" if root in expect.TABLES else f"{unknown(root, expect.TABLES, 'a table of a study')}; "
+                )
+                rule = f"{hint}write TABLE.KEY, as in game.reach"
+                raise StudyError(rule, key=write_key(key), where=self.label)
+            if root in ("game", "method"):
+                parameters[key] = value
             else:
-                study = study._with_one(key, value)
+                options.setdefault(root, {})[key[1:]] = value
+        new: TableDict = {
+            root: {**getattr(self, root), **{write_key(key): value for key, value in options[root].items()}}
+            for root in ("replications", "certificate")
+            if root in options
+        }
+        try:
+            if parameters:
+                game, methods = apply_changes(self.game or {}, self.method, parameters)
+                new |= {"game": game, "method": methods}
+        except StudyError as error:
+            raise error.inside(self.label) from None
         # last and at once, since the keys of a zip change together
-        tables = {root: getattr(study, root) for root, options in spaced.items() if options}
-        for root in tables:
-            for option, value in spaced[root].items():
-                tables[root] = study._respace(tables[root], option, value, f"{root}.{option}")
-        return replace(study, as_written=False, files=None, **tables) if tables else study
+        for root in ("sweep", "batch"):
+            if parameters or root in options:
+                new |= {root: self._respaced(root, parameters, options.get(root, {})), "files": None}
+        return replace(self, as_written=False, **new) if new else self
 
     @property
     def _numbers(self) -> TableDict:
         """Tables that determine the results; see `rivalry.lab.study.expect.differences`."""
         return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
-    def _with_one(self, key: str, value: object) -> Study:
-        root, _, option = key.partition(".")
-        tables = ("game", "method", "sweep", "batch", "replications", "certificate")
-        if root not in tables or not option:
-            hint = "" if root in tables else f"{unknown(root, tables, 'a table of a study')}; "
-            raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
-        if root in ("replications", "certificate"):
-            new: TableDict = {root: {**getattr(self, root), option: value}}
-            return replace(self, as_written=False, **new)
-        try:
-            game, methods = apply_changes(self.game or {}, self.method, {key: value})
-        except StudyError as error:
-            raise error.inside(self.label) from None
-        keep: TableDict = {
-            table: {k: v for k, v in getattr(self, table).items() if not _within(k, key)}
-            for table in ("sweep", "batch")
+    def _respaced(self, root: str, parameters: Changes, options: Changes) -> TableDict:
+        """Return a table of values without keys that parameters set, and with other values."""
+        forms = {
+            key: form
+            for key, form in flat(getattr(self, root)).items()
+            if not any(key[:k] in parameters for k in range(1, len(key) + 1))
         }
-        return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
-
-    def _respace(self, old: Table, option: str, value: object, key: str) -> TableDict:
-        form, _, suffix = option.rpartition(".")
-        if suffix in ("from", "to", "count", "scale") and isinstance(old.get(form), Mapping):
-            return {**old, form: {**old[form], suffix: value}}
-        if suffix == "count" and form and option not in old:
-            raise StudyError("there is no { from, to, count } of that key", key=key, where=self.label)
-        return {**old, option: value}
+        for (*path, end), value in options.items():
+            above, key = tuple(path), (*path, end)
+            if end in ("from", "to", "count", "scale") and isinstance(forms.get(above), Mapping):
+                forms[above] = {**forms[above], end: value}
+            elif end == "count" and path and key not in forms:
+                rule = "there is no { from, to, count } of that key"
+                raise StudyError(rule, key=write_key((root, *key)), where=self.label)
+            else:
+                forms[key] = value
+        return {write_key(key): form for key, form in forms.items()}
 
     def quick_form(self) -> Study:
         """Return the form that ``--quick`` runs: the keys of ``quick`` applied once. Raises `StudyError`."""
@@ -361,7 +376,7 @@ class Study:
             at = {short[key]: value for key, value in point.items()}
             if point and self._grid.zipped and self._step == "point":
                 at["point"] = k
-            if any(key.startswith("method.") for key in point):
+            if any(key[0] == "method" for key in point):
                 tables = names.with_controls(methods)
             for cell in tasks.cells(at, game, tables):
                 cells.setdefault(cell.id, cell)
@@ -566,31 +581,23 @@ class _Tasks:
 
     def _method(self, table: TableDict) -> _MethodText:
         """Return the common part of the cells of a method's table."""
-        method_batch = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+        method_key = "method", table["name"]
+        method_batch = {
+            text: form
+            for text, form in self.batch.items()
+            if (key := read_key(text))[0] != "method" or key[:2] == method_key
+        }
         batch = method_batch if set(method_batch) - {"zip"} else None
         texts = {**self.texts, "batch": canonical(batch), "method": canonical(table)}
         together = self.together if batch is None and names.goes_together(table) else 1
-        batch_keys = {"cells_per_batch": together} if together > 1 else {}
-        texts |= {key: canonical(value) for key, value in batch_keys.items()}
+        further_keys = {"cells_per_batch": together} if together > 1 else {}
+        texts |= {key: canonical(value) for key, value in further_keys.items()}
         # neither a method's name nor where its class is defined changes random numbers
         plain = {k: v for k, v in table.items() if k != "name"} | {"kind": names.plain_kind(table["kind"])}
         # of these keys' entries a mark, which no canonical JSON has
         task = join({**texts, "game": "\0", "point": "\0", "replication": "\0"}).split("\0")
         stream = join({"batch": texts["batch"], "game": "\0", "method": canonical(plain)}).split("\0")
-        return _MethodText(table, str(table["name"]), batch, batch_keys, task, stream, names.draws(table))
-
-
-def _concerns(key: str, method: object) -> bool:
-    """True for a swept or batched key that affects a method."""
-    return not key.startswith("method.") or split_key(key)[1] == method
-
-
-def _within(swept: str, changed: str) -> bool:
-    """True if changing one key also sets what a swept key would set."""
-    if swept == "zip":
-        return False
-    short, long = split_key(changed), split_key(swept)
-    return long[: len(short)] == short
+        return _MethodText(table, str(table["name"]), batch, further_keys, task, stream, names.draws(table))
 
 
 def load_study(name: str | Path) -> Study:
@@ -644,7 +651,7 @@ def text_fault(path: Path, stored: Study) -> str:
     except StudyError as error:
         return str(error)
     before = plain(stored.base or stored._numbers)
-    changed = [f"game.{key}" for key in before["game"] or {}]
+    changed = [("game", key) for key in before["game"] or {}]
     tables = study_of_text._with_defaults(study_of_text._numbers, changed) if study_of_text.game else {}
     old = study_of_text.resolved() | tables
     new = stored.resolved() | before

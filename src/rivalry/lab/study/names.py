@@ -26,6 +26,7 @@ from rivalry.lab.study.schema import parameters
 from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
+from rivalry.schema.keys import Key, write_key
 from rivalry.schema.register import (
     BENCHMARKS,
     Entry,
@@ -48,18 +49,18 @@ COST_LABELS = {"seconds": 0.0, "minutes": 60.0, "hours": 3600.0}  # processor se
 Registered = Entry | FamilyEntry | PlotEntry
 
 
-def defaults(family: str, changes: Iterable[str], study_values: Table) -> TableDict:
+def defaults(family: str, changes: Iterable[Key], study_values: Table) -> TableDict:
     """Return the defaults of a bundled family's parameters that are changed but not given by a study.
 
     Parameters of a table are in a table, beside those that the study gives in it.
 
-    >>> defaults("race", ["game.disaster_cost", "sweep.game.beliefs", "game.players"], {"players": 2})
+    >>> defaults("race", [("game", "disaster_cost"), ("game", "players")], {"players": 2})
     {'disaster_cost': 1.0}
-    >>> defaults("race", ["sweep.game.cost.safety_subsidy"], {"cost": {"safety_price": 0.2}})
+    >>> defaults("race", [("sweep", "game", "cost", "safety_subsidy")], {"cost": {"safety_price": 0.2}})
     {'cost': {'safety_subsidy': 0.0, 'safety_price': 0.2}}
     """
-    keys = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
-    parameters_changed = {key.removeprefix("game.") for key in keys if key.startswith("game.")}
+    keys = (key[1:] if key[0] in ("sweep", "batch") else key for key in changes)
+    parameters_changed = {write_key(key[1:]) for key in keys if key[0] == "game"}
     if not parameters_changed or family not in GAMES:
         return {}
     tables: TableDict = {}

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, product, starmap
+from itertools import chain, product
 from typing import Any
 
+from rivalry.lab.study.errors import read_key
 from rivalry.lab.study.expect import Difference, changes_in_words, differences, same_value, swept_in
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_benchmark
-from rivalry.lab.study.points import split_key
 from rivalry.lab.study.words import LIST, Words, quantities_named, value_in_words, value_label
 from rivalry.schema.construction import is_number
+from rivalry.schema.keys import overlap
 
 LIMITS = ("equals", "above", "below")
 LEVELS = {"lines": "lines", "exact": "exact values", "published": "published value"}
@@ -86,8 +87,7 @@ def is_varied(change: Difference) -> bool:
 
 def fixed_changes(study: Table) -> list[Difference]:
     """Return the changed values of game and methods that a run does not vary."""
-    changes = [change for change in differences(study) if change.key.startswith(("game.", "method."))]
-    return [change for change in changes if not is_varied(change)]
+    return [change for change in differences(study) if change.is_parameter and not is_varied(change)]
 
 
 def _in_words(fixed: Sequence[Difference], words: Words) -> str:
@@ -145,7 +145,7 @@ def without_constants(study: Table) -> TableDict:
     if not changes:
         return dict(study)
     answer, plots = dict(study.get("answer") or {}), list(study.get("plots") or ())
-    game_changes = [change for change in changes if change.key.startswith("game.")]
+    game_changes = [change for change in changes if change.key[0] == "game"]
     words, labels = Words(study), answer.get("words") or {}
     obsolete = [label for label in labels if _is_obsolete(label, study, changes)]
     answer["words"] = {label: text for label, text in labels.items() if label not in obsolete}
@@ -165,7 +165,7 @@ def without_constants(study: Table) -> TableDict:
 
 def _is_new(change: Difference) -> bool:
     """True for a changed key of the game or of a method, of which not all values are of the study."""
-    if not change.key.startswith(("game.", "method.")):
+    if not change.is_parameter:
         return False
     old = [value for value in change.after if any(map(partial(same_value, value), change.before))]
     return len(old) < len(change.after)
@@ -174,18 +174,12 @@ def _is_new(change: Difference) -> bool:
 def _is_obsolete(label: str, study: Table, changes: Sequence[Difference]) -> bool:
     """True for a label that describes a changed key: one that the study names, or any of the game."""
     if label in (keys_of_labels := study.get("label_keys") or {}):
-        return any(starmap(_concerns, product(changes, keys_of_labels[label])))
+        described = map(read_key, keys_of_labels[label])
+        return any(overlap(change.key, key) for change, key in product(changes, described))
     key, _, value = label.rpartition(" = ")
     is_of_game = label in _started(study) or (key and value != "0")
-    described = ("game.", f"method.{label}.")
-    return bool(is_of_game) and any(change.key.startswith(described) for change in changes)
-
-
-def _concerns(change: Difference, key: str) -> bool:
-    """True for a change of a key, of its table or of an entry of it."""
-    changed, described = split_key(change.key), split_key(key)
-    common = min(len(changed), len(described))
-    return changed[:common] == described[:common]
+    is_described = (change.key[0] == "game" or change.key[:2] == ("method", label) for change in changes)
+    return bool(is_of_game) and any(is_described)
 
 
 def _started(study: Table) -> list[str]:

@@ -28,7 +28,7 @@ from typing import (
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.errors import StudyError, format_value
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.annotations import (
     Factory,
@@ -40,6 +40,7 @@ from rivalry.schema.annotations import (
     symbol_of,
     type_name,
 )
+from rivalry.schema.keys import write_key
 from rivalry.schema.validate import convert, fault_of, near
 
 _SIGNS = {Gt: ">", Ge: ">=", Lt: "<", Le: "<="}
@@ -184,17 +185,17 @@ def check_table(
             rule = (
                 f"is called {names} here" if names else f"unknown key; {near(name, [*rows, *further_keys])}"
             )
-            raise StudyError(rule, key=dotted_key([*prefix, name]))
+            raise StudyError(rule, key=write_key([*prefix, name]))
     for name, (_, default) in rows.items():
         if default is inspect.Parameter.empty and name not in table:
-            raise StudyError("is missing", key=dotted_key([*prefix, name]))
+            raise StudyError("is missing", key=write_key([*prefix, name]))
     converted = dict(table)
     for name, value in table.items():
         if _holds_objects(value):  # annotations describe what a file can hold
             continue
         hint = rows[name][0]
         if (fault := fault_of(hint, value)) is not None:
-            raise StudyError(fault.message(format_value), key=dotted_key([*prefix, name]) + fault.where)
+            raise StudyError(fault.message(format_value), key=write_key([*prefix, name]) + fault.where)
         converted[name] = convert(hint, value)
     return converted
 

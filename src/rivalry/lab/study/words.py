@@ -15,8 +15,9 @@ from rivalry.lab.study.identity import Table
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
 from rivalry.schema.construction import is_number
+from rivalry.schema.keys import parse_key, write_key, write_name
 from rivalry.schema.register import FamilyDefaults
-from rivalry.text.display import ENTRY, KEYS, attributes_of, key_in_words, with_unit
+from rivalry.text.display import KEYS, attributes_of, key_in_words, with_unit
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -51,7 +52,6 @@ REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 ROLES = ("leader", "follower")
 SINGULAR = ("ss", "us", "is", "as")  # ends of nouns that are no plurals
 CHOICE = ("choice",)  # the coordinates of a strategy where a family has no name for them
-_TABLES = re.compile(r"(types|beliefs)\[(\d+)\]\.(.+)")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
@@ -214,7 +214,7 @@ class Words:
         """Digits of swept numbers, so that no two points of a key have one text."""
         from rivalry.lab.study.points import flat, values
 
-        forms = {key: form for key, form in flat(self._swept).items() if key != "zip"}
+        forms = {key: form for key, form in flat(self._swept).items() if key != ("zip",)}
         digits = [distinct_digits(values(form, key, repeats=True)) for key, form in forms.items()]
         return max(digits, default=4)
 
@@ -238,28 +238,39 @@ class Words:
         >>> race = Words({"game": {"family": "race"}})
         >>> race.key("cost.safety_price[1]"), race.key("beliefs[0].cost.safety_price")
         ('price of safety of player 1', 'price of safety as player 0 believes')
+        >>> race.key('demand."s>t"'), race.key('classes."early birds".share')
+        ('demand of s>t', 'share of early birds')
         """
         if name in self._own and name not in self._methods:  # whose words are the method's
             return self._own[name]
         if name in self._keys:
             return self._keys[name]
-        if match := ENTRY.match(name):
-            table = match[1].rpartition(".")[0]
-            if table and match[1] not in self._keys and table not in self._methods:  # no player's
-                return f"{self.key(match[1])} [{match[2]}]"
-            player = self._player(int(match[2]))
-            return f"{self.key(match[1])} of {'the ' * (player in ROLES)}{player}"
-        if match := _TABLES.match(name):  # a type's, or a player's belief
-            owner = (
-                f"of type {match[2]}" if match[1] == "types" else f"as {self._player(int(match[2]))} believes"
-            )
-            return f"{self.key(match[3])} {owner}"
-        table_name, _, key_name = name.rpartition(".")
-        if not table_name:
+        try:
+            parts = parse_key(name)
+        except ValueError:  # of a result
             return key_in_words(name)
+        match parts:
+            case ["types" | "beliefs" as table, int(k), _, *_]:
+                owner = f"of type {k}" if table == "types" else f"as {self._player(k)} believes"
+                return f"{self.key(write_key(parts[2:]))} {owner}"
+            case [*tables, str(), int(k)] if all(isinstance(part, str) for part in tables):
+                entries = write_key(parts[:-1])
+                if tables and entries not in self._keys and write_key(tables) not in self._methods:
+                    return f"{self.key(entries)} [{k}]"  # no player's
+                player = self._player(k)
+                return f"{self.key(entries)} of {'the ' * (player in ROLES)}{player}"
+        last = max(k for k, part in enumerate(parts) if isinstance(part, str))
+        above, label = parts[:last], str(parts[last])
+        if not above:
+            return key_in_words(name)
+        table_name, key_name = write_key(above), write_key(parts[last:])
+        if write_name(label) != label:  # a name of the user's
+            return f"{self.key(table_name)} of {label}{write_key(parts[last + 1 :])}"
         if self._methods == [table_name] or table_name == "parameters":
             return self.key(key_name)
         owner = self.method(table_name) if table_name in self._methods else self.key(table_name)
+        if write_key(above[-1:]) != above[-1]:
+            owner = str(above[-1])
         return f"{self.key(key_name)} of {owner}"
 
     def method(self, name: str) -> str:

@@ -35,7 +35,8 @@ from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.methods.q_learning.exploration import Table
 from rivalry.population import record_of, uniform
 from rivalry.population.oracles import mean_field_refusal, refuse_mean_field
-from rivalry.schema.construction import is_number, parts_of, recipe_of, variant
+from rivalry.schema.construction import is_number, recipe_of, variant
+from rivalry.schema.keys import parse_key
 from rivalry.schema.registry import load, near
 from rivalry.text.statistics import half_width
 
@@ -323,7 +324,7 @@ def _default_codes(world: RuleProblem) -> ndarray:
     codes = np.full(len(world.choices), np.nan)
     for k, choice in enumerate(world.choices):
         value: Any = recipe and recipe.given
-        for part in parts_of(choice.name):
+        for part in parse_key(choice.name):
             try:
                 value = value[part]
             except (KeyError, IndexError, TypeError):  # a default that the game fills in

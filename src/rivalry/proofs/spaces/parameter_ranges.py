@@ -21,7 +21,8 @@ from rivalry.core.plain import register_plain
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import floats, jax, jnp
-from rivalry.schema.construction import keyword_of, parts_of, recipe_of, variant
+from rivalry.schema.construction import keyword_of, recipe_of, variant
+from rivalry.schema.keys import parse_key
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -163,11 +164,11 @@ def _places(game: object, name: str, low: float, high: float) -> tuple[Any, tupl
 
 def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
     """Return the game with the parameter among its arrays, and a function from a value to a game."""
-    base_name = (parts_of(name) or [name])[0]
-    key = keyword_of(game, str(base_name))
+    base_name = str(parse_key(name)[0])
+    key = keyword_of(game, base_name)
     recipe = recipe_of(game)
     if recipe is not None and (key or base_name in recipe.given):
-        suffix = name[len(str(base_name)) :] if key else name
+        suffix = name[len(base_name) :] if key else name
         return game, lambda value: variant(game, **{f"{key}{suffix}" if key else name: value})
     array_name, index = array_entry(game, name)
     array = floats(getattr(game, array_name))

@@ -1,0 +1,103 @@
+"""Keys of entries in nested tables and lists: tuples of names and indices, and their text."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from functools import lru_cache
+
+Key = tuple[str | int, ...]
+"""Names in tables and indices in lists, from the outermost table to an entry."""
+
+MOST_PARTS = 30  # of a key, and levels of tables and lists: later readers recurse once per level
+LONGEST = 1000  # characters
+_QUOTED = r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'"
+_INDICES = r"\[([0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*)\]"
+_PART = re.compile(rf"(?:{_INDICES}|\.?[ \t]*(?:([A-Za-z0-9_-]+)|({_QUOTED})))[ \t]*")
+_SETTING = re.compile(rf"((?:[^\"'=]|{_QUOTED})*)=(.*)", re.DOTALL)
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+FORM = 'is no dotted key; write one like game.reach, game.reach[1], method.NAME.rate or game.demand."a>b"'
+
+
+@lru_cache(maxsize=1024)  # every point of a sweep has the same keys
+def parse_key(text: str) -> Key:
+    """Return the parts of a dotted key: names, quoted as in TOML where they hold other signs, and indices.
+
+    Raises
+    ------
+    ValueError
+        For a text of another form, of more than `LONGEST` characters or of more than `MOST_PARTS` parts.
+
+    Examples
+    --------
+    >>> parse_key("game.types[0].count"), parse_key('demand."s>t"')
+    (('game', 'types', 0, 'count'), ('demand', 's>t'))
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"{text[:30]}...: a key of {len(text)} characters; must have at most {LONGEST}")
+    parts: list[str | int] = []
+    end = 0
+    while end < len(text) or not parts:
+        match = _PART.match(text, end)
+        if match is None or (match[1] is None and (match[0][0] == ".") is (end == 0)):
+            raise ValueError(f"{text}: {FORM}")
+        end = match.end()
+        indices, name, quoted_name = match.groups()
+        if indices is not None:
+            parts += map(int, indices.split(","))
+        else:
+            parts.append(name or _unquoted(quoted_name, text))
+    if len(parts) > MOST_PARTS:
+        raise ValueError(f"{text[:30]}...: a key of {len(parts)} parts; must have at most {MOST_PARTS}")
+    return tuple(parts)
+
+
+def _unquoted(text: str, key: str) -> str:
+    try:
+        return str(tomllib.loads(f"name = {text}")["name"])
+    except tomllib.TOMLDecodeError:
+        raise ValueError(f"{key}: {FORM}") from None
+
+
+def write_key(parts: Sequence[str | int]) -> str:
+    """Return the text of a key, which `parse_key` reads.
+
+    >>> write_key(["game", "reach", 1]), write_key(("demand", "s>t"))
+    ('game.reach[1]', 'demand."s>t"')
+    """
+    texts = [f"[{part}]" if isinstance(part, int) else f".{write_name(part)}" for part in parts]
+    return "".join(texts).removeprefix(".")
+
+
+def overlap(key: Key, second: Key) -> bool:
+    """True if one key names what the other names, or what contains it."""
+    return all(part == other_part for part, other_part in zip(key, second, strict=False))
+
+
+def write_name(name: str) -> str:
+    """Return one name of a table as TOML writes it: in quotes where it holds signs but ``A-Za-z0-9_-``."""
+    return name if _BARE.fullmatch(name) else quoted(name)
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, as TOML reads it, with escapes of what cannot be printed.
+
+    >>> print(quoted("a \u200b\u00e9 b"))
+    "a \\u200Bé b"
+    """
+    return "".join(
+        sign if sign.isprintable() else f"\\u{ord(sign):04X}" if ord(sign) < 2**16 else f"\\U{ord(sign):08X}"
+        for sign in json.dumps(text, ensure_ascii=False)
+    )
+
+
+def split_setting(text: str) -> tuple[str, str]:
+    """Return the key and the value of a text ``KEY=VALUE``; both are empty for another text.
+
+    >>> split_setting('demand."a=b" = 3')
+    ('demand."a=b"', '3')
+    """
+    match = _SETTING.fullmatch(text)
+    return (match[1].strip(), match[2].strip()) if match else ("", "")
