@@ -110,12 +110,21 @@ def test_nothing_is_known_of_a_game_that_states_no_ranges() -> None:
     assert env.observation_space("player_0") == gymnasium.spaces.Box(-np.inf, np.inf, (1,), np.float64)
 
 
+@pytest.mark.slow
+def test_vehicles_that_are_players_are_agents() -> None:
+    """Three vehicles on the roads of Pigou: the second link costs as many as use it."""
+    env = parallel_env(rv.games.routes("pigou", demand={"s>t": 3}, atomic=True))
+    env.reset(seed=0)
+    rewards = [env.step(dict.fromkeys(env.agents, action))[1] for action in (0, 1)]
+    assert sorted(list(reward.values()) for reward in rewards) == [[-3.0] * 3, [-1.0] * 3]
+
+
 @pytest.mark.parametrize("name", rv.games.GAMES)
 def test_registered_names_are_the_families_that_are_environments(name: str) -> None:
     registered = f"rivalry/{name}-v0" in gymnasium.registry
     assert registered == (name in FAMILIES)
     if not registered:
-        with pytest.raises(ValueError, match=r"^game: \w+ has neither payoffs nor steps$"):
+        with pytest.raises(ValueError, match="has neither payoffs nor steps; its travellers are a continuum"):
             parallel_env(getattr(rv.games, name)())
         return
     with pytest.raises(ValueError, match=r"^others: is missing; PlayerEnv needs it$"):

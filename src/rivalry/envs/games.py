@@ -436,5 +436,7 @@ def markov(game: object, periods: int) -> Any:
         return game
     if not isinstance(game, Game):
         hint = "; populations are for parallel_env" if is_population(game) else ""
+        if oracles.flow_certificate.knows(game):
+            hint = "; its travellers are a continuum, and agents of an environment are finitely many"
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps{hint}")
     return repeat(game, periods=periods)
