@@ -1,6 +1,7 @@
 """Road networks: equilibria and optima known by hand, by enumerated routes, and readers of files."""
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -464,6 +465,23 @@ def test_classes_of_users_on_two_links(rich: float, poor_value: float, by_class:
     total = np.reshape(by_class, (2, 2)) * (times + tolls)
     assert float(data.total_cost) == pytest.approx(total.sum(), abs=1e-8)
     assert data.claim == "equilibrium"
+
+
+@compiled
+def test_no_part_of_a_traveller_stays_on_a_road_that_its_class_leaves() -> None:
+    """The class that pays less takes the tolled road first; all its users do before the other does.
+
+    A class that pays t is indifferent where 2 + x/10 + t = 1 + (d - x)/5.
+    """
+    roads = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["2 + x/10", "1 + x/5"], "toll": [1.0, 0.0]}
+    for values, trips in product(product((1.0, 2.0, 3.0, 4.0), repeat=2), (10.0, 12.0, 15.0)):
+        classes = {name: {"share": 0.5, "value_of_time": v} for name, v in zip("ab", values, strict=True)}
+        data = user(rv.games.routes(roads, demand={"s>t": trips}, classes=classes))
+        low, high = sorted(1 / value for value in values)
+        enter = [max((trips / 5 - 1 - toll) / 0.3, 0.0) for toll in (low, high)]
+        expected = max(min(enter[0], trips / 2), enter[1])
+        assert data.flow.values[0] == pytest.approx(expected, abs=1e-9), (values, trips)
+        assert data.claim == "equilibrium", (values, trips)
 
 
 @compiled

@@ -287,6 +287,9 @@ def _move_travellers(game: RouteGame, links: ndarray, ends: ndarray, pair: ndarr
         first = first if number else excess
         if excess <= NEGLIGIBLE * first:
             break
+    # rounding leaves parts of a traveller on routes that all have left
+    flow[flow <= ROUNDING * game.trips[pair]] = 0.0
+    flow *= (game.trips / np.bincount(pair, flow, len(game.trips)))[pair]
 
 
 def assignment_record(game: RouteGame, routes: Session) -> Record:
