@@ -41,14 +41,11 @@ def parse_key(text: str) -> Key:
     end = 0
     while end < len(text) or not parts:
         match = _PART.match(text, end)
-        if match is None or (match[1] is None and (match[0][0] == ".") is (end == 0)):
+        if match is None or (not match[1] and (match[0][0] == ".") is (end == 0)):
             raise ValueError(f"{text}: {FORM}")
         end = match.end()
         indices, name, quoted_name = match.groups()
-        if indices is not None:
-            parts += map(int, indices.split(","))
-        else:
-            parts.append(name or _unquoted(quoted_name, text))
+        parts += map(int, indices.split(",")) if indices else [name or _unquoted(quoted_name, text)]
     if len(parts) > MOST_PARTS:
         raise ValueError(f"{text[:30]}...: a key of {len(parts)} parts; must have at most {MOST_PARTS}")
     return tuple(parts)
@@ -85,12 +82,10 @@ def quoted(text: str) -> str:
     """Return a text in quotes, as TOML reads it, with escapes of what cannot be printed.
 
     >>> print(quoted("a \u200b\u00e9 b"))
-    "a \\u200Bé b"
+    "a \\U0000200Bé b"
     """
-    return "".join(
-        sign if sign.isprintable() else f"\\u{ord(sign):04X}" if ord(sign) < 2**16 else f"\\U{ord(sign):08X}"
-        for sign in json.dumps(text, ensure_ascii=False)
-    )
+    signs = json.dumps(text, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08X}" for sign in signs)
 
 
 def split_setting(text: str) -> tuple[str, str]:

@@ -182,10 +182,8 @@ def short_names(keys: Iterable[Key]) -> dict[Key, str]:
     ['reach', 'climb.rate', 'game.payoff']
     """
     short = {key: write_key(key[1:]) for key in keys}
-    counts = Counter(short.values())
-    names = {
-        key: write_key(key) if name in RESERVED or counts[name] > 1 else name for key, name in short.items()
-    }
+    ambiguous = {name for name, count in Counter(short.values()).items() if count > 1} | RESERVED
+    names = {key: write_key(key) if name in ambiguous else name for key, name in short.items()}
     return {key: name.replace("/", r"\u002F") for key, name in names.items()}
 
 

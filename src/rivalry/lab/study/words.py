@@ -253,7 +253,7 @@ class Words:
             case ["types" | "beliefs" as table, int(k), _, *_]:
                 owner = f"of type {k}" if table == "types" else f"as {self._player(k)} believes"
                 return f"{self.key(write_key(parts[2:]))} {owner}"
-            case [*tables, str(), int(k)] if all(isinstance(part, str) for part in tables):
+            case [*tables, str(), int(k)]:
                 entries = write_key(parts[:-1])
                 if tables and entries not in self._keys and write_key(tables) not in self._methods:
                     return f"{self.key(entries)} [{k}]"  # no player's
