@@ -16,7 +16,7 @@ from rivalry.lab.study import names as studied
 from rivalry.lab.study.errors import read_key
 from rivalry.lab.study.identity import plain
 from rivalry.lab.study.points import Grid, apply_changes, change_entry, flat, short_names, values
-from rivalry.schema.keys import MOST_PARTS, parse_key, split_setting, write_key
+from rivalry.schema.keys import MOST_PARTS, load_toml, parse_key, split_setting, write_key
 from tests.duel_study import study
 
 part = st.text(max_size=9) | st.text("ab.[]\"'\\= \n", max_size=9) | st.integers(0, 999_999_999)
@@ -105,6 +105,17 @@ def test_zip_pairs_keys() -> None:
     assert [list(point.values()) for point in grid] == [[1, 3], [1, 4]]
     with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
         Grid({"zip": True, "game.a": [1, 2], "game.b": [3]}, "sweep")
+
+
+@pytest.mark.parametrize("form", ["{} = 1", "[{}]\nb = 1", "b = {{ {} = 1 }}"])
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_toml(form.format("a" + ".'b c'" * 29))
+    monkeypatch.setattr(tomllib, "loads", None)
+    for part in (".a", ". 'b c'", '."s>t"'):
+        with pytest.raises(ValueError, match="a key of more than 30 parts"):
+            load_toml(form.format("a" + part * 20_000))
 
 
 def test_very_many_keys_are_refused_before_their_values_are_read() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rivalry.schema.keys import Key, parse_key, split_setting, write_key
+from rivalry.schema.keys import Key, load_toml, parse_key, split_setting, write_key
 from rivalry.schema.validate import format_value
 
 
@@ -97,8 +96,8 @@ def _pairs(settings: Sequence[str], option: str, example: str) -> Iterator[tuple
 
 def _value(text: str, where: str) -> Any:
     try:
-        table = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
+        table = load_toml(f"value = {text}")
+    except ValueError:
         table = {}
     if list(table) == ["value"]:
         return table["value"]

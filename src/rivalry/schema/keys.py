@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 Key = tuple[str | int, ...]
 """Names in tables and indices in lists, from the outermost table to an entry."""
@@ -17,6 +18,8 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'"
 _INDICES = r"\[([0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*)\]"
 _PART = re.compile(rf"(?:{_INDICES}|\.?[ \t]*(?:([A-Za-z0-9_-]+)|({_QUOTED})))[ \t]*")
 _SETTING = re.compile(rf"((?:[^\"'=]|{_QUOTED})*)=(.*)", re.DOTALL)
+_NAME = r"(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*"
+_CHAIN = re.compile(rf"(?<![A-Za-z0-9_.-])(?:{_NAME}\.[ \t]*){{{MOST_PARTS}}}")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 FORM = 'is no dotted key; write one like game.reach, game.reach[1], method.NAME.rate or game.demand."a>b"'
 
@@ -53,8 +56,8 @@ def parse_key(text: str) -> Key:
 
 def _unquoted(text: str, key: str) -> str:
     try:
-        return str(tomllib.loads(f"name = {text}")["name"])
-    except tomllib.TOMLDecodeError:
+        return str(load_toml(f"name = {text}")["name"])
+    except ValueError:
         raise ValueError(f"{key}: {FORM}") from None
 
 
@@ -86,6 +89,21 @@ def quoted(text: str) -> str:
     """
     signs = json.dumps(text, ensure_ascii=False)
     return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08X}" for sign in signs)
+
+
+def load_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a text in TOML; raise `ValueError` for another text, and a key of many parts.
+
+    The parser takes seconds for a key of thousands of parts.
+    """
+    if chain := _CHAIN.search(text):
+        raise ValueError(f"{chain[0][:30]}...: a key of more than {MOST_PARTS} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("tables or lists are nested too deeply to be read") from None
+    except ValueError as error:  # also for integers of thousands of digits
+        raise ValueError(f"is not TOML: {error}") from None
 
 
 def split_setting(text: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import defaults, is_file, read_toml
 from rivalry.lab.study.points import flat
 from rivalry.methods import METHODS
-from rivalry.schema.keys import Key, write_key
+from rivalry.schema.keys import Key, load_toml, write_key
 from rivalry.schema.register import entry_of, missing_home
 from rivalry.schema.registry import load, trusting
 from rivalry.web.safety import Refused
@@ -316,21 +316,17 @@ def _fault(error: StudyError) -> dict[str, str]:
 
 def _with_changes(text: str, changes: Sequence[Table]) -> tuple[str, TableDict]:
     """Return the text with keys set or removed, comments and order as they were, and its tables."""
-    import tomllib
-
     try:
-        tomllib.loads(text)  # reports errors as the command line does
+        load_toml(text)  # reports errors as the command line does
         document = tomlkit.parse(text)
         for change in changes:
             _change(document, str(change["key"]), change)
         text = document.as_string() if changes else text
-        return text, tomllib.loads(text)
-    except RecursionError:
-        raise StudyError("tables or lists are nested too deeply to be read") from None
+        return text, load_toml(text)
+    except StudyError:
+        raise
     except (TOMLKitError, ValueError) as error:
-        if isinstance(error, StudyError):
-            raise
-        raise StudyError(f"is not TOML: {error}") from None
+        raise StudyError(str(error)) from None
 
 
 def _change(document: Any, key: str, change: Table) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -26,7 +25,7 @@ from rivalry.lab.study.schema import parameters
 from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
-from rivalry.schema.keys import Key, write_key
+from rivalry.schema.keys import Key, load_toml, write_key
 from rivalry.schema.register import (
     BENCHMARKS,
     Entry,
@@ -125,11 +124,9 @@ def read_toml(path: Traversable | Path, where: str) -> tuple[TableDict, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"cannot be read: {error}", where=where) from None
     try:
-        return tomllib.loads(text), text
-    except RecursionError:
-        raise StudyError("tables or lists are nested too deeply to be read", where=where) from None
-    except ValueError as error:  # also for integers of thousands of digits
-        raise StudyError(f"is not TOML: {error}", where=where) from None
+        return load_toml(text), text
+    except ValueError as error:
+        raise StudyError(str(error), where=where) from None
 
 
 def summary(name: str, path: Traversable) -> TableDict:
