@@ -259,19 +259,16 @@ class Words:
                     return f"{self.key(entries)} [{k}]"  # no player's
                 player = self._player(k)
                 return f"{self.key(entries)} of {'the ' * (player in ROLES)}{player}"
-        last = max(k for k, part in enumerate(parts) if isinstance(part, str))
-        above, label = parts[:last], str(parts[last])
-        if not above:
-            return key_in_words(name)
-        table_name, key_name = write_key(above), write_key(parts[last:])
-        if write_name(label) != label:  # a name of the user's
-            return f"{self.key(table_name)} of {label}{write_key(parts[last + 1 :])}"
-        if self._methods == [table_name] or table_name == "parameters":
-            return self.key(key_name)
-        owner = self.method(table_name) if table_name in self._methods else self.key(table_name)
-        if write_key(above[-1:]) != above[-1]:
-            owner = str(above[-1])
-        return f"{self.key(key_name)} of {owner}"
+            case [*_, owner, str(label)]:
+                table_name, owner = write_key(parts[:-1]), str(owner)
+                if write_name(label) != label:  # a name of the user's
+                    return f"{self.key(table_name)} of {label}"
+                if self._methods == [table_name] or table_name == "parameters":
+                    return self.key(label)
+                if write_name(owner) == owner:
+                    owner = self.method(table_name) if table_name in self._methods else self.key(table_name)
+                return f"{self.key(label)} of {owner}"
+        return key_in_words(name)
 
     def method(self, name: str) -> str:
         """Return the name of a method; that of a negative control says what it lacks.
