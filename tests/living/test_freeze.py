@@ -11,11 +11,13 @@ from pathlib import Path
 from shlex import split
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rivalry.cli.values import settings, sweeps
-from rivalry.lab.answer import Answer
+from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.store import Run, load_run
+from rivalry.lab.study import Study
 from rivalry.living import runs
 from rivalry.living.figure import Figure
 from rivalry.living.freeze import freeze
@@ -84,6 +86,27 @@ def test_a_page_holds_study_versions_certificates_and_citation(tmp_path: Path) -
         "0.188815",
     ):
         assert words in text, words
+
+
+@pytest.mark.slow
+def test_play_of_learners_without_memory_is_frozen(tmp_path: Path) -> None:
+    """With a memory of none, of one of both players, and in a negative control."""
+    options = {"kind": "repeated_q_learning", "action_grid": 3, "sessions": 2, "negative_controls": False}
+    options["stopping"] = {"stable_periods": 100, "max_periods": 3000}
+    cases = {"none": {"memory": 0}, "one": {"memory": [0, 1]}, "control": {"control": "memoryless"}}
+    made = Study(
+        name="prices",
+        game={"family": "market", "demand": "logit", "choice": "price"},
+        method=[options | {"name": name} | case for name, case in cases.items()],
+    )
+    run = made.run(tmp_path / "run")
+    found = [one for one in runs.figures_of_points(run, answer_of(run).points) if one]
+    assert [one.view for one in found] == ["impulse"] * 3
+    remembered = [[len(slots) for slots in one.data["slots"]] for one in found]
+    assert remembered == [[0, 0], [0, 2], [0, 0]]  # actions of the last period, by player
+    states = [np.shape(one.data["sessions"][0]["policy"]) for one in found]
+    assert states == [(2, 1), (2, 9), (2, 1)]  # three prices of each
+    freeze(run, tmp_path / "page.html")
 
 
 @pytest.mark.slow
