@@ -29,6 +29,8 @@ def test_dotted_keywords_change_entries_of_tables_and_lists() -> None:
     city = rv.games.city(network="stubs_2x2", agents=40, toll=toll)
     assert np.allclose(variant(city, **{"toll.slope": 3.0}).toll, 3 * city.toll)
     assert city.toll.max() > 0
+    roads = variant(rv.games.routes("pigou"), **{'demand."s>t"': 7.0})
+    assert roads.trips.tolist() == [7.0]
     types = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "gamma": 0.5}]
     game = variant(rv.games.karma(**SMALL, types=types), **{"types[1].gamma": 0.75})
     assert game.gamma.tolist() == [0.98, 0.75]

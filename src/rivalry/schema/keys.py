@@ -21,7 +21,10 @@ _SETTING = re.compile(rf"((?:[^\"'=]|{_QUOTED})*)=(.*)", re.DOTALL)
 _NAME = r"(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*"
 _CHAIN = re.compile(rf"(?<![A-Za-z0-9_.-])(?:{_NAME}\.[ \t]*){{{MOST_PARTS}}}")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-FORM = 'is no dotted key; write one like game.reach, game.reach[1], method.NAME.rate or game.demand."a>b"'
+FORM = (
+    "is no dotted key; write one like game.reach, game.reach[1], method.NAME.rate "
+    'or game.demand."a>b" (in a shell between single quotes)'
+)
 
 
 @lru_cache(maxsize=1024)  # every point of a sweep has the same keys

@@ -180,7 +180,7 @@ export default async function study({ root, query: given, go, title }) {
         el("p", { class: "title" }, "Each key takes several values: a list, or from, to and count."),
         swept.map(([key, value]) => field({ name: key, schema: {}, meaning: "" }, `sweep.${key}`, value)),
         el("div", { class: "row" }, button("Sweep a key", async () => {
-          const key = await prompt("Sweep a key", "Key, such as game.reach", "game.");
+          const key = await prompt("Sweep a key", "Key, such as game.reach or game.demand.\"a>b\"", "game.");
           if (key) check([{ key: `sweep.${key}`, value: { from: 0.1, to: 1, count: 5 } }], false);
         }, { class: "quiet" }))));
       if (schema) {
