@@ -358,8 +358,10 @@ def run_keys(table: Table, prefix: Sequence[str | int]) -> TableDict:
     run_options = {k: v for k, v in table.items() if k in RUN_KEYS}
     check_table(RunKeys, run_options, prefix)
     start, has_starts = run_options.get("start", "random"), "starts" in run_options
-    if not re.fullmatch(r"[A-Za-z0-9_\-]+", run_options["name"]):
-        raise fault("name", f"{format_value(run_options['name'])} must be letters, digits, _ or -")
+    if not re.fullmatch(r"[A-Za-z0-9_\-]{1,100}", run_options["name"]):
+        raise fault(
+            "name", f"{format_value(run_options['name'])} must be at most 100 letters, digits, _ or -"
+        )
     if has_starts and not isinstance(start, str):
         raise fault("starts", "clashes with start: give one start, or a number of random ones")
     if has_starts and start not in MANY:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from rivalry.schema.keys import Key, parse_key
 from rivalry.schema.registry import near
-from rivalry.schema.validate import LONGEST
 from rivalry.schema.validate import format_value as format_value
 
 
@@ -18,9 +17,8 @@ class StudyError(ValueError):
     """
 
     def __init__(self, message: str, *, key: str = "", where: str = "") -> None:
-        self.message, self.where = " ".join(message.split()), where
-        self.key = key if len(key) <= LONGEST else f"{key[:LONGEST]} ..."
-        super().__init__(": ".join(part for part in (where, self.key, self.message) if part))
+        self.message, self.key, self.where = " ".join(message.split()), key, where
+        super().__init__(": ".join(part for part in (where, key, self.message) if part))
 
     def inside(self, where: str) -> StudyError:
         """Return the error with the name of a file or study, unless it has one."""
