@@ -22,6 +22,7 @@ def test_a_variant_equals_the_game_made_by_the_factory() -> None:
     assert eqx.tree_equal(rich, direct)
     assert eqx.tree_equal(variant(rich, mean_karma=1.0, tax=0.0), rv.games.karma(**SMALL, payment="PBS"))
     assert variant(rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0), max_karma=5).most == 5
+    assert variant(rv.games.routes("pigou"), **{'demand."s>t"': 7.0}).trips.tolist() == [7.0]
 
 
 def test_dotted_keywords_change_entries_of_tables_and_lists() -> None:
@@ -29,8 +30,6 @@ def test_dotted_keywords_change_entries_of_tables_and_lists() -> None:
     city = rv.games.city(network="stubs_2x2", agents=40, toll=toll)
     assert np.allclose(variant(city, **{"toll.slope": 3.0}).toll, 3 * city.toll)
     assert city.toll.max() > 0
-    roads = variant(rv.games.routes("pigou"), **{'demand."s>t"': 7.0})
-    assert roads.trips.tolist() == [7.0]
     types = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "gamma": 0.5}]
     game = variant(rv.games.karma(**SMALL, types=types), **{"types[1].gamma": 0.75})
     assert game.gamma.tolist() == [0.98, 0.75]
