@@ -83,8 +83,6 @@ def test_the_default_city_is_that_of_the_thesis() -> None:
     assert (world.price, world.uncontended, world.dormant_share) == (shapes.OWN_BID, 1, 1)
     assert (world.tie, world.award, world.transfer) == (shapes.COIN, shapes.BIDS, shapes.NO_TRANSFER)
     assert not world.coalition.any()
-    assert game.notes == ("capacity: 9 a lane, 0.75 times 1000 agents over 80 lanes, rounded down",)
-    assert rv.games.city(capacity=9).notes == ()
 
 
 def test_arrays_of_a_world_are_not_shared() -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from math import prod
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -896,38 +895,6 @@ def netcdf(data: Dataset) -> bytes:
     # in memory: the HDF5 library does not survive a full disk
     content = data.to_netcdf(None, engine="h5netcdf")
     return bytes(content)
-
-
-def read_netcdf(path: Path, max_bytes: int | None = None) -> Dataset:
-    """Return the dataset of a file that `netcdf` wrote.
-
-    Raises
-    ------
-    ValueError
-        For a variable of more than ``max_bytes`` bytes, or one that is compressed, which none is.
-    """
-    import h5netcdf
-    import xarray
-
-    with h5netcdf.File(path, "r") as file:
-        for name, variable in file.variables.items():
-            size = prod(variable.shape) * variable.dtype.itemsize
-            if variable.chunks is not None or (max_bytes is not None and size > max_bytes):
-                raise ValueError(f"{name} has {size} bytes, or is compressed")
-    with xarray.open_dataset(path, engine="h5netcdf") as data:
-        return data.load()
-
-
-def record_of(data: Dataset) -> Record:
-    """Return the variables and coordinates of a dataset as a record."""
-    record = Record()
-    for name, variable in data.variables.items():
-        array = np.asarray(variable.values)
-        record[str(name)] = (
-            tuple(map(str, variable.dims)),
-            array.astype(str) if array.dtype.kind == "O" else array,
-        )
-    return record
 
 
 def provenance(packages: Iterable[str] = ()) -> dict[str, str]:

@@ -200,7 +200,7 @@ def city(
     sizes = agents_per_type(count, drivers.share, drivers.names)
     type_of = np.repeat(np.arange(len(sizes)), sizes)
     paths = allocate(graph, options, count, slots)
-    rooms, rule = capacity_of(capacity, graph, count)
+    rooms = capacity_of(capacity, graph, count)
     if paths.chances is None:
         expected = of_agents(paths.journeys, paths.slots, type_of, drivers.first, len(graph.lanes))
     else:
@@ -243,7 +243,6 @@ def city(
         sizes=drivers.sizes,
         type_names=drivers.names,
         planning=planning,
-        notes=(rule,) if rule else (),
     )
 
 
@@ -255,8 +254,8 @@ def _count(given_count: int | None, routes: Any) -> int:
     return len(routes)
 
 
-def capacity_of(source: object, network: Network, agents: int) -> tuple[ndarray, str]:
-    """Return the capacity of each lane per step, ``[lane]``, and a note on the rule where none is given.
+def capacity_of(source: object, network: Network, agents: int) -> ndarray:
+    """Return the capacity of each lane per step, ``[lane]``.
 
     An unlimited lane has room for all agents. Raises `ValueError`.
     """
@@ -264,7 +263,7 @@ def capacity_of(source: object, network: Network, agents: int) -> tuple[ndarray,
     if network.room is not None:
         if source is not None:
             raise ValueError("capacity: clashes with network.capacity; give one of them")
-        return np.minimum(network.room, agents), ""
+        return np.minimum(network.room, agents)
     if source is None and "capacity" in network.unread:
         rule = "must be given, or network.capacity, {capacity = 1000}, what the file has per agent and step"
         raise ValueError(f"capacity: is missing beside those of a file; {rule}")
@@ -273,7 +272,7 @@ def capacity_of(source: object, network: Network, agents: int) -> tuple[ndarray,
     if source is None:
         if floor < 1:
             raise ValueError(f"{rule}, must be at least 1; give capacity")
-        return np.full(lanes, floor, dtype=int), rule
+        return np.full(lanes, floor, dtype=int)
     capacity = np.zeros(lanes, dtype=int)
     for k, (where, value) in enumerate(_rows("capacity", source, network, max(floor, 1))):
         if value != UNLIMITED:
@@ -281,7 +280,7 @@ def capacity_of(source: object, network: Network, agents: int) -> tuple[ndarray,
         capacity[k] = agents if value == UNLIMITED else min(int(value), agents)
     if not capacity.any():
         raise ValueError("capacity: 0 on every lane; must be at least 1 somewhere")
-    return capacity, ""
+    return capacity
 
 
 def karma_of(name: str, source: object, network: Network, load: ndarray, capacity: ndarray) -> ndarray:

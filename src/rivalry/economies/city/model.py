@@ -79,7 +79,6 @@ class City(OneLineRepr, eqx.Module):
     sizes: tuple[int, ...] = static()  # number of urgencies per type
     type_names: tuple[str, ...] = static()
     planning: str = static()
-    notes: tuple[str, ...] = static()  # defaults chosen for the user, reported once
 
     def _title_and_parameters(self) -> Description:
         types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
