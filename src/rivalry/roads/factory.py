@@ -242,9 +242,9 @@ def _notes(
     """What was assumed, taken from a file, or looks like a mistake, by its title."""
     notes = dict[str, str]()
     for name, factor in factors.items():
-        stated = table.factors.get(name)
-        if factor or stated:
-            beside = f" ({stated:g} in the file)" if stated not in (None, factor) else ""
+        stated = table.factors.get(name, 0.0)
+        if stated:
+            beside = "" if stated == factor else f" ({stated:g} in the file)"
             notes[f"cost per unit of {name}"] = f"{factor:g}{beside}"
     idle = ~np.isin(np.arange(len(game.node_names)), [*game.origin, *game.destination])
     is_end = np.isin(np.arange(len(idle)), game.tail) & np.isin(np.arange(len(idle)), game.head)
