@@ -263,7 +263,7 @@ def test_tables_of_other_programs_with_two_rounds_of_memory(form: str, certify: 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("missing.npy", "missing.npy: missing"),
+        ("missing.npy", "missing.npy: no such file"),
         ("objects.npy", "an array of object"),
         ("cut.npy", "cut.npy: "),
         ("many.npz", "2 arrays; name one, FILE.npz:NAME: a, b"),

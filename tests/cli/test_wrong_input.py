@@ -253,7 +253,7 @@ LINES = {
     "unknown study": (["run", "toor"], ("'toor'", "study")),
     "a folder": (["run", "./"], ("./", "folder")),
     "not TOML": (["run", "broken.toml"], ("broken.toml", "line 1")),
-    "not text": (["run", "bytes.toml"], ("bytes.toml", "cannot be read")),
+    "not text": (["run", "bytes.toml"], ("bytes.toml", "must be text in UTF-8")),
     "unknown kind": (["list", "gmaes"], ("gmaes", "did you mean 'games'?")),
     "learners are methods": (["list", "learners"], ("learners are among the methods",)),
     "show what is not": (["show", "influencr"], ("influencr", "did you mean 'influencer'?")),

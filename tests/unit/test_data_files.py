@@ -74,7 +74,7 @@ def test_numbers_are_read_from_files(folder: Path, file: str, key: Any, expected
         ("list.json", "demand", r"resource.key: .* holds no 'demand'"),
         ("odd.json", "demand", r"resource.path: .* does not hold numbers in equal rows"),
         ("odd.json", "ragged", r"resource.path: .* does not hold numbers in equal rows"),
-        ("broken.json", None, r"resource.path: .* is not JSON"),
+        ("broken.json", None, r"resource.path: .* is no JSON, from line 1"),
         ("empty.csv", None, r"resource.path: .* is empty"),
         ("hole.csv", None, r"resource.path: .* line 3: '3,' must be numbers"),
         ("topics.csv", "twoo", r"resource.key: .* has no column 'twoo'; did you mean 'two'\?"),

@@ -970,7 +970,7 @@ def test_open_prints_its_address_and_ends_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "no run folder and no study"),
+        (["nothing"], "is not a bundled study"),
         (["--port", "1"], "--port 1"),
         (["--port", "70000"], "--port"),
     ],

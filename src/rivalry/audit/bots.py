@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from rivalry.core.files import read_text
 from rivalry.core.foreign_tables import is_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, start
 from rivalry.schema.named_calls import call_named, parameter_names
@@ -363,10 +364,8 @@ def bot_maker(bot: str) -> Callable[[], Bot]:
 
 def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
     try:
-        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    except OSError:
-        raise ValueError(f"{path}: no such file") from None
-    except (SyntaxError, ValueError) as error:
+        code = compile(read_text(path), str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
         raise BotFault(f"as {path} was read: {error}") from None
 
     def make() -> Bot:

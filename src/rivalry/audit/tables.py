@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import product
@@ -14,9 +13,9 @@ from numpy import ndarray
 from rivalry.audit.bots import Bot, BotFault, History, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.play import Session, self_play
-from rivalry.core.files import read_bytes
 from rivalry.core.foreign_tables import file_and_member, read_table
 from rivalry.lab.study import build_game
+from rivalry.lab.study.names import read_toml
 from rivalry.runtime.jax import floats
 from rivalry.tables.history import fixed_play, limit_cycles
 from rivalry.tables.policy_response import greedy_table
@@ -133,17 +132,13 @@ def read_price_table(name: str) -> PriceTable:
     Raises
     ------
     ValueError
-        For a missing description, a missing or unknown key, and a table of another size.
-    DamagedFile
-        For a file that cannot be read.
+        For a missing description, a missing or unknown key, a file that cannot be read, and a table of
+        another size.
     """
     path = file_and_member(name)[0].with_suffix(".toml")
     if not path.is_file():
         raise ValueError(f"{path}: no such file to describe the bot in {name}; logs of prices are not judged")
-    try:
-        description = tomllib.loads(read_bytes(path, 2**24).decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    description = read_toml(path, str(path))[0]
     if wrong := sorted(set(description) - set(KEYS)):
         raise ValueError(f"{path}: {wrong[0]}: no such key; known: {', '.join(KEYS)}")
     for key in ("memory", "grid", "gamma"):

@@ -17,6 +17,7 @@ from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
+from rivalry.core.files import read_text
 from rivalry.games import GAMES
 from rivalry.lab import study
 from rivalry.lab.report.commands import as_toml
@@ -233,12 +234,11 @@ def _definition(name: str) -> Printed:
     """Return docstring, options and source of a class or function in a user's file, which is not run."""
     file, _, symbol = name.rpartition(":")
     try:
-        text = Path(file).read_text(encoding="utf-8")
-        body = ast.parse(text).body
-    except FileNotFoundError:
-        raise study.StudyError("no such file", where=file) from None
-    except (SyntaxError, ValueError) as error:
+        body = ast.parse(text := read_text(file)).body
+    except SyntaxError as error:
         raise study.StudyError(f"is not Python: {error}", where=file) from None
+    except ValueError as error:
+        raise study.StudyError(str(error)) from None
     nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     if symbol not in nodes:
         raise study.StudyError(f"defines no {symbol!r}; {near(symbol, nodes)}", where=file)

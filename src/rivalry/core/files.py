@@ -30,6 +30,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.results import SCHEMA, Record
+from rivalry.schema.validate import text_of
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _EPOCH = (0, 33)  # midnight, 1 January 1980: the earliest time that a zip can hold
@@ -376,8 +377,33 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
 def existing_file(path: str | os.PathLike[str]) -> Path:
     """Path of a file that a user names; `ValueError` where there is none, which is no damage."""
     if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
+        fault = "is no file; name a file" if os.path.lexists(path) else "no such file"
+        raise ValueError(f"{path}: {fault}")
     return Path(path)
+
+
+def read_text(path: str | os.PathLike[str], max_bytes: int = 2**24) -> str:
+    """Return the text of a file that a user names, with lines that end in ``\\n``.
+
+    Raises
+    ------
+    ValueError
+        In one line, for a file that is missing, too large, or no text in UTF-8.
+    """
+    return text_of(read_bytes(existing_file(path), max_bytes), path)
+
+
+def json_of(text: str, where: object, **hooks: Any) -> Any:
+    """Return what a text in JSON holds; ``hooks`` are those of `json.loads`.
+
+    Raises `ValueError` for a text that is no JSON, with line and column; ``where`` is the name of its file.
+    """
+    try:
+        return json.loads(text, **hooks)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: is no JSON, from line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError(f"{where}: is nested too deeply to be read") from None
 
 
 def read_bytes(path: Path, max_bytes: int = LARGEST) -> bytes:

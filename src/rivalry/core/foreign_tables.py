@@ -6,16 +6,18 @@ import csv
 import io
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.files import Crafted, existing_file, foreign_bytes, read_bytes, read_npy
+from rivalry.core.files import Crafted, existing_file, read_bytes, read_npy
 from rivalry.core.naming import in_order, is_number, name_list, number_as_written, rows_of_frame
 from rivalry.schema.installation import remedy
+from rivalry.schema.validate import text_of
 
 ARCHIVES = (".npz", ".pt", ".pth")  # of several arrays, each by its name
 TABLES = (".parquet", ".xlsx")
@@ -25,6 +27,12 @@ SAFE_TORCH = 2, 10
 TABLE_EXPECTED = "a table of actions, probabilities or values at every state is expected"
 FORMS = "FILE.npy, FILE.npz:NAME, FILE.pt:NAME, FILE.csv, FILE.parquet or FILE.xlsx"
 LARGEST = 2**28  # bytes of a file, and of an array of an archive
+_FORMS = {
+    ".npy": "an array of numbers, as numpy.save writes",
+    ".npz": "an archive of arrays, as numpy.savez writes",
+    ".parquet": "a Parquet file",
+    ".xlsx": "a workbook of Excel",
+}
 
 
 def is_table(name: str) -> bool:
@@ -76,21 +84,19 @@ def read_named_table(
 
     Raises
     ------
-    DamagedFile
-        For a file that is too large or of another form.
     ValueError
-        For a file that does not exist, and for unknown, missing and doubled names.
+        For a file that does not exist, is too large or of another form, and for unknown, missing and doubled
+        names.
     """
     path, member = file_and_member(name)
     data = read_bytes(existing_file(path), LARGEST)
     if path.suffix in (".csv", *TABLES):
-        with foreign_bytes(path):
-            rows = _csv_rows(data) if path.suffix == ".csv" else rows_of_frame(read_frame(path))
+        rows = _csv_rows(text_of(data, path)) if path.suffix == ".csv" else rows_of_frame(read_frame(path))
         try:
             return table_of_rows(rows, columns, states)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-    with foreign_bytes(path):
+    with reading(path):
         if path.suffix in (".pt", ".pth"):
             table = _tensor(data, member)
         else:
@@ -100,13 +106,25 @@ def read_named_table(
     return table, False
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise what a library raises for a foreign file as a `ValueError` that says what the file must be."""
+    try:
+        yield
+    except Crafted as error:
+        raise ValueError(f"{path}: {error}") from None
+    except Exception:  # foreign bytes may cause anything
+        form = _FORMS.get(path.suffix, TABLE_EXPECTED)
+        raise ValueError(f"{path}: cannot be read; must be {form}") from None
+
+
 def read_frame(path: Path) -> Any:
     """Return a Parquet file, or the first sheet of an Excel file, as a table of pandas.
 
     Rows of a sheet are numbered, the one of names too.
     """
     data = read_bytes(existing_file(path), LARGEST)
-    with foreign_bytes(path):
+    with reading(path):
         if path.suffix == ".parquet":
             return _parquet(data).to_pandas()
         import pandas
@@ -117,7 +135,7 @@ def read_frame(path: Path) -> Any:
 def members_of(path: Path) -> list[str]:
     """Return the names of the arrays in a file of NumPy or PyTorch; "" for a single tensor."""
     data = read_bytes(existing_file(path), LARGEST)
-    with foreign_bytes(path):
+    with reading(path):
         if path.suffix != ".npz":
             return list(_tensors(data))
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -195,9 +213,8 @@ def _member(data: bytes, name: str) -> bytes:
             return stream.read(LARGEST)
 
 
-def _csv_rows(data: bytes) -> list[list[str]]:
-    lines = data.decode("utf-8-sig").splitlines()
-    entries = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+def _csv_rows(text: str) -> list[list[str]]:
+    entries = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     return list(csv.reader(entries, skipinitialspace=True))
 
 

@@ -6,7 +6,6 @@ All computations use concrete numbers; a game stores only the two arrays.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from math import comb
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core.files import json_of, read_text
 from rivalry.core.space import simplex_lattice
 from rivalry.families.formula import coordinate_values, coordinates, parse
 from rivalry.runtime.jax import floats
@@ -474,12 +474,10 @@ def read_numbers(spec: Options, name: str) -> ndarray:
     file = Path(path)
     if file.suffix not in (".json", ".csv"):
         raise ValueError(f"{name}.path: {path} must end in .json or .csv")
-    if not file.is_file():
-        raise ValueError(f"{name}.path: {path}: no such file")
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}.path: {path}: cannot be read: {error}") from None
+        text = read_text(file)
+    except ValueError as error:
+        raise ValueError(f"{name}.path: {error}") from None
     numbers = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)
     try:
         return floats(numbers)
@@ -488,10 +486,7 @@ def read_numbers(spec: Options, name: str) -> ndarray:
 
 
 def _json(text: str, key: object, name: str, file: Path) -> Any:
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{name}.path: {file} is not JSON: {error}") from None
+    content = json_of(text, f"{name}.path: {file}")
     if key is None:
         if isinstance(content, dict):
             raise ValueError(f"{name}.key: is missing; {file} holds {', '.join(content)}")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from rivalry.core.files import existing_file, write
+from rivalry.core.files import read_text, write
 from rivalry.families.matrix import Matrix
 from rivalry.interop.libraries import as_matrix
 from rivalry.schema.validate import format_value, one_line
@@ -35,13 +35,8 @@ class Scanner:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = existing_file(path)
-        if (size := self.path.stat().st_size) > BYTES:
-            raise ValueError(one_line(f"{self.path}: has {size} bytes; must be at most {BYTES:.0e}"))
-        try:
-            self._content = self.path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError(one_line(f"{self.path}: is no text in UTF-8 (byte {error.start})")) from None
+        self.path = Path(path)
+        self._content = read_text(path, BYTES)
         self.first_line = self._content.partition("\n")[0].strip()
         self._tokens = _TOKEN.finditer(self._content)
         self.at = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.files import DEEPEST, StoreError, foreign_bytes, read_bytes
-from rivalry.core.foreign_tables import ARCHIVES, TABLES, members_of, read_frame, read_table
+from rivalry.core.files import DEEPEST, existing_file, json_of, read_bytes, read_text
+from rivalry.core.foreign_tables import ARCHIVES, TABLES, members_of, read_frame, read_table, reading
 from rivalry.core.naming import (
     DECIMAL,
     GameNames,
@@ -104,12 +104,9 @@ def read_profiles(path: str | os.PathLike[str], names: GameNames) -> tuple[list[
                 raise ValueError(f"more than {MOST_PROFILES} profiles")
         if not profiles:
             raise ValueError("has no numbers")
-    except StoreError as error:
-        raise ValueError(one_line(str(error))) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(one_line(f"{path}: is no text in UTF-8 (byte {error.start})")) from None
     except ValueError as error:
-        raise ValueError(one_line(f"{path}: {error}")) from None
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(one_line(f"{path}: {reason}")) from None
     return profiles, str(names) if reader.by_position else ""
 
 
@@ -122,14 +119,14 @@ def games_of_file(path: Path) -> Iterator[Matrix | Extensive]:
         yield read_nfg(path)
         return
     yield read_extensive(path)
-    yield read_efg(path)
+    with suppress(ValueError):  # of a tree whose table would be too large
+        yield read_efg(path)
 
 
 def _tree(path: Path, reader: ProfileReader) -> Any:
     """Return nested lists of numbers, and pairs of names and lists."""
-    data = read_bytes(path, MOST_BYTES)
     if path.suffix == ".npy":
-        return _of_npy(path, data, reader)
+        return _of_npy(path, reader)
     if path.suffix in ARCHIVES:
         names = members_of(path)
         arrays = [_of_json(read_table(f"{path}:{name}" if name else str(path)).tolist()) for name in names]
@@ -138,19 +135,17 @@ def _tree(path: Path, reader: ProfileReader) -> Any:
         return arrays if are_numbered else Pairs(zip(names, arrays, strict=True))
     if path.suffix in TABLES:
         return reader.table(rows_of_frame(read_frame(path)))
-    text = data.decode("utf-8-sig")
+    text = read_text(path, MOST_BYTES)
     if path.suffix == ".json":
         _refuse_depth(text)
-        try:
-            return _of_json(json.loads(text, parse_float=number_as_written, object_pairs_hook=Pairs))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"is no JSON ({error})") from None
+        return _of_json(json_of(text, path, parse_float=number_as_written, object_pairs_hook=Pairs))
     return _of_text(text, reader)
 
 
-def _of_npy(path: Path, data: bytes, reader: ProfileReader) -> Any:
+def _of_npy(path: Path, reader: ProfileReader) -> Any:
     """Return the tree of an array, or of the table that a structured one is."""
-    with foreign_bytes(path):
+    data = read_bytes(existing_file(path), MOST_BYTES)
+    with reading(path):
         array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     if array.dtype.names:
         return reader.table([list(array.dtype.names), *map(list, array.ravel().tolist())])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rivalry.schema.register import collect, missing_home
-from rivalry.schema.validate import check_options
+from rivalry.schema.validate import check_options, text_of
 from rivalry.schema.validate import near as near
 
 
@@ -104,10 +104,9 @@ _modules: dict[tuple[str, int, int], Any] = {}
 def _module_of(path: Path) -> Any:
     import importlib.util
 
-    try:
-        stamp = path.stat()
-    except OSError:
-        raise ValueError(f"{path}: no such file") from None
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    stamp = path.stat()
     # an edited file is run anew
     key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
     if key not in _modules:
@@ -118,6 +117,7 @@ def _module_of(path: Path) -> Any:
         module, code = importlib.util.module_from_spec(spec), path.read_bytes()
         if not is_trusted(path, sha256(code).hexdigest()):
             raise ValueError(f"{path}: was not trusted in its present form; look at it and trust it first")
+        text_of(code, path)
         # before execution: dataclasses and pickle look a class's module up by name
         sys.modules[name] = module
         try:

@@ -475,6 +475,27 @@ def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     raise ValueError(f"{name}: {format_value(value)} must be {rule}")
 
 
+def text_of(data: bytes, where: object) -> str:
+    """Return bytes as text without a byte-order mark, with lines that end in ``\\n``.
+
+    Raises `ValueError` for bytes that are no text in UTF-8; ``where`` is the name of their file.
+
+    >>> text_of("prices".encode("utf-16"), "prices.csv")
+    Traceback (most recent call last):
+    ValueError: prices.csv: is text in UTF-16; must be text in UTF-8
+    """
+    try:
+        text = data.decode("utf-8-sig")
+        place = text.find("\0")  # no text has it, but most other files have
+    except UnicodeDecodeError as error:
+        text, place = "", error.start
+    if place < 0:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    forms = {b"\xff\xfe": "is text in UTF-16", b"\xfe\xff": "is text in UTF-16", b"PK": "is a zip file"}
+    kind = forms.get(data[:2], f"is no text, from byte {place} on")
+    raise ValueError(f"{where}: {kind}; must be text in UTF-8")
+
+
 def check_entries(name: str, values: np.ndarray, refusal: Callable[[float], str]) -> None:
     """Raise `ValueError` for the first entry of an array that ``refusal`` gives a reason against."""
     import numpy as np

@@ -134,8 +134,9 @@ def page_of(target: str | None, home: Path) -> tuple[str, Path | None]:
     >>> page_of(None, Path("."))[0], page_of("tour", Path("."))[0]
     ('/', '/study?name=tour')
     """
+    from rivalry.core.files import read_text
     from rivalry.lab.study import studies
-    from rivalry.schema.registry import near
+    from rivalry.lab.study.names import find_study
 
     if target is None:
         return "/", None
@@ -145,9 +146,12 @@ def page_of(target: str | None, home: Path) -> tuple[str, Path | None]:
         return f"/run?name={path.name}", path
     if target in studies():
         return f"/study?name={target}", None
-    if target.endswith(".toml") and path.is_file():
-        return f"/study?name={path.stem}", path.resolve()
-    raise ServeError(f"{target}: no run folder and no study; {near(target, studies())}")
+    try:
+        find_study(target, home)
+        read_text(path)
+    except ValueError as error:
+        raise ServeError(str(error).replace(str(path), target)) from None
+    return f"/study?name={path.stem}", path.resolve()
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

@@ -20,7 +20,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from rivalry.core.files import write
+from rivalry.core.files import read_text, write
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
@@ -114,9 +114,11 @@ def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
     try:
         if files[name].stat().st_size > 4 * LONGEST:
             raise Refused(413, f"{name}: has {files[name].stat().st_size} bytes, too many to be shown")
-        return files[name].read_text(encoding="utf-8"), files[name]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(400, f"{name}: cannot be read: {error}") from None
+        return read_text(files[name]), files[name]
+    except OSError as error:
+        raise Refused(400, f"{name}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
 
 
 def save(name: str, text: str, folder: Path, *, replace: bool, original: str = "") -> tuple[Path, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -10,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy import ndarray
 
+from rivalry.core.files import json_of, read_text
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.method import Session
 from rivalry.core.needs import Need
@@ -168,10 +168,8 @@ class Simulation(FixedPolicies):
         if isinstance(source, str) and source in self.policies:
             return _repeat_for_signals(world, np.asarray(named_start(game, source)))
         if isinstance(source, str):
-            path = Path(source)
-            source = (
-                read_table(source) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
-            )
+            is_array = Path(source).suffix == ".npy"
+            source = read_table(source) if is_array else json_of(read_text(source), source)
         numbers = _pad_rows(source, world.shape[2])
         if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
             return _repeat_for_signals(world, np.asarray(game.space.check(numbers, "policy")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from rivalry.core.files import StoreError, open_plain
+from rivalry.core.files import StoreError, open_plain, read_text
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import Table, TableDict
@@ -108,6 +109,8 @@ def find_study(name: str | Path, folder: Path) -> tuple[Traversable | Path, str,
         return path, text, path.stem
     bundled = studies()
     if text not in bundled:
+        if os.path.lexists(folder / text):
+            raise StudyError("is no study; a study is a file that ends in .toml", where=text)
         beside_names = [path.name for path in folder.glob("*.toml")]
         close = near(text, [*bundled, *beside_names])
         hint = close if "did you mean" in close else "see `rivalry list studies`"
@@ -117,12 +120,12 @@ def find_study(name: str | Path, folder: Path) -> tuple[Traversable | Path, str,
 
 def read_toml(path: Traversable | Path, where: str) -> tuple[TableDict, str]:
     """Return a file's tables and text; ``where`` is its name in messages. Raises `StudyError`."""
-    if isinstance(path, Path) and path.is_file() and path.stat().st_size > LONGEST:
-        raise StudyError(f"has {path.stat().st_size} bytes; must be at most {LONGEST}", where=where)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"cannot be read: {error}", where=where) from None
+        text = read_text(path, LONGEST) if isinstance(path, Path) else path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"cannot be read ({error.strerror})", where=where) from None
+    except ValueError as error:
+        raise StudyError(str(error).removeprefix(f"{path}: "), where=where) from None
     try:
         return load_toml(text), text
     except ValueError as error:
