@@ -100,7 +100,7 @@ def test_arrays_of_numpy_files(certify: Command) -> None:
     assert first["exact_gain"] == ["0", "0"]
     assert second["exact_gain"] == ["2", "2"]  # each would rather play as the other does
     np.save("pickled.npy", np.array([[0.6, 0.4], None], dtype=object), allow_pickle=True)
-    assert "Object arrays cannot be loaded" in certify("pickled.npy", "matrix.toml").refusal
+    assert "must be an array of numbers" in certify("pickled.npy", "matrix.toml").refusal
 
 
 @pytest.mark.slow
@@ -137,6 +137,76 @@ def test_trees_in_behaviour_strategies_and_normal_form(certify: Command) -> None
     assert second["regret"] == [1.0, 0.0]  # entering pays 1 where the incumbent shares
 
 
+def signalling(chance: Fraction, payoffs: np.ndarray) -> str:
+    """A sender of two types and a receiver in Gambit's format; ``payoffs[type, message, answer, player]``."""
+    lines = ['EFG 2 R "Signals" { "Sender" "Receiver" }', f'c "" 1 "" {{ "w" {chance} "s" {1 - chance} }} 0']
+    for kind, name in enumerate("ws"):
+        lines.append(f'p "" 1 {kind + 1} "{name}" {{ "B" "Q" }} 0')
+        for message, said in enumerate("BQ"):
+            lines.append(f'p "" 2 {message + 1} "{said}" {{ "d" "n" }} 0')
+            for answer in range(2):
+                number = 4 * kind + 2 * message + answer + 1
+                pair = ", ".join(map(str, payoffs[kind, message, answer]))
+                lines.append(f't "" {number} "" {{ {pair} }}')
+    return "\n".join(lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_lines_that_fit_both_forms_of_a_tree_are_read_by_their_sums(certify: Command, seed: int) -> None:
+    """Each form of a random profile of a signalling game has the gains that all plans give."""
+    rng = np.random.default_rng(seed)
+    chance, payoffs = Fraction(1, 5), rng.integers(-4, 5, (2, 2, 2, 2))
+    Path("signals.efg").write_text(signalling(chance, payoffs))
+    plans = list(product(range(2), repeat=2))  # of the sender by type, of the receiver by message
+    table = np.full((2, 4, 4), Fraction(0))
+    for (i, sent), (j, met), kind in product(enumerate(plans), enumerate(plans), range(2)):
+        weight = (chance, 1 - chance)[kind]
+        table[:, i, j] += weight * payoffs[kind, sent[kind], met[sent[kind]]].astype(int).astype(object)
+    weights = rng.integers(0, 4, (2, 4)) + 1
+    mixed = [[Fraction(int(w), int(own.sum())) for w in own] for own in weights]
+    # at a set that both plans reach, the chance of a move is that of the plans with it
+    local = [
+        [sum(p for p, plan in zip(own, plans, strict=True) if plan[at] == move) for at, move in plans]
+        for own in mixed
+    ]
+    paid = [table[0] @ mixed[1], np.array(mixed[0]) @ table[1]]
+    gains = [max(own) - np.dot(own, mine) for own, mine in zip(paid, mixed, strict=True)]
+    for strategies, names in (
+        (mixed, ["B/B", "B/Q", "Q/B", "Q/Q"]),
+        (local, ["w: B", "w: Q", "s: B", "s: Q"]),
+    ):
+        (row,) = judged(certify, ",".join(map(str, [*strategies[0], *strategies[1]])), "signals.efg")
+        assert row["entries"][0] == names
+        assert row["regret"] == pytest.approx([float(gain) for gain in gains], abs=1e-12)
+    assert "not" in row["claim"] or not any(gains)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NE,1,0,1/3,2/3,2/3,1/3",
+        "NE,1/3,2/3,0,0,2/3,1/3",
+        "1,0,0.333,0.667,0.667,0.333",
+        "0.333,0.667,0,0,0.667,0.333",
+    ],
+)
+def test_both_forms_of_the_equilibrium_of_a_game_of_poker(certify: Command, line: str) -> None:
+    """Fred bluffs with chance 1/3, and Alice meets with 2/3 (Myerson 1991, section 2.1)."""
+    poker = Path(__file__).parents[1] / "gambit" / "poker.efg"
+    (row,) = judged(certify, line, str(poker))
+    # at most the rounding of a thousandth, times the greatest difference of payoffs
+    assert max(row["regret"]) <= (4e-3 if "." in line else 1e-12)
+
+
+def test_a_line_that_is_of_neither_form_of_a_tree_is_told_both(certify: Command) -> None:
+    Path("signals.efg").write_text(signalling(Fraction(1, 5), np.zeros((2, 2, 2, 2), int)))
+    Path("found.txt").write_text("1,0,1,1,0,0,1,0")
+    refusal = certify("found.txt", "signals.efg").refusal
+    assert "as behaviour strategies: player Sender, at s: probabilities sum to 2" in refusal
+    assert "as reduced strategies: player Sender: probabilities sum to 3" in refusal
+
+
 @pytest.mark.slow
 def test_choices_by_player(certify: Command) -> None:
     pytest.importorskip("flint")
@@ -160,9 +230,9 @@ def test_choices_by_player(certify: Command) -> None:
     ("text", "game", "words"),
     [
         ("NE,1/2,1/2", "rps.nfg", "2 numbers in a profile; must be 6, by player 3 + 3"),
-        ("NE,1/2,1/2,1/2,0,0,1", "rps.nfg", "player 0: probabilities sum to 1.5; must be 1"),
-        ("NE,3/2,-1/2,0,0,0,1", "rps.nfg", "player 0: -0.5 is negative"),
-        ("NE,0.90,0.05,0.0,0,0,1", "rps.nfg", "player 0: probabilities sum to 0.95; must be 1"),
+        ("NE,1/2,1/2,1/2,0,0,1", "rps.nfg", "player Row: probabilities sum to 1.5; must be 1"),
+        ("NE,3/2,-1/2,0,0,0,1", "rps.nfg", "player Row: -0.5 is negative"),
+        ("NE,0.90,0.05,0.0,0,0,1", "rps.nfg", "player Row: probabilities sum to 0.95; must be 1"),
         ("nothing\n", "rps.nfg", "has no numbers"),
         ("row,0.6,0.4\ncolumn,0.4,0.6\n", "matrix.toml", "name 'row' is unknown here; known: players 0, 1"),
         ("up,down\n.6,.4\n.4,.6\n", "matrix.toml", "name 'up' is unknown here; known: players 0, 1"),
@@ -186,9 +256,9 @@ def test_wrong_profiles_are_refused_in_one_line(certify: Command, text: str, gam
 
 
 def test_a_file_that_is_no_plain_file_is_refused(certify: Command, rivalry: Command) -> None:
-    assert "missing" in certify("absent.txt", "rps.nfg").refusal
+    assert "no such file" in certify("absent.txt", "rps.nfg").refusal
     Path("wide.json").write_bytes(b"\xff\xfe")
-    assert "no text in UTF-8" in certify("wide.json", "rps.nfg").refusal
+    assert "is text in UTF-16" in certify("wide.json", "rps.nfg").refusal
     assert rivalry("certify", "--profile", "wide.json").status == 2
 
 

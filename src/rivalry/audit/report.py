@@ -9,14 +9,12 @@ import json
 import os
 import signal
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from html import escape
 from importlib.resources import files
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ from rivalry.audit.measures import SEEDS
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.cli.output import table as aligned
-from rivalry.core.files import StoreError, policy_source, read_bytes
+from rivalry.core.files import StoreError, policy_source
 from rivalry.core.foreign_tables import is_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 from rivalry.text.display import count_text
@@ -98,16 +96,14 @@ def market_of(text: str | None) -> PriceMarket:
     if text is None:
         return price_market()
     from rivalry.cli.profiles import game_of_table
-    from rivalry.lab.study import build_game
+    from rivalry.cli.values import of_option
 
-    path = Path(text)
-    tables = tomllib.loads(read_bytes(path, 2**24).decode()) if path.suffix == ".toml" else {}
-    if set(tables) <= {"game", "audit"} and isinstance(tables.get("game"), dict):
+    with of_option("--market", text):
+        game, tables = game_of_table(text, ["audit"])
         options = tables.get("audit", {})
         if wrong := sorted(set(options) - set(KEYS)):
             raise ValueError(f"{text}: audit.{wrong[0]}: no such key; known: {', '.join(KEYS)}")
-        return price_market(build_game(tables["game"], path.parent), **options)
-    return price_market(game_of_table(text))
+        return price_market(game, **options)
 
 
 def plain(value: object) -> Any:

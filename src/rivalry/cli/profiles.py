@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from inspect import isfunction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.cli import output
+from rivalry.cli import output, values
 from rivalry.cli.values import OptionError
 from rivalry.cli.work import certificate_row, first_cell
 from rivalry.core.results import scalar
 from rivalry.schema.registry import from_file, hook
+from rivalry.schema.validate import one_line
 
 if TYPE_CHECKING:
+    from rivalry.core.naming import GameNames
     from rivalry.core.results import Certificate
 
 SHOWN = 4  # profiles of which the table of gains is printed; of others one line
+
+
+class Written(NamedTuple):
+    """A profile in fractions, and how its numbers were written."""
+
+    strategies: list[list[Fraction]]  # [player][axis]
+    units: list[Fraction]  # to which each player's numbers are rounded; 0 where they are exact
+    notes: list[str]  # on rounding
 
 
 class Judged(NamedTuple):
@@ -34,35 +45,21 @@ class Judged(NamedTuple):
 
 def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[str, Any], str]:
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
-    from rivalry.core.game import Game
     from rivalry.core.naming import names_of
     from rivalry.core.oracles import flow_answer
 
-    match, refusal = None, ""
-    try:
-        for candidate in _games(game):
-            if flow_answer.knows(candidate):
-                if export is not None:
-                    raise OptionError("--export: flows of links have no proof file")
-                row, lines = flow_answer(candidate, profile)
-                return {"certificates": [{"profile": profile, "game": game, **row}]}, "\n".join(lines)
-            if not isinstance(candidate, Game):
-                raise OptionError(f"--game {game}: {type(candidate).__name__} has no payoffs of profiles")
-            try:
-                match = candidate, *hook("read_profiles")(profile, names_of(candidate))
-                break
-            except ValueError as error:
-                refusal = refusal or str(error)
-        if match is None:
-            raise OptionError(f"--profile: {refusal}")
-        played, profiles, order = match
-        names = names_of(played)
-        judged = [
-            _judged(played, strategies, f"{profile}, profile {k + 1}" if len(profiles) > 1 else profile)
-            for k, strategies in enumerate(profiles)
-        ]
-    except (TypeError, ValueError) as error:
-        raise OptionError(str(error) if isinstance(error, OptionError) else f"--profile {error}") from None
+    forms = _games(game)
+    played = next(forms)
+    if flow_answer.knows(played):
+        if export is not None:
+            raise OptionError("--export: flows of links have no proof file")
+        with values.of_option("--profile", profile):
+            row, lines = flow_answer(played, profile)
+        return {"certificates": [{"profile": profile, "game": game, **row}]}, "\n".join(lines)
+    played, profiles, order = _read_in(profile, chain([played], forms), game)
+    names = names_of(played)
+    with values.of_option("--profile", profile):
+        judged = [_judged(played, read) for read in profiles]
     rows, lines, proofs = [], [], []
     for k, candidate in enumerate(judged):
         row = {"profile": f"{profile}:{k + 1}", "game": game, **certificate_row(candidate.certificate)}
@@ -113,33 +110,43 @@ def _games(text: str) -> Iterator[Any]:
     """Yield the games that an option names: of a tree both forms, in behaviour strategies first."""
     path = Path(text)
     file, _, name = text.rpartition(":")
-    if path.suffix in (".nfg", ".efg"):
-        yield from hook("games_of_file")(path)
-    elif file.endswith(".py") and name.isidentifier():
-        output.note(f"runs {file}, which --game names")
-        loaded = from_file(f"{Path(file).name}:{name}", Path(file).parent)
-        yield loaded() if isfunction(loaded) or isinstance(loaded, type) else loaded
-    else:
-        yield game_of_table(text)
+    with values.of_option("--game", text):
+        if path.suffix in (".nfg", ".efg"):
+            yield from hook("games_of_file")(path)
+        elif file.endswith(".py") and name.isidentifier():
+            output.note(f"runs {file}, which --game names")
+            yield called(text, from_file(f"{Path(file).name}:{name}", Path(file).parent))
+        else:
+            yield game_of_table(text)[0]
 
 
-def game_of_table(text: str) -> Any:
-    """Return the game of a TOML file with a table ``[game]``, or the first one of a study."""
-    import tomllib
+def called(name: str, made: Any) -> Any:
+    """Return what a user's function or class makes without arguments, or an object as it is.
 
-    from rivalry.core.files import read_bytes
+    Raises `ValueError` with any error of the user's code in one line.
+    """
+    if not (isfunction(made) or isinstance(made, type)):
+        return made
+    try:
+        return made()
+    except Exception as error:
+        raise ValueError(one_line(f"{name}: {type(error).__name__}: {error}")) from error
+
+
+def game_of_table(text: str, more: Collection[str] = ()) -> tuple[Any, Mapping[str, Any]]:
+    """Return the game of a TOML file with a table ``[game]`` or the first of a study, and ``more`` tables.
+
+    A file of no other tables than ``[game]`` and those is no study.
+    """
     from rivalry.lab.study import build_game
+    from rivalry.lab.study.names import read_toml
 
     path = Path(text)
-    if path.suffix == ".toml":
-        try:
-            tables = tomllib.loads(read_bytes(path, 2**24).decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise OptionError(f"--game {text}: {error}") from None
-        if set(tables) == {"game"} and isinstance(tables["game"], dict):
-            return build_game(tables["game"], path.parent)
+    tables = read_toml(path, text)[0] if path.suffix == ".toml" else {}
+    if set(tables) <= {"game", *more} and isinstance(tables.get("game"), dict):
+        return build_game(tables.pop("game"), path.parent), tables
     study, cell = first_cell(text)
-    return build_game(cell.task["game"], study.folder)
+    return build_game(cell.task["game"], study.folder), {}
 
 
 def _entries(game: Any) -> Any:
@@ -163,8 +170,58 @@ def _groups(game: Any) -> list[list[int]]:
     return [[size] if isinstance(game.space, Simplex) else [] for size in _sizes(game)]
 
 
-def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
-    """Judge a profile as it is written. Raises `ValueError` for what is no profile of the game."""
+def _read_in(profile: str, forms: Iterable[Any], where: str) -> tuple[Any, list[Written], str]:
+    """Return the form of a game that profiles are of, with them, and the order in which they were read.
+
+    A line of numbers may be as long as the profiles of both forms of a tree: the form is that in which all
+    distributions sum to 1. Raises `OptionError` with all readings where there is none.
+    """
+    from rivalry.core.game import Game
+    from rivalry.core.naming import names_of
+    from rivalry.families.extensive import Extensive
+
+    refusals: dict[str, str] = {}  # by what is refused, the form
+    for game in forms:
+        if not isinstance(game, Game):
+            raise OptionError(f"--game {where}: {type(game).__name__} has no payoffs of profiles")
+        names = names_of(game)
+        try:
+            profiles, order = hook("read_profiles")(profile, names)
+            several = len(profiles) > 1
+            written = [
+                _written(game, names, numbers, f"profile {k}, " * several)
+                for k, numbers in enumerate(profiles, 1)
+            ]
+            return game, written, order
+        except ValueError as error:
+            form = "behaviour strategies" if isinstance(game, Extensive) else "reduced strategies"
+            refusals.setdefault(str(error).removeprefix(f"{profile}: "), form)
+    readings = [f"as {form}: {fault}" for fault, form in refusals.items()]
+    reason = "; ".join(readings) if len(readings) > 1 else next(iter(refusals))
+    raise OptionError(f"--profile {profile}: {reason}")
+
+
+def _written(game: Any, names: GameNames, profile: list[list[Any]], where: str) -> Written:
+    """Return the fractions of a profile as it is written. Raises `ValueError` where these do not sum to 1."""
+    strategies, units, notes = [], [], []
+    for player, (numbers, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
+        shares = [number.value for number in numbers]
+        units.append(hook("rounding_of")(numbers))
+        start = 0
+        for length in lengths:
+            part = slice(start, start + length)
+            # of behaviour strategies each information set has a distribution
+            at_set = names.entries[player][start].partition(": ")[0]
+            label = f"{where}player {names.players[player]}" + f", at {at_set}" * (len(lengths) > 1)
+            shares[part], note = _shares(shares[part], units[-1], label)
+            notes += [note] * bool(note)
+            start += length
+        strategies.append(shares)
+    return Written(strategies, units, notes)
+
+
+def _judged(game: Any, profile: Written) -> Judged:
+    """Judge a profile in its game. Raises `ValueError` for what is no profile of the game."""
     import numpy as np
 
     from rivalry.certificates.certify import certificate
@@ -173,21 +230,11 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
     from rivalry.tables.exact_profiles import LARGEST_TABLE, exact_gains, nearest_equilibrium
     from rivalry.tables.extreme_equilibria import payoff_fractions
 
-    strategies, units, notes = [], [], []
-    for player, (numbers, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
-        values = [number.value for number in numbers]
-        units.append(hook("rounding_of")(numbers))
-        start = 0
-        for length in lengths:
-            part = slice(start, start + length)
-            values[part], note = _shares(values[part], units[-1], f"{where}: player {player}")
-            notes += [note] * bool(note)
-            start += length
-        strategies.append(values)
+    strategies, units, notes = profile
     entries = _entries(game)
     x = np.asarray(game.space.project(np.zeros(game.space.shape)), float).copy()
     x[entries] = [float(value) for numbers in strategies for value in numbers]
-    x = np.asarray(game.space.check(x, where))
+    x = np.asarray(game.space.check(x, "profile"))
     gains = nearest = None
     if isinstance(game, Matrix):
         tables = game.exact_table

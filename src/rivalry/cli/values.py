@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rivalry.schema.keys import Key, load_toml, parse_key, split_setting, write_key
@@ -13,6 +13,19 @@ from rivalry.schema.validate import format_value
 
 class OptionError(ValueError):
     """Error for an invalid option value; the message is one line with the rule."""
+
+
+@contextmanager
+def of_option(name: str, value: str) -> Iterator[None]:
+    """Name an option, and its value, in the fault of what it was given: raise it again as `OptionError`."""
+    try:
+        yield
+    except OptionError:
+        raise
+    except (TypeError, ValueError) as error:
+        head = str(error).partition(":")[0]
+        is_named = value.startswith(head) or head.startswith(repr(value))  # by the reader of its file
+        raise OptionError(f"{name} {error}" if is_named else f"{name} {value}: {error}") from None
 
 
 _WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")

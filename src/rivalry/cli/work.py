@@ -372,7 +372,8 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
     from rivalry.core.foreign_tables import FORMS, is_table
     from rivalry.lab.proofs import saved_and_checked
 
-    study, cell = first_cell(game)
+    with values.of_option("--game", game):
+        study, cell = first_cell(game)
     file, _, name = policy.rpartition(":")
     table = is_table(policy)
     if not table and not (file.endswith(".py") and name.isidentifier()):
@@ -380,15 +381,13 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
     _note_files([study])
     if not table:
         output.note(f"runs {file}, which --policy names")
-    try:
+    with values.of_option("--policy", policy):
         if table:
             handed = _Policy(policy, Path(policy.replace(":", "_")).stem, None, q_values)
         else:
             loaded = from_file(f"{Path(file).name}:{name}", Path(file).parent)
             handed = _Policy(policy, name, loaded, q_values)
         judged, save = _policy_certificate(study, cell.task["game"], handed)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"--policy {policy}: {error}") from None
     row = {"policy": policy, "study": study.name, "at": cell.point, **certificate_row(judged)}
     row["read_in_order"] = handed.order
     crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
@@ -408,12 +407,12 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
 
 
 def first_cell(name: str) -> tuple[Study, Cell]:
-    """Return a study and its first cell, and note where others have other games. Raises `OptionError`."""
+    """Return a study and its first cell, and note where others have other games. Raises `ValueError`."""
     from rivalry.lab.study import load_study
 
     study = load_study(name)
     if study.include:
-        raise OptionError(f"--game {name}: includes studies ({', '.join(study.include)}); name one of them")
+        raise ValueError(f"{name}: includes studies ({', '.join(study.include)}); name one of them")
     first, *rest = study.cells()
     if any(cell.task["game"] != first.task["game"] for cell in rest):
         where = ", ".join(f"{key} = {value}" for key, value in first.point.items())
