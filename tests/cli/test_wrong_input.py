@@ -104,6 +104,21 @@ STUDIES = {
     ),
     "unknown method": replaced('"gradient_ascent"', '"gradient_acsent"', "kind", "'gradient_ascent'?"),
     "kind missing": replaced('kind = "gradient_ascent"', "", "method[0].kind", "missing"),
+    "kind misspelt": replaced('kind = "grad', 'knd = "grad', "method[0].knd", "did you mean 'kind'?"),
+    "family misspelt": replaced("family", "famly", "game.famly", "did you mean 'family'?"),
+    "a plot's kind misspelt": replaced(
+        '"paths"', '{ knd = "paths" }', "plots[0].knd", "did you mean 'kind'?"
+    ),
+    "plots below a method": of_method('plots = ["paths"]', ".plots", "belongs above the first table"),
+    "a title below a method": of_method('title = "a"', ".title", "belongs above the first table"),
+    "a seed below a method": of_method("seed = 1", ".seed", "belongs in [replications]"),
+    "a reference below a method": of_method("published = 1", ".published", "belongs in [[expect]]"),
+    "a method's key above": replaced("plots", "max_steps = 1\nplots", "max_steps", "belongs in [[method]]"),
+    "a game's key above": replaced("plots", "reach = 0.2\nplots", "reach", "belongs in [game]"),
+    "a method's key in a game": replaced(
+        "reach", "boundary = 'clip'\nreach", "game.boundary", "in [[method]]"
+    ),
+    "a game's key below a method": of_method("reach = 1.0", ".reach", "belongs in [game]"),
     "kind is no text": replaced('kind = "gradient_ascent"', "kind = 1", "method[0].kind", "1", "text"),
     "unknown method key": of_method("stepz = 3", "stepz", "did you mean 'steps'?"),
     "method option's type": of_method('rate = "fast"', ".rate", "'fast'", "number"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
-from rivalry.schema.annotations import keywords
 from rivalry.schema.keys import Key, write_key
-from rivalry.schema.register import Entry, FamilyEntry, collect, entry_of
+from rivalry.schema.register import collect
 from rivalry.schema.registry import from_file, hook, load, near, suggestion
 from rivalry.schema.validate import SIMILAR
 
@@ -125,7 +124,9 @@ def study(
 def _check_table(parts: Sequence[Study], key: Key) -> None:
     """Raise `OptionError` for a key without its table, such as ``reach`` for ``game.reach``."""
     from rivalry.games import GAMES
+    from rivalry.lab.study.document import RUN_KEYS
     from rivalry.lab.study.expect import TABLES
+    from rivalry.lab.study.names import keys_of_kind
     from rivalry.methods import METHODS
 
     option, (name, *path) = ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
@@ -133,20 +134,15 @@ def _check_table(parts: Sequence[Study], key: Key) -> None:
         return
     tables: set[Key] = set()
     for part in parts:
-        tables |= {("game", key) for key in _keys(part.game or {}, "family", GAMES)}
+        of_game = {*keys_of_kind(part.game, "family", GAMES), *(part.game or {})} - {"family"}
+        tables |= {("game", parameter) for parameter in of_game}
         for table in part.method:
-            tables |= {("method", table["name"], key) for key in _keys(table, "kind", METHODS)}
+            parameters = {*keys_of_kind(table, "kind", METHODS), *RUN_KEYS, *table} - {"kind", "name"}
+            tables |= {("method", table["name"], parameter) for parameter in parameters}
     close = get_close_matches(str(name)[:100], sorted({str(key[-1]) for key in tables}), n=1, cutoff=SIMILAR)
     if full := [write_key((*key, *path)) for key in sorted(tables) if key[-1] in close]:
         plain = write_key((name, *path))
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
-
-
-def _keys(table: Table, key: str, entries: Mapping[str, Entry | FamilyEntry]) -> set[str]:
-    """Return the keys of a family's or a method's table; of a user's file, which is not run, those given."""
-    entry = entry_of(str(table.get(key)), entries)
-    parameters = {name for target in entry.targets for name in keywords(load(target))} if entry else set()
-    return parameters | set(table) - {"name", "kind", "family"}
 
 
 def _takers(parent: Study, changes: Changes) -> str:

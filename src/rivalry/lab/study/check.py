@@ -76,7 +76,8 @@ class Checker:
                     raise StudyError("a batch may vary numbers only, not sizes or choices", key="batch")
         except StudyError as error:
             where = ", ".join(f"{name} = {format_value(value)}" for name, value in at.items())
-            raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
+            message = error.message + (f" (at {where})" if where else "")
+            raise StudyError(message, key=error.key, unknown=error.unknown) from None
 
     def cells(
         self, cells: Sequence[Cell], decisive: Collection[str], intervals: Mapping[Key, str]

@@ -6,15 +6,18 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
+from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value
 from rivalry.lab.study.identity import Table, TableDict
-from rivalry.lab.study.names import is_benchmark, plain_kind
+from rivalry.lab.study.names import is_benchmark, keys_of_kind, plain_kind
 from rivalry.lab.study.points import Grid
-from rivalry.lab.study.schema import check_table, keys_of
+from rivalry.lab.study.schema import check_table, keys_of, missing
+from rivalry.methods import METHODS
 from rivalry.schema.construction import is_number
 from rivalry.schema.keys import write_key
 
@@ -228,6 +231,27 @@ def read(data: Table) -> Document:
     return replace(document, method=_with_names(document.method))
 
 
+def located(error: StudyError, tables: Table) -> StudyError:
+    """Return an error; of a key that belongs to another table of the study, with the place of that table."""
+    homes = {
+        "above the first table": KEYS,
+        "in [replications]": keys_of(Replications),
+        "in [certificate]": keys_of(CertificateTable),
+        "in [answer]": keys_of(AnswerKeys),
+        "in [[expect]]": keys_of(Expect),
+        "in [game]": ["family", *keys_of_kind(tables.get("game"), "family", GAMES)],
+    }
+    methods = tables.get("method")
+    rows = methods if isinstance(methods, list | tuple) else ()
+    of_methods = [keys_of_kind(row, "kind", METHODS) for row in rows]
+    homes["in [[method]]"] = [*RUN_KEYS, *chain.from_iterable(of_methods)]
+    places = [place for place, keys in homes.items() if error.unknown in keys]
+    if not places:
+        return error
+    rule = f"is no key of this table; it belongs {' or '.join(places)}"
+    return StudyError(rule, key=error.key, where=error.where)
+
+
 def asks_of(answer: Table, question: str) -> str:
     """Return the kind of answer that a question asks for: as its study says, else as its first words do.
 
@@ -379,8 +403,8 @@ def _check_complete(document: Document) -> None:
     if document.game is None:
         raise StudyError("is missing: a study needs a [game], or include = [...]", key="game")
     if "family" not in document.game:
-        rule = 'is missing; write family = "influencer", or another of `rivalry list games`'
-        raise StudyError(rule, key="game.family")
+        rule = 'write family = "influencer", or another of `rivalry list games`'
+        raise missing(document.game, "family", rule, ["game"])
     if not isinstance(family := document.game["family"], str):
         raise StudyError(f"{format_value(family)} must be text", key="game.family")
     if not document.method:
@@ -429,13 +453,10 @@ def _with_names(tables: Sequence[Table]) -> list[TableDict]:
     named_tables: list[TableDict] = []
     for k, table in enumerate(tables):
         kind = table.get("kind")
+        if kind is None:
+            raise missing(table, "kind", "see `rivalry list methods`", ["method", k])
         if not isinstance(kind, str):
-            rule = (
-                "is missing; see `rivalry list methods`"
-                if kind is None
-                else f"{format_value(kind)} must be text"
-            )
-            raise StudyError(rule, key=f"method[{k}].kind")
+            raise StudyError(f"{format_value(kind)} must be text", key=f"method[{k}].kind")
         default = kind.rpartition(":")[2] if ".py:" in kind else plain_kind(kind).replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))

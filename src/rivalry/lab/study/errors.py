@@ -16,13 +16,16 @@ class StudyError(ValueError):
     'mine.toml: game.reach[1]: -1 must be above 0'
     """
 
-    def __init__(self, message: str, *, key: str = "", where: str = "") -> None:
+    def __init__(self, message: str, *, key: str = "", where: str = "", unknown: str = "") -> None:
         self.message, self.key, self.where = " ".join(message.split()), key, where
+        self.unknown = unknown  # the key that no table of its place has
         super().__init__(": ".join(part for part in (where, key, self.message) if part))
 
     def inside(self, where: str) -> StudyError:
         """Return the error with the name of a file or study, unless it has one."""
-        return self if self.where else StudyError(self.message, key=self.key, where=where)
+        if self.where:
+            return self
+        return StudyError(self.message, key=self.key, where=where, unknown=self.unknown)
 
 
 def read_key(text: str) -> Key:

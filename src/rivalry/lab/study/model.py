@@ -473,7 +473,8 @@ class Study:
                 if progress is not None:
                     progress(count, len(cells))
         except StudyError as error:
-            raise error.inside(self.label) from None
+            tables = {"game": self.game, "method": self.method}
+            raise document.located(error, tables).inside(self.label) from None
 
     @property
     def default_folder(self) -> Path:
@@ -632,7 +633,7 @@ def _load(name: str | Path, folder_beside: Path, above: str) -> Study:
         study = Study(name=label, **data, included=included, folder=folder, text=text, where=where)
         study.quick_form()
     except StudyError as error:
-        raise error.inside(where) from None
+        raise document.located(error, data).inside(where) from None
     return study
 
 

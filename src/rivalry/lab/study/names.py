@@ -22,10 +22,11 @@ from rivalry.core.files import StoreError, open_plain, read_text
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import Table, TableDict
-from rivalry.lab.study.schema import parameters
+from rivalry.lab.study.schema import missing, parameters
 from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
+from rivalry.schema.annotations import keywords
 from rivalry.schema.keys import Key, load_toml, write_key
 from rivalry.schema.register import (
     BENCHMARKS,
@@ -76,6 +77,12 @@ def defaults(family: str, changes: Iterable[Key], study_values: Table) -> TableD
                 else {name: row.default}
             )
     return tables
+
+
+def keys_of_kind(table: object, key: str, entries: Mapping[str, Any]) -> set[str]:
+    """Return the keys that the family or kind of a table has, empty for one that is not of a package."""
+    entry = entries.get(str(table.get(key))) if isinstance(table, Mapping) else None
+    return {name for target in entry.targets for name in keywords(load(target))} if entry else set()
 
 
 def studies() -> dict[str, Traversable]:
@@ -182,7 +189,7 @@ def views(rows: Iterable[str | Table]) -> list[str]:
         options = {"kind": row} if isinstance(row, str) else row
         kind, key = options.get("kind"), f"plots[{k}]" if isinstance(row, str) else f"plots[{k}].kind"
         if kind is None:
-            raise StudyError("is missing; see `rivalry list plots`", key=key)
+            raise missing(options, "kind", "see `rivalry list plots`", ["plots", k])
         if is_file(kind):
             continue
         if not isinstance(kind, str):

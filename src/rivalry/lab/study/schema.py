@@ -185,7 +185,7 @@ def check_table(
             rule = (
                 f"is called {names} here" if names else f"unknown key; {near(name, [*rows, *further_keys])}"
             )
-            raise StudyError(rule, key=write_key([*prefix, name]))
+            raise StudyError(rule, key=write_key([*prefix, name]), unknown="" if names else name)
     for name, (_, default) in rows.items():
         if default is inspect.Parameter.empty and name not in table:
             raise StudyError("is missing", key=write_key([*prefix, name]))
@@ -198,6 +198,14 @@ def check_table(
             raise StudyError(fault.message(format_value), key=write_key([*prefix, name]) + fault.where)
         converted[name] = convert(hint, value)
     return converted
+
+
+def missing(table: Table, name: str, rule: str, prefix: Sequence[str | int]) -> StudyError:
+    """Return the error of a table without a key that it needs, or with a misspelt one."""
+    for key in table:
+        if (hint := near(key, [name])).startswith("did"):
+            return StudyError(f"unknown key; {hint}", key=dotted_key([*prefix, key]))
+    return StudyError(f"is missing; {rule}", key=dotted_key([*prefix, name]))
 
 
 def keys_of(target: Factory) -> list[str]:
