@@ -34,10 +34,19 @@ BESIDE = {  # what an option is given together with
     ("certify", "--game"): ("--profile", "profile.txt"),
     ("certify", "--profile"): ("--game", "matrix.toml"),
     ("certify", "--policy"): ("--game", "study.toml"),
+    ("certify", "--export"): ("run", "--proof"),
     ("audit", "--market"): ("bot.py:price",),
+    ("slurm", "--out"): ("study.toml", "--shards", "2", "--print"),
     ("slurm", ""): ("--shards", "2", "--print"),
 }
-GOOD = {"PART...": "run", "K/N": "1/2", "N": "2", "BOT": "bot.py:price"}  # by the form of what is needed
+GOOD = {
+    "RUN": "run",
+    "STUDY": "study.toml",
+    "PART...": "run",
+    "K/N": "1/2",
+    "N": "2",
+    "BOT": "bot.py:price",
+}  # by the form of what is needed
 FAILED = {"verify"}  # a packed file that was changed is a result: status 1
 
 
@@ -138,6 +147,28 @@ def test_a_wrong_file_is_refused_in_one_line_that_names_it(wrong: Command, place
 @each_place
 def test_wrong_files_of_all_kinds_are_refused(wrong: Command, place: Place) -> None:
     assert not faults(wrong, place)
+
+
+LONG = "x" * 300
+ENDS = {"pack": ".zip", "freeze": ".html", "audit": ".html"}  # of files, in place of folders
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "place", list(places(written=True)), ids=lambda place: f"{place.command}{place.option}"
+)
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(wrong: Command, place: Place) -> None:
+    assert wrong("run", "study.toml", "--out", "done").status == 0
+    Path("note.txt").write_text("")
+    others = ["done" if word == "run" else word for word in place.others]
+    for folder in ("note.txt", "note.txt/below", "/proc/below", LONG, f"new/{LONG}"):
+        target = folder + (f"/page{ENDS[place.command]}" if place.command in ENDS else "")
+        answer = wrong(place.command, place.option, target, *others)
+        last = answer.err.splitlines()[-1]
+        assert answer.status == 2, answer.err
+        assert last.removeprefix("rivalry: ").removeprefix("--out ").startswith(folder[:30]), last
+        assert not FOREIGN.search(last)
+        assert not re.search(r"\.part\b|\.making", last), last
 
 
 @pytest.mark.slow

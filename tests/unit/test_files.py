@@ -3,6 +3,8 @@
 import errno
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -125,9 +127,17 @@ def test_a_full_disk_gives_one_line(code: int, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOENT])
+def test_a_place_that_cannot_be_written_is_told_by_its_own_name(code: int, tmp_path: Path) -> None:
+    with pytest.raises(files.StoreError) as caught, files.room_for(tmp_path / "mine.html"):
+        raise OSError(code, os.strerror(code), str(tmp_path / ".0123.part"))
+    assert re.fullmatch(r".*/mine\.html: [a-z' -]+; choose another place", str(caught.value))
+    assert os.strerror(code) not in str(caught.value)
+
+
 def test_other_errors_of_the_operating_system_are_not_converted(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), files.room_for(tmp_path):
-        raise PermissionError(errno.EACCES, "no")
+    with pytest.raises(OSError, match="no"), files.room_for(tmp_path):
+        raise OSError(errno.EIO, "no")
 
 
 def test_a_failed_write_leaves_the_old_file_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,10 +58,12 @@ def audit(
     punishment, cannot tell. It is no legal finding.
     """
     from rivalry.audit.report import audit_apart, page, text
-    from rivalry.core.files import write
+    from rivalry.core.files import check_place, folder_for, write
 
     if out is not None and out.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {out}: must be a file that ends in .html")
+    if out is not None:
+        check_place(folder_for(out.parent) / out.name)
     try:
         _check_files(bot, market, trust)
         record: dict[str, Any] = {"bot": bot, "market": market}

@@ -45,9 +45,11 @@ class Judged(NamedTuple):
 
 def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[str, Any], str]:
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
+    from rivalry.core.files import folder_for
     from rivalry.core.naming import names_of
     from rivalry.core.oracles import flow_answer
 
+    folder = None if export is None else folder_for(export)
     forms = _games(game)
     played = next(forms)
     if flow_answer.knows(played):
@@ -75,11 +77,10 @@ def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[
         lines += _lines(candidate, names.players, k, len(judged))
     if order:
         lines.append(f"read in the order {order}")
-    if export is not None:
-        from rivalry.core.files import folder_for
+    if folder is not None:
         from rivalry.lab.proofs import saved_and_checked
 
-        folder, stem = folder_for(export), Path(profile).stem
+        stem = Path(profile).stem
         for k, candidate in enumerate(judged):
             name = f"{stem}-{k + 1}" if len(judged) > 1 else stem
             proofs.append(saved_and_checked(_proof(played, candidate), folder / f"{name}.json")[1])

@@ -374,6 +374,7 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
     table = is_table(policy)
     if not table and not (file.endswith(".py") and name.isidentifier()):
         raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, {FORMS}")
+    folder = None if export is None else folder_for(export)
     _note_files([study])
     if not table:
         output.note(f"runs {file}, which --policy names")
@@ -396,9 +397,9 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
         lines.append(f"{meaning}; {part:.3g} of the payoff at stake")
     if handed.order:
         lines.append(f"read in the order {handed.order}")
-    if export is None:
+    if folder is None:
         return {"certificates": [row]}, "\n".join(lines)
-    _, line = saved_and_checked(save, folder_for(export) / f"{name}.json")
+    _, line = saved_and_checked(save, folder / f"{name}.json")
     return {"certificates": [row], "proofs": [line]}, "\n".join([*lines, line])
 
 
@@ -624,7 +625,7 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
     if to not in FORMATS:
         raise OptionError(f"--to {to}: {near(to, FORMATS)}")
     run = run_at(folder)
-    if out is not None and out.exists() and not out.is_dir():
+    if out is not None and os.path.isfile(out):
         raise OptionError(f"--out {out}: is a file; must be a folder")
     exported = write(run, to, out, everything=everything)
     note_left_out(run)
@@ -642,7 +643,7 @@ def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
         raise OptionError(f"--license {license}: must be an SPDX identifier, such as CC-BY-4.0")
     run = run_at(folder)
     path = run.folder.with_name(f"{run.folder.name}.zip") if out is None else out
-    if path.is_dir() or path.suffix != ".zip":
+    if os.path.isdir(path) or path.suffix != ".zip":
         raise OptionError(f"--out {path}: must be a file that ends in .zip")
     note_left_out(run)
     note_folder(path)

@@ -33,6 +33,16 @@ from rivalry.core.results import SCHEMA, Record
 from rivalry.schema.validate import text_of
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_BARRED = {  # reasons for which a file cannot be written at its place
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "the disk is read-only",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.ENOENT: "its folder cannot be written to",
+    errno.EEXIST: "is a file, or in one",
+    errno.ENOTDIR: "is a file, or in one",
+    errno.EISDIR: "is a folder",
+}
 _EPOCH = (0, 33)  # midnight, 1 January 1980: the earliest time that a zip can hold
 _BEGIN, _LONG = b"PK\3\4", 2**32 - 1  # of a member's header; a size that follows in eight bytes
 _ENTRY, _END = b"PK\1\2", b"PK\5\6"  # of a member in the index, and of the end of the index
@@ -436,19 +446,17 @@ def open_plain(path: Path, max_bytes: int = LARGEST) -> io.FileIO:
 
 def folder_for(path: Path) -> Path:
     """Return a folder, created if missing; raise `StoreError` for a link, and where it cannot be created."""
-    if path.is_symlink():
+    if os.path.islink(path):
         raise StoreError(f"{path}: is a link; must be a folder, remove it")
-    try:
+    with room_for(path):
         path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise StoreError(f"{path}: is a file, or in one; choose a folder") from None
     return path
 
 
 def followed(path: Path) -> Path:
     """Return a folder that a person named, which may be a link, by a path that is none."""
     try:
-        return path.resolve(strict=True) if path.is_symlink() else path
+        return path.resolve(strict=True) if os.path.islink(path) else path
     except (OSError, RuntimeError):  # broken or circular
         raise StoreError(f"{path}: is a link that leads nowhere; choose another folder") from None
 
@@ -474,9 +482,9 @@ def write(path: Path, data: bytes | Iterable[bytes], *, durable: bool = False, m
     DiskFull
         If no space is left.
     StoreError
-        If the folder is a link, or a folder has this name.
+        If the folder is a link or cannot be written to, or a folder has this name.
     """
-    if path.parent.is_symlink() or (path.is_dir() and not path.is_symlink()):
+    if path.parent.is_symlink() or (os.path.isdir(path) and not path.is_symlink()):
         obstacle = path.parent if path.parent.is_symlink() else path
         fault = "is a link; must be a folder" if obstacle != path else "is a folder; must be a file"
         raise StoreError(f"{obstacle}: {fault}, remove it")
@@ -558,15 +566,30 @@ def open_own(path: Path) -> IO[str]:
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """Convert the system's error for a full disk, a quota or a file size limit into `DiskFull`."""
+    """Name a path in the system's error for a place where it cannot be written.
+
+    Such an error has the name of a file that this package makes beside it. It becomes a `StoreError`, and one
+    for a full disk, a quota or a file size limit `DiskFull`.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            rule = "no space left for it; make some, then resume (what is finished is kept)"
+            raise DiskFull(f"{path}: {rule}") from None
+        if error.errno not in _BARRED:
             raise
-        raise DiskFull(
-            f"{path}: no space left for it; make some, then resume (what is finished is kept)"
-        ) from None
+        raise StoreError(f"{path}: {_BARRED[error.errno]}; choose another place") from None
+
+
+def check_place(path: Path) -> None:
+    """Raise `StoreError` where a file cannot be written: before what is to be in it takes long to compute."""
+    aside = path.with_name(f".{secrets.token_hex(8)}.part")
+    with room_for(path):
+        with suppress(FileNotFoundError):
+            path.lstat()  # raises for a name that is too long
+        aside.touch()
+        aside.unlink()
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = False) -> None:

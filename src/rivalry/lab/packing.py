@@ -104,6 +104,7 @@ def pack(run: Run, out: Path, *, licence: str = "") -> Path:
         _derive(staged, licence)
         paths = [path for path in home.rglob("*") if path.is_file() and path.name != "lock"]
         digests = {path.relative_to(home).as_posix(): _digest(path) for path in paths}
+        out = files.folder_for(files.followed(Path(out).parent)) / Path(out).name
         files.write(out, archive(home, digests, MANIFEST), durable=True)
     return out
 
@@ -126,8 +127,7 @@ def _opened(folder: Path) -> Run:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, data)
+    files.write(files.folder_for(path.parent) / path.name, data)
 
 
 def _digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ def freeze(
 
     opened = Run.open(run)
     path = opened.folder / "export" / "page.html" if out is None else out
-    if path.is_dir() or path.suffix not in (".html", ".htm"):
+    if os.path.isdir(path) or path.suffix not in (".html", ".htm"):
         raise OptionError(f"--out {path}: must be a file that ends in .html")
     if out is not None:
         work.note_folder(path)

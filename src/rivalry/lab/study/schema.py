@@ -204,8 +204,8 @@ def missing(table: Table, name: str, rule: str, prefix: Sequence[str | int]) -> 
     """Return the error of a table without a key that it needs, or with a misspelt one."""
     for key in table:
         if (hint := near(key, [name])).startswith("did"):
-            return StudyError(f"unknown key; {hint}", key=dotted_key([*prefix, key]))
-    return StudyError(f"is missing; {rule}", key=dotted_key([*prefix, name]))
+            return StudyError(f"unknown key; {hint}", key=write_key([*prefix, key]))
+    return StudyError(f"is missing; {rule}", key=write_key([*prefix, name]))
 
 
 def keys_of(target: Factory) -> list[str]:
