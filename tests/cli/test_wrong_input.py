@@ -274,6 +274,8 @@ LINES = {
     "show what is not": (["show", "influencr"], ("influencr", "did you mean 'influencer'?")),
     "--set without a value": (["run", "mine.toml", "--set", "game.reach"], ("game.reach", "KEY=VALUE")),
     "--set's value": (["run", "mine.toml", "--set", "game.reach=[0.1"], ("[0.1", "list")),
+    "--sweep's range": (["run", "mine.toml", "--sweep", "game.reach=0-10"], ("'0-10'", "FROM:TO:COUNT")),
+    "--sweep's dots": (["run", "mine.toml", "--sweep", "game.reach=0..10"], ("FROM:TO:COUNT", "0.1,0.2")),
     "--set's key": (["run", "mine.toml", "--set", "game.raech=1"], ("game.raech", "did you mean 'reach'?")),
     "--set's table": (["run", "mine.toml", "--set", "gmae.reach=1"], ("gmae.reach", "did you mean 'game'?")),
     "--set's range": (["run", "mine.toml", "--set", "game.reach=-1"], ("game.reach", "-1", "above 0")),

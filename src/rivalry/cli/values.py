@@ -107,7 +107,11 @@ def _pairs(settings: Sequence[str], option: str, example: str) -> Iterator[tuple
         yield key, value, text
 
 
-def _value(text: str, where: str) -> Any:
+_VALUE = "must be a number, true or false, a word, or a list like [0.1, 0.2]"
+_SWEPT = "must be FROM:TO:COUNT, as in 0.03:0.3:50, and may end in :log, or values like 0.1,0.2"
+
+
+def _value(text: str, where: str, rule: str = _VALUE) -> Any:
     try:
         table = load_toml(f"value = {text}")
     except ValueError:
@@ -118,18 +122,15 @@ def _value(text: str, where: str) -> Any:
         return float(text)  # .5 is not TOML
     if _WORD.fullmatch(text):
         return text
-    raise OptionError(
-        f"{where[:100]}: {format_value(text)} must be a number, true or false, a word, "
-        "or a list like [0.1, 0.2]"
-    )
+    raise OptionError(f"{where[:100]}: {format_value(text)} {rule}")
 
 
 def _span(value: str, text: str) -> dict[str, Any]:
     parts = value.split(":")
-    fault = f"--sweep {text}: {value!r} must be FROM:TO:COUNT, as in 0.03:0.3:50, and may end in :log"
+    fault = f"--sweep {text}: {value!r} {_SWEPT}"
     if len(parts) not in (3, 4) or (len(parts) == 4 and parts[3] not in ("log", "linear")):
         raise OptionError(fault)
-    start, stop, count = (_value(part, f"--sweep {text}") if part else None for part in parts[:3])
+    start, stop, count = (_value(part, f"--sweep {text}", _SWEPT) if part else None for part in parts[:3])
     if isinstance(start, str) or isinstance(stop, str) or None in (start, stop) or not isinstance(count, int):
         raise OptionError(fault)
     return {"from": start, "to": stop, "count": count} | ({"scale": parts[3]} if len(parts) == 4 else {})
@@ -137,8 +138,8 @@ def _span(value: str, text: str) -> dict[str, Any]:
 
 def _entries(value: str, text: str) -> list[Any]:
     if value.startswith("["):
-        return list(_value(value, f"--sweep {text}"))
+        return list(_value(value, f"--sweep {text}", _SWEPT))
     parts = [part.strip() for part in value.split(",")]
     if not all(parts):
         raise OptionError(f"--sweep {text}: {value!r} has an empty entry; must be values like 0.1,0.2")
-    return [_value(part, f"--sweep {text}") for part in parts]
+    return [_value(part, f"--sweep {text}", _SWEPT) for part in parts]
