@@ -117,10 +117,10 @@ def test_max_steps_is_exact() -> None:
 
 def test_max_seconds_limits_solvers() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
-        found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
+        found = rv.solve(GOAL, Halve(), START, tol=0.0, max_steps=10**9, max_seconds=1e-9)
     assert (found.status, str(found.data.stopped_by.values)) == ("iteration limit", "max_seconds")
     batch = solving.solve_batch(
-        [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9
+        [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=0.0, max_seconds=1e-9
     )
     assert [str(member.data.stopped_by.values) for member in batch] == ["max_seconds"] * 2
     assert batch[0].steps < 10_000
@@ -137,7 +137,7 @@ def test_max_seconds_limits_learners() -> None:
 @pytest.mark.default
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
 def test_max_seconds_must_be_positive(seconds: Any) -> None:
-    with pytest.raises(ValueError, match=f"^max_seconds: {seconds!r} must be a number above 0"):
+    with pytest.raises(ValueError, match=f"^max_seconds: {seconds!r} must be a (finite )?number"):
         rv.solve(GOAL, Halve(), START, max_seconds=seconds)
 
 
@@ -147,7 +147,7 @@ def test_a_method_may_end_a_run() -> None:
 
 
 def test_a_nan_profile_is_reported_as_not_found() -> None:
-    found = rv.solve(GOAL, Break(), START, tol=-1.0)
+    found = rv.solve(GOAL, Break(), START, tol=0.0)
     assert (found.status, found.steps) == ("not found", 6)
     assert found.claim == "no certificate"
     assert "payoff" not in found.record

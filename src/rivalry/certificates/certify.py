@@ -36,7 +36,7 @@ from rivalry.core.space import Box, visibly_apart
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
 from rivalry.runtime.jax import promote_ranks, put
 from rivalry.schema.registry import load
-from rivalry.schema.validate import check_keywords
+from rivalry.schema.validate import check_keywords, limit_of, whole_number
 
 
 @check_keywords
@@ -86,6 +86,8 @@ def certificate(
     >>> certificate(game, [[0.0, 1.0], [0.0, 1.0]]).claim
     'equilibrium'
     """
+    limit_of("tolerance", tolerance)
+    whole_number("points", points, 2)
     if is_population(game) or flow_certificate.knows(game):
         if proof:
             raise ValueError(

@@ -38,7 +38,7 @@ from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put
-from rivalry.schema.validate import check_keywords
+from rivalry.schema.validate import check_keywords, whole_number
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -90,6 +90,7 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
+    whole_number("points", points, 2)
     return responses_at(GameAtProfile(game, x), [player], points)[0]
 
 

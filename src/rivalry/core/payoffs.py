@@ -235,7 +235,8 @@ def checked_profile(game: Game, x: object) -> Any:
     check_payoffs(register_plain(game))
     if has_names(x):
         x = named_profile(game, x)
-    if not (is_jax_array(x) or isinstance(x, ndarray)) or x.shape != game.space.shape:
+    # arrays of other classes, such as masked ones, are read by the space
+    if not (is_jax_array(x) or type(x) is ndarray) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     elif _is_outside(game.space, floats(x)):
         game.space.check(x, "profile")

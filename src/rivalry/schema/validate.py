@@ -136,6 +136,20 @@ def _is_array(value: object) -> TypeGuard[_Array]:
     return type(value) not in _PLAIN and isinstance(value, _Array)
 
 
+def refuse_masked(name: str, value: object) -> None:
+    """Raise `ValueError` for an array with masked entries, also in lists: plain arrays would show numbers."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for entry in value if len(value) and type(value[0]) not in (int, float) else ():
+            refuse_masked(name, entry)
+    elif type(value) not in _PLAIN and type(value).__module__.startswith("numpy.ma"):
+        array: Any = value
+        if array.mask.any():
+            rule = "has masked entries; must be numbers throughout, as after filled(0.0)"
+            raise ValueError(f"{name}: {rule}")
+
+
 def checked(factory: F) -> F:
     """Decorate a factory to check its arguments against its annotations, and to attach a recipe to its games.
 
@@ -270,6 +284,8 @@ def check(target: Factory, args: Sequence[Any], kwargs: Options, *, bounds: bool
         allowance = f"at most {len(places)} of them" if places else "all of them by name"
         raise ValueError(f"{target.__name__}: {len(args)} arguments without a name; give {allowance}")
     arguments = dict(zip(places, args, strict=False)) | dict(kwargs)
+    for k, value in enumerate(args[len(places) :], len(places) + 1):  # of which any number may be given
+        refuse(f"argument {k}", Any, value)
     for name, parameter in parameters.items():
         if name in arguments:
             refuse(name, hints.get(name, Any), arguments[name], bounds=bounds)
@@ -335,6 +351,7 @@ def _takes_any_number(target: Factory) -> bool:
 
 def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> None:
     """Raise `ValueError` if an annotation does not allow a value."""
+    refuse_masked(name, value)
     fault = fault_of(hint, value)
     if fault is not None and (bounds or fault.kind != "bound"):
         raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
@@ -455,6 +472,15 @@ def whole_number(name: str, value: object, low: int = 0) -> int:
     return int(value)
 
 
+def limit_of(name: str, value: object, *, positive: bool = False) -> float:
+    """Return a tolerance or a limit of time: a finite number from 0 on, or above it. Raises `ValueError`."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not (number < math.inf and (number > 0 if positive else number >= 0)):
+        rule = "above 0" if positive else "of at least 0"
+        raise ValueError(f"{name}: {format_value(value)} must be a finite number {rule}")
+    return number
+
+
 def number_of(name: str, value: object, count: int) -> int:
     """Return the number of one of ``count`` things, such as players; raise `ValueError` for anything else."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < count:
@@ -466,6 +492,7 @@ def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     """Return a value as an array of floats; raise `ValueError` that it must be ``rule`` for anything else."""
     import numpy as np  # the command line starts without it
 
+    refuse_masked(name, value)
     try:
         kind = np.asarray(value).dtype.kind
         if kind in "biufO":  # NumPy would read texts, drop imaginary parts, and count from an epoch
@@ -710,6 +737,8 @@ def _number_fault(hint: Any, value: Any, notes: Notes) -> Fault | None:
         return _type_fault(
             lambda: with_article(NAMES[hint]) + (f"; write {value:.0f}" if is_whole else ""), value
         )
+    if value != value:
+        return Fault("", partial(str, "must be a number"), "bound", value)
     if isinstance(value, Integral) and abs(int(value)) >= 2**63:
         return Fault("", lambda: f"{format_value(value)} must be below 2**63", "size")
     for kind, edge in bounds_of(notes):

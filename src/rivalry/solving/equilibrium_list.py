@@ -19,7 +19,7 @@ from rivalry.results.render import cells, dataframe, html, text_lines
 from rivalry.results.table import Row, Table, exactly
 from rivalry.runtime.jax import compiling_seconds
 from rivalry.schema.registry import load
-from rivalry.schema.validate import refuse_unknown
+from rivalry.schema.validate import limit_of, refuse_masked, refuse_unknown
 from rivalry.solving.inputs import check_game
 from rivalry.solving.progress import ProgressCallback
 from rivalry.solving.single import solve
@@ -322,6 +322,8 @@ def all_equilibria(
     """
     from rivalry.methods import METHODS, AllEquilibria, FiniteEquilibria
 
+    if max_seconds is not None:
+        limit_of("max_seconds", max_seconds, positive=True)
     if isinstance(game, (ndarray, list, tuple)):
         if options or where is not None or progress is not None:
             raise ValueError("game: a stack of games takes max_seconds alone; options are for single games")
@@ -378,6 +380,7 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     from rivalry.tables.extreme_equilibria import TooMany
 
     form = "numbers [game player action_0 action_1] of two players"
+    refuse_masked("game", payoffs)
     try:
         games = np.array(payoffs, float)
         exact = games if holds_doubles(payoffs) else np.array(payoffs, object)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Real
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-import numpy as np
 from numpy.random import SeedSequence
 
 from rivalry.core.game import Game, refuse_shared
@@ -19,7 +17,7 @@ from rivalry.core.tree import Tree
 from rivalry.methods import METHODS
 from rivalry.runtime.precision import imprecise
 from rivalry.schema.registry import load
-from rivalry.schema.validate import fault_of, format_value, whole_number
+from rivalry.schema.validate import fault_of, format_value, limit_of, whole_number
 from rivalry.solving.progress import Checkpoint, Limited, ProgressCallback
 from rivalry.solving.randomness import Rng, sequence_of
 
@@ -44,8 +42,9 @@ class Settings(NamedTuple):
         store = self.checkpoint
         if store is not None and not all(hasattr(store, name) for name in ("load", "save", "due")):
             raise ValueError(f"checkpoint: {format_value(store)} must have load, save and due")
-        if np.isnan(self.tol):
-            raise ValueError(f"tol: {format_value(self.tol)} must be a number")
+        limit_of("tol", self.tol)
+        if self.tolerance is not None:
+            limit_of("tolerance", self.tolerance)
 
     @property
     def step_limit(self) -> int:
@@ -58,11 +57,9 @@ class Settings(NamedTuple):
 
     def watch(self) -> Limited:
         """Return a callback that also stops at the limit of time, which begins now. Raises `ValueError`."""
-        value = self.max_seconds
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if value is not None and not (number and float(value) > 0):
-            raise ValueError(f"max_seconds: {format_value(value)} must be a number above 0")
-        return Limited(self.progress, value)
+        if self.max_seconds is not None:
+            limit_of("max_seconds", self.max_seconds, positive=True)
+        return Limited(self.progress, self.max_seconds)
 
 
 def check_run(game: object, method: Any, settings: Settings) -> BaseMethod:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from jaxtyping import Array, Bool, Float
 
 from rivalry.certificates.deviations import searching, traceable_best_response
@@ -313,9 +313,12 @@ class Followers(eqx.Module):
 
     points: Annotated[int, Ge(2), "strategies on the search grid of every follower"] = static(default=65)
     rounds: Annotated[int, Ge(1), "rounds of responses"] = static(default=100)
-    tol: Annotated[float, "movement of a registered response, relative to the space, that counts as rest"] = (
-        static(default=1e-9)
-    )
+    tol: Annotated[
+        float,
+        Ge(0),
+        Lt(np.inf),
+        "movement of a registered response, relative to the space, that counts as rest",
+    ] = static(default=1e-9)
 
     def __call__(self, game: Game, x: Profile, followers: Players) -> Profile:
         """Return ``x`` with the followers' rows replaced by their responses."""
