@@ -67,6 +67,10 @@ def test_a_stack_is_printed_with_a_row_per_game_and_gives_single_lists() -> None
         "games: 2; extreme equilibria: 5; pure ones: 4; complete lists, exact: 2; degenerate games: 1"
     )
     assert "<td>4</td>" in lists._repr_html_()
+    # three games of two players have the shape of one of three whose first has two actions
+    of_three = np.zeros((3, 2, 2, 2))
+    assert "not as one of three (games.matrix)" in str(rv.all_equilibria(of_three)).splitlines()[0]
+    assert str(rv.games.matrix(of_three)).startswith("Matrix game of 3 players")
     assert lists[0].equilibria.tolist() == [[[0.5, 0.5], [0.5, 0.5]]]
     assert str(lists[1]).startswith("infinitely many equilibria: 4 extreme equilibria listed")
     with pytest.raises(IndexError):
@@ -75,7 +79,7 @@ def test_a_stack_is_printed_with_a_row_per_game_and_gives_single_lists() -> None
 
 @pytest.mark.slow
 def test_games_beyond_the_limit_of_time_have_no_list() -> None:
-    lists = rv.all_equilibria([PENNIES] * 3, max_seconds=-1.0)
+    lists = rv.all_equilibria([PENNIES] * 3, max_seconds=1e-9)
     assert not lists.complete.any()
     assert lists.counts.tolist() == [0, 0, 0]
 

@@ -178,7 +178,10 @@ class EquilibriumLists(_Printed):
             "complete lists, exact": self.complete.sum(),
             "degenerate games": self.degenerate.sum(),
         }
-        return {"equilibria": "; ".join(f"{name}: {number:,}" for name, number in numbers.items())}
+        line = "; ".join(f"{name}: {number:,}" for name, number in numbers.items())
+        if len(self) == 3:  # payoffs of three players have the same shape where the first has two actions
+            line += "; read as games of two players, not as one of three (games.matrix)"
+        return {"equilibria": line}
 
     def _tables(self) -> list[Table]:
         columns = {"equilibria": self.counts, "pure": self.pure_counts}
@@ -284,7 +287,7 @@ def all_equilibria(
         A game on a box or a simplex whose payoffs JAX can trace, with up to 32 choices (coordinates of the
         strategies of all players); or a finite game. An array or list of payoffs
         ``[game player action_0 action_1]`` is a stack of games of two players, of which `EquilibriumLists`
-        are returned.
+        are returned; one game of three players is a `rivalry.games.matrix`.
     where
         Ranges of parameters, ``{"reach": (0.24, 0.26)}``: numbers of equilibria are then proved for all of
         their values, and `EquilibriumCounts` are returned. Names are those of sweeps and studies.
