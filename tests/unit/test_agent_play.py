@@ -179,3 +179,31 @@ def test_a_market_is_played_on_a_grid() -> None:
 def test_refusals_say_what_is_required(agent: Any, rule: str) -> None:
     with pytest.raises(ValueError, match="^" + rule.replace("(", r"\(").replace(")", r"\)") + "$"):
         rv.solve(DILEMMA, AgentPlay(agent=agent), max_steps=5)
+
+
+class Silent:
+    def reset(self, seed: int) -> None: ...
+
+
+class Deaf:
+    def act(self) -> int:
+        return 0
+
+
+class Fixed:
+    act = 1
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (Silent, r"agent: Silent must have act\(observation\), which chooses an action; it has reset$"),
+        (Fixed, r"agent: Fixed must have act\(observation\), which chooses an action$"),
+        (Deaf, r"agent: Deaf\.act must take the observation alone, as in act\(self, observation\)$"),
+    ],
+)
+def test_what_an_agent_lacks_is_told_before_it_plays(agent: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        AgentPlay(agent=agent)
+    with pytest.raises(ValueError, match=words):  # a function shows only when it is called what it makes
+        rv.solve(rv.games.matrix("prisoners_dilemma"), AgentPlay(agent=lambda: agent()), max_steps=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import random
@@ -27,7 +26,7 @@ import numpy as np
 from rivalry.core.files import read_text
 from rivalry.core.foreign_tables import is_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, start
-from rivalry.schema.named_calls import call_named, parameter_names
+from rivalry.schema.named_calls import act_fault, call_named, callables_of, parameter_names
 
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
@@ -140,7 +139,7 @@ class AgentBot:
 
     def __init__(self, agent: Any) -> None:
         self.agent = agent
-        members = {name for name, _ in inspect.getmembers(agent, callable)}
+        members = callables_of(agent)
         self.learns = "learn" in members
         self._resets = "reset" in members
         self._last: dict[str, Any] = {}
@@ -382,9 +381,9 @@ def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
         with faults("as it was made"):
             if isinstance(rule, type):
                 rule = rule()
-        acts = "act" in dir(rule)
-        if not acts and not callable(rule):
-            raise ValueError(f"{path}:{name}: must be a function of the history, or have act()")
+        acts = "act" in callables_of(rule)
+        if (acts or not callable(rule)) and (fault := act_fault(rule)):
+            raise ValueError(f"{path}:{name}: is no function of the history, and {fault}")
         return AgentBot(rule) if acts else HistoryBot(rule)
 
     return make

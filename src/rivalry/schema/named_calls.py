@@ -23,6 +23,33 @@ def parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
 
 
+def callables_of(agent: object) -> list[str]:
+    """Return the names of what can be called of an object or a class, in order."""
+    return [name for name, _ in inspect.getmembers(agent, callable)]
+
+
+def act_fault(agent: Any) -> str:
+    """Return why an agent, or a class of agents, cannot choose; empty where it has ``act(observation)``.
+
+    >>> class Silent:
+    ...     def learn(self, reward): ...
+    >>> act_fault(Silent)
+    'Silent must have act(observation), which chooses an action; it has learn'
+    """
+    is_class, members = isinstance(agent, type), callables_of(agent)
+    name = agent.__name__ if is_class else type(agent).__name__
+    if "act" not in members:
+        own = ", ".join(member for member in members if not member.startswith("_"))
+        return f"{name} must have act(observation), which chooses an action" + f"; it has {own}" * bool(own)
+    try:
+        inspect.signature(agent.act).bind(*[None] * (1 + is_class))
+    except TypeError:
+        return f"{name}.act must take the observation alone, as in act(self, observation)"
+    except ValueError:  # of a program in C, which has no signature
+        pass
+    return ""
+
+
 def call_named(
     function: Callable[..., Any], names: Sequence[str], values: Mapping[str, Any], single: Any = None
 ) -> None:

@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import TableLearner, played, tables_of
-from rivalry.schema.named_calls import call_named, parameter_names
+from rivalry.schema.named_calls import act_fault, call_named, callables_of, parameter_names
 
 TRIED = 100  # rounds of two trials that must agree
 UNSEEDED = (
@@ -29,7 +29,9 @@ class _Play:
         self.observations: list[Any] = [None] * len(self.sizes)
         self.lessons: list[tuple[str, ...] | None] = []  # names of the arguments of `learn`, None without it
         for player, (member, seed) in enumerate(zip(self.agents, seeds.tolist(), strict=True)):
-            members = dir(member)
+            if fault := act_fault(member):
+                raise ValueError(f"agent: {fault}")
+            members = callables_of(member)
             if "reset" in members:
                 numbers = {"seed": seed, "player": player, "actions": self.sizes[player]}
                 call_named(member.reset, parameter_names(member.reset), numbers)
@@ -101,6 +103,8 @@ class AgentPlay(TableLearner):
     def __check_init__(self) -> None:
         if not callable(self.agent):
             raise ValueError("agent: must be a class with act, or a function that makes an agent")
+        if isinstance(self.agent, type) and (fault := act_fault(self.agent)):
+            raise ValueError(f"agent: {fault}")
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, Any]:
         seeds = stream.generate_state(len(tables_of(world).sizes))
