@@ -95,3 +95,26 @@ def test_masked_entries_are_never_read_as_numbers() -> None:
     ):
         with pytest.raises(ValueError, match="has masked entries; must be numbers throughout"):
             call()
+
+
+@pytest.mark.parametrize("actions", [[1, 0], (0, 1), np.array([1.0, 1.0]), ["defect", "cooperate"]])
+def test_an_action_per_player_is_told_how_a_profile_of_it_is_written(actions: Any) -> None:
+    for call in (
+        lambda: rv.certificate(DILEMMA, actions),
+        lambda: rv.best_response(DILEMMA, actions, 0),
+        lambda: rv.solve(DILEMMA, rv.methods.Evaluate(), actions),
+    ):
+        with pytest.raises(ValueError, match=r"pure actions are game\.pure\(") as caught:
+            call()
+        written = re.search(r"game\.(pure\(.*\))$", str(caught.value))
+        assert written is not None
+        profile = np.asarray(eval(written[1], {"pure": DILEMMA.pure}))
+        names = ["cooperate", "defect"]
+        chosen = [names.index(action) if isinstance(action, str) else int(action) for action in actions]
+        np.testing.assert_array_equal(profile, np.eye(2)[chosen])
+
+
+@pytest.mark.parametrize("profile", [[1, 1, 1], 1, None, [0.5, 0.5], [[1, 0], [1]], [[1, 0]], "defect"])
+def test_other_shapes_are_told_the_shape_alone(profile: Any) -> None:
+    with pytest.raises(ValueError, match=r"^profile: .* must be .*\(2, 2\)"):
+        rv.certificate(DILEMMA, profile)

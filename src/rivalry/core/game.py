@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, partial
+from numbers import Real
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
@@ -220,7 +221,40 @@ def initial_profile(game: Any, start: object) -> Profile:
     """
     if isinstance(start, str):
         start = oracles.named_start(game, start)
-    return game.space.check(start)
+    return profile_of(game, start, "start")
+
+
+def profile_of(game: Any, x: Any, name: str) -> Profile:
+    """Return numbers as a profile of a game.
+
+    Raises
+    ------
+    ValueError
+        For what is outside the space; where it is an action per player of a finite game, with the call that
+        gives these actions.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> profile_of(rv.games.matrix("chicken"), [1, 0], "profile")
+    Traceback (most recent call last):
+    ValueError: profile: shape (2,) must be (2, 2) (players, axes); pure actions are game.pure(1, 0)
+    """
+    try:
+        checked: Profile = game.space.check(x, name)
+    except ValueError as error:
+        is_row = isinstance(x, list | tuple) or (isinstance(x, ndarray) and x.ndim == 1)
+        if not is_row or "pure" not in dir(game) or len(x) != game.space.shape[0]:
+            raise
+        if not all(isinstance(action, str) or _is_whole(action) for action in x):
+            raise
+        written = ", ".join(repr(action if isinstance(action, str) else int(action)) for action in x)
+        raise ValueError(f"{error}; pure actions are game.pure({written})") from None
+    return checked
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Real) and float(value).is_integer()
 
 
 def profile_dims(game: object) -> tuple[str, str]:
@@ -250,7 +284,7 @@ def view(game: Playable, name: str, x: Profile) -> Dataset:
     makers = oracles.plot_data(game)
     if name not in makers:
         raise ValueError(f"view {name!r}: no view of this game; {near(name, makers)}")
-    return dataset(makers[name](game.space.check(x, "profile")))
+    return dataset(makers[name](profile_of(game, x, "profile")))
 
 
 def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Scalar:

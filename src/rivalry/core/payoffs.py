@@ -12,7 +12,7 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Oracle, forward, oracle, unknown
-from rivalry.core.game import Game, own_payoff
+from rivalry.core.game import Game, own_payoff, profile_of
 from rivalry.core.naming import has_names, named_profile
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.plain import attributes, register_plain
@@ -237,7 +237,7 @@ def checked_profile(game: Game, x: object) -> Any:
         x = named_profile(game, x)
     # arrays of other classes, such as masked ones, are read by the space
     if not (is_jax_array(x) or type(x) is ndarray) or x.shape != game.space.shape:
-        x = game.space.check(x, "profile")
+        x = profile_of(game, x, "profile")
     elif _is_outside(game.space, floats(x)):
         game.space.check(x, "profile")
     return x
