@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspect import signature
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry import solving
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.methods.finite.regret_matching import RegretMatching
-from rivalry.runtime.jax import compiling_seconds, jax, jnp
+from rivalry.runtime.jax import compiling, compiling_seconds, jax, jnp, search_clock
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress
 from rivalry.solving.steps import from_leaves, leaves_of
@@ -294,6 +294,30 @@ def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyP
     assert 7000.0 <= compiling_seconds() <= 7001.0
     limits += [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
     assert [limit(Progress(1, 2)) for limit in limits] == [False, False, True, False]
+
+
+@pytest.mark.default
+def test_limits_of_time_are_of_a_clock_that_stands_while_programs_are_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rivalry.runtime.jax._compiling", [])
+    at, real = search_clock(), perf_counter()
+    with compiling():
+        sleep(0.05)
+        with compiling():  # one in another counts once
+            sleep(0.02)
+    assert search_clock() - at <= perf_counter() - real - 0.07 + 1e-6
+    assert 0.07 <= compiling_seconds() <= perf_counter() - real
+    # of loops: as long as the compiler reports
+    pytest.importorskip("numba")
+    from numba.core import event
+
+    import rivalry.tables.kernels.cache  # noqa: F401
+
+    before = compiling_seconds()
+    with event.trigger_event("numba:compile"):
+        sleep(0.03)
+    assert 0.03 <= compiling_seconds() - before <= perf_counter() - real
 
 
 @pytest.mark.default

@@ -138,18 +138,39 @@ _compiling: list[tuple[float, float]] = []  # when programs were traced and comp
 
 
 def _note_compilation(event: str, duration_secs: float, **_: str | int) -> None:
-    """Note a time that has just ended; tracing one program may contain the compilation of another."""
     if event.startswith("/jax/core/compile/"):
-        end = monotonic()
-        began = end - duration_secs
-        while _compiling and _compiling[-1][1] > began:
-            began = min(began, _compiling.pop()[0])
-        _compiling.append((began, end))
+        note_compilation(monotonic() - duration_secs)
+
+
+def note_compilation(began: float) -> None:
+    """Note that programs were compiled until now; tracing one may contain the compilation of another."""
+    end = monotonic()
+    while _compiling and _compiling[-1][1] > began:
+        began = min(began, _compiling.pop()[0])
+    _compiling.append((began, end))
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Count what is done as compiling, such as the import of a compiler."""
+    began = monotonic()
+    try:
+        yield
+    finally:
+        note_compilation(began)
 
 
 def compiling_seconds() -> float:
-    """Return for how long this process has traced and compiled programs."""
+    """Return for how long this process has traced and compiled programs and loops."""
     return sum(end - began for began, end in _compiling)
+
+
+def search_clock() -> float:
+    """Return the time on a clock, in seconds, that stands still while programs are compiled.
+
+    Limits of time are of this clock: what was compiled before depends on the machine.
+    """
+    return monotonic() - compiling_seconds()
 
 
 # A damaged entry only costs time, and `mend_cache` removes it. The filter is set here because a cell may load

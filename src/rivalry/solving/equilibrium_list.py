@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -17,7 +16,7 @@ from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution, scalar
 from rivalry.results.render import cells, dataframe, html, text_lines
 from rivalry.results.table import Row, Table, exactly
-from rivalry.runtime.jax import compiling_seconds
+from rivalry.runtime.jax import compiling_seconds, search_clock
 from rivalry.schema.registry import load
 from rivalry.schema.validate import limit_of, refuse_masked, refuse_unknown
 from rivalry.solving.inputs import check_game
@@ -397,7 +396,7 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     # many games are worth loading the compiled search
     import rivalry.tables.kernels.vertices  # noqa: F401
 
-    end = inf if max_seconds is None else perf_counter() + max_seconds
+    end = inf if max_seconds is None else search_clock() + max_seconds
     complete, degenerate = np.zeros((2, len(games)), bool)
     lists = [np.zeros((0, 2, max(games.shape[2:])))]
     for k, numbers in enumerate(exact):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 
 import numpy as np
 
-from rivalry.runtime.jax import compiling_seconds
+from rivalry.runtime.jax import search_clock
 from rivalry.text.foreign import one_line
 
 if TYPE_CHECKING:
@@ -174,11 +174,11 @@ class Limited:
 
     def __init__(self, progress: ProgressCallback | bool | None, seconds: float | None) -> None:
         self.progress = progress if callable(progress) else None
-        self.end = float("inf") if seconds is None else monotonic() - compiling_seconds() + seconds
+        self.end = float("inf") if seconds is None else search_clock() + seconds
         self.over = False
 
     def __call__(self, event: Progress) -> bool:
-        self.over = monotonic() - compiling_seconds() >= self.end
+        self.over = search_clock() >= self.end
         return (self.progress is not None and self.progress(event) is True) or self.over
 
 

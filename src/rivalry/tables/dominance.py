@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd, inf
-from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
+
+from rivalry.runtime.jax import search_clock
 
 ROUNDED = 1 << 10  # of a mixture's weights, of which payoffs gain at least one unit: rounding costs less
 PROGRAMMES = 30_000_000  # size of all linear programmes of a game: about a minute
@@ -66,7 +67,7 @@ class _Remaining:
         candidates = self.actions[player][~is_response].tolist() if len(rows) > 2 else []
         for action in [a for a in candidates if self.refuted.get((player, a)) != rival_actions]:
             budget -= OVERHEAD + rows.size
-            if budget < 0 or perf_counter() > end:
+            if budget < 0 or search_clock() > end:
                 return 0
             if weights := _dominating(self.rows(self.tables, player), self.actions[player], action):
                 self.delete(player, action, weights)

@@ -31,7 +31,6 @@ from functools import cache, lru_cache, reduce
 from itertools import product
 from math import floor, gcd, inf, lcm, ulp
 from operator import mul, or_
-from time import perf_counter
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -40,6 +39,7 @@ from numpy import ndarray
 
 from rivalry.core.exact_payoffs import DENOMINATOR, DIGITS, decimal_of, exact_payoff
 from rivalry.core.tolerances import EPS, ULPS
+from rivalry.runtime.jax import compiling, search_clock
 from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
 
 Numbers = list[int]
@@ -240,17 +240,16 @@ def _fractions(values: ndarray) -> list[Fraction] | None:
 def extreme_equilibria(tables: ndarray, *, most: int = MOST_BASES, end: float = inf) -> ExtremeEquilibria:
     """Return all extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
 
-    Raises `TooMany` where one of the polytopes has more than ``most`` bases, and at the time ``end``, which
-    compiling loops postpones.
+    Raises `TooMany` where one of the polytopes has more than ``most`` bases, and at the time ``end`` of
+    `rivalry.runtime.jax.search_clock`.
 
     >>> equilibria = extreme_equilibria(np.array([[[1.0, 1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]]))
     >>> len(equilibria.pairs), int(equilibria.component.max()) + 1, equilibria.degenerate
     (2, 1, True)
     """
-    compiling = _compiling_seconds()
 
     def pause() -> None:
-        if perf_counter() > end and perf_counter() > end + _compiling_seconds() - compiling:
+        if search_clock() > end:
             raise TooMany("the limit of time ended the enumeration of vertices")
 
     integers = [whole_payoffs(table) for table in tables]
@@ -281,10 +280,13 @@ def extreme_equilibria(tables: ndarray, *, most: int = MOST_BASES, end: float = 
     )
 
 
-def _compiling_seconds() -> float:
-    """Time for which loops were compiled, without loading the compiler."""
-    cache_of_loops = sys.modules.get("rivalry.tables.kernels.cache")
-    return cache_of_loops.compiling_seconds() if cache_of_loops else 0.0
+@cache
+def _loops() -> Any:
+    """Return the module of compiled loops, whose import loads a compiler."""
+    with compiling():
+        from rivalry.tables.kernels import vertices
+
+        return vertices
 
 
 def _has_loops() -> bool:
@@ -370,9 +372,7 @@ def _guess_ends(polytopes: Sequence[_Polytope]) -> Iterator[tuple[int, int] | No
     if polytopes[0].matrix.size <= SMALL:
         yield from [None] * len(polytopes[0].bits)
         return
-    from rivalry.tables.kernels import vertices
-
-    ends = vertices.paths([polytope.arrays(()) for polytope in polytopes], LONG * len(polytopes[0].bits))
+    ends = _loops().paths([polytope.arrays(()) for polytope in polytopes], LONG * len(polytopes[0].bits))
     for free in ends:
         yield free and (sum(1 << bit for bit in free[0]), sum(1 << bit for bit in free[1]))
 
@@ -456,10 +456,8 @@ class _Polytope:
 
     def arrays(self, primes: Sequence[int]) -> Any:
         """Return the rows in floats, and modulo primes, for compiled loops."""
-        from rivalry.tables.kernels import vertices
-
         # every division is correctly rounded, whatever the size
-        return vertices.Polytope(
+        return _loops().Polytope(
             matrix=np.ascontiguousarray((self.matrix / (1 << self.exponent)).astype(float)),
             perturbation=np.array(self.perturbation) / (1 << 52),
             bit=np.array([bit.bit_length() - 1 for bit in self.bits]),
@@ -667,8 +665,7 @@ def _by_kernel(
 
     None where there are no primes, and floats do not prove all bases.
     """
-    from rivalry.tables.kernels import vertices
-
+    vertices = _loops()
     pause()
     arrays = polytope.arrays(primes)
     width = len(polytope.bits)

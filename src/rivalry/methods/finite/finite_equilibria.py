@@ -21,6 +21,7 @@ from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
 from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIED, Solutions
+from rivalry.runtime.jax import search_clock
 from rivalry.tables.rationals import Row
 from rivalry.text.display import count_text
 
@@ -95,12 +96,12 @@ class FiniteEquilibria(BaseLearner):
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
-            return MixedEquilibria().advance(world, session, steps, end=perf_counter() + self.seconds)
+            return MixedEquilibria().advance(world, session, steps, end=search_clock() + self.seconds)
         steps_taken, supports, end = 0, None, perf_counter() + PACE
         while steps_taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
             if steps_taken and perf_counter() > end:  # the time of a step varies too much to be foreseen
                 break
-            began = perf_counter()
+            began = search_clock()
             supports = _present_supports(world, session) if supports is None else supports
             if not len(session["support"]):
                 session.update(_begin_supports(supports))
@@ -108,7 +109,7 @@ class FiniteEquilibria(BaseLearner):
             if not len(session["support"]):
                 session.update(_next_place(world, session, supports))
                 supports = None
-            session["seconds"] = session["seconds"] + (perf_counter() - began)
+            session["seconds"] = session["seconds"] + (search_clock() - began)
             steps_taken += 1
         return steps_taken
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice, product
 from math import inf
-from time import perf_counter
 from typing import Annotated, Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ from rivalry.methods.finite.pure_equilibria import (
     support_order,
 )
 from rivalry.methods.finite.support_differences import differences
+from rivalry.runtime.jax import search_clock
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import (
     Strategy,
@@ -120,7 +120,7 @@ class MixedEquilibria(BaseLearner):
         origin, ends = "from every label", list[ndarray]()
         for pair in lemke_howson(tables):
             ends.append(_padded(tables, pair))
-            if perf_counter() > end:
+            if search_clock() > end:
                 origin = "from a label"
                 break
         equilibria = _add_verified(tables, pure, ends)

@@ -14,20 +14,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numba
 from numba.core import caching, event
 
+from rivalry.runtime.jax import note_compilation
+
 _PACKAGE = Path(__file__).parents[2]
 _DIGEST = 32  # bytes
-_COMPILING = event.TimingListener()  # type: ignore[no-untyped-call]
-event.register("numba:compile", _COMPILING)  # type: ignore[no-untyped-call]
 
 
-def compiling_seconds() -> float:
-    """Return for how long this process has compiled loops."""
-    return float(_COMPILING.duration) if _COMPILING.done else 0.0
+class _Compiling(event.Listener):
+    """A listener that notes when loops are compiled."""
+
+    def __init__(self) -> None:
+        self._began: list[float] = []
+
+    def on_start(self, event: Any) -> None:
+        self._began.append(monotonic())
+
+    def on_end(self, event: Any) -> None:
+        note_compilation(self._began.pop())
+
+
+event.register("numba:compile", _Compiling())  # type: ignore[no-untyped-call]
 
 
 class _CheckedFile(caching.IndexDataCacheFile):
