@@ -239,6 +239,8 @@ def test_choices_by_player(certify: Command) -> None:
         ("[1, 0, 0", "rps.nfg", "a bracket is not closed"),
         ("1,0,0]", "rps.nfg", "a bracket is closed that was not opened"),
         ("[" * 100, "rps.nfg", "nested more than 64 deep"),
+        ("1,0,0\n0,one,0\n", "rps.nfg", "row 2: 'one' is no number"),
+        ("up,down\n.6,.4\n.4,much\n", "matrix.toml", "row 2: 'much' is no number"),
         ("1,0,1/0,0,0,1", "rps.nfg", "'1/0' is no number"),
         ("1.5,0.2", "duopoly.toml", "must be"),
         ("1,0", "missing.toml", "missing.toml"),

@@ -129,7 +129,11 @@ def test_files_with_a_description_beside_them(tmp_path: Path, market: PriceMarke
             r"grid: a table of shape \(9, 3\)",
         ),
         ('memory = 2\ngrid = [1.5, 1.9]\ngamma = 0.9\norder = "by firm"\n', "oldest: None must be"),
-        ("memory = 1\nprices = 3\n", "prices: no such key"),
+        ("memory = 1\nprices = 3\n", "prices: unknown key"),
+        ('memory = "one"\ngrid = [1.5, 1.9]\ngamma = 0.9\n', "memory: 'one' must be a whole number"),
+        ('memory = 1\ngrid = "wide"\ngamma = 0.9\n', "grid: 'wide' must be"),
+        ('memory = 1\ngrid = [1.5, 1.9]\ngamma = "high"\n', "gamma: 'high' must be a number"),
+        ("memory = 1\ngrid = [1.5, 1.9]\ngamma = 0.9\ngame = 3\n", "game: 3 must be a table"),
         ("memory =", "q.toml: "),
     ],
 )

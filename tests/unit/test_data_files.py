@@ -45,6 +45,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "data" / "broken.json").write_text("[1, 2", encoding="utf-8")
     (tmp_path / "data" / "empty.csv").write_text("", encoding="utf-8")
     (tmp_path / "data" / "hole.csv").write_text("a,b\n1,2\n3,\n", encoding="utf-8")
+    (tmp_path / "data" / "late.csv").write_text("a,b\n\n1,2\n\n3,much\n", encoding="utf-8")
+    (tmp_path / "data" / "nan.csv").write_text("a,b\n1,nan\n", encoding="utf-8")
+    (tmp_path / "data" / "names.csv").write_text("a,b\n", encoding="utf-8")
+    (tmp_path / "data" / "null.json").write_text("[[1, 2], [null, 3]]", encoding="utf-8")
+    (tmp_path / "data" / "endless.json").write_text("[1, Infinity]", encoding="utf-8")
+    (tmp_path / "data" / "long.json").write_text(f"[{'9' * 5000}]", encoding="utf-8")
     (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
     return tmp_path
 
@@ -77,6 +83,12 @@ def test_numbers_are_read_from_files(folder: Path, file: str, key: Any, expected
         ("broken.json", None, r"resource.path: .* is no JSON, from line 1"),
         ("empty.csv", None, r"resource.path: .* is empty"),
         ("hole.csv", None, r"resource.path: .* line 3: '3,' must be numbers"),
+        ("late.csv", None, r"resource.path: .* line 5: '3,much' must be numbers"),
+        ("nan.csv", None, r"resource.path: .* line 2: '1,nan' must be numbers"),
+        ("names.csv", None, r"resource.path: .* has names of columns and no numbers"),
+        ("null.json", None, r"resource.path: .*null.json: \[1\]\[0\]: nan must be finite"),
+        ("endless.json", None, r"resource.path: .*endless.json: \[1\]: inf must be finite"),
+        ("long.json", None, r"resource.path: .* has an integer too long to be read"),
         ("topics.csv", "twoo", r"resource.key: .* has no column 'twoo'; did you mean 'two'\?"),
         ("none.csv", None, r"resource.path: .*none.csv: no such file"),
         ("demand.txt", None, r"resource.path: .* must end in .json or .csv"),

@@ -11,13 +11,15 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from importlib.resources import files
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Gt
 
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
 from rivalry.audit.market import PriceMarket, price_market
@@ -27,6 +29,7 @@ from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.cli.output import table as aligned
 from rivalry.core.files import StoreError, policy_source
 from rivalry.core.foreign_tables import is_table
+from rivalry.lab.study.schema import check_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 from rivalry.text.display import count_text
 
@@ -39,7 +42,15 @@ NO_FINDING = (
 )
 LONGEST = 86_400.0  # seconds of an audit with a number of sessions
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
-KEYS = ("low", "high", "size")  # of the table [audit]
+
+
+@dataclass(frozen=True)
+class AuditKeys:
+    """The keys of a table ``[audit]``: the range of prices, and a factor of quantities."""
+
+    low: Annotated[float, Ge(0)] = 0.0
+    high: Annotated[float, Gt(0)] | None = None
+    size: Annotated[float, Gt(0)] = 1.0
 
 
 def audit_apart(
@@ -101,9 +112,9 @@ def market_of(text: str | None) -> PriceMarket:
     with of_option("--market", text):
         game, tables = game_of_table(text, ["audit"])
         options = tables.get("audit", {})
-        if wrong := sorted(set(options) - set(KEYS)):
-            raise ValueError(f"{text}: audit.{wrong[0]}: no such key; known: {', '.join(KEYS)}")
-        return price_market(game, **options)
+        if not isinstance(options, dict):
+            raise ValueError(f"{text}: audit: {options!r} must be a table, [audit]")
+        return price_market(game, **check_table(AuditKeys, options, ("audit",)))
 
 
 def plain(value: object) -> Any:

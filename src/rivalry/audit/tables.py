@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Lt
 from numpy import ndarray
 
 from rivalry.audit.bots import Bot, BotFault, History, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.play import Session, self_play
 from rivalry.core.foreign_tables import file_and_member, read_table
-from rivalry.lab.study import build_game
+from rivalry.lab.study import StudyError, build_game
+from rivalry.lab.study.identity import TableDict
 from rivalry.lab.study.names import read_toml
+from rivalry.lab.study.schema import check_table
 from rivalry.runtime.jax import floats
 from rivalry.tables.history import fixed_play, limit_cycles
 from rivalry.tables.policy_response import greedy_table
@@ -24,7 +28,20 @@ from rivalry.tables.response_gaps import values_in
 
 ORDERS = ("own first", "by firm")
 OLDEST = ("first", "last")
-KEYS = ("memory", "grid", "order", "oldest", "gamma", "start", "game")
+
+
+@dataclass(frozen=True)
+class TableKeys:
+    """The keys of the file that describes a table."""
+
+    memory: Annotated[int, Ge(0)]
+    grid: list[float] | dict[str, float]
+    gamma: Annotated[float, Ge(0), Lt(1)]
+    order: str | None = None
+    oldest: str | None = None
+    start: float | None = None
+    game: TableDict | None = None
+
 
 MEMORY = 2  # periods that a function may read to count as a table
 PRICES, MARGIN = 15, 0.2  # of the grid, and how far beyond equilibrium and cartel it goes, as a share between
@@ -138,15 +155,14 @@ def read_price_table(name: str) -> PriceTable:
     path = file_and_member(name)[0].with_suffix(".toml")
     if not path.is_file():
         raise ValueError(f"{path}: no such file to describe the bot in {name}; logs of prices are not judged")
-    description = read_toml(path, str(path))[0]
-    if wrong := sorted(set(description) - set(KEYS)):
-        raise ValueError(f"{path}: {wrong[0]}: no such key; known: {', '.join(KEYS)}")
-    for key in ("memory", "grid", "gamma"):
-        if key not in description:
-            raise ValueError(f"{path}: {key}: is missing")
-    game = build_game(description.pop("game"), path.parent) if "game" in description else None
     try:
-        return price_table(read_table(name), price_market(game), **description)
+        description = check_table(TableKeys, read_toml(path, str(path))[0], ())
+    except StudyError as error:
+        raise error.inside(str(path)) from None
+    game = build_game(description.pop("game"), path.parent) if "game" in description else None
+    values = read_table(name)
+    try:
+        return price_table(values, price_market(game), **description)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -414,6 +414,9 @@ def json_of(text: str, where: object, **hooks: Any) -> Any:
         raise ValueError(f"{where}: is no JSON, from line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise ValueError(f"{where}: is nested too deeply to be read") from None
+    except ValueError as error:  # of a hook, or of an integer of thousands of digits
+        reason = "has an integer too long to be read" if "digits" in str(error) else str(error)
+        raise ValueError(f"{where}: {reason}") from None
 
 
 def read_bytes(path: Path, max_bytes: int = LARGEST) -> bytes:

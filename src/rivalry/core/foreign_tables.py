@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.files import Crafted, existing_file, read_bytes, read_npy
-from rivalry.core.naming import in_order, is_number, name_list, number_as_written, rows_of_frame
+from rivalry.core.naming import in_order, is_number, name_list, numbers_of_row, rows_of_frame
 from rivalry.schema.installation import remedy
 from rivalry.schema.validate import text_of
 
@@ -223,16 +223,16 @@ def _numbers_of(rows: Sequence[Sequence[Any]]) -> ndarray:
     try:
         table = np.array(rows, float)
     except (TypeError, ValueError):  # fractions, dates, words
-        table = np.array([list(map(_number_of, row)) for row in rows])
+        table = np.array([_numbers_of_row(row, number) for number, row in enumerate(rows, 1)])
     wrong = np.argwhere(~np.isfinite(table))
     if len(wrong):
         row, column = wrong[0]
-        raise ValueError(f"{rows[row][column]!r} must be a finite number")
+        raise ValueError(f"row {row + 1}: {rows[row][column]!r} must be a finite number")
     return table
 
 
-def _number_of(cell: Any) -> float:
-    return float(number_as_written(cell).value)
+def _numbers_of_row(row: Sequence[Any], number: int) -> list[float]:
+    return [float(entry.value) for entry in numbers_of_row(row, number)]
 
 
 def table_of_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -120,6 +120,14 @@ def number_as_written(number: object) -> Written:
     return Written(value, Fraction(0) if exact else Fraction(10) ** (exponent - places), exponent)
 
 
+def numbers_of_row(cells: Iterable[object], number: int) -> list[Written]:
+    """Return the numbers of a row as they are written; raise `ValueError` with the number of the row."""
+    try:
+        return [number_as_written(cell) for cell in cells]
+    except ValueError as error:
+        raise ValueError(f"row {number}: {error}") from None
+
+
 def is_number(cell: object) -> bool:
     """True for a number as `number_as_written` reads it."""
     return not isinstance(cell, str) or _NUMBER.fullmatch(cell.strip()) is not None
@@ -171,18 +179,19 @@ class ProfileReader:
         if rows and (in_corner or not any(map(is_number, rows[0]))):
             head = [str(cell).strip() for cell in rows.pop(0)[in_corner:]]
         labels, body = list[str](), list[Any]()
-        for row in rows:
+        for number, row in enumerate(rows, 1):
             has_label = not is_number(row[0]) if head is None else in_corner or len(row) == len(head) + 1
             if has_label:
                 labels.append(str(row[0]).strip())
             cells = row[has_label:]
             if head is None:
-                body.append([number_as_written(cell) for cell in cells if cell != ""])
+                body.append(numbers_of_row((cell for cell in cells if cell != ""), number))
                 continue
             if len(cells) != len(head):
                 raise ValueError(f"a row of {len(cells)} entries; must be {len(head)}: {name_list(head)}")
-            named = zip(head, cells, strict=True)
-            body.append(Pairs((name, number_as_written(cell)) for name, cell in named if cell != ""))
+            named = [pair for pair in zip(head, cells, strict=True) if pair[1] != ""]
+            numbers = numbers_of_row((cell for _, cell in named), number)
+            body.append(Pairs(zip((name for name, _ in named), numbers, strict=True)))
         if not labels:
             return body
         if len(labels) < len(body):

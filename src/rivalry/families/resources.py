@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
-from math import comb
+from math import comb, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,16 @@ from rivalry.core.files import json_of, read_text
 from rivalry.core.space import simplex_lattice
 from rivalry.families.formula import coordinate_values, coordinates, parse
 from rivalry.runtime.jax import floats
-from rivalry.schema.validate import Options, as_numbers, check_word, limit, near, number_of, whole_number
+from rivalry.schema.validate import (
+    Options,
+    as_numbers,
+    check_entries,
+    check_word,
+    limit,
+    near,
+    number_of,
+    whole_number,
+)
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}
@@ -480,9 +489,11 @@ def read_numbers(spec: Options, name: str) -> ndarray:
         raise ValueError(f"{name}.path: {error}") from None
     numbers = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)
     try:
-        return floats(numbers)
+        array = floats(numbers)
     except (TypeError, ValueError):
         raise ValueError(f"{name}.path: {path} does not hold numbers in equal rows") from None
+    check_entries(f"{name}.path: {path}: ", array, lambda entry: "" if isfinite(entry) else "must be finite")
+    return array
 
 
 def _json(text: str, key: object, name: str, file: Path) -> Any:
@@ -498,19 +509,22 @@ def _json(text: str, key: object, name: str, file: Path) -> Any:
 
 
 def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
+    reader = csv.reader(text.splitlines())
+    rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     if not rows:
         raise ValueError(f"{name}.path: {file} is empty")
     # a first line with any number is data: names of columns are never numbers
-    head: Sequence[str] = rows.pop(0) if not any(map(_is_number, rows[0])) else []
+    head: Sequence[str] = rows.pop(0)[1] if not any(map(_is_number, rows[0][1])) else []
+    if not rows:
+        raise ValueError(f"{name}.path: {file} has names of columns and no numbers")
     columns = [key] if isinstance(key, str) else key
     for column in columns or []:
         if column not in head:
             raise ValueError(f"{name}.key: {file} has no column {column!r}; {near(str(column), head)}")
-    width = len(head or rows[0])
+    width = len(head or rows[0][1])
     places = [head.index(column) for column in columns] if columns else range(width)
     table = []
-    for number, row in enumerate(rows, start=1 + bool(head)):
+    for number, row in rows:
         if len(row) != width or not all(_is_number(row[place]) for place in places):
             raise ValueError(f"{name}.path: {file} line {number}: {','.join(row)!r} must be numbers")
         table.append([float(row[place]) for place in places])
@@ -519,7 +533,6 @@ def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        return isfinite(float(cell))
     except ValueError:
         return False
-    return True
