@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = 4  # profiles of which the table of gains is printed; of others one line
 
 
-class Written(NamedTuple):
+class ReadProfile(NamedTuple):
     """A profile in fractions, and how its numbers were written."""
 
     strategies: list[list[Fraction]]  # [player][axis]
@@ -121,21 +121,21 @@ def _games(text: str) -> Iterator[Any]:
             yield game_of_table(text)[0]
 
 
-def called(name: str, made: Any) -> Any:
+def called(name: str, target: object) -> Any:
     """Return what a user's function or class makes without arguments, or an object as it is.
 
     Raises `ValueError` with any error of the user's code in one line.
     """
-    if not (isfunction(made) or isinstance(made, type)):
-        return made
+    if not (isfunction(target) or isinstance(target, type)):
+        return target
     try:
-        return made()
+        return target()
     except Exception as error:
         raise ValueError(one_line(f"{name}: {type(error).__name__}: {error}")) from error
 
 
-def game_of_table(text: str, more: Collection[str] = ()) -> tuple[Any, Mapping[str, Any]]:
-    """Return the game of a TOML file with a table ``[game]`` or the first of a study, and ``more`` tables.
+def game_of_table(text: str, further: Collection[str] = ()) -> tuple[Any, Mapping[str, Any]]:
+    """Return the game of a TOML file with a table ``[game]`` or the first of a study, and ``further`` tables.
 
     A file of no other tables than ``[game]`` and those is no study.
     """
@@ -144,7 +144,7 @@ def game_of_table(text: str, more: Collection[str] = ()) -> tuple[Any, Mapping[s
 
     path = Path(text)
     tables = read_toml(path, text)[0] if path.suffix == ".toml" else {}
-    if set(tables) <= {"game", *more} and isinstance(tables.get("game"), dict):
+    if set(tables) <= {"game", *further} and isinstance(tables.get("game"), dict):
         return build_game(tables.pop("game"), path.parent), tables
     study, cell = first_cell(text)
     return build_game(cell.task["game"], study.folder), {}
@@ -171,7 +171,7 @@ def _groups(game: Any) -> list[list[int]]:
     return [[size] if isinstance(game.space, Simplex) else [] for size in _sizes(game)]
 
 
-def _read_in(profile: str, forms: Iterable[Any], where: str) -> tuple[Any, list[Written], str]:
+def _read_in(profile: str, forms: Iterable[Any], where: str) -> tuple[Any, list[ReadProfile], str]:
     """Return the form of a game that profiles are of, with them, and the order in which they were read.
 
     A line of numbers may be as long as the profiles of both forms of a tree: the form is that in which all
@@ -202,7 +202,7 @@ def _read_in(profile: str, forms: Iterable[Any], where: str) -> tuple[Any, list[
     raise OptionError(f"--profile {profile}: {reason}")
 
 
-def _written(game: Any, names: GameNames, profile: list[list[Any]], where: str) -> Written:
+def _written(game: Any, names: GameNames, profile: list[list[Any]], where: str) -> ReadProfile:
     """Return the fractions of a profile as it is written. Raises `ValueError` where these do not sum to 1."""
     strategies, units, notes = [], [], []
     for player, (numbers, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
@@ -218,10 +218,10 @@ def _written(game: Any, names: GameNames, profile: list[list[Any]], where: str) 
             notes += [note] * bool(note)
             start += length
         strategies.append(shares)
-    return Written(strategies, units, notes)
+    return ReadProfile(strategies, units, notes)
 
 
-def _judged(game: Any, profile: Written) -> Judged:
+def _judged(game: Any, profile: ReadProfile) -> Judged:
     """Judge a profile in its game. Raises `ValueError` for what is no profile of the game."""
     import numpy as np
 

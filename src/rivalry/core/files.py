@@ -14,11 +14,12 @@ import os
 import secrets
 import stat
 import struct
+import tempfile
 import time
 import zipfile
 import zlib
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -403,13 +404,18 @@ def read_text(path: str | os.PathLike[str], max_bytes: int = 2**24) -> str:
     return text_of(read_bytes(existing_file(path), max_bytes), path)
 
 
-def json_of(text: str, where: object, **hooks: Any) -> Any:
-    """Return what a text in JSON holds; ``hooks`` are those of `json.loads`.
+def json_of(
+    text: str,
+    where: object,
+    parse_float: Callable[[str], object] | None = None,
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], object] | None = None,
+) -> Any:
+    """Return what a text in JSON holds; the other arguments are those of `json.loads`.
 
     Raises `ValueError` for a text that is no JSON, with line and column; ``where`` is the name of its file.
     """
     try:
-        return json.loads(text, **hooks)
+        return json.loads(text, parse_float=parse_float, object_pairs_hook=object_pairs_hook)
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: is no JSON, from line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -587,12 +593,10 @@ def room_for(path: Path) -> Iterator[None]:
 
 def check_place(path: Path) -> None:
     """Raise `StoreError` where a file cannot be written: before what is to be in it takes long to compute."""
-    aside = path.with_name(f".{secrets.token_hex(8)}.part")
     with room_for(path):
         with suppress(FileNotFoundError):
             path.lstat()  # raises for a name that is too long
-        aside.touch()
-        aside.unlink()
+        tempfile.TemporaryFile(dir=path.parent).close()
 
 
 def write_json(path: Path, value: Mapping[str, Any], *, durable: bool = False) -> None:

@@ -28,7 +28,7 @@ def callables_of(agent: object) -> list[str]:
     return [name for name, _ in inspect.getmembers(agent, callable)]
 
 
-def act_fault(agent: Any) -> str:
+def act_fault(agent: object) -> str:
     """Return why an agent, or a class of agents, cannot choose; empty where it has ``act(observation)``.
 
     >>> class Silent:
@@ -36,13 +36,14 @@ def act_fault(agent: Any) -> str:
     >>> act_fault(Silent)
     'Silent must have act(observation), which chooses an action; it has learn'
     """
-    is_class, members = isinstance(agent, type), callables_of(agent)
-    name = agent.__name__ if is_class else type(agent).__name__
+    is_class, members = isinstance(agent, type), dict(inspect.getmembers(agent, callable))
+    name = agent.__name__ if isinstance(agent, type) else type(agent).__name__
     if "act" not in members:
-        own = ", ".join(member for member in members if not member.startswith("_"))
-        return f"{name} must have act(observation), which chooses an action" + f"; it has {own}" * bool(own)
+        methods = ", ".join(member for member in members if not member.startswith("_"))
+        rule = f"{name} must have act(observation), which chooses an action"
+        return rule + f"; it has {methods}" * bool(methods)
     try:
-        inspect.signature(agent.act).bind(*[None] * (1 + is_class))
+        inspect.signature(members["act"]).bind(*[None] * (1 + is_class))
     except TypeError:
         return f"{name}.act must take the observation alone, as in act(self, observation)"
     except ValueError:  # of a program in C, which has no signature

@@ -32,10 +32,10 @@ class _Compiling(event.Listener):
     def __init__(self) -> None:
         self._began: list[float] = []
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, event: object) -> None:
         self._began.append(monotonic())
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, event: object) -> None:
         note_compilation(self._began.pop())
 
 
