@@ -185,10 +185,15 @@ def test_lines_that_fit_both_forms_of_a_tree_are_read_by_their_sums(certify: Com
 @pytest.mark.parametrize(
     "line",
     [
-        "NE,1,0,1/3,2/3,2/3,1/3",
         "NE,1/3,2/3,0,0,2/3,1/3",
-        "1,0,0.333,0.667,0.667,0.333",
-        "0.333,0.667,0,0,0.667,0.333",
+        *(
+            pytest.param(text, marks=pytest.mark.slow)
+            for text in (
+                "NE,1,0,1/3,2/3,2/3,1/3",
+                "1,0,0.333,0.667,0.667,0.333",
+                "0.333,0.667,0,0,0.667,0.333",
+            )
+        ),
     ],
 )
 def test_both_forms_of_the_equilibrium_of_a_game_of_poker(certify: Command, line: str) -> None:

@@ -140,7 +140,7 @@ def test_places_are_found() -> None:
 
 @each_place
 def test_a_wrong_file_is_refused_in_one_line_that_names_it(wrong: Command, place: Place) -> None:
-    assert not faults(wrong, place, ["picture", "folder", "missing"], [".toml"])
+    assert not faults(wrong, place, ["picture", "missing"], [".toml"])
 
 
 @pytest.mark.slow
