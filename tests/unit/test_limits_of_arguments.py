@@ -39,7 +39,7 @@ def limits() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("function", "key"), list(limits()))
 def test_what_is_no_limit_is_refused(function: str, key: str) -> None:
     is_whole = key in ("max_steps", "steps", "points")  # a float is refused before where types are checked
-    for value in (-1,) if is_whole and AT_WORK else NO_TOLERANCES:
+    for value in (-1,) if is_whole and AT_WORK else (-1, *NO_TOLERANCES):
         with pytest.raises(ValueError, match=rf"^{key}: .* must be "):
             CALLS[function](**{key: value})
     if key == "max_seconds":

@@ -55,7 +55,7 @@ class Halve(BaseMethod):
 
 class Break(Halve):
     def step(self, game: Any, state: Walk, key: Any) -> Walk:
-        return Walk(jnp.where(state.count < 5, state.profile, jnp.nan), state.count + 1)
+        return Walk(jnp.where(state.count < 5, state.profile + 1.0, jnp.nan), state.count + 1)
 
 
 class Ends(Halve):
@@ -117,10 +117,10 @@ def test_max_steps_is_exact() -> None:
 
 def test_max_seconds_limits_solvers() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
-        found = rv.solve(GOAL, Halve(), START, tol=0.0, max_steps=10**9, max_seconds=1e-9)
+        found = rv.solve(GOAL, Halve(part=1e-9), START, tol=0.0, max_steps=10**9, max_seconds=1e-9)
     assert (found.status, str(found.data.stopped_by.values)) == ("iteration limit", "max_seconds")
     batch = solving.solve_batch(
-        [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=0.0, max_seconds=1e-9
+        [GOAL] * 2, [Halve(part=1e-9)] * 2, [jnp.asarray(START)] * 2, tol=0.0, max_seconds=1e-9
     )
     assert [str(member.data.stopped_by.values) for member in batch] == ["max_seconds"] * 2
     assert batch[0].steps < 10_000

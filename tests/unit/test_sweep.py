@@ -84,6 +84,8 @@ def test_limits_of_a_run_can_be_swept() -> None:
     assert found.steps.values.tolist() == [3, 7]
     with pytest.raises(ValueError, match="max_steps: 'x' must be a whole number"):
         rv.sweep(GAME, {"method.max_steps": ["x"]}, CLIMB, START)
+    with pytest.raises(ValueError, match="tol: nan must be a finite number"):
+        rv.sweep(GAME, {"method.tol": [float("nan")]}, CLIMB, START)
 
 
 @pytest.mark.slow

@@ -319,7 +319,9 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
     game = with_(game, **direct) if direct else game
     start = options_of_run.pop("start", start)
     method = replace(method, **changed) if changed else method
-    return Member(game, method, start, settings._replace(**options_of_run))
+    swept = settings._replace(**options_of_run)
+    swept.check()
+    return Member(game, method, start, swept)
 
 
 def of_one_form(members: Sequence[object], marks: Sequence[object] | None = None) -> list[list[int]]:

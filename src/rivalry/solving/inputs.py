@@ -43,6 +43,8 @@ class Settings(NamedTuple):
         if store is not None and not all(hasattr(store, name) for name in ("load", "save", "due")):
             raise ValueError(f"checkpoint: {format_value(store)} must have load, save and due")
         limit_of("tol", self.tol)
+        if self.max_steps is not None:
+            whole_number("max_steps", self.max_steps)
         if self.tolerance is not None:
             limit_of("tolerance", self.tolerance)
 
