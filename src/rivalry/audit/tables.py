@@ -193,8 +193,6 @@ def price_table(
     """
     prices = _grid(grid)
     count, firms = len(prices), market.players
-    if isinstance(memory, bool) or not isinstance(memory, int) or memory < 0:
-        raise ValueError(f"memory: {memory!r} must be a whole number, at least 0")
     order = order if order is not None or firms * memory > 1 else ORDERS[0]
     if order not in ORDERS:
         raise ValueError(f"order: {order!r} must be {ORDERS[0]!r} or {ORDERS[1]!r}")
