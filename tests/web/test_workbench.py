@@ -30,8 +30,8 @@ from fastapi import Request  # noqa: E402
 
 from rivalry.web.app import STATIC as WEB  # noqa: E402
 from rivalry.web.app import Workbench, create_app  # noqa: E402
-from rivalry.web.processes import Jobs  # noqa: E402
-from rivalry.web.safety import BODY, BURST  # noqa: E402
+from rivalry.web.processes import QUEUE, Jobs, Questions  # noqa: E402
+from rivalry.web.safety import BODY, BURST, Refused  # noqa: E402
 
 TOKEN = "a-token-of-this-test"
 HOME = "http://127.0.0.1:8765"
@@ -282,21 +282,16 @@ def test_slow_questions_do_not_hold_up_others(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.slow
 def test_questions_wait_in_a_queue_and_each_has_its_whole_time() -> None:
-    """The second waits for longer than it may take; one that takes too long ends alone."""
-    from rivalry.web.processes import QUEUE, Questions
-    from rivalry.web.safety import Refused
+    """The second waits for longer than it may compute; one that computes too long ends alone."""
 
-    async def ask() -> list[Any]:
-        line = Questions(4.0)
-        try:
-            await line.ask(os.getpid)  # the process is started
-            first = [line.ask(time.sleep, seconds) for seconds in (2.5, 2.5, 60.0)]
-            rest = [line.ask(os.getpid) for _ in range(QUEUE)]
-            return await asyncio.gather(*first, *rest, return_exceptions=True)
-        finally:
-            line.close()
+    async def ask(line: Questions) -> list[Any]:
+        await line.ask(os.getpid)  # the process is started
+        endless = line.ask(sum, range(10**12))
+        first = [line.ask(time.sleep, 2.5), line.ask(time.sleep, 2.5), endless]
+        rest = [line.ask(os.getpid) for _ in range(QUEUE)]
+        return await asyncio.gather(*first, *rest, return_exceptions=True)
 
-    short, long, endless, *rest = asyncio.run(ask())
+    short, long, endless, *rest = answers(ask, seconds=4.0)
     assert short is None
     assert long is None
     assert isinstance(endless, Refused)
@@ -345,6 +340,55 @@ def test_saving_follows_no_link_and_replaces_nothing_unasked(client: Client, tmp
     assert client.post("/api/studies/mine", json={"text": STUDY}).status_code == 200
     assert client.post("/api/studies/mine", json={"text": "x = 1"}).status_code == 409
     assert (tmp_path / "mine.toml").read_text() == STUDY
+
+
+def answers(ask: Any, seconds: float) -> Any:
+    """What a coroutine returns that asks a queue of questions."""
+
+    async def closed() -> Any:
+        line = Questions(seconds)
+        try:
+            return await ask(line)
+        finally:
+            line.close()
+
+    return asyncio.run(closed())
+
+
+@pytest.mark.slow
+def test_only_the_time_in_which_a_process_computes_counts() -> None:
+    """On a busy machine an answer takes many times as long."""
+
+    async def ask(line: Questions) -> Any:
+        await line.ask(os.getpid)
+        line.seconds = 0.2
+        return await line.ask(time.sleep, 1.5)
+
+    assert answers(ask, seconds=60.0) is None
+
+
+@pytest.mark.slow
+def test_a_process_that_was_stopped_is_replaced_or_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even while it is being sent more than a pipe holds; a short pause loses nothing."""
+    monkeypatch.setattr("rivalry.web.processes.PULSE", 0.1)
+    monkeypatch.setattr("rivalry.web.processes.STALL", 1.0)
+
+    async def ask(line: Questions) -> list[Any]:
+        first = await line.ask(os.getpid)
+        os.kill(first, signal.SIGSTOP)
+        waiting = asyncio.ensure_future(line.ask(len, "x" * 1_000_000))
+        await asyncio.sleep(0.5)
+        os.kill(first, signal.SIGCONT)
+        length, same = await waiting, await line.ask(os.getpid)
+        os.kill(first, signal.SIGSTOP)
+        (fault,) = await asyncio.gather(line.ask(len, "x" * 1_000_000), return_exceptions=True)
+        return [length, same == first, fault, await line.ask(os.getpid) != first]
+
+    length, is_same, fault, is_new = answers(ask, seconds=60.0)
+    assert (length, is_same, is_new) == (1_000_000, True, True)
+    assert isinstance(fault, Refused)
+    assert fault.status == 503
+    assert "stood still" in fault.why
 
 
 def contest(folder: Path) -> tuple[Path, Path]:

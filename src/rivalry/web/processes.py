@@ -13,27 +13,31 @@ import asyncio
 import os
 import re
 import signal
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.files import DamagedFile, read_bytes
-from rivalry.lab.executor.pool import end_with_parent, worker_environment
+from rivalry.lab.executor.pool import end_with_parent, spawn
 from rivalry.runtime.processes import python_command, start
 from rivalry.schema.registry import trusting
 from rivalry.web.safety import Refused
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
     from subprocess import Popen
 
 MOST = 4  # runs at a time
 QUEUE = 20  # questions that wait or are answered, of one kind
+PULSE = 0.5  # seconds between looks at a process that computes an answer
+STALL = 30.0  # seconds without computing, after which such a process is ended
 
 
 class StartedCommand(NamedTuple):
@@ -152,17 +156,27 @@ def _is_alive(number: int) -> bool:
     return True
 
 
+class Helper(NamedTuple):
+    """A process that answers questions one by one, and this side of its pipe."""
+
+    process: SpawnProcess
+    pipe: Connection
+
+
 class Questions:
     """Up to ``count`` processes, started when needed and ended with the server; questions wait in a queue.
 
-    A question that takes longer than ``seconds`` is given up, and its process ends; others are not affected.
+    A question that takes more than ``seconds`` of processor time is given up, since on a busy machine any
+    answer takes long. A process that computes nothing, such as one that was stopped, is given up too.
+    Processes that are given up end; others are not affected.
     """
 
     def __init__(self, seconds: float, count: int = 1) -> None:
         self.seconds = seconds
         self._turns, self._waiting = asyncio.Semaphore(count), 0
-        self._idle: list[ProcessPoolExecutor] = []  # of one process each; the last one worked last
-        self._all: set[ProcessPoolExecutor] = set()
+        self._threads = ThreadPoolExecutor(count)  # one that waits for each process
+        self._idle: list[Helper] = []  # the last one worked last
+        self._all: set[Helper] = set()
 
     async def ask(self, call: Callable[..., Any], *arguments: object) -> Any:
         """Result of a function in a process. Raises `Refused` with the function's error."""
@@ -176,52 +190,83 @@ class Questions:
             self._waiting -= 1
 
     async def _answer(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        pool = self._idle.pop() if self._idle else self._begin()
+        helper = self._idle.pop() if self._idle else self._begin()
         try:
-            # the first question starts the process, which takes a while
-            future = await asyncio.to_thread(_submit, pool, call, arguments)
-            answer, fault = await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
-        except TimeoutError:
-            self._end(pool)
-            raise Refused(504, f"took longer than {self.seconds:g} seconds and was given up") from None
-        except (BrokenProcessPool, CancelledError, asyncio.CancelledError, RuntimeError):
-            self._end(pool)
+            answer, fault = await self._watched(helper, call, arguments)
+        except (EOFError, OSError, RuntimeError):
+            self._end(helper)
             raise Refused(500, "the process that computes this ended; try again") from None
-        self._idle.append(pool)
+        except BaseException:  # refused, or the request is cancelled
+            self._end(helper)
+            raise
+        self._idle.append(helper)
         if fault:
             raise Refused(*fault)
         return answer
 
-    def _begin(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
-        self._all.add(pool)
-        return pool
+    async def _watched(self, helper: Helper, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Answer of a process that is watched. Raises `Refused` where it takes too long or stands still."""
+        number = helper.process.pid or 0
+        begun = moved = _processor_time(number)
+        still = 0.0  # counted by this process, which may have been stopped as well
+        loop = asyncio.get_running_loop()
+        answer = loop.run_in_executor(self._threads, _exchange, helper.pipe, (call, arguments))
+        while not (await asyncio.wait({answer}, timeout=PULSE))[0]:
+            now = _processor_time(number)
+            if now - begun > self.seconds:
+                raise Refused(504, f"took more than {self.seconds:g} s of processor time and was given up")
+            still = still + PULSE if now == moved else 0.0
+            if still >= STALL:
+                raise Refused(503, f"the process that computes this stood still for {STALL:g} s; try again")
+            moved = now
+        return await answer
 
-    def _end(self, pool: ProcessPoolExecutor) -> None:
-        self._all.discard(pool)
-        for process in list((pool._processes or {}).values()):
-            process.kill()  # a computation does not notice anything else
-        pool.shutdown(wait=False, cancel_futures=True)
+    def _begin(self) -> Helper:
+        helper = Helper(*spawn(_serve))
+        self._all.add(helper)
+        return helper
+
+    def _end(self, helper: Helper) -> None:
+        self._all.discard(helper)
+        helper.process.kill()  # a computation does not notice anything else
+        helper.process.join(1.0)
 
     def close(self) -> None:
         """End the processes, even while they compute."""
+        self._threads.shutdown(wait=False)
         self._idle.clear()
-        for pool in list(self._all):
-            self._end(pool)
+        for helper in list(self._all):
+            self._end(helper)
 
 
-def _submit(pool: ProcessPoolExecutor, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
-    with worker_environment():
-        return pool.submit(_carefully, call, arguments)
+def _exchange(pipe: Connection, question: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
+    pipe.send(question)
+    return pipe.recv()
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the server, end with it however it ends, and run no files of users unless told to."""
+def _processor_time(number: int) -> float:
+    """Return the seconds that a process has computed; on systems other than Linux, those that have passed."""
+    if sys.platform != "linux":
+        return time.monotonic()
+    try:
+        return time.clock_gettime(~number << 3 | 2)  # the clock of `clock_getcpuclockid` for all its threads
+    except OSError:  # it has ended
+        return 0.0
+
+
+def _serve(pipe: Connection) -> None:
+    """Answer questions until the pipe closes; run no files of users unless told to.
+
+    Ctrl-C is left to the server, and this process ends with it however it ends.
+    """
     os.environ.update(trusting({}))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(5)  # runs and pages come first
     threading.Thread(target=end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(_carefully(*pipe.recv()))
 
 
 def _carefully(call: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, tuple[int, str] | None]:
