@@ -12,6 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from base64 import b64decode
+from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +149,6 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def test_the_cookie_cannot_be_made_from_a_token(stranger: Client) -> None:
-    from hashlib import sha256
-
     stranger.cookies.set("rivalry_8765", sha256(f"cookie {TOKEN}".encode()).hexdigest())
     assert stranger.get("/api/choices").status_code == 401
 
@@ -207,6 +208,47 @@ def test_every_answer_carries_a_strict_policy(client: Client, path: str) -> None
 
 
 def test_refusals_carry_the_policy_too(stranger: Client) -> None:
+@pytest.mark.parametrize(
+    ("path", "options", "status", "words"),
+    [
+        ("/nothing", {}, 404, "There is nothing at this address."),
+        ("/api/runs/none", {}, 404, "No run of the name"),
+        ("/api/compare", {}, 400, "Runs: missing"),
+        ("/api/runs?x=<b>", {"headers": {"host": "<b>"}}, 421, "&lt;b&gt;"),
+        ("/", {"method": "POST", "content": b"x" * (BODY + 1)}, 413, "The body must be at most"),
+        ("/static/nothing.js", {}, 404, "There is nothing at this address."),
+    ],
+)
+def test_a_person_is_refused_by_a_page(
+    client: Client, path: str, options: dict[str, Any], status: int, words: str
+) -> None:
+    """What a module of a page receives as a table, a browser that opens the address receives as a page."""
+    headers = options.get("headers", {}) | {"accept": "text/html,*/*;q=0.8"}
+    answer = client.request(**{"method": "GET", **options, "path": path, "headers": headers})
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert words in answer.text
+    assert "<b>" not in answer.text
+    assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_an_address_of_another_start_says_what_to_type(stranger: Client) -> None:
+    page = stranger.get("/study?name=tour&token=old", headers={"accept": "text/html"})
+    assert page.status_code == 401
+    assert "<code>rivalry open</code>" in page.text
+    assert 'href=""' in page.text  # the same address, once the new one was opened
+    digest = re.search(r"style-src 'sha256-([^']+)'", page.headers["content-security-policy"])[1]
+    style = re.search("<style>(.*)</style>", page.text)[1]
+    assert b64decode(digest) == sha256(style.encode()).digest()
+
+
+def test_a_failure_of_the_package_is_a_page_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rivalry.web.app.studies.choices", lambda: 1 / 0)
+    page = client.get("/api/choices", headers={"accept": "text/html"})
+    assert page.status_code == 500
+    assert "ZeroDivisionError: division by zero" in page.text
+
+
     assert "default-src 'none'" in stranger.get("/api/runs").headers["content-security-policy"]
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from rivalry.core.files import DamagedFile
 from rivalry.lab.store import finished_cells
@@ -24,7 +25,7 @@ from rivalry.lab.study.identity import Table, TableDict
 from rivalry.web import explore, results, studies
 from rivalry.web.processes import Jobs, Questions
 from rivalry.web.runs import Runs
-from rivalry.web.safety import ASIDE, Guard, Refused
+from rivalry.web.safety import ASIDE, Guard, Refused, refusal
 
 STATIC = Path(__file__).parent / "static"
 LIVING = Path(__file__).parents[1] / "living" / "static"
@@ -132,12 +133,10 @@ def create_app(bench: Workbench, token: str, host: str, port: int) -> Guard:
     """Return the application, behind its guard."""
 
     app = FastAPI(title="rivalry", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(Refused, _refusal)
-    app.add_exception_handler(StudyError, _refusal)
-    app.add_exception_handler(DamagedFile, _refusal)
-    app.add_exception_handler(404, _missing)
-    app.add_exception_handler(405, _missing)
-    app.add_exception_handler(Exception, _failed)
+    for kind in (Refused, StudyError, DamagedFile, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _refusal)
+    for status in (404, 405):
+        app.add_exception_handler(status, _missing)
     _add_pages(app)
     _add_studies(app, bench)
     _add_runs(app, bench)
@@ -146,17 +145,25 @@ def create_app(bench: Workbench, token: str, host: str, port: int) -> Guard:
     return Guard(app, token, host, port)
 
 
+def _line_of(error: Exception) -> tuple[int, str]:
+    """Return the status and the line of an error."""
+    match error:
+        case Refused():
+            return error.status, error.why
+        case StudyError() | DamagedFile():
+            return 400, str(error)
+        case RequestValidationError():
+            places = [str(fault["loc"][-1]) for fault in error.errors()]
+            return 400, f"{', '.join(places)}: missing, or of the wrong type"
+    return 500, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 async def _refusal(request: Request, error: Exception) -> Response:
-    status, reason = (error.status, error.why) if isinstance(error, Refused) else (400, str(error))
-    return JSONResponse({"error": reason}, status)
+    return refusal(request.headers, *_line_of(error))
 
 
 async def _missing(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "there is nothing at this address"}, 404)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}, 500)
+    return refusal(request.headers, 404, "there is nothing at this address")
 
 
 def _add_pages(app: FastAPI) -> None:

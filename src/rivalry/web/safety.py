@@ -10,16 +10,20 @@ other users of the machine see the command line of a browser, and no token is in
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import secrets
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from hashlib import sha256
 from hmac import compare_digest
 from html import escape
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode
+
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -39,6 +43,14 @@ POLICY = (
 """Nothing from elsewhere, and no code or style inside a page."""
 ASIDE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """For pictures and files of a run, which may come from a stranger: shown, never run."""
+STYLE = (
+    ":root{color-scheme:light dark}body{font:17px/1.5 system-ui,sans-serif;max-width:38rem;margin:12vh auto;"
+    "padding:0 1.2rem}h1{font-size:1.4rem}code{font-family:ui-monospace,monospace}"
+)
+_STYLE_DIGEST = b64encode(sha256(STYLE.encode()).digest()).decode()
+OF_PAGE = POLICY.replace("style-src 'self'", f"style-src 'sha256-{_STYLE_DIGEST}'")
+"""For pages of refusals, which those see who may not read a style sheet here."""
+PASSING = (401, 408, 429)  # refusals below 500 that do not last
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -106,9 +118,12 @@ class Guard:
             self._check_rate()
             body = await _body(receive, headers) if scope["method"] not in ("GET", "HEAD") else b""
             await self.application(scope, _replay(body, receive), answer)
-        except Refused as refusal:
+        except Refused as refused:
             if not started:
-                await _refuse(refusal, answer)
+                response = refusal(headers, refused.status, refused.why)
+                if refused.status == 413:
+                    response.headers["connection"] = "close"
+                await response(scope, receive, answer)
 
     def _headers(self, headers: list[tuple[bytes, bytes]], sets_cookie: bool) -> list[tuple[bytes, bytes]]:
         """Return an answer's headers, with those of every answer; ``sets_cookie`` adds the cookie."""
@@ -152,7 +167,7 @@ class Guard:
                 self._tokens.discard(valid_token)
                 return True
         cause = "its token was used already, or is of another start" if tokens else "it holds the token"
-        remedy = "Ctrl-C and the same command print a new one"
+        remedy = "Ctrl-C in that terminal and `rivalry open` print a new one"
         raise Refused(401, f"open the address that `rivalry open` printed; {cause}; {remedy}")
 
     def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
@@ -187,6 +202,21 @@ class Guard:
 
 def _is_page(scope: Scope) -> bool:
     return not scope["path"].startswith(("/api/", "/static/"))
+
+
+def refusal(headers: Mapping[str, str], status: int, reason: str) -> Response:
+    """Return an answer that refuses a request: a page where a browser opens an address, else a table."""
+    if "text/html" not in headers.get("accept", ""):
+        return JSONResponse({"error": reason}, status)
+    words = re.sub("`([^`]+)`", r"<code>\1</code>", escape(reason[:1].upper() + reason[1:]))
+    place, link = ("", "Try again") if status >= 500 or status in PASSING else ("/", "Start page")
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>rivalry</title><style>{STYLE}</style><main><h1>The workbench of rivalry</h1>"
+        f'<p>{words}.</p><p><a href="{place}">{link}</a></p></main></html>'
+    )
+    return HTMLResponse(text, status, {"content-security-policy": OF_PAGE})
 
 
 def opening_page(address: str, token: str) -> str:
@@ -268,12 +298,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-async def _refuse(refusal: Refused, send: Send) -> None:
-    body = json.dumps({"error": refusal.why}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if refusal.status == 413:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
