@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -1071,3 +1072,20 @@ def test_refusals_have_one_line(arguments: list[str], words: str, capsys: pytest
     assert words in captured.err
     assert len(captured.err.strip().splitlines()) == 1
     assert not captured.out
+    assert wait_for(lambda: not any(map(computes, helpers)), 10)
+    assert not [file for file in files if Path(file).exists()]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_used_port_is_one_line_that_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rivalry.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["open", "--no-browser", "--port", str(port)]) == 2
+    words = "is used by another program on 127.0.0.1; choose another, or 0 for a free one"
+    assert capsys.readouterr().err.strip() == f"rivalry: --port {port}: {words}"
+        (["--host", "127.0.0.1:80"], "--host 127.0.0.1:80"),

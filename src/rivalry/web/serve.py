@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import signal
 import socket
@@ -166,5 +167,9 @@ def _listen(host: str, port: int | None) -> socket.socket:
             return listener
         except OSError as error:
             listener.close()
-            reason = error.strerror or str(error)
-    raise ServeError(f"--port {tries[0]} on {host}: {reason}; choose another, or 0 for a free one")
+            fault = error
+    if fault.errno not in (errno.EADDRINUSE, errno.EACCES):
+        raise ServeError(f"--host {host}: {fault.strerror}; must be an address of this machine")
+    reason = "is used by another program" if fault.errno == errno.EADDRINUSE else "is not open to this user"
+    raise ServeError(f"--port {tries[0]}: {reason} on {host}; choose another, or 0 for a free one")
+            listener.listen()  # else another start takes the port too
