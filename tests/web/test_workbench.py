@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
@@ -208,7 +207,6 @@ def test_every_answer_carries_a_strict_policy(client: Client, path: str) -> None
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
 
 
-def test_refusals_carry_the_policy_too(stranger: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "options", "status", "words"),
     [
@@ -250,6 +248,7 @@ def test_a_failure_of_the_package_is_a_page_too(client: Client, monkeypatch: pyt
     assert "ZeroDivisionError: division by zero" in page.text
 
 
+def test_refusals_carry_the_policy_too(stranger: Client) -> None:
     assert "default-src 'none'" in stranger.get("/api/runs").headers["content-security-policy"]
 
 
@@ -343,48 +342,6 @@ def test_questions_wait_in_a_queue_and_each_has_its_whole_time() -> None:
     assert len({one for one in rest if isinstance(one, int)}) == 1
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/static/../app.py",
-        "/static/%2e%2e/app.py",
-        "/static/..%2fapp.py",
-        "/static/living/%2e%2e/figure.py",
-        "/static//etc/passwd",
-        "/api/studies/..%2f..%2fetc%2fpasswd",
-        "/api/studies/%2e%2e",
-        "/api/runs/..%2f..",
-        "/api/runs/%2e%2e/results",
-        "/api/figures/..%2f../01-a.svg",
-        "/api/figures/x/..%2f..%2fetc%2fpasswd",
-    ],
-)
-def test_names_never_become_paths(client: Client, tmp_path: Path, path: str) -> None:
-    (tmp_path / "study.json").write_text("{}")  # the folder above `runs` is no run
-    answer = client.get(path)
-    assert answer.status_code in (400, 404)
-    assert one_line(answer)
-
-
-@pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "x" * 65, "mine.toml", "tour", "a b", "ä"])
-def test_study_is_saved_under_plain_names_only(client: Client, tmp_path: Path, name: str) -> None:
-    answer = client.post(f"/api/studies/{name.replace('/', '%2f')}", json={"text": STUDY, "replace": True})
-    assert answer.status_code in (400, 404, 405)
-    assert not list(tmp_path.rglob("*.toml"))
-    assert not (tmp_path.parent / "mine.toml").exists()
-
-
-def test_saving_follows_no_link_and_replaces_nothing_unasked(client: Client, tmp_path: Path) -> None:
-    other = tmp_path / "elsewhere.txt"
-    other.write_text("keep")
-    (tmp_path / "linked.toml").symlink_to(other)
-    assert client.post("/api/studies/linked", json={"text": STUDY, "replace": True}).status_code == 409
-    assert other.read_text() == "keep"
-    assert client.post("/api/studies/mine", json={"text": STUDY}).status_code == 200
-    assert client.post("/api/studies/mine", json={"text": "x = 1"}).status_code == 409
-    assert (tmp_path / "mine.toml").read_text() == STUDY
-
-
 def answers(ask: Any, seconds: float) -> Any:
     """What a coroutine returns that asks a queue of questions."""
 
@@ -432,6 +389,48 @@ def test_a_process_that_was_stopped_is_replaced_or_goes_on(monkeypatch: pytest.M
     assert isinstance(fault, Refused)
     assert fault.status == 503
     assert "stood still" in fault.why
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static/living/%2e%2e/figure.py",
+        "/static//etc/passwd",
+        "/api/studies/..%2f..%2fetc%2fpasswd",
+        "/api/studies/%2e%2e",
+        "/api/runs/..%2f..",
+        "/api/runs/%2e%2e/results",
+        "/api/figures/..%2f../01-a.svg",
+        "/api/figures/x/..%2f..%2fetc%2fpasswd",
+    ],
+)
+def test_names_never_become_paths(client: Client, tmp_path: Path, path: str) -> None:
+    (tmp_path / "study.json").write_text("{}")  # the folder above `runs` is no run
+    answer = client.get(path)
+    assert answer.status_code in (400, 404)
+    assert one_line(answer)
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "x" * 65, "mine.toml", "tour", "a b", "ä"])
+def test_study_is_saved_under_plain_names_only(client: Client, tmp_path: Path, name: str) -> None:
+    answer = client.post(f"/api/studies/{name.replace('/', '%2f')}", json={"text": STUDY, "replace": True})
+    assert answer.status_code in (400, 404, 405)
+    assert not list(tmp_path.rglob("*.toml"))
+    assert not (tmp_path.parent / "mine.toml").exists()
+
+
+def test_saving_follows_no_link_and_replaces_nothing_unasked(client: Client, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere.txt"
+    other.write_text("keep")
+    (tmp_path / "linked.toml").symlink_to(other)
+    assert client.post("/api/studies/linked", json={"text": STUDY, "replace": True}).status_code == 409
+    assert other.read_text() == "keep"
+    assert client.post("/api/studies/mine", json={"text": STUDY}).status_code == 200
+    assert client.post("/api/studies/mine", json={"text": "x = 1"}).status_code == 409
+    assert (tmp_path / "mine.toml").read_text() == STUDY
 
 
 def contest(folder: Path) -> tuple[Path, Path]:
@@ -1037,41 +1036,52 @@ def address_of(server: subprocess.Popen[str]) -> str:
     return str(json.loads(server.stdout.readline())["url"])
 
 
+def descendants(number: int) -> set[int]:
+    """Processes that a process has begun, and those that they have."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    parents = dict(map(int, line.split()) for line in listed.stdout.splitlines())
+    below = {child for child, parent in parents.items() if parent == number}
+    return below.union(*map(descendants, below))
+
+
+def computes(number: int) -> bool:
+    """True if a process is there and is not one that has ended and waits for its parent."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def semaphores(numbers: set[int]) -> set[str]:
+    """Files of semaphores that processes have open."""
+    maps = "".join(Path(f"/proc/{number}/maps").read_text() for number in numbers)
+    return set(re.findall(r"/dev/shm/sem\S+", maps))
+
+
 @pytest.mark.slow
-def test_open_prints_its_address_and_ends_in_order(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks at processes below /proc")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_open_prints_its_address_and_leaves_nothing(tmp_path: Path, end: signal.Signals) -> None:
+    """Ctrl-C, another program and a closed terminal end it; neither a file nor a process is left."""
     command = [sys.executable, "-m", "rivalry", "open", "tour", "--port", "0", "--no-browser", "--json"]
+    env = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
     ) as server:
         address = address_of(server)
         assert address.startswith("http://127.0.0.1:")
         assert "/study?name=tour&token=" in address
-        assert httpx.get(address).status_code == 200
+        with httpx.Client() as client:
+            assert client.get(address).status_code == 200
+            assert client.get(f"{address.partition('/study')[0]}/api/games/matrix").status_code == 200
+        helpers = descendants(server.pid)
+        assert helpers
+        files = semaphores({server.pid, *helpers})
         begun = time.monotonic()
-        server.send_signal(signal.SIGINT)
+        server.send_signal(end)
         assert server.wait(10) == 0
         assert time.monotonic() - begun < 5
         assert not server.stderr.read()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nothing"], "is not a bundled study"),
-        (["--port", "1"], "--port 1"),
-        (["--port", "70000"], "--port"),
-    ],
-)
-def test_refusals_have_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from rivalry.cli import main
-
-    if arguments == ["--port", "1"] and os.geteuid() == 0:
-        pytest.skip("needs a user other than root")
-    assert main(["open", "--no-browser", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert words in captured.err
-    assert len(captured.err.strip().splitlines()) == 1
-    assert not captured.out
     assert wait_for(lambda: not any(map(computes, helpers)), 10)
     assert not [file for file in files if Path(file).exists()]
     assert not list(tmp_path.iterdir())
@@ -1088,4 +1098,24 @@ def test_a_used_port_is_one_line_that_names_the_option(
         assert main(["open", "--no-browser", "--port", str(port)]) == 2
     words = "is used by another program on 127.0.0.1; choose another, or 0 for a free one"
     assert capsys.readouterr().err.strip() == f"rivalry: --port {port}: {words}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "no run folder and no study"),
+        (["--port", "1"], "--port 1"),
+        (["--port", "70000"], "--port"),
         (["--host", "127.0.0.1:80"], "--host 127.0.0.1:80"),
+    ],
+)
+def test_refusals_have_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from rivalry.cli import main
+
+    if arguments == ["--port", "1"] and os.geteuid() == 0:
+        pytest.skip("needs a user other than root")
+    assert main(["open", "--no-browser", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert not captured.out

@@ -18,6 +18,8 @@ from rivalry.schema.installation import remedy
 from rivalry.text.foreign import one_line
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rivalry.web.processes import Jobs
 
 PORT = 8765  # the first port that is tried
@@ -25,6 +27,10 @@ PORT = 8765  # the first port that is tried
 
 class ServeError(ValueError):
     """Error for a server that cannot be started; the message is one line with the remedy."""
+
+
+class Ended(Exception):
+    """Another program has ended the server, or its terminal was closed."""
 
 
 def serve(
@@ -78,6 +84,8 @@ def serve(
             await super().startup(sockets=sockets)
             announce(address)
             threading.Thread(target=bench.runs.rows, daemon=True).start()  # the first page finds them read
+            # the terminal was closed
+            signal.signal(signal.SIGHUP, lambda _, frame: self.handle_exit(signal.SIGTERM, frame))
             if host not in (None, "127.0.0.1", "localhost", "::1"):
                 note("other machines can reach this server: whoever has the address can run studies here")
             if browse:
@@ -101,23 +109,31 @@ def serve(
         lifespan="off",  # closed here, once
     )
     signal.set_wakeup_fd(-1)  # the command line would end this process before it has closed
+    signal.signal(signal.SIGTERM, _end_by_signal)  # sent again when all requests have ended
+    may_ask = False
     try:
         Server(settings).run(sockets=[listener])
     except KeyboardInterrupt:  # the ordinary end
+        may_ask = sys.stdin.isatty() and sys.stderr.isatty()
+    except Ended:
         pass
     finally:
         bench.close()
-        _end(bench.jobs, note)
+        _end(bench.jobs, note, may_ask)
 
 
-def _end(jobs: Jobs, note: Callable[[str], None]) -> None:
+def _end_by_signal(number: int, frame: FrameType | None) -> None:
+    raise Ended
+
+
+def _end(jobs: Jobs, note: Callable[[str], None], may_ask: bool) -> None:
     """Name the runs that go on, or stop them where a person at the terminal asks for it."""
     working = jobs.working()
     if not working:
         return
     names = ", ".join(str(folder) for folder in working)
     stop = False
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if may_ask:
         sys.stderr.write(one_line(f"still being computed: {names}; pause? [y/N]") + " ")
         sys.stderr.flush()
         try:
@@ -164,6 +180,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, number))
+            listener.listen()  # else another start takes the port too
             return listener
         except OSError as error:
             listener.close()
@@ -172,4 +189,3 @@ def _listen(host: str, port: int | None) -> socket.socket:
         raise ServeError(f"--host {host}: {fault.strerror}; must be an address of this machine")
     reason = "is used by another program" if fault.errno == errno.EADDRINUSE else "is not open to this user"
     raise ServeError(f"--port {tries[0]}: {reason} on {host}; choose another, or 0 for a free one")
-            listener.listen()  # else another start takes the port too
