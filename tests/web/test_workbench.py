@@ -24,6 +24,7 @@ import pytest
 from tests import duel_study, many_cells
 from tests.living.javascript import STATIC as LIVING
 from tests.living.javascript import assert_types_are_consistent
+from tests.web.system import computes, descendants, semaphores
 
 pytest.importorskip("fastapi")
 pytest.importorskip("tomlkit")
@@ -368,7 +369,9 @@ def test_only_the_time_in_which_a_process_computes_counts() -> None:
 
 
 @pytest.mark.slow
-def test_a_process_that_was_stopped_is_replaced_or_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_was_stopped_is_replaced_or_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Even while it is being sent more than a pipe holds; a short pause loses nothing."""
     monkeypatch.setattr("rivalry.web.processes.PULSE", 0.1)
     monkeypatch.setattr("rivalry.web.processes.STALL", 1.0)
@@ -389,6 +392,7 @@ def test_a_process_that_was_stopped_is_replaced_or_goes_on(monkeypatch: pytest.M
     assert isinstance(fault, Refused)
     assert fault.status == 503
     assert "stood still" in fault.why
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -1034,28 +1038,6 @@ def test_types_of_pages_are_consistent(tmp_path: Path) -> None:
 
 def address_of(server: subprocess.Popen[str]) -> str:
     return str(json.loads(server.stdout.readline())["url"])
-
-
-def descendants(number: int) -> set[int]:
-    """Processes that a process has begun, and those that they have."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-    parents = dict(map(int, line.split()) for line in listed.stdout.splitlines())
-    below = {child for child, parent in parents.items() if parent == number}
-    return below.union(*map(descendants, below))
-
-
-def computes(number: int) -> bool:
-    """True if a process is there and is not one that has ended and waits for its parent."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def semaphores(numbers: set[int]) -> set[str]:
-    """Files of semaphores that processes have open."""
-    maps = "".join(Path(f"/proc/{number}/maps").read_text() for number in numbers)
-    return set(re.findall(r"/dev/shm/sem\S+", maps))
 
 
 @pytest.mark.slow

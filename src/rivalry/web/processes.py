@@ -192,26 +192,26 @@ class Questions:
     async def _answer(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         helper = self._idle.pop() if self._idle else self._begin()
         try:
-            answer, fault = await self._watched(helper, call, arguments)
-        except (EOFError, OSError, RuntimeError):
-            self._end(helper)
-            raise Refused(500, "the process that computes this ended; try again") from None
-        except BaseException:  # refused, or the request is cancelled
+            reply = await self._watched(helper, call, arguments)
+            if reply is None:
+                raise Refused(500, "the process that computes this ended; try again")
+        except BaseException:  # also where the request is cancelled
             self._end(helper)
             raise
         self._idle.append(helper)
+        answer, fault = reply
         if fault:
             raise Refused(*fault)
         return answer
 
     async def _watched(self, helper: Helper, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """Answer of a process that is watched. Raises `Refused` where it takes too long or stands still."""
+        """Reply of a process that is watched. Raises `Refused` where it takes too long or stands still."""
         number = helper.process.pid or 0
         begun = moved = _processor_time(number)
         still = 0.0  # counted by this process, which may have been stopped as well
         loop = asyncio.get_running_loop()
-        answer = loop.run_in_executor(self._threads, _exchange, helper.pipe, (call, arguments))
-        while not (await asyncio.wait({answer}, timeout=PULSE))[0]:
+        reply = loop.run_in_executor(self._threads, _exchange, helper.pipe, (call, arguments))
+        while not (await asyncio.wait({reply}, timeout=PULSE))[0]:
             now = _processor_time(number)
             if now - begun > self.seconds:
                 raise Refused(504, f"took more than {self.seconds:g} s of processor time and was given up")
@@ -219,7 +219,7 @@ class Questions:
             if still >= STALL:
                 raise Refused(503, f"the process that computes this stood still for {STALL:g} s; try again")
             moved = now
-        return await answer
+        return await reply
 
     def _begin(self) -> Helper:
         helper = Helper(*spawn(_serve))
@@ -240,8 +240,11 @@ class Questions:
 
 
 def _exchange(pipe: Connection, question: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
-    pipe.send(question)
-    return pipe.recv()
+    """Return what a process replies, or None where it has ended."""
+    with suppress(EOFError, OSError):
+        pipe.send(question)
+        return pipe.recv()
+    return None
 
 
 def _processor_time(number: int) -> float:
