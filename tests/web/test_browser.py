@@ -315,6 +315,150 @@ def test_compared_runs_differ_as_their_studies(tab: Tab) -> None:
     seen, address = page.locator("main").inner_text(), page.url
     assert address.endswith(("/compare?runs=first%2Csecond", "/compare?runs=second%2Cfirst"))
     page.reload()
+def test_what_was_typed_outlives_a_stopped_process_and_a_reload(browser: Any, home: Path) -> None:
+    """The page goes on where its process stands still: both buttons stay, and it asks again in place."""
+    with started(home, "from rivalry.web import processes; processes.STALL = 1.5") as server:
+        type_beside_stopped_processes(server, browser)
+
+
+def type_beside_stopped_processes(server: Server, browser: Any) -> None:
+    context = browser.new_context()
+    server.admit(context)
+    tab = Tab(context, server.base)
+    page = tab.open("/study?name=lovett_fig6")
+    until(page, "document.querySelector('p[role=status]').textContent.includes('cells in full')")
+    page.wait_for_selector('[data-key="game.name"], [data-key="game.reach"]')
+    while len(descendants(server.process.pid)) < 3:  # two that answer, and one of Python's own
+        page.wait_for_timeout(50)
+    until(page, "document.querySelector('p[role=status]').textContent.includes('cells in full')")
+    before = text_of(page)
+    for number in descendants(server.process.pid):
+        os.kill(number, signal.SIGSTOP)
+    text = before.replace('title = "', 'title = "My ', 1)
+    page.locator("textarea").fill(text)
+    page.get_by_text("stood still").wait_for()
+    for name in ("Run reduced", "Run in full"):
+        assert page.get_by_role("button", name=name).is_enabled()
+    while page.get_by_role("button", name="Try again").count():  # each of two processes was stopped
+        page.get_by_role("button", name="Try again").click()
+        until(page, "!document.querySelector('p[role=status]').textContent.startsWith('checking')")
+    until(page, "document.querySelector('p[role=status]').textContent.includes('cells in full')")
+    page.reload()
+    page.wait_for_selector("#page[data-ready]")
+    assert text_of(page) == text
+    page.get_by_role("button", name="Discard").click()
+    until(page, "document.querySelector('h1').textContent[0] !== 'M'")
+    assert text_of(page) == before
+    assert page.get_by_role("button", name="Discard").is_hidden()
+    context.close()
+    assert [line for line in tab.faults if "503" not in line] == []
+
+
+def test_a_change_of_the_form_waits_for_the_answer_that_has_it(tab: Tab) -> None:
+    page = tab.open("/study?name=slow")
+    page.wait_for_selector('[data-key="method[0].steps"]')
+    page.route("**/api/check", lambda route: route.abort())
+    for key, value in (("method[0].steps", "500"), ("replications.count", "3")):
+        page.locator(f'[data-key="{key}"]').fill(value)
+        page.locator(f'[data-key="{key}"]').press("Tab")
+    page.get_by_text("The server does not answer").wait_for()
+    assert page.get_by_role("button", name="Run reduced").is_enabled()
+    page.unroute("**/api/check")
+    page.get_by_role("button", name="Try again").click()
+    until(page, "document.querySelector('textarea').value.includes('steps = 500\\n')")
+    assert "count = 3\n" in text_of(page)
+    until(page, "!document.querySelector('.notice')")
+    tab.faults.clear()  # the browser's own lines on requests that failed
+
+
+@pytest.mark.parametrize("first", ["state", "results"])
+def test_all_numbers_of_cells_are_the_same_in_whatever_order_they_come(tab: Tab, first: str) -> None:
+    """The page begins with one cell of three; a state of that time comes before or after all results."""
+    held: dict[str, Any] = {}
+
+    def old(state: dict[str, Any]) -> dict[str, Any]:
+        return {**state, "states": "200", "status": "running", "at": 1.0}
+
+    def about(route: Any) -> None:
+        held["about"] = route.fetch().json()
+        route.fulfill(json=old(held["about"]))
+
+    page = tab.page
+    page.route("**/api/runs/three", about)
+    page.route("**/api/runs/three/events*", lambda route: held.update(state=route))
+    page.route("**/api/runs/three/results*", lambda route: held.update(results=route))
+    page.goto(tab.base + "/run?name=three")
+    while not {"state", "results"} <= held.keys():
+        page.wait_for_timeout(20)
+    lead, cells = page.locator("[role=status]").first, page.locator(".living .rv-lead")
+    assert lead.inner_text() == "1 of 3 cells finished"
+    body = f"retry: 600000\nevent: state\ndata: {json.dumps(old(held['about']))}\n\n"
+    for name in (first, *{"state", "results"} - {first}):
+        if name == "results":
+            held[name].continue_()
+            page.locator("h2", has_text="Results").wait_for()
+        else:
+            held[name].fulfill(body=body, content_type="text/event-stream")
+            page.get_by_text("The server does not answer").wait_for()  # the end of that answer
+        page.wait_for_timeout(300)
+    assert page.locator("h2").all_inner_texts()[1:3] == ["Results", "Figures"]
+    assert page.locator("table.data").first.locator("tbody tr").count() == 3
+    assert lead.inner_text() == "3 of 3 cells finished"
+    assert cells.inner_text().startswith("3 of 3 cells are computed")
+    tab.faults.clear()
+
+
+def test_a_page_of_an_ended_server_goes_on_with_the_next_one(browser: Any, home: Path) -> None:
+    """Until the new address was opened, an address is a page that says what to type."""
+    with started(home) as server:
+        go_on_with_the_next_server(server, browser)
+
+
+def go_on_with_the_next_server(server: Server, browser: Any) -> None:
+    context, other = browser.new_context(), browser.new_context()
+    server.admit(context)
+    tab = Tab(context, server.base)
+    page = tab.open("/explore?family=matrix")
+    page.wait_for_selector(".living [data-ready=true]")
+    server.process.kill()
+    server.process.wait(10)
+    page.get_by_role("link", name="Home").click()
+    page.get_by_text("The server does not answer").wait_for()
+    server.start()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("open the address that `rivalry open` printed").wait_for()
+    stranger = other.new_page()
+    stranger.goto(server.base + "/study?name=slow")
+    assert stranger.locator("code").first.inner_text() == "rivalry open"
+    for width in (400, 1400):
+        stranger.set_viewport_size({"width": width, "height": 800})
+        assert stranger.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    server.admit(context)
+    server.admit(other)
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("heading", name="Games of competition").wait_for()
+    stranger.get_by_role("link", name="Try again").click()
+    stranger.wait_for_selector("#page[data-ready]")
+    assert "stag_hunt" in stranger.locator("textarea").input_value()
+    context.close()
+    other.close()
+
+
+def test_moved_players_outlive_a_reload(tab: Tab) -> None:
+    page = tab.open("/explore?family=market")
+    page.wait_for_selector(".living [data-ready=true]")
+    until(page, "document.querySelector('.rv-claim-word').textContent == 'equilibrium'")
+    page.locator(".living [role=slider]").first.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "location.search.includes('at=')")
+    until(page, "document.querySelector('.rv-claim-word').textContent == 'approximate equilibrium'")
+    seen = page.locator(".rv-table").first.inner_text()
+    page.reload()
+    page.wait_for_selector(".living [data-ready=true]")
+    until(page, "document.querySelector('.rv-claim-word').textContent == 'approximate equilibrium'")
+    assert page.locator(".rv-table").first.inner_text() == seen
+
+
     page.wait_for_selector(".plots .rv-frame")
     until(page, "!document.querySelector('.skeleton')")
     assert page.locator("main").inner_text() == seen

@@ -1005,11 +1005,25 @@ def test_quantities_of_a_run_are_those_of_its_answer(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_explorations_begin_at_an_equilibrium_where_there_is_one() -> None:
-    from rivalry.web.explore import equilibrium
+    """Two firms with demand 100 - Q and cost 10 sell (100 - 10)/3 each; both prisoners defect."""
+    from rivalry.web.explore import certified, figures
 
-    assert equilibrium("market", {})["profile"] == pytest.approx(np.full((2, 1), 30.0))
-    assert equilibrium("matrix", {"name": "prisoners_dilemma"})["profile"] == [[0, 1], [0, 1]]
-    assert equilibrium("karma", {}) == {"profile": None}
+    def begins(family: str, **parameters: Any) -> Any:
+        (first, *_) = figures(family, parameters, None)["figures"]
+        return first["state"].get("profile"), first["figure"]["data"]["opening"]
+
+    profile, opening = begins("market")
+    assert profile == pytest.approx(np.full((2, 1), 30.0))
+    assert not opening
+    assert begins("matrix", name="prisoners_dilemma") == ([[0, 1], [0, 1]], "")
+    for name in ("race", "auction", "precipice"):
+        profile, opening = begins(name)
+        assert max(certified(name, {}, {"profile": profile})["regret"]) < 1e-9, name
+        assert not opening
+    assert begins("karma") == (None, "No equilibrium is known here, so the figure opens elsewhere.")
+    (chosen, *_) = figures("matrix", {}, [[0.25, 0.75], [0.5, 0.5]])["figures"]
+    assert chosen["state"]["profile"] == [[0.25, 0.75], [0.5, 0.5]]
+    assert not chosen["figure"]["data"]["opening"]
 
 
 # the pages' modules

@@ -464,11 +464,6 @@ def _add_games(app: FastAPI, bench: Workbench) -> None:
         parameters = _typed(body, "parameters", dict, {})
         return await bench.prover.ask(explore.figures, name, parameters, body.get("profile"))
 
-    @app.post("/api/games/{name}/equilibrium")
-    async def equilibrium(name: str, request: Request) -> Any:
-        parameters = _typed(await _body(request), "parameters", dict, {})
-        return await bench.prover.ask(explore.equilibrium, name, parameters)
-
     @app.post("/api/games/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
         body = await _body(request)

@@ -6,6 +6,9 @@ import json
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy import ndarray
+
 from rivalry.games import GAMES
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
@@ -13,6 +16,8 @@ from rivalry.living.figure import answer, figures_of, plain
 from rivalry.schema.registry import load, suggestion
 from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
+
+NO_EQUILIBRIUM = "No equilibrium is known here, so the figure opens elsewhere."
 
 
 def family(name: str) -> TableDict:
@@ -28,33 +33,49 @@ def family(name: str) -> TableDict:
 
 
 def figures(name: str, parameters: Table, profile: object) -> TableDict:
-    """Return the living figures of a game, the most telling one first, or why there is none."""
+    """Return the living figures of a game, the most telling one first, or why there is none.
+
+    Without a profile they begin at an equilibrium, or say in ``opening`` that none was found.
+    """
+    opening = ""
     try:
-        living = figures_of(_game(name, parameters), profile)
+        game = _game(name, parameters)
+        if profile is None:
+            profile = equilibrium(game)
+            opening = "" if profile is not None else NO_EQUILIBRIUM
+        living = figures_of(game, profile)
     except ValueError as error:
         return {"figures": [], "fault": " ".join(str(error).split())}
     fault = "" if living else "no living figure draws this game; change its parameters, or run a study of it"
-    return {
-        "figures": [{"figure": plain(figure.content), "state": plain(figure.state)} for figure in living],
-        "fault": fault,
-    }
+    contents = [
+        {"figure": figure.content | {"data": figure.data | {"opening": opening}}, "state": figure.state}
+        for figure in living
+    ]
+    return {"figures": plain(contents), "fault": fault}
 
 
-def equilibrium(name: str, parameters: Table) -> TableDict:
-    """Return the profile of an equilibrium that a method finds quickly; None where it finds none."""
+def equilibrium(game: object) -> ndarray | None:
+    """Return the profile of an equilibrium that a method finds quickly; None where it finds none.
+
+    It is certified as one, or no player was found to gain in a search of all deviations.
+    """
     from rivalry.core.game import Game  # loads JAX
+    from rivalry.core.results import UNREFUTED
     from rivalry.core.space import Simplex
-    from rivalry.methods import BestResponse, MixedEquilibria
+    from rivalry.methods import BestResponse, ClosedForm, MixedEquilibria
     from rivalry.solving.single import solve
 
-    try:
-        game = _game(name, parameters)
-        if not isinstance(game, Game):
-            return {"profile": None}
-        solution = solve(game, MixedEquilibria() if isinstance(game.space, Simplex) else BestResponse())
-    except (ValueError, TypeError):  # a game that neither method takes
-        return {"profile": None}
-    return {"profile": plain(solution.profile) if solution.claim == "equilibrium" else None}
+    if not isinstance(game, Game):
+        return None
+    finite = isinstance(game.space, Simplex)
+    for method in (MixedEquilibria(),) if finite else (ClosedForm(), BestResponse()):
+        try:
+            solution = solve(game, method)
+        except (ValueError, TypeError):  # a game that the method does not take
+            continue
+        if solution.claim in UNREFUTED:
+            return np.asarray(solution.profile)
+    return None
 
 
 def certified(name: str, parameters: Table, state: Table) -> TableDict:

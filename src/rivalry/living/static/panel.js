@@ -56,7 +56,8 @@ export function answerFor(model, state = stateOf(model)) {
  * @param {Model} model @param {string} [label]
  */
 export function claimCard(model, label = "Claim") {
-  const lines = [el("p", { class: "rv-claim-word" }), el("p", {}), el("p", { class: "rv-note" })];
+  const { opening = "", profile = [] } = model.get("figure").data;
+  const lines = [el("p", { class: "rv-claim-word" }), el("p", {}), el("p", { class: "rv-note" }), el("p", { class: "rv-note" })];
   const node = el("section", { class: "rv-card rv-claim", tabindex: "0", "aria-live": "polite",
     "aria-label": `${label}: ${model.get("figure").title}` }, lines);
   return {
@@ -64,8 +65,9 @@ export function claimCard(model, label = "Claim") {
     /** @param {string} claim @param {string[]} texts */
     say(claim, texts) {
       node.dataset.claim = TONES[claim] ?? claim;
+      const begins = same(stateOf(model).profile, profile); // where the figure opened
       lines.forEach((line, k) => {
-        const text = texts[k] ?? "";
+        const text = (k === 3 ? begins && opening : texts[k]) || "";
         if (line.textContent !== text) line.textContent = text;
         line.hidden = !text;
       });

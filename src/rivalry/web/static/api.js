@@ -2,6 +2,9 @@
 
 import { el } from "./living/kit.js";
 
+const GONE = "The server does not answer. Start it again with `rivalry open`; runs and files are not affected.";
+const PASSING = [401, 408, 429]; // refusals below 500 that do not last
+
 /** Ask the server; an answer that refuses becomes an `Error` of one line. @param {string} path @param {any} [body] */
 export async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -11,7 +14,7 @@ export async function ask(path, body) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The server does not answer. Start it again with `rivalry open`; runs and files are not affected.");
+    throw new Error(GONE);
   }
   const found = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
   if (!answer.ok) throw Object.assign(new Error(found.error ?? `status ${answer.status}`), { status: answer.status });
@@ -32,6 +35,56 @@ export function button(text, press, more = {}) {
 /** A message in the place of something. @param {string} text @param {string} [kind] */
 export function notice(text, kind = "") {
   return el("p", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
+}
+
+/** A module of a page or a figure. @param {string} path @returns {Promise<any>} */
+export async function load(path) {
+  try {
+    return (await import(path)).default;
+  } catch (error) {
+    throw error instanceof TypeError ? new Error(GONE) : error;
+  }
+}
+
+/**
+ * What stands where an answer did not come: why, and a button that asks again where that can help.
+ * @param {any} error @param {() => any} again
+ */
+export function failed(error, again) {
+  const box = notice(String(error?.message ?? error), "bad");
+  const retry = button("Try again", () => {
+    retry.disabled = true; // the answer takes the place of all this
+    again();
+  }, { class: "quiet" });
+  if (!(error?.status < 500) || PASSING.includes(error.status)) box.append(retry);
+  return box;
+}
+
+/** The latest work on the contents of a place. @type {WeakMap<HTMLElement, () => Promise<any>>} */
+const latest = new WeakMap();
+
+/**
+ * Put what comes of some work into a place: until then what it waits for, and after a failure why.
+ * @param {HTMLElement} box @param {string} words @param {() => Promise<any>} work
+ */
+export async function fill(box, words, work) {
+  latest.set(box, work);
+  box.replaceChildren(el("div", { class: "skeleton" }, words));
+  /** @type {any} */
+  let content;
+  try {
+    content = await work();
+  } catch (error) {
+    content = failed(error, () => fill(box, words, work));
+  }
+  if (latest.get(box) === work) box.replaceChildren(...[content].flat().filter(Boolean));
+}
+
+/** Numbers of cells by the digits of their states. @param {string} states */
+export function countsOf(states) {
+  const count = (/** @type {string} */ digit) => states.split(digit).length - 1;
+  const counts = { total: states.length, done: count("2"), failed: count("3"), left: 0 };
+  return { ...counts, left: counts.total - counts.done - counts.failed };
 }
 
 /** Seconds in words. @param {number | null | undefined} seconds */
@@ -120,12 +173,12 @@ export function prompt(title, label, value, note = "", accept = async () => {}) 
 
 /**
  * What a figure's model calls when a person has changed its state: the profile at rest is certified, and the answer
- * to the latest question is shown.
- * @param {(state: any) => Promise<any>} prove @param {(words: string) => void} [refuse]
+ * to the latest question is shown; why there is none is written into `box`.
+ * @param {(state: any) => Promise<any>} prove @param {HTMLElement} box
  */
-export function certifier(prove, refuse = () => {}) {
+export function certifier(prove, box) {
   let asked = 0;
-  return async (/** @type {any} */ model) => {
+  return async function certify(/** @type {any} */ model) {
     const { settled, parameters, ...state } = model.get("state");
     const profile = state.profile ?? model.get("figure").data.profile;
     if (!profile || settled === false) return;
@@ -133,10 +186,10 @@ export function certifier(prove, refuse = () => {}) {
     try {
       const answer = await prove({ profile, parameters: parameters ?? {} });
       if (mine !== asked) return;
-      if (answer.fault) refuse(answer.fault);
-      else model.set("answer", answer);
+      box.replaceChildren(...(answer.fault ? [notice(answer.fault, "fair")] : []));
+      if (!answer.fault) model.set("answer", answer);
     } catch (error) {
-      if (mine === asked) refuse(String(/** @type {any} */ (error).message));
+      if (mine === asked) box.replaceChildren(failed(error, () => certify(model)));
     }
   };
 }

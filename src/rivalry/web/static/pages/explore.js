@@ -2,7 +2,7 @@
 
 import { el, format } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
-import { ask, button, certifier, notice, query, symbol } from "../api.js";
+import { ask, button, certifier, failed, fill, load, notice, query, symbol } from "../api.js";
 import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
@@ -13,13 +13,14 @@ const START = { influencer: { players: 3, reach: 0.2, resource: "bimodal" }, mat
 /** @type {Record<string, string>} */
 const VIEWS = { line: "On a line", responses: "Best responses", triangle: "In a triangle", branches: "Branches", impulse: "A forced deviation", policy: "Policy", streets: "Streets" };
 
-/** @param {string} text */
-function readSet(text) {
+const BUILDING = () => el("div", { class: "skeleton" }, "building the game and looking for an equilibrium …");
+
+/** A value of an address; null for what is not JSON. @param {string | null} text */
+function read(text) {
   try {
-    const found = JSON.parse(text);
-    return found && typeof found === "object" && !Array.isArray(found) ? found : {};
+    return JSON.parse(text ?? "null");
   } catch {
-    return {};
+    return null;
   }
 }
 
@@ -36,22 +37,23 @@ export default async function explore({ root, query: given, go, title }) {
   }
   title(`Explore ${name}`);
   const path = `/api/games/${encodeURIComponent(name)}`;
-  const side = el("div", { class: "panel" }, el("p", { class: "soft" }, "reading the family …"));
-  const room = el("div", { class: "living" }, el("div", { class: "skeleton" }, "building the game …"));
-  const wrong = el("div");
+  const side = el("div", { class: "panel" });
+  const room = el("div", { class: "living" });
+  const wrong = el("div"), unproved = el("div");
   const choice = el("div", { class: "chips", role: "group", "aria-label": "Figure", hidden: true });
   let chosen = "";
   const make = button("Make a study of this", study);
   root.append(el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/explore" }, "Explore"), " / ", name), el("h1", {}, name)), make),
-    wrong, el("div", { class: "explore" }, side, el("div", { class: "section" }, choice, room)));
+    wrong, unproved, el("div", { class: "explore" }, side, el("div", { class: "section" }, choice, room)));
   /** @type {Record<string, any>} */
-  const parameters = given.has("set") ? readSet(given.get("set") ?? "") : { ...START[name] };
+  const parameters = { ...(given.has("set") ? read(given.get("set")) : START[name]) };
   /** @type {any} */
   let model = null;
   let clean = () => {};
   let closed = false;
   let turn = 0;
-  let started = false;
+  /** Where a person has left the players. @type {number[][] | null} */
+  let profile = read(given.get("at"));
 
   /** Hide what the figure has a slider for, one per player: a parameter stands once. */
   function once() {
@@ -62,19 +64,31 @@ export default async function explore({ root, query: given, go, title }) {
   /** Draw the game anew after a parameter has changed; what the figure's sliders say stays, unless players changed.
    * @param {string} key */
   function changed(key) {
+    profile = null; // the game's own equilibrium
     if (key !== "players") Object.assign(parameters, model?.get("state").parameters);
     else for (const name of Object.keys(parameters)) if (Array.isArray(parameters[name])) delete parameters[name];
     draw();
   }
 
+  /** Keep in the address what a person has set. @param {Record<string, any>} set */
+  function keep(set) {
+    const values = { family: name, set: Object.keys(set).length ? JSON.stringify(set) : "", at: profile ? JSON.stringify(profile) : "" };
+    history.replaceState(null, "", `/explore${query(values)}`);
+  }
+
   async function draw() {
     const mine = ++turn;
-    history.replaceState(null, "", `/explore${query({ family: name, set: Object.keys(parameters).length ? JSON.stringify(parameters) : "" })}`);
+    keep(parameters);
+    if (!model) room.replaceChildren(BUILDING());
     try {
-      const found = await ask(`${path}/figures`, { parameters });
+      const found = await ask(`${path}/figures`, { parameters, profile });
       if (mine !== turn || closed) return;
       wrong.replaceChildren();
-      if (!found.figures.length) throw new Error(found.fault);
+      if (!found.figures.length) {
+        wrong.replaceChildren(notice(found.fault, "fair"));
+        if (!model) room.replaceChildren(el("div", { class: "empty" }, "no living figure for these parameters"));
+        return;
+      }
       const views = found.figures.map((/** @type {any} */ one) => one.figure.view);
       if (!views.includes(chosen)) chosen = views[0];
       choice.replaceChildren(...views.map((/** @type {string} */ view) => button(VIEWS[view] ?? view, () => { chosen = view; present(found); }, { class: "chip", "data-view": view })));
@@ -82,41 +96,31 @@ export default async function explore({ root, query: given, go, title }) {
       await present(found);
     } catch (error) {
       if (mine !== turn || closed) return;
-      const words = error instanceof Error ? error.message : String(error);
-      wrong.replaceChildren(notice(words, "fair"));
-      if (!model) room.replaceChildren(el("div", { class: "empty" }, "no living figure for these parameters"));
+      (model ? wrong : room).replaceChildren(failed(error, draw));
     }
-  }
-
-  /** Move the players to an equilibrium where there is one, unless they were moved meanwhile.
-   * @param {any} mine @param {(model: any) => any} certify */
-  async function begin(mine, certify) {
-    started = true;
-    const first = mine.get("state");
-    if (!first.profile) return;
-    const { profile } = await rest;
-    const now = mine.get("state");
-    if (!profile || closed || mine !== model || JSON.stringify(now.profile) !== JSON.stringify(first.profile)) return;
-    mine.set("state", { ...now, profile, settled: true });
-    certify(mine);
   }
 
   /** Mount the chosen figure. @param {any} found */
   async function present(found) {
     const { figure, state } = found.figures.find((/** @type {any} */ one) => one.figure.view === chosen);
-    const view = (await import(`../living/views/${figure.view}.js`)).default;
+    const view = await load(`./living/views/${figure.view}.js`);
     if (closed) return;
     for (const chip of choice.children) chip.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (chip).dataset.view === chosen));
     clean();
     const box = el("div");
     room.replaceChildren(box);
-    const certify = certifier((rest) => ask(`${path}/answer`, { parameters, state: rest }),
-      (words) => { if (!closed) wrong.replaceChildren(notice(words, "fair")); });
-    model = new Model({ figure, state: state ?? {}, host: "workbench" }, certify);
+    const certify = certifier((rest) => ask(`${path}/answer`, { parameters, state: rest }), unproved);
+    model = new Model({ figure, state: { ...state, ...(profile && state?.profile ? { profile } : {}) }, host: "workbench" }, (one) => {
+      const now = one.get("state");
+      if (now.settled !== false) {
+        profile = now.profile ?? null;
+        keep({ ...parameters, ...now.parameters });
+      }
+      certify(one);
+    });
     clean = mount(box, view, model);
     once();
     certify(model);
-    if (!started) begin(model, certify);
   }
 
   async function study() {
@@ -126,18 +130,15 @@ export default async function explore({ root, query: given, go, title }) {
       sessionStorage.setItem("draft", text);
       go("/study?draft=1");
     } catch (error) {
-      wrong.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+      wrong.replaceChildren(failed(error, study));
     }
   }
 
   draw();
-  // of the first parameters; asked for at once, since it takes longer than the figure
-  const rest = ask(`${path}/equilibrium`, { parameters }).catch(() => ({ profile: null }));
-  ask(path).then((family) => {
-    if (closed) return;
-    side.replaceChildren(el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, changed)));
-    once();
-  }, (error) => wrong.replaceChildren(notice(error.message, "bad")));
+  fill(side, "reading the family …", async () => {
+    const family = await ask(path);
+    return [el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, changed))];
+  }).then(once);
   return () => {
     closed = true;
     clean();
