@@ -836,7 +836,7 @@ def test_pages_read_a_run_that_is_computed_and_write_nothing_into_it(tmp_path: P
     with run.locking():
         before = {path: path.stat() for path in run.folder.rglob("*")}
         (table,) = results(str(run.folder), "")["tables"]
-        drawn = figures(str(run.folder), "", str(tmp_path))
+        drawn = figures(str(run.folder), "", str(tmp_path))["figures"]
         cells(str(run.folder), "", [run.cells[0].id])
         after = {path: path.stat() for path in run.folder.rglob("*")}
     assert [row[0] for row in table["rows"]] == ["0.5", "1.5"]

@@ -48,6 +48,7 @@ class Workbench:
         self.opened_study = opened if opened is not None and opened_run is None else None
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
+        # limits are in seconds of processor time
         self.reader, self.artist = Questions(120.0), Questions(120.0)  # cells; results and figures
         self.player = Questions(60.0)  # keys of families and methods
         self.prover = Questions(60.0, count=2)  # what may be slow: games built, drawn and certified
@@ -355,10 +356,11 @@ def _watchers(
                 sent_ids = {cell.id for k, cell in enumerate(run.cells) if page_bits >> k & 1}
             finished = await _aside(finished_cells, run.folder)
             new = [cell.id for cell in run.cells if cell.id in finished and cell.id not in sent_ids][:BATCH]
-            sent_ids.update(new)
             folder = bench.results_folder(name)
             arguments = "cells", folder, part, new
-            return await bench.reader.ask(results.jsonable, *arguments) if new else None
+            cells = await bench.reader.ask(results.jsonable, *arguments) if new else None
+            sent_ids.update(new)
+            return cells
         except (Refused, DamagedFile):  # the run is not made yet, or the state says why
             return None
 
@@ -376,7 +378,9 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
 
     @app.get("/api/runs/{name}/results")
     async def run_results(name: str, part: str = "") -> Any:
-        return await ask(bench.artist, name, "results", part)
+        """Return results and a state of the run that counts the cells they are of."""
+        found = await ask(bench.artist, name, "results", part)
+        return found | {"state": await _aside(bench.runs.snapshot, name)}
 
     @app.get("/api/runs/{name}/quantities")
     async def values(name: str) -> Any:
@@ -393,7 +397,8 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/figures")
     async def figures(name: str, part: str = "") -> Any:
         out = bench.new_set()
-        return {"set": out.name, "figures": await ask(bench.artist, name, "figures", part, str(out))}
+        drawn = await ask(bench.artist, name, "figures", part, str(out))
+        return drawn | {"set": out.name, "state": await _aside(bench.runs.snapshot, name)}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
@@ -496,9 +501,11 @@ async def _changes(
     last_event, silent = "", 0.0
     while not await is_gone():
         began = time.monotonic()
-        state, cells = await look(), await read()
-        event = _event("state", state)
-        events = [_event("cells", cells)] * bool(cells) + [event] * (event != last_event)
+        cells = await read()
+        state = await look()  # later, so that it counts these cells
+        event = _event("state", {**state, "at": 0})
+        events = [_event("cells", cells)] * bool(cells)
+        events += [_event("state", state)] * (event != last_event)
         if not events and silent >= QUIET:
             events.append(": still here\n\n")
         for change in events:

@@ -61,6 +61,7 @@ def results(folder: str, part: str) -> TableDict:
     certificates = [row | {"claim": details["claim"]} for row, details in answer.cells[:CERTIFICATES]]
     return {
         "title": run.title,
+        "cells": len(answer.cells),
         "question": answer.question,
         "sentences": [
             {"text": typeset(sentence.text), "basis": sentence.basis} for sentence in answer.sentences
@@ -152,8 +153,11 @@ def jsonable(call: str, *arguments: object) -> Any:
     return plain(globals()[call](*arguments))
 
 
-def figures(folder: str, part: str, out: str) -> list[TableDict]:
-    """Draw the figures of a run, as its report does, into another folder; return names and captions."""
+def figures(folder: str, part: str, out: str) -> TableDict:
+    """Draw the figures of a run, as its report does, into another folder.
+
+    Returns their names and captions, and the number of cells that they are drawn from.
+    """
     run = _part(folder, part)
     answer = Answer(run.head["study"], run.collect().data)
     stored, is_tiled = run.folder / "figures", answer.tiled
@@ -162,12 +166,13 @@ def figures(folder: str, part: str, out: str) -> list[TableDict]:
     for figure in missing:  # drawn by a user's file: a picture that only the run holds
         write(Path(out) / figure.file, read_bytes(run.folder / "figures" / figure.file))
     series = answer.figure_key and {"name": answer.figure_key[0], "values": answer.figure_key[1]}
-    return [
+    rows = [
         {"kind": figure.kind, "file": figure.file, "caption": figure.caption, "why": figure.why}
         # drawn by the package: a page may hold it, and tell its lines apart
         | ({"svg": figure.svg, "series": series} if series and not k and figure.svg else {})
         for k, figure in enumerate(pictures)
     ]
+    return {"cells": len(answer.cells), "figures": rows}
 
 
 def living(folder: str, part: str) -> list[TableDict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -148,11 +149,12 @@ class Runs:
         }
 
     def snapshot(self, name: str) -> TableDict:
-        """Return the state of every cell, and the time left per method."""
-        folder = self.path(name)
+        """Return the state of every cell, the time left per method, and when this was read (``at``)."""
+        at, folder = time.monotonic(), self.path(name)
         working = self.jobs.is_working(folder)
         if not (folder / NAME).exists():
-            return {"status": "starting" if working else "refused", "fault": self.jobs.fault(folder)}
+            status = "starting" if working else "refused"
+            return {"status": status, "fault": self.jobs.fault(folder), "at": at}
         run = self.run(name)
         states, remaining = "", Counter[str]()
         times: dict[str, list[float]] = {}
@@ -175,6 +177,7 @@ class Runs:
         status = "running" if working else status_of(counts)
         return {
             "status": status,
+            "at": at,
             "head": str((folder / NAME).stat().st_mtime_ns),  # changes with the study
             "counts": counts,
             "states": states,

@@ -1,6 +1,6 @@
 /** The workbench: addresses, pages, and the choice of light or dark. */
 
-import { notice } from "./api.js";
+import { failed, load } from "./api.js";
 
 /** @typedef {{root: HTMLElement, query: URLSearchParams, go: (address: string) => void, title: (text: string) => void}} Place */
 
@@ -23,16 +23,16 @@ async function show() {
   const place = { root, query: new URLSearchParams(location.search), go,
     title: (/** @type {string} */ text) => { document.title = text ? `${text} · rivalry` : "rivalry"; } };
   try {
-    const module = await import(`./pages/${name}.js`);
+    const page = await load(`./pages/${name}.js`);
     if (turn !== shown) return;
     root.replaceChildren();
     root.dataset.page = name;
     place.title("");
-    const end = await module.default(place);
+    const end = await page(place);
     if (turn !== shown) end?.();
     else if (end) leave = end;
   } catch (error) {
-    if (turn === shown) root.replaceChildren(notice(error instanceof Error ? error.message : String(error), "bad"));
+    if (turn === shown) root.replaceChildren(failed(error, show));
   }
   if (turn === shown) root.dataset.ready = "true";
 }

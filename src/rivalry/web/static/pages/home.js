@@ -1,7 +1,7 @@
 /** Home: recent runs and all studies, with search and a filter by family. */
 
 import { el, svg } from "../living/kit.js";
-import { ago, ask, button, notice, pill, prompt, query, table } from "../api.js";
+import { ago, ask, button, failed, notice, pill, prompt, query, table } from "../api.js";
 
 const OTHERS = "other games"; // of files and classes, which are no families
 
@@ -76,9 +76,9 @@ function runList(runs) {
   let quantity = "", column = "changed", down = true, asked = false;
   /** @type {any[]} */
   let those = [];
-  const box = el("div", { class: "section" }), body = el("div", {});
+  const box = el("div", { class: "section" }), body = el("div", {}), lacking = el("div", {});
   const choice = el("select", { "aria-label": "Quantity", onchange: () => { quantity = choice.value; column = "quantity"; down = true; draw(); } });
-  box.append(el("label", { class: "row narrow" }, "Quantity", choice), body);
+  box.append(el("label", { class: "row narrow" }, "Quantity", choice), lacking, body);
   const valueOf = (/** @type {any} */ run) => known.get(run.name)?.[quantity];
   /** @type {Record<string, (run: any) => any>} */
   const order = { run: (run) => run.title, state: (run) => run.status, changed: (run) => run.changed,
@@ -86,8 +86,15 @@ function runList(runs) {
 
   async function read() {
     asked = true;
-    for (const run of runs.filter((one) => one.counts?.done)) {
-      known.set(run.name, await ask(`/api/runs/${encodeURIComponent(run.name)}/quantities`).catch(() => ({})));
+    lacking.replaceChildren();
+    for (const run of runs.filter((one) => one.counts?.done && !known.has(one.name))) {
+      try {
+        known.set(run.name, await ask(`/api/runs/${encodeURIComponent(run.name)}/quantities`));
+      } catch (error) {
+        lacking.append(failed(error, read));
+        if (!(/** @type {any} */ (error).status < 500)) return; // the next one would wait for the same
+        known.set(run.name, {});
+      }
       const names = [...new Set([...known.values()].flatMap((one) => Object.keys(one)))];
       if (names.length === choice.options.length) continue;
       choice.replaceChildren(...names.map((one) => el("option", {}, one)));
@@ -110,15 +117,11 @@ function runList(runs) {
   /** A text that a click changes. @param {any} run @param {"tags" | "note"} what @param {string} text */
   function notes(run, what, text) {
     return button(text || `add ${what === "note" ? "a note" : "tags"}`, async () => {
-      const found = await prompt(run.name, what === "note" ? "Note" : "Tags, separated by commas", text);
-      if (found === null) return;
-      const tags = what === "tags" ? found.split(",").map((/** @type {string} */ one) => one.trim()).filter(Boolean) : run.tags ?? [];
-      try {
+      await prompt(run.name, what === "note" ? "Note" : "Tags, separated by commas", text, "", async (found) => {
+        const tags = what === "tags" ? found.split(",").map((/** @type {string} */ one) => one.trim()).filter(Boolean) : run.tags ?? [];
         Object.assign(run, await ask(`/api/runs/${encodeURIComponent(run.name)}/notes`, { note: what === "note" ? found : run.note ?? "", tags }));
-        draw();
-      } catch (error) {
-        box.prepend(notice(String(/** @type {any} */ (error).message), "bad"));
-      }
+      });
+      draw();
     }, { class: "edit", "aria-label": `${what} of ${run.name}${text ? `: ${text}` : ""}` });
   }
 

@@ -3,13 +3,14 @@
 import { el, format } from "../living/kit.js";
 import { control, markLabels, Model, mount, showSeries } from "../living/host.js";
 import reference from "../living/views/reference.js";
-import { ask, button, certifier, claim, notice, pill, query, section, table } from "../api.js";
+import { ask, button, certifier, claim, countsOf, fill, load, notice, pill, query, section, table } from "../api.js";
 
 /** Names of formats that are no abbreviations. @type {Record<string, string>} */
 const FILES = { xlsx: "Excel", latex: "LaTeX", markdown: "Markdown", parquet: "Parquet", netcdf: "NetCDF", page: "Frozen page" };
 
 /**
- * The figures of a run; of the first, a control of its second key, if it has one, shows the lines of a value.
+ * The figures of a run, with the number of their cells and the run's state; of the first, a control of its second
+ * key, if it has one, shows the lines of a value.
  * @param {string} name @param {string} part @param {(key: string, text: string) => void} [marked]
  */
 export async function figures(name, part, marked = () => {}) {
@@ -21,8 +22,9 @@ export async function figures(name, part, marked = () => {}) {
     return el("figure", {}, figure.series ? byValue(figure, marked) : el("img", { src: address, alt: figure.caption || figure.kind, loading: "lazy" }),
       el("figcaption", {}, el("span", {}, figure.caption || figure.kind.replaceAll("_", " ")), el("a", { href: address, download: figure.file }, "SVG")));
   };
-  return el("div", {}, el("div", { class: "figures" }, shown.map(one)),
+  const node = el("div", {}, el("div", { class: "figures" }, shown.map(one)),
     missing.length ? el("details", {}, el("summary", {}, `${missing.length} not drawn`), el("ul", {}, missing.map((/** @type {any} */ figure) => el("li", {}, `${figure.kind}: ${figure.why}`)))) : null);
+  return { ...drawn, node };
 }
 
 /** A figure in the page, below a control of its second key. @param {any} figure @param {(key: string, text: string) => void} marked */
@@ -47,14 +49,14 @@ async function living(root, about, part, { go }, end) {
   const { figures: found } = await ask(`${path}/living${query({ part })}`);
   let stored = 0;
   for (const { figure, state, live } of found.filter((/** @type {any} */ one) => one.figure.view !== "reference")) {
-    const view = (await import(`../living/views/${figure.view}.js`)).default;
-    const box = el("div", { class: "living" });
-    root.append(box);
+    const view = await load(`./living/views/${figure.view}.js`);
+    const box = el("div", { class: "living" }), fault = el("div", {});
+    root.append(el("div", {}, fault, box));
     const opens = (/** @type {any} */ model) => {
       const { cursor } = model.get("state");
       if (cursor?.opened) go(`/run${query({ name: about.name, part, cell: cursor.cell })}`);
     };
-    const saved = figure.view === "sweep" ? opens : certifier((given) => ask(`${path}/answer`, { part, title: figure.title, state: given }));
+    const saved = figure.view === "sweep" ? opens : certifier((given) => ask(`${path}/answer`, { part, title: figure.title, state: given }), fault);
     const host = live || figure.view === "sweep" ? "workbench" : "frozen";
     end(mount(box, view, new Model({ figure, state: state ?? {}, host }, host === "frozen" ? undefined : saved)));
     if (!live && figure.data.answers?.length) stored++;
@@ -73,14 +75,20 @@ export default async function results(place) {
   const several = (about.parts?.length ?? 0) > 1;
   const part = given.get("part") ?? (several ? about.parts[0].name : "");
   title(about.title ?? name);
-  const body = el("div", { class: "skeleton" }, "reading the results …");
+  const body = el("div", { class: "section" }), progress = el("div", { class: "row" });
   const download = (/** @type {string} */ to) => el("a", { href: `${path}/download${query({ to })}`, download: "" }, FILES[to] ?? to.toUpperCase());
   const downloads = el("details", { class: "menu" }, el("summary", { class: "button quiet" }, "Download"));
   root.append(el("div", { class: "row between" },
     el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", el("a", { href: `/run${query({ name })}` }, name)), el("h1", {}, about.title ?? name)),
     el("div", { class: "row" }, downloads, button("Compare", () => go(`/compare${query({ runs: part ? `${name}:${part}` : name })}`)))));
-  root.append(el("div", { class: "row" }, pill(about.status), about.counts ? el("span", { class: "soft" }, `${about.counts.done} of ${about.counts.total} cells`) : null,
-    about.reduced ? el("span", { class: "soft" }, "reduced run: only values marked as valid for reduced runs are compared with the reference") : null));
+  /** Show how far the run is. @param {any} state */
+  function showState({ status, states = "" }) {
+    const counts = countsOf(states);
+    progress.replaceChildren(pill(status), counts.total ? el("span", { class: "soft" }, `${counts.done} of ${counts.total} cells`) : "",
+      about.reduced ? el("span", { class: "soft" }, "reduced run: only values marked as valid for reduced runs are compared with the reference") : "");
+  }
+  showState(about);
+  root.append(progress);
   if (several) {
     root.append(el("div", { class: "chips", role: "group", "aria-label": "Study" }, about.parts.map((/** @type {any} */ one) =>
       button(one.name, () => go(`/results${query({ name, part: one.name })}`), { class: "chip", "aria-pressed": String(one.name === part) }))));
@@ -90,10 +98,12 @@ export default async function results(place) {
   const ends = [];
   let closed = false;
   const end = (/** @type {() => void} */ call) => (closed ? call() : void ends.push(call));
-  ask(`${path}/results${query({ part })}`).then((found) => {
+  fill(body, "reading the results …", async () => {
+    const found = await ask(`${path}/results${query({ part })}`);
+    showState(found.state); // later than the rows: it counts their cells
     downloads.append(el("div", {}, found.formats.map(download)));
-    body.replaceWith(...content(found, about, part, place, end));
-  }, (error) => body.replaceWith(notice(error.message, "bad")));
+    return content(found, about, part, place, end);
+  });
   return () => {
     closed = true;
     for (const call of ends) call();
@@ -116,19 +126,19 @@ function content(found, about, part, place, end) {
     parts.push(section(found.summary.heading, el("div", {}, found.summary.tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.columns[0])),
       el("p", { class: "soft" }, found.summary.reading))));
   }
-  const room = el("div", { class: "skeleton" }, "drawing the figures …");
-  const drawn = section("Figures", room);
-  parts.push(drawn);
+  const room = el("div", {});
+  parts.push(section("Figures", room));
   const marked = (/** @type {string} */ key, /** @type {string} */ text) => {
     const two = /** @type {HTMLTableElement | null} */ (shown?.querySelector("table.two-way"));
     if (two) markLabels(two, [two.dataset.down === key ? text : "", two.dataset.across === key ? text : ""]);
   };
-  figures(about.name, part, marked).then((those) => room.replaceWith(those), (error) => room.replaceWith(notice(error.message, "bad")));
-  const lives = el("div", { class: "lives" }), building = el("div", { class: "skeleton" }, "building the games …");
+  fill(room, "drawing the figures …", async () => (await figures(about.name, part, marked)).node);
+  const lives = el("div", { class: "lives" }), building = el("div", {});
   const play = section("Figures to play with", building, lives);
   parts.push(play);
-  living(lives, about, part, place, end).catch(() => {}).then(() => {
-    building.remove();
+  fill(building, "building the games …", async () => {
+    lives.replaceChildren();
+    await living(lives, about, part, place, end);
     play.hidden = !lives.childElementCount;
   });
   if (found.reference) {

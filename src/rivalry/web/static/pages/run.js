@@ -3,7 +3,7 @@
 import { el } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
 import sweep from "../living/views/sweep.js";
-import { ask, button, duration, notice, pill, prompt, query, section, table, trusted, trustBox } from "../api.js";
+import { ask, button, countsOf, duration, failed, fill, notice, pill, prompt, query, section, table, trusted, trustBox } from "../api.js";
 import { figures, resultTables, warnings } from "./results.js";
 
 const PAINT = 250; // milliseconds between drawings of the cells
@@ -33,12 +33,12 @@ export default async function run({ root, query: given, title }) {
   const more = button("Add replications …", add, { class: "quiet" });
   const link = el("a", { class: "button", href: `/results${query({ name })}` }, "Results");
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Study" });
-  const room = el("div", { class: "living" }, el("div", { class: "skeleton" }, "reading the cells …"));
-  const found = el("div", { class: "section" });
+  const room = el("div", { class: "living" });
+  const lacking = el("div", {}), found = el("div", { class: "section" });
   root.append(
     el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", name), heading),
       el("div", { class: "row" }, more, pause, resume, link)),
-    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left, note), message, chips, room, detail, found);
+    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left, note), message, chips, room, detail, lacking, found);
 
   const running = () => now.status === "running" || now.status === "starting";
   const several = () => (about.parts?.length ?? 0) > 1;
@@ -52,6 +52,13 @@ export default async function run({ root, query: given, title }) {
     return "";
   };
 
+  /** Take a state of the run, whose parts all show the latest one. @param {any} state */
+  function learn(state) {
+    if (state.at < now.at) return;
+    now = { ...state, states: state.states ?? now.states };
+    showState();
+  }
+
   /** @param {string} what @param {any} [body] */
   async function act(what, body = {}) {
     pause.disabled = resume.disabled = true;
@@ -60,7 +67,7 @@ export default async function run({ root, query: given, title }) {
       message.replaceChildren();
       watch();
     } catch (error) {
-      message.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+      message.replaceChildren(failed(error, () => act(what, body)));
       const files = what === "resume" ? `${path}/files` : `/api/files/${encodeURIComponent(about.study)}`;
       if (/** @type {any} */ (error).status === 403) message.append(await trustBox(files, () => act(what, body)).catch(() => ""));
     }
@@ -79,7 +86,7 @@ export default async function run({ root, query: given, title }) {
     heading.textContent = about.title ?? name;
     lead.textContent = about.question ?? "";
     badge.replaceChildren(pill(now.status));
-    const counts = now.counts ?? { total: 0, done: 0, failed: 0 };
+    const counts = countsOf(now.states ?? "");
     const share = counts.total ? counts.done / counts.total : 0;
     bar.style.setProperty("--part", `${100 * share}%`);
     bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
@@ -103,10 +110,10 @@ export default async function run({ root, query: given, title }) {
     (several() ? about.parts : []).forEach((/** @type {any} */ one, /** @type {number} */ k) => {
       const own = (now.states ?? "").slice(first, first += one.cells);
       if (!chips.children[k]) chips.append(button("", () => choose(one.name), { class: "chip" }));
-      chips.children[k].textContent = `${one.name} ${own.split("2").length - 1}/${one.cells}`;
+      chips.children[k].textContent = `${one.name} ${countsOf(own).done}/${one.cells}`;
       chips.children[k].setAttribute("aria-pressed", String(one.name === part));
     });
-    cells?.mark(states());
+    cells?.draw();
   }
 
   /** @param {string} wanted */
@@ -125,28 +132,37 @@ export default async function run({ root, query: given, title }) {
     source?.close();
     try {
       about = await ask(path);
-      if (mine !== turn || closed) return;
-      now = about;
-      if (several() && !about.parts.some((/** @type {any} */ one) => one.name === part)) part = about.parts[0].name;
-      if (!several()) part = "";
-      showState();
-      if (about.parts) {
-        const { figure } = await ask(`${path}/cells${query({ part })}`);
-        if (mine !== turn || closed) return;
-        cells?.end();
-        const box = el("div");
-        room.replaceChildren(box);
-        detail.hidden = true;
-        cells = cellsOf(box, figure, open);
-        cells.mark(states());
-        draw();
-        if (chosen) open(chosen);
-        chosen = "";
-      }
-      watch();
     } catch (error) {
-      if (mine === turn && !closed) message.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+      if (mine === turn && !closed) message.replaceChildren(failed(error, begin));
+      return;
     }
+    if (mine !== turn || closed) return;
+    message.replaceChildren();
+    now = about;
+    if (several() && !about.parts.some((/** @type {any} */ one) => one.name === part)) part = about.parts[0].name;
+    if (!several()) part = "";
+    showState();
+    if (about.parts) fill(room, "reading the cells …", () => drawCells(mine));
+    else watch();
+  }
+
+  /** @param {number} mine the turn in which they are drawn */
+  async function drawCells(mine) {
+    const { figure } = await ask(`${path}/cells${query({ part })}`).catch((error) => {
+      if (mine === turn) watch();
+      throw error;
+    });
+    if (mine !== turn || closed) return;
+    cells?.end();
+    const box = el("div");
+    room.replaceChildren(box);
+    detail.hidden = true;
+    cells = cellsOf(box, figure, open, states);
+    draw();
+    if (chosen) open(chosen);
+    chosen = "";
+    watch(); // from the cells that are in the figure
+    return box;
   }
 
   function watch() {
@@ -162,57 +178,67 @@ export default async function run({ root, query: given, title }) {
         begin();
         return;
       }
-      now = { ...state, states: state.states ?? now.states, counts: state.counts ?? now.counts };
-      showState();
+      learn(state);
       draw();
     });
     source.addEventListener("error", () => {
       lost = true;
-      message.replaceChildren(notice("The server does not answer; a run that is being computed goes on without it. Start it again with `rivalry open`.", "fair"));
+      now = { ...now, at: 0 }; // another server may go on
+      const over = source?.readyState === EventSource.CLOSED; // a refusal, after which the browser does not ask again
+      if (over) ask(path).then(() => setTimeout(watch, SOONEST), (error) => message.replaceChildren(failed(error, begin)));
+      else message.replaceChildren(notice("The server does not answer; a run that is being computed goes on without it. Start it again with `rivalry open`.", "fair"));
     });
   }
 
   /** Draw results and figures of the finished cells, in the time that they leave: rarely where it takes long. */
   async function draw() {
-    const which = `${part} ${now.counts?.done ?? 0} ${now.status}`;
+    const { done } = countsOf(states());
+    const which = `${part} ${done} ${now.status}`;
     clearTimeout(timer);
-    if (closed || drawing || !now.counts?.done || which === drawn) return;
+    if (closed || drawing || !done || which === drawn) return;
     const wait = running() ? next - performance.now() : 0;
     if (wait > 0) {
       timer = setTimeout(draw, wait);
       return;
     }
     const began = performance.now();
-    const own = states();
-    const count = own.split("2").length - 1;
     drawing = true;
-    if (!found.childElementCount && count) found.append(el("div", { class: "skeleton" }, "drawing the results …"));
-    const [read, pictures] = count ? await Promise.all([ask(`${path}/results${query({ part })}`).catch(() => null), figures(name, part).catch(() => null)]) : [null, null];
-    if (pictures) await loaded(pictures);
+    if (!found.childElementCount) found.append(el("div", { class: "skeleton" }, "drawing the results …"));
+    const [results, pictures] = await Promise.allSettled([ask(`${path}/results${query({ part })}`), figures(name, part)]);
+    const read = "value" in results ? results.value : null, shown = "value" in pictures ? pictures.value : null;
+    if (shown) await loaded(shown.node);
     drawing = false;
     drawn = which;
     next = performance.now() + Math.max(SOONEST, SHARE * (performance.now() - began));
     if (closed) return;
-    const of = count < own.length ? `, from ${count} of ${own.length} cells` : "";
     if (which.startsWith(`${part} `)) {
-      found.replaceChildren(...[read?.tables.length ? section(`Results${of}`, resultTables(read)) : null, pictures ? section(`Figures${of}`, pictures) : null, read ? warnings(read) : null]
+      for (const one of [read, shown]) if (one) learn(one.state); // read later than the cells that the rows are of
+      const { total } = countsOf(states());
+      const of = (/** @type {any} */ one) => (one.cells < total ? `, from ${one.cells} of ${total} cells` : "");
+      const fault = [results, pictures].find((one) => one.status === "rejected");
+      lacking.replaceChildren(...(fault ? [failed(/** @type {PromiseRejectedResult} */ (fault).reason, redraw)] : []));
+      found.replaceChildren(...[read?.tables.length ? section(`Results${of(read)}`, resultTables(read)) : null, shown ? section(`Figures${of(shown)}`, shown.node) : null, read ? warnings(read) : null]
         .filter((one) => one !== null));
     }
+    draw();
+  }
+
+  function redraw() {
+    drawn = "";
+    next = 0;
     draw();
   }
 
   /** Show what is stored of a cell. @param {string} id */
   async function open(id) {
     detail.hidden = false;
-    try {
+    await fill(detail, "reading the cell …", async () => {
       const one = await ask(`${path}/cells/${encodeURIComponent(id)}${query({ part })}`);
       const facts = [["Point", one.where], ["Certificate", one.certificate || "none"], ["Stored in", one.file], ["Compute again", `remove this file, then: rivalry resume ${about.argument}`]];
-      detail.replaceChildren(el("div", { class: "row between" }, el("h2", {}, `Cell ${id}`), button("Close", () => { detail.hidden = true; }, { class: "quiet" })),
+      return [el("div", { class: "row between" }, el("h2", {}, `Cell ${id}`), button("Close", () => { detail.hidden = true; }, { class: "quiet" })),
         el("dl", { class: "facts" }, facts.filter(([, text]) => text).flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
-        table(["variable", "value", "meaning"], one.variables, "variables of the cell"));
-    } catch (error) {
-      detail.replaceChildren(notice(String(/** @type {any} */ (error).message), "fair"));
-    }
+        table(["variable", "value", "meaning"], one.variables, "variables of the cell")];
+    });
     detail.scrollIntoView({ block: "nearest" });
   }
 
@@ -248,12 +274,13 @@ function loaded(box) {
 /**
  * The cells of a run in the view `sweep`. Results are filled in as they arrive, and drawn a few times per second.
  * @param {HTMLElement} root @param {any} figure @param {(id: string) => void} open
+ * @param {() => string} states the digits of the cells
  */
-function cellsOf(root, figure, open) {
+function cellsOf(root, figure, open, states) {
   const { cells, values } = figure.data;
   const place = new Map(cells.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]));
   const read = new Uint8Array(cells.id.length);
-  let digits = "", timer = 0;
+  let timer = 0;
   const model = new Model({ figure, host: "workbench" }, (one) => {
     const { cursor } = one.get("state");
     if (cursor?.opened) open(cursor.cell);
@@ -261,10 +288,15 @@ function cellsOf(root, figure, open) {
   const end = mount(root, sweep, model);
   const draw = () => {
     timer = 0;
+    const digits = states(), counts = countsOf(digits);
     const claims = new Map();
-    for (let k = 0; k < read.length; k++) if (read[k]) claims.set(cells.claim[k] ?? "no certificate", (claims.get(cells.claim[k] ?? "no certificate") ?? 0) + 1);
-    const counts = { total: read.length, done: digits.split("2").length - 1, failed: digits.split("3").length - 1, left: 0 };
-    counts.left = counts.total - counts.done - counts.failed;
+    for (let k = 0; k < read.length; k++) {
+      const is_damaged = cells.state[k] === "damaged";
+      if (!read[k] && !is_damaged) cells.state[k] = STATES[Number(digits[k] ?? 0)];
+      if (!read[k] && !is_damaged && digits[k] !== "2") continue;
+      const word = read[k] ? cells.claim[k] ?? "no certificate" : is_damaged ? "damaged" : "not read yet";
+      claims.set(word, (claims.get(word) ?? 0) + 1);
+    }
     const words = [...claims].sort((a, b) => b[1] - a[1]).map(([claim, count]) => `${count} ${claim}`).join(", ");
     model.set("figure", { ...figure, text: `${counts.done} of ${counts.total} cells are computed${words ? `: ${words}` : ""}.`, data: { ...figure.data, values: [...values], counts } });
   };
@@ -285,13 +317,7 @@ function cellsOf(root, figure, open) {
       }
       later();
     },
-    /** Mark the other cells by the server's digits. @param {string} text */
-    mark(text) {
-      if (text === digits) return;
-      digits = text;
-      for (let k = 0; k < read.length; k++) if (!read[k] && cells.state[k] !== "damaged") cells.state[k] = STATES[Number(text[k] ?? 0)];
-      later();
-    },
+    draw: later,
     /** The bits of the cells whose results are here, as a hexadecimal number. */
     known() {
       const found = [];

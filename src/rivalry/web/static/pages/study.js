@@ -1,7 +1,7 @@
 /** Study: a form beside the TOML. The text is the study; the form writes into it and shows what it says. */
 
 import { el } from "../living/kit.js";
-import { ask, button, notice, prompt, query, symbol, trusted, trustBox } from "../api.js";
+import { ask, button, failed, notice, prompt, query, symbol, trusted, trustBox } from "../api.js";
 
 const EMPTY = `title = ""
 question = ""
@@ -21,10 +21,13 @@ export default async function study({ root, query: given, go, title }) {
   let name = draft ? "" : given.get("name") ?? "";
   const [choices, loaded] = await Promise.all([
     ask("/api/choices"),
-    draft ? { text: sessionStorage.getItem("draft") ?? EMPTY, own: false } : ask(`/api/studies/${encodeURIComponent(name)}`),
+    draft ? { text: EMPTY, own: false } : ask(`/api/studies/${encodeURIComponent(name)}`),
   ]);
-  let saved = draft ? "" : loaded.text;
   let own = loaded.own;
+  /** Where this tab keeps what is typed and not saved. */
+  const shelf = () => (name ? `study ${name}` : "draft");
+  /** Changes of the form that no answer has written into the text. @type {any[]} */
+  let pending = [];
   /** @type {any} */
   let data = null;
   /** @type {any} */
@@ -38,15 +41,22 @@ export default async function study({ root, query: given, go, title }) {
   const lead = el("p", { class: "soft" });
   const state = el("p", { class: "soft", role: "status" });
   const faults = el("div", { role: "alert" });
+  const unanswered = el("div");
   const trust = el("div");
   const apart = el("div");
   const form = el("div", { class: "form" });
   const area = el("textarea", { spellcheck: "false", "aria-label": "The study as TOML", wrap: "off" });
-  area.value = loaded.text;
+  area.value = sessionStorage.getItem(shelf()) ?? loaded.text;
+  const unsaved = el("p", { class: "row soft" }, "Not saved; this tab keeps it.", button("Discard", () => {
+    pending = [];
+    area.value = loaded.text;
+    check([], false);
+  }, { class: "quiet" }));
   const quick = button("Run reduced", () => run(true), { title: "The reduced form of the study, in seconds" });
   const full = button("Run in full", () => run(false), { class: "quiet" });
   const keep = button("Save as …", () => save(), { class: "quiet" });
   area.addEventListener("input", () => {
+    store();
     clearTimeout(timer);
     timer = setTimeout(() => check([], false), 250);
   });
@@ -54,8 +64,8 @@ export default async function study({ root, query: given, go, title }) {
   root.append(
     el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Studies"), " / ", name || "new"), heading),
       el("div", { class: "row" }, keep, full, quick)),
-    lead, apart, trust, faults,
-    el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), state), area)));
+    lead, apart, trust, unanswered, faults,
+    el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), state), unsaved, area)));
 
   /** Errors of the latest check. @type {any[]} */
   let errors = [];
@@ -65,20 +75,46 @@ export default async function study({ root, query: given, go, title }) {
     clearTimeout(timer);
     state.textContent = build ? "checking the game and its methods …" : "";
     const sent = area.value;
+    pending.push(...changes);
+    store();
     let found;
     try {
-      found = await ask("/api/check", { name: name || "study", text: sent, changes, build, trusted });
+      found = await ask("/api/check", { name: name || "study", text: sent, changes: pending, build, trusted });
     } catch (error) {
-      if (mine === turn) show({ text: sent, data, errors: [{ key: "", message: String(/** @type {any} */ (error).message) }], files: {} });
+      if (mine !== turn) return;
+      state.textContent = "";
+      unanswered.replaceChildren(failed(error, () => check([], build))); // says nothing of the study: it can run
       return;
     }
-    if (mine !== turn || area.value !== sent) {
-      if (changes.length && area.value === sent) check(changes, build);
-      return;
-    }
+    if (mine !== turn || area.value !== sent) return; // a later check has these changes too
+    pending = [];
+    unanswered.replaceChildren();
     if (found.text !== sent) area.value = found.text;
+    store();
     await show(found);
     if (mine === turn && !build && !found.errors.length) timer = setTimeout(() => check([], true), 500);
+  }
+
+  /** Keep the text while it is not saved, also if the page is read again. */
+  function store() {
+    unsaved.hidden = area.value === loaded.text;
+    if (unsaved.hidden) sessionStorage.removeItem(shelf());
+    else sessionStorage.setItem(shelf(), area.value);
+  }
+
+  /** Read the keys of the family and the methods of the latest text. */
+  async function readSchema() {
+    const mine = schemaFor;
+    try {
+      const got = await ask(`/api/schema${mine}`);
+      if (mine !== schemaFor) return;
+      schema = got;
+      fill(errors); // those of the latest check, which may have ended since
+    } catch (error) {
+      if (mine !== schemaFor) return;
+      schemaFor = ""; // the next check asks again
+      unanswered.replaceChildren(failed(error, () => check([], false)));
+    }
   }
 
   /** @param {any} found */
@@ -96,12 +132,7 @@ export default async function study({ root, query: given, go, title }) {
       fill(errors);
       if (wanted !== schemaFor && !data.include) {
         schemaFor = wanted;
-        const mine = wanted;
-        ask(`/api/schema${wanted}`).then((got) => {
-          if (mine !== schemaFor) return;
-          schema = got;
-          fill(errors);  // those of the latest check, which may have ended since
-        }, (error) => faults.replaceChildren(notice(error.message, "bad")));
+        readSchema();
       }
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
     apart.replaceChildren(...(found.notes?.length ? [leftOut(found.notes)] : []));
@@ -207,7 +238,8 @@ export default async function study({ root, query: given, go, title }) {
         area.value = written.text;
       });
     if (!chosen) return false;
-    saved = area.value;
+    sessionStorage.removeItem(shelf());
+    loaded.text = area.value;
     name = chosen;
     own = true;
     history.replaceState(null, "", `/study${query({ name })}`);
@@ -218,13 +250,14 @@ export default async function study({ root, query: given, go, title }) {
 
   /** @param {boolean} reduced */
   async function run(reduced) {
-    if ((area.value !== saved || !name) && !(await save())) return;
+    if (pending.length) await check([], false);
+    if (pending.length || ((area.value !== loaded.text || !name) && !(await save()))) return;
     quick.disabled = full.disabled = true;
     try {
       const begun = await ask("/api/runs", { study: name, quick: reduced, trusted });
       go(`/run${query({ name: begun.run })}`);
     } catch (error) {
-      faults.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+      unanswered.replaceChildren(failed(error, () => run(reduced)));
       quick.disabled = full.disabled = false;
     }
   }
