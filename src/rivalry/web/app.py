@@ -379,8 +379,8 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/results")
     async def run_results(name: str, part: str = "") -> Any:
         """Return results and a state of the run that counts the cells they are of."""
-        found = await ask(bench.artist, name, "results", part)
-        return found | {"state": await _aside(bench.runs.snapshot, name)}
+        report = await ask(bench.artist, name, "results", part)
+        return report | {"state": await _aside(bench.runs.snapshot, name)}
 
     @app.get("/api/runs/{name}/quantities")
     async def values(name: str) -> Any:
@@ -397,8 +397,8 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/figures")
     async def figures(name: str, part: str = "") -> Any:
         out = bench.new_set()
-        drawn = await ask(bench.artist, name, "figures", part, str(out))
-        return drawn | {"set": out.name, "state": await _aside(bench.runs.snapshot, name)}
+        pictures = await ask(bench.artist, name, "figures", part, str(out))
+        return pictures | {"set": out.name, "state": await _aside(bench.runs.snapshot, name)}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:

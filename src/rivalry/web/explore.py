@@ -37,18 +37,18 @@ def figures(name: str, parameters: Table, profile: object) -> TableDict:
 
     Without a profile they begin at an equilibrium, or say in ``opening`` that none was found.
     """
-    opening = ""
+    note = ""
     try:
         game = _game(name, parameters)
         if profile is None:
             profile = equilibrium(game)
-            opening = "" if profile is not None else NO_EQUILIBRIUM
+            note = "" if profile is not None else NO_EQUILIBRIUM
         living = figures_of(game, profile)
     except ValueError as error:
         return {"figures": [], "fault": " ".join(str(error).split())}
     fault = "" if living else "no living figure draws this game; change its parameters, or run a study of it"
     contents = [
-        {"figure": figure.content | {"data": figure.data | {"opening": opening}}, "state": figure.state}
+        {"figure": figure.content | {"data": figure.data | {"opening": note}}, "state": figure.state}
         for figure in living
     ]
     return {"figures": plain(contents), "fault": fault}

@@ -192,14 +192,14 @@ class Questions:
     async def _answer(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         helper = self._idle.pop() if self._idle else self._begin()
         try:
-            reply = await self._watched(helper, call, arguments)
-            if reply is None:
+            outcome = await self._watched(helper, call, arguments)
+            if outcome is None:
                 raise Refused(500, "the process that computes this ended; try again")
         except BaseException:  # also where the request is cancelled
             self._end(helper)
             raise
         self._idle.append(helper)
-        answer, fault = reply
+        answer, fault = outcome
         if fault:
             raise Refused(*fault)
         return answer
@@ -207,19 +207,19 @@ class Questions:
     async def _watched(self, helper: Helper, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Reply of a process that is watched. Raises `Refused` where it takes too long or stands still."""
         number = helper.process.pid or 0
-        begun = moved = _processor_time(number)
+        start = last = _processor_time(number)
         still = 0.0  # counted by this process, which may have been stopped as well
         loop = asyncio.get_running_loop()
-        reply = loop.run_in_executor(self._threads, _exchange, helper.pipe, (call, arguments))
-        while not (await asyncio.wait({reply}, timeout=PULSE))[0]:
+        outcome = loop.run_in_executor(self._threads, _exchange, helper.pipe, (call, arguments))
+        while not (await asyncio.wait({outcome}, timeout=PULSE))[0]:
             now = _processor_time(number)
-            if now - begun > self.seconds:
+            if now - start > self.seconds:
                 raise Refused(504, f"took more than {self.seconds:g} s of processor time and was given up")
-            still = still + PULSE if now == moved else 0.0
+            still = still + PULSE if now == last else 0.0
             if still >= STALL:
                 raise Refused(503, f"the process that computes this stood still for {STALL:g} s; try again")
-            moved = now
-        return await reply
+            last = now
+        return await outcome
 
     def _begin(self) -> Helper:
         helper = Helper(*spawn(_serve))
