@@ -11,7 +11,7 @@ export default async function compare({ root, query: given, go, title }) {
   const choice = el("div", { class: "pick" });
   if (wanted.length < 2) {
     const { runs } = await ask("/api/runs");
-    const names = runs.flatMap((/** @type {any} */ run) => (run.parts?.length ? run.parts.map((/** @type {string} */ part) => ({ ...run, name: `${run.name}:${part}` })) : [run]));
+    const names = runs.filter((/** @type {any} */ run) => run.counts?.done).flatMap((/** @type {any} */ run) => (run.parts?.length ? run.parts.map((/** @type {string} */ part) => ({ ...run, name: `${run.name}:${part}` })) : [run]));
     const boxes = names.map((/** @type {any} */ run) => {
       const box = el("input", { type: "checkbox", value: run.name, onchange: count });
       box.checked = wanted.includes(run.name);
@@ -26,7 +26,7 @@ export default async function compare({ root, query: given, go, title }) {
     }
     count();
     choice.append(...boxes.map((/** @type {any} */ one) => one.row));
-    root.append(el("p", { class: "soft" }, names.length < 2 ? "Two runs are needed. Run a study, change it, and run it again." : "Choose two to six runs. Differences are taken from the first."), choice, el("div", { class: "row" }, start));
+    root.append(el("p", { class: "soft" }, names.length < 2 ? "Two runs with finished cells are needed. Run a study, change it, and run it again." : "Choose two to six runs. Differences are taken from the first."), choice, el("div", { class: "row" }, start));
     return;
   }
   const waiting = el("div", { class: "skeleton" }, "reading the runs …");

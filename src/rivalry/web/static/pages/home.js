@@ -111,7 +111,7 @@ function runList(runs) {
       () => { down = name === column ? !down : name === "changed" || name === "quantity"; column = name; draw(); }, { class: "sort", "aria-pressed": String(name === column) }));
     body.replaceChildren(table(/** @type {any} */ (heads), sorted.map((run) => [
       el("a", { href: `/${run.status === "done" ? "results" : "run"}${query({ name: run.name })}` }, run.title, el("span", { class: "soft" }, ` ${run.name}${run.reduced ? ", quick form" : ""}`)),
-      pill(run.status), ago(run.changed), valueOf(run)?.words ?? (known.has(run.name) ? "–" : "…"), notes(run, "tags", (run.tags ?? []).join(", ")), notes(run, "note", run.note ?? "")]), "runs"));
+      pill(run.status), ago(run.changed), valueOf(run)?.words ?? (run.counts?.done && !known.has(run.name) ? "…" : "–"), notes(run, "tags", (run.tags ?? []).join(", ")), notes(run, "note", run.note ?? "")]), "runs"));
   }
 
   /** A text that a click changes. @param {any} run @param {"tags" | "note"} what @param {string} text */
