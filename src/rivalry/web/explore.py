@@ -21,14 +21,11 @@ NO_EQUILIBRIUM = "No equilibrium is known here, so the figure opens elsewhere."
 
 
 def family(name: str) -> TableDict:
-    """Return a family's parameters with names, bounds, defaults and meanings, and its example's arguments."""
+    """Return a family's title, and its parameters with names, bounds, defaults and meanings."""
     entry, words = _entry(name), Words({"game": {"family": name}})
     return {
-        "name": name,
         "title": entry.title,
-        "symbols": entry.symbols,
         "keys": [row | {"words": words.key(row["name"])} for row in keys_of(load(entry.targets[0]))],
-        "example": plain(dict(entry.example)),
     }
 
 

@@ -89,22 +89,13 @@ class Jobs:
         job = self._jobs.get(folder)
         if job is None or job.process.poll() in (None, 0, 130):
             return ""
-        lines = self.messages(folder)
-        wrong = [line.removeprefix("rivalry: ") for line in lines if line.startswith("rivalry: ")]
-        return (wrong or lines or [f"ended with status {job.process.returncode}"])[-1]
-
-    def messages(self, folder: Path) -> list[str]:
-        """Return the last messages of this server's command on a folder."""
-        job = self._jobs.get(folder)
-        if job is None:
-            return []
         # its own position: the command writes to the same open file
         with open(job.messages.fileno(), "rb", closefd=False) as file:
             size = os.fstat(file.fileno()).st_size
             text = os.pread(file.fileno(), 20_000, max(0, size - 20_000))
-        return [line.strip()[:300] for line in text.decode(errors="replace").splitlines() if line.strip()][
-            -20:
-        ]
+        lines = [line.strip()[:300] for line in text.decode(errors="replace").splitlines() if line.strip()]
+        wrong = [line.removeprefix("rivalry: ") for line in lines if line.startswith("rivalry: ")]
+        return (wrong or lines or [f"ended with status {job.process.returncode}"])[-1]
 
     def stop(self, folder: Path) -> None:
         """Interrupt the process that computes a run, as Ctrl-C does. Raises `Refused`."""

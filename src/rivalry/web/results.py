@@ -60,7 +60,6 @@ def results(folder: str, part: str) -> TableDict:
     # claims in words
     certificates = [row | {"claim": details["claim"]} for row, details in answer.cells[:CERTIFICATES]]
     return {
-        "title": run.title,
         "cells": len(answer.cells),
         "question": answer.question,
         "sentences": [
@@ -84,7 +83,6 @@ def results(folder: str, part: str) -> TableDict:
         "edited": run.text_fault,
         "commands": commands(_part(folder, "")),
         "toml": run.written_study,
-        "parts": list(_part(folder, "").parts()),
         "formats": DOWNLOADS,
     }
 
@@ -298,7 +296,7 @@ def compare(folders: Sequence[tuple[str, str, str]], quantity_names: Sequence[st
         )
     texts = [_tables(run) for _, run in runs]
     return {
-        "runs": [{"label": label, "title": run.title, "study": run.name} for label, run in runs],
+        "runs": [label for label, _ in runs],
         "quantities": quantities,
         "names": [[name, heading(data[0], name, words)] for name in names],
         "studies": [_difference_of_texts(texts[0], text) for text in texts[1:]],

@@ -131,19 +131,15 @@ class Runs:
         parts = run.parts() or {run.name: run}
         return {
             "name": name,
-            "folder": str(folder),
             "argument": shlex.quote(str(folder)),
             "study": run.name,
             "title": run.title,
             "question": run.head["study"].get("question", ""),
-            "source": run.head["study"].get("source", ""),
-            "family": _family(run),
             "reduced": is_reduced(run.head["study"]),
             "parts": [
                 {"name": name_of_part, "cells": len(part.cells)} for name_of_part, part in parts.items()
             ],
             "files": sorted({file for part in parts.values() for file in _code(part)}),
-            "made_by": run.made_by,
             "replications": (run.head["study"].get("replications") or {}).get("count", 1),
             **self.snapshot(name),
         }
@@ -179,11 +175,9 @@ class Runs:
             "status": status,
             "at": at,
             "head": str((folder / NAME).stat().st_mtime_ns),  # changes with the study
-            "counts": counts,
             "states": states,
             "left": seconds if working else {},
             "fault": self.jobs.fault(folder),
-            "messages": self.jobs.messages(folder),
         }
 
     def part(self, name: str, part: str) -> Run:

@@ -93,8 +93,6 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
         started, sets_cookie = False, False
@@ -111,7 +109,7 @@ class Guard:
             if scope["method"] == "POST" and _is_page(scope):
                 form = (await _body(receive, headers)).decode("latin-1")
                 sets_cookie = self._exchange(scope["query_string"].decode("latin-1"), form)
-                await _lead_on(scope, answer)
+                await _onward(scope)(scope, receive, answer)
                 return
             self._check_origin(scope["method"], headers)
             sets_cookie = self._admit(scope, headers)
@@ -229,16 +227,13 @@ def opening_page(address: str, token: str) -> str:
     )
 
 
-async def _lead_on(scope: Scope, send: Send) -> None:
-    """Answer a form by a page that goes on to the same address, now as one of this server's own pages."""
+def _onward(scope: Scope) -> Response:
+    """Return a page that goes on to the same address, now as one of this server's own pages."""
     # a redirection would still count as a request of the page with the form, and not be sent the cookie
     query = parse_qsl(scope["query_string"].decode("latin-1"))
     query_string = urlencode([(name, value) for name, value in query if name != "token"])
     address = "/" + quote(scope["path"].lstrip("/")) + "?" * bool(query_string) + query_string
-    text = f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address)}">'
-    headers = [(b"content-type", b"text/html"), (b"content-length", str(len(text.encode())).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode()})
+    return HTMLResponse(f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address)}">')
 
 
 def _split_host(text: str) -> tuple[str, int | None]:

@@ -29,10 +29,6 @@ class ServeError(ValueError):
     """Error for a server that cannot be started; the message is one line with the remedy."""
 
 
-class Ended(Exception):
-    """Another program has ended the server, or its terminal was closed."""
-
-
 def serve(
     target: str | None,
     host: str | None,
@@ -78,14 +74,14 @@ def serve(
 
     bench = Workbench(home, opened)
     guard = create_app(bench, token, name, number)
+    is_asked = False  # by a person at the terminal to end
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             announce(address)
             threading.Thread(target=bench.runs.rows, daemon=True).start()  # the first page finds them read
-            # the terminal was closed
-            signal.signal(signal.SIGHUP, lambda _, frame: self.handle_exit(signal.SIGTERM, frame))
+            signal.signal(signal.SIGHUP, self.handle_exit)  # the terminal was closed
             if host not in (None, "127.0.0.1", "localhost", "::1"):
                 note("other machines can reach this server: whoever has the address can run studies here")
             if browse:
@@ -93,6 +89,11 @@ def serve(
                 path = bench.scratch / "open.html"
                 write(path, opening_page(plain, guard.new_token()).encode(), mode=0o600)
                 webbrowser.open(path.as_uri())
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            nonlocal is_asked
+            is_asked = sig == signal.SIGINT
+            super().handle_exit(signal.SIGINT, frame)  # every end is that of Ctrl-C
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             bench.close()  # first, so that no request waits for what it computes
@@ -109,31 +110,23 @@ def serve(
         lifespan="off",  # closed here, once
     )
     signal.set_wakeup_fd(-1)  # the command line would end this process before it has closed
-    signal.signal(signal.SIGTERM, _end_by_signal)  # sent again when all requests have ended
-    may_ask = False
     try:
         Server(settings).run(sockets=[listener])
     except KeyboardInterrupt:  # the ordinary end
-        may_ask = sys.stdin.isatty() and sys.stderr.isatty()
-    except Ended:
         pass
     finally:
         bench.close()
-        _end(bench.jobs, note, may_ask)
+        _end(bench.jobs, note, is_asked)
 
 
-def _end_by_signal(number: int, frame: FrameType | None) -> None:
-    raise Ended
-
-
-def _end(jobs: Jobs, note: Callable[[str], None], may_ask: bool) -> None:
+def _end(jobs: Jobs, note: Callable[[str], None], is_asked: bool) -> None:
     """Name the runs that go on, or stop them where a person at the terminal asks for it."""
     working = jobs.working()
     if not working:
         return
     names = ", ".join(str(folder) for folder in working)
     stop = False
-    if may_ask:
+    if is_asked and sys.stdin.isatty() and sys.stderr.isatty():
         sys.stderr.write(one_line(f"still being computed: {names}; pause? [y/N]") + " ")
         sys.stderr.flush()
         try:

@@ -87,7 +87,6 @@ def _row(path: Path, name: str, stamp: int) -> TableDict:
         "name": name,
         "title": "",
         "source": "",
-        "question": "",
         "cost": "seconds",
         "family": None,
     }
@@ -96,7 +95,7 @@ def _row(path: Path, name: str, stamp: int) -> TableDict:
         data, _ = read_toml(path, name)
     except StudyError as error:
         return row | {"fault": str(error)}
-    for key in ("title", "source", "question", "cost"):
+    for key in ("title", "source", "cost"):
         if isinstance(data.get(key), str):
             row[key] = data[key]
     game, include = data.get("game"), data.get("include")
@@ -393,7 +392,6 @@ def schema(family: str, kinds: Sequence[str]) -> TableDict:
     form["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
     entry = GAMES.get(family)
     form["game"] = keys_of(load(entry.targets[0])) if entry else []
-    form["symbols"] = entry.symbols if entry else ""
     methods = {kind: kind_entry for kind in kinds if (kind_entry := entry_of(kind, METHODS))}
     form["methods"] = {
         kind: {

@@ -42,7 +42,7 @@ export default async function compare({ root, query: given, go, title }) {
     chip.disabled = !rest.length;
     return chip;
   }));
-  root.append(legend(found.runs.map((/** @type {any} */ run, /** @type {number} */ k) => ({ label: `${run.label}${k ? "" : " (first)"}`, colour: hue(k), kind: "line" }))),
+  root.append(legend(found.runs.map((/** @type {string} */ run, /** @type {number} */ k) => ({ label: `${run}${k ? "" : " (first)"}`, colour: hue(k), kind: "line" }))),
     el("div", { class: "row" }, button("Choose other runs", () => go("/compare"), { class: "quiet" })), boxes);
   const plots = el("div", { class: "plots" });
   for (const one of found.quantities) overlay(plots, one);
@@ -51,7 +51,7 @@ export default async function compare({ root, query: given, go, title }) {
     el("p", { class: "soft" }, "Mean of the differences at the same point and replication, with its 95 % interval (Student's t). One replication has no interval."), ...differences(found)));
   found.studies.forEach((/** @type {any[]} */ rows, /** @type {number} */ k) => {
     const lines = rows.map((row) => el("div", { "data-mark": row.mark }, row.text.startsWith("@@") ? "…" : `${row.mark || " "} ${row.text}`));
-    root.append(section(`Study of ${found.runs[k + 1].label}, against the first`, rows.length ? el("pre", { class: "code diff", tabindex: "0" }, ...lines) : el("p", { class: "soft" }, "The studies are the same.")));
+    root.append(section(`Study of ${found.runs[k + 1]}, against the first`, rows.length ? el("pre", { class: "code diff", tabindex: "0" }, ...lines) : el("p", { class: "soft" }, "The studies are the same.")));
   });
 }
 
@@ -59,13 +59,13 @@ export default async function compare({ root, query: given, go, title }) {
 function differences(found) {
   const places = found.quantities.flatMap((/** @type {any} */ one) => one.differences.flat());
   const several = new Set(places.map((/** @type {any} */ row) => row.at.algorithm)).size > 1;
-  const blocks = found.runs.slice(1).map((/** @type {any} */ run, /** @type {number} */ k) => {
+  const blocks = found.runs.slice(1).map((/** @type {string} */ run, /** @type {number} */ k) => {
     const rows = found.quantities.flatMap((/** @type {any} */ one) => one.differences[k].map((/** @type {any} */ row) => [
       one.label, Object.entries(row.at).filter(([key]) => several || key !== "algorithm").map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : value}`).join(", ") || "–", row.entry || "–", row.words, String(row.n),
       row.half === null ? "–" : Math.abs(row.mean) > row.half ? "yes" : "no"]));
     return rows.length
-      ? table(["quantity", "at", "entry", "difference", "n", "interval excludes 0"], rows.slice(0, 400), `differences of ${run.label}`, `${run.label}${rows.length > 400 ? ` (first 400 of ${rows.length})` : ""}`)
-      : notice(`${run.label} shares no point of a quantity with the first run.`);
+      ? table(["quantity", "at", "entry", "difference", "n", "interval excludes 0"], rows.slice(0, 400), `differences of ${run}`, `${run}${rows.length > 400 ? ` (first 400 of ${rows.length})` : ""}`)
+      : notice(`${run} shares no point of a quantity with the first run.`);
   });
   return blocks;
 }
