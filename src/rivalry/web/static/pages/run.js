@@ -272,7 +272,8 @@ function loaded(box) {
 }
 
 /**
- * The cells of a run in the view `sweep`. Results are filled in as they arrive, and drawn a few times per second.
+ * The cells of a run in the view `sweep`. Results are filled in as they arrive, and drawn with the next state or a
+ * few times per second.
  * @param {HTMLElement} root @param {any} figure @param {(id: string) => void} open
  * @param {() => string} states the digits of the cells
  */
@@ -281,13 +282,7 @@ function cellsOf(root, figure, open, states) {
   const place = new Map(cells.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]));
   const read = new Uint8Array(cells.id.length);
   let timer = 0;
-  const model = new Model({ figure, host: "workbench" }, (one) => {
-    const { cursor } = one.get("state");
-    if (cursor?.opened) open(cursor.cell);
-  });
-  const end = mount(root, sweep, model);
-  const draw = () => {
-    timer = 0;
+  const present = () => {
     const digits = states(), counts = countsOf(digits);
     const claims = new Map();
     for (let k = 0; k < read.length; k++) {
@@ -298,7 +293,17 @@ function cellsOf(root, figure, open, states) {
       claims.set(word, (claims.get(word) ?? 0) + 1);
     }
     const words = [...claims].sort((a, b) => b[1] - a[1]).map(([claim, count]) => `${count} ${claim}`).join(", ");
-    model.set("figure", { ...figure, text: `${counts.done} of ${counts.total} cells are computed${words ? `: ${words}` : ""}.`, data: { ...figure.data, values: [...values], counts } });
+    return { ...figure, text: `${counts.done} of ${counts.total} cells are computed${words ? `: ${words}` : ""}.`, data: { ...figure.data, values: [...values], counts } };
+  };
+  const model = new Model({ figure: present(), host: "workbench" }, (one) => {
+    const { cursor } = one.get("state");
+    if (cursor?.opened) open(cursor.cell);
+  });
+  const end = mount(root, sweep, model);
+  const draw = () => {
+    clearTimeout(timer);
+    timer = 0;
+    model.set("figure", present());
   };
   const later = () => { timer ||= setTimeout(draw, PAINT); };
   return {
@@ -317,7 +322,7 @@ function cellsOf(root, figure, open, states) {
       }
       later();
     },
-    draw: later,
+    draw,
     /** The bits of the cells whose results are here, as a hexadecimal number. */
     known() {
       const found = [];
