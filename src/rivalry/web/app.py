@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ SETS = 40  # of figures that pages may still show
 EVERY, IDLE = 0.5, 2.0  # seconds between looks at a run's folder, while it is computed and else
 SHARE = 4.0  # times as long as a look takes, before the next
 BATCH = 1000  # most cells in an event
-QUIET = 15.0  # seconds after which a comment shows that the connection lives
 FILE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 
 
@@ -235,8 +234,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
         text, replace = _typed(body, "text", str, ""), bool(body.get("replace"))
         original = bench.original(_typed(body, "of", str, ""))
         call = partial(studies.save, replace=replace, original=original)
-        path, saved_text = await _aside(call, name, text, home)
-        return {"name": name, "path": str(path), "text": saved_text}
+        return {"text": await _aside(call, name, text, home)}
 
     @app.get("/api/files/{study}")
     async def code(study: str) -> Any:
@@ -299,7 +297,7 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
             bits = int(known or "0", 16)
         except ValueError:
             raise Refused(400, "known: must be a hexadecimal number") from None
-        stream = _changes(*_watchers(bench, request, name, part, bits))
+        stream = _changes(bench, request, name, part, bits)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @app.post("/api/runs/{name}/notes")
@@ -335,39 +333,41 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         return {"run": name}
 
 
-def _watchers(
+async def _changes(
     bench: Workbench, request: Request, name: str, part: str, page_bits: int
-) -> tuple[Any, Any, Any]:
-    """Function that `_changes` calls to watch a run; ``page_bits`` has those of the cells that a page has."""
-    runs = bench.runs
-    sent_ids: set[str] | None = None
+) -> AsyncIterator[str]:
+    """Yield newly finished cells and the state of a run when it has changed, until the reader is gone.
 
-    async def look() -> TableDict:
+    ``page_bits`` has the bits of the cells that the page has.
+    """
+    last_event, sent_ids = "", set[str]()
+    while not (bench.closed or await request.is_disconnected()):
+        began = time.monotonic()
+        new, events = list[str](), list[str]()
         try:
-            return dict(await _aside(runs.snapshot, name))
-        except (Refused, DamagedFile) as error:
-            return {"status": "damaged", "fault": str(error)}
-
-    async def read() -> TableDict | None:
-        nonlocal sent_ids
-        try:
-            run = await _aside(runs.part, name, part)
-            if sent_ids is None:
-                sent_ids = {cell.id for k, cell in enumerate(run.cells) if page_bits >> k & 1}
+            run = await _aside(bench.runs.part, name, part)
+            sent_ids.update(cell.id for k, cell in enumerate(run.cells) if page_bits >> k & 1)
+            page_bits = 0
             finished = await _aside(finished_cells, run.folder)
             new = [cell.id for cell in run.cells if cell.id in finished and cell.id not in sent_ids][:BATCH]
-            folder = bench.results_folder(name)
-            arguments = "cells", folder, part, new
-            cells = await bench.reader.ask(results.jsonable, *arguments) if new else None
-            sent_ids.update(new)
-            return cells
+            if new:
+                arguments = "cells", bench.results_folder(name), part, new
+                events.append(_event("cells", await bench.reader.ask(results.jsonable, *arguments)))
+                sent_ids.update(new)
         except (Refused, DamagedFile):  # the run is not made yet, or the state says why
-            return None
-
-    async def is_over() -> bool:
-        return bench.closed or await request.is_disconnected()
-
-    return look, read, is_over
+            new = []
+        try:
+            state = await _aside(bench.runs.snapshot, name)  # later, so that it counts these cells
+        except (Refused, DamagedFile) as error:
+            state = {"status": "damaged", "fault": str(error)}
+        event = _event("state", {**state, "at": 0})
+        events += [_event("state", state)] * (event != last_event)
+        last_event = event
+        for change in events or [": still here\n\n"]:
+            yield change
+        if len(new) < BATCH:  # else there are more
+            pace = EVERY if state["status"] in ("running", "starting") else IDLE
+            await asyncio.sleep(max(pace, SHARE * (time.monotonic() - began)))
 
 
 def _add_results(app: FastAPI, bench: Workbench) -> None:
@@ -490,30 +490,3 @@ def _event(kind: str, value: object) -> str:
     'event: state\ndata: {"done": 2}\n\n'
     """
     return f"event: {kind}\ndata: {json.dumps(value)}\n\n"
-
-
-async def _changes(
-    look: Callable[[], Awaitable[TableDict]],
-    read: Callable[[], Awaitable[TableDict | None]],
-    is_gone: Callable[[], Awaitable[bool]],
-) -> AsyncIterator[str]:
-    """Yield the state of a run when it has changed, and newly finished cells, until the reader is gone."""
-    last_event, silent = "", 0.0
-    while not await is_gone():
-        began = time.monotonic()
-        cells = await read()
-        state = await look()  # later, so that it counts these cells
-        event = _event("state", {**state, "at": 0})
-        events = [_event("cells", cells)] * bool(cells)
-        events += [_event("state", state)] * (event != last_event)
-        if not events and silent >= QUIET:
-            events.append(": still here\n\n")
-        for change in events:
-            yield change
-        last_event, silent = event, 0.0 if events else silent
-        if cells and len(cells["cells"]["id"]) == BATCH:
-            continue  # there are more
-        pace = EVERY if state["status"] in ("running", "starting") else IDLE
-        wait = max(pace, SHARE * (time.monotonic() - began))
-        await asyncio.sleep(wait)
-        silent += wait

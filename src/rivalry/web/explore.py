@@ -6,9 +6,6 @@ import json
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy import ndarray
-
 from rivalry.games import GAMES
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
@@ -51,7 +48,7 @@ def figures(name: str, parameters: Table, profile: object) -> TableDict:
     return {"figures": plain(contents), "fault": fault}
 
 
-def equilibrium(game: object) -> ndarray | None:
+def equilibrium(game: object) -> Any:
     """Return the profile of an equilibrium that a method finds quickly; None where it finds none.
 
     It is certified as one, or no player was found to gain in a search of all deviations.
@@ -71,7 +68,7 @@ def equilibrium(game: object) -> ndarray | None:
         except (ValueError, TypeError):  # a game that the method does not take
             continue
         if solution.claim in UNREFUTED:
-            return np.asarray(solution.profile)
+            return solution.profile
     return None
 
 

@@ -233,7 +233,6 @@ def cell(folder: str, part: str, id: str) -> TableDict:
     proof = None if record["status"][0] else Certificate.from_record(record)
     variables = {name: (attributes_of(name), array) for name, (_, array) in sorted(record.items())}
     return {
-        "id": id,
         "where": places[0],
         "file": str(run.cell_path(id)),
         "certificate": typeset(repr(proof)) if proof else "",

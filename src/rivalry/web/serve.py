@@ -58,20 +58,20 @@ def serve(
         raise ServeError(f"needs {', '.join(missing)}: {remedy('web')}")
     home = Path.cwd()
     page, opened = page_of(target, home)
-    listener = _listen(host or "127.0.0.1", port)
-    token = secrets.token_urlsafe(24)
-    number = listener.getsockname()[1]
-    name = host or "127.0.0.1"
-    visible = socket.gethostname() if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
-    mark = "&" if "?" in page else "?"
-    plain = f"http://{visible}:{number}{page}"
-    address = f"{plain}{mark}token={token}"
     import uvicorn
 
     from rivalry.core.files import write
     from rivalry.web.app import Workbench, create_app
-    from rivalry.web.safety import opening_page
+    from rivalry.web.safety import LOOPBACK, opening_page
 
+    name = host or LOOPBACK[0]
+    listener = _listen(name, port)
+    token = secrets.token_urlsafe(24)
+    number = listener.getsockname()[1]
+    visible = socket.gethostname() if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
+    mark = "&" if "?" in page else "?"
+    plain = f"http://{visible}:{number}{page}"
+    address = f"{plain}{mark}token={token}"
     bench = Workbench(home, opened)
     guard = create_app(bench, token, name, number)
     is_asked = False  # by a person at the terminal to end
@@ -82,7 +82,7 @@ def serve(
             announce(address)
             threading.Thread(target=bench.runs.rows, daemon=True).start()  # the first page finds them read
             signal.signal(signal.SIGHUP, self.handle_exit)  # the terminal was closed
-            if host not in (None, "127.0.0.1", "localhost", "::1"):
+            if name not in LOOPBACK:
                 note("other machines can reach this server: whoever has the address can run studies here")
             if browse:
                 # other users see a browser's command line: it names a page that only this one can read

@@ -23,7 +23,7 @@ from tomlkit.exceptions import TOMLKitError
 from rivalry.core.files import read_text, write
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies
-from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
+from rivalry.lab.study.document import CertificateTable, Replications, RunKeys, read
 from rivalry.lab.study.errors import read_key, unknown
 from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.lab.study.identity import Table, TableDict
@@ -120,8 +120,8 @@ def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
         raise Refused(400, str(error)) from None
 
 
-def save(name: str, text: str, folder: Path, *, replace: bool, original: str = "") -> tuple[Path, str]:
-    """Write a study beside the others, adapted to its changes; return file and text. Raises `Refused`."""
+def save(name: str, text: str, folder: Path, *, replace: bool, original: str = "") -> str:
+    """Write a study beside the others, adapted to its changes; return its text. Raises `Refused`."""
     if not NAME.fullmatch(name):
         raise Refused(400, f"name: {name[:60]!r} must be letters, digits, _ or -, at most 64")
     if name in studies():
@@ -133,7 +133,7 @@ def save(name: str, text: str, folder: Path, *, replace: bool, original: str = "
     with suppress(StudyError):  # an unfinished study is saved as it is
         text = adapt(text, original, folder)[0] if original and text != original else text
     write(path, text.encode())
-    return path, text
+    return text
 
 
 def _require_short(text: str) -> None:
@@ -276,7 +276,6 @@ def check(
         quick = study.quick_form()
         report["files"] = own_files(study)
         report["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
-        report["summary"] = repr(study).splitlines()[0].partition(": ")[2]
         if build:
             os.environ.update(trusting(require_trust(report["files"], trusted)))
             try:
@@ -311,8 +310,7 @@ def _patience(end: float) -> Any:
 
 
 def _fault(error: StudyError) -> dict[str, str]:
-    line = re.search(r"\(at line (\d+)", error.message)
-    return {"key": error.key, "message": error.message, "line": line[1] if line else ""}
+    return {"key": error.key, "message": error.message}
 
 
 def _with_changes(text: str, changes: Sequence[Table]) -> tuple[str, TableDict]:
@@ -387,7 +385,7 @@ def _path(document: Table, text: str) -> Key:
 
 def schema(family: str, kinds: Sequence[str]) -> TableDict:
     """Fields of a form: the keys of every table with type, unit, bounds, default and meaning."""
-    tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
+    tables = {"replications": Replications, "certificate": CertificateTable}
     form: TableDict = {name: keys_of(target) for name, target in tables.items()}
     form["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
     entry = GAMES.get(family)
