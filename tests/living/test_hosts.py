@@ -101,7 +101,8 @@ MOUNT = """async (figures) => {
     box.dataset.figure = room.childElementCount;
     room.append(box);
     const [family, parameters] = games[figure.view] ?? [];
-    const certify = family && certifier((state) => ask(`/api/games/${family}/answer`, { parameters, state }));
+    const answer = (state) => ask(`/api/games/${family}/answer`, { parameters, state });
+    const certify = family && certifier(answer, document.createElement("div"));
     mount(box, view, new Model({ figure, state, host: "workbench" }, certify));
   }
 }"""
