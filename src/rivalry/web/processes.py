@@ -181,7 +181,8 @@ class Questions:
             self._waiting -= 1
 
     async def _answer(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        helper = self._idle.pop() if self._idle else self._begin()
+        helper = self._idle.pop() if self._idle else Helper(*spawn(_serve))
+        self._all.add(helper)
         try:
             outcome = await self._watched(helper, call, arguments)
             if outcome is None:
@@ -211,11 +212,6 @@ class Questions:
                 raise Refused(503, f"the process that computes this stood still for {STALL:g} s; try again")
             last = now
         return await outcome
-
-    def _begin(self) -> Helper:
-        helper = Helper(*spawn(_serve))
-        self._all.add(helper)
-        return helper
 
     def _end(self, helper: Helper) -> None:
         self._all.discard(helper)

@@ -20,10 +20,11 @@ from hashlib import sha256
 from hmac import compare_digest
 from html import escape
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+if TYPE_CHECKING:
+    from fastapi.responses import Response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -204,6 +205,8 @@ def _is_page(scope: Scope) -> bool:
 
 def refusal(headers: Mapping[str, str], status: int, reason: str) -> Response:
     """Return an answer that refuses a request: a page where a browser opens an address, else a table."""
+    from fastapi.responses import HTMLResponse, JSONResponse  # not in processes that only raise `Refused`
+
     if "text/html" not in headers.get("accept", ""):
         return JSONResponse({"error": reason}, status)
     words = re.sub("`([^`]+)`", r"<code>\1</code>", escape(reason[:1].upper() + reason[1:]))
@@ -229,6 +232,8 @@ def opening_page(address: str, token: str) -> str:
 
 def _onward(scope: Scope) -> Response:
     """Return a page that goes on to the same address, now as one of this server's own pages."""
+    from fastapi.responses import HTMLResponse
+
     # a redirection would still count as a request of the page with the form, and not be sent the cookie
     query = parse_qsl(scope["query_string"].decode("latin-1"))
     query_string = urlencode([(name, value) for name, value in query if name != "token"])
