@@ -133,8 +133,9 @@ def create_app(bench: Workbench, token: str, host: str, port: int) -> Guard:
     """Return the application, behind its guard."""
 
     app = FastAPI(title="rivalry", docs_url=None, redoc_url=None, openapi_url=None)
-    for kind in (Refused, StudyError, DamagedFile, RequestValidationError, Exception):
+    for kind in (Refused, StudyError, DamagedFile, RequestValidationError):
         app.add_exception_handler(kind, _refusal)
+    app.add_exception_handler(Exception, _failed)
     for status in (404, 405):
         app.add_exception_handler(status, _missing)
     _add_pages(app)
@@ -145,21 +146,19 @@ def create_app(bench: Workbench, token: str, host: str, port: int) -> Guard:
     return Guard(app, token, host, port)
 
 
-def _line_of(error: Exception) -> tuple[int, str]:
-    """Return the status and the line of an error."""
+async def _refusal(request: Request, error: Exception) -> Response:
+    status, reason = 400, str(error)  # of a study, or a damaged file
     match error:
         case Refused():
-            return error.status, error.why
-        case StudyError() | DamagedFile():
-            return 400, str(error)
+            status, reason = error.status, error.why
         case RequestValidationError():
-            places = [str(fault["loc"][-1]) for fault in error.errors()]
-            return 400, f"{', '.join(places)}: missing, or of the wrong type"
-    return 500, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            reason = f"{error.errors()[0]['loc'][-1]}: missing, or of the wrong type"
+    return refusal(request.headers, status, reason)
 
 
-async def _refusal(request: Request, error: Exception) -> Response:
-    return refusal(request.headers, *_line_of(error))
+async def _failed(request: Request, error: Exception) -> Response:
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return refusal(request.headers, 500, reason)
 
 
 async def _missing(request: Request, error: Exception) -> Response:

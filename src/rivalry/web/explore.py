@@ -31,12 +31,11 @@ def figures(name: str, parameters: Table, profile: object) -> TableDict:
 
     Without a profile they begin at an equilibrium, or say in ``opening`` that none was found.
     """
-    note = ""
     try:
         game = _game(name, parameters)
         if profile is None:
             profile = equilibrium(game)
-            note = "" if profile is not None else NO_EQUILIBRIUM
+        note = NO_EQUILIBRIUM * (profile is None)
         living = figures_of(game, profile)
     except ValueError as error:
         return {"figures": [], "fault": " ".join(str(error).split())}

@@ -69,9 +69,8 @@ def serve(
     token = secrets.token_urlsafe(24)
     number = listener.getsockname()[1]
     visible = socket.gethostname() if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
-    mark = "&" if "?" in page else "?"
     plain = f"http://{visible}:{number}{page}"
-    address = f"{plain}{mark}token={token}"
+    address = f"{plain}{'&' if '?' in page else '?'}token={token}"
     bench = Workbench(home, opened)
     guard = create_app(bench, token, name, number)
     is_asked = False  # by a person at the terminal to end
