@@ -1098,7 +1098,7 @@ def test_a_used_port_is_one_line_that_names_the_option(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "no run folder and no study"),
+        (["nothing"], "is not a bundled study"),
         (["--port", "1"], "--port 1"),
         (["--port", "70000"], "--port"),
         (["--host", "127.0.0.1:80"], "--host 127.0.0.1:80"),
