@@ -37,7 +37,6 @@ from rivalry.lab.study.model import text_fault
 from rivalry.lab.worker import run_cell, run_cells
 from rivalry.schema.register import collect
 from rivalry.schema.registry import hook
-from rivalry.text.display import count_text
 
 CODE = "code"  # folder of the user's files, with one per part of a study of studies
 MANIFEST, PACKAGES = "manifest-sha256.txt", "packages.txt"
@@ -282,7 +281,7 @@ def verify(
             cell_ids,
             faults + list(chain.from_iterable(part.faults for part in checked)),
             list(chain.from_iterable(part.undecided for part in checked)),
-            [f"what reports draw from cells: {_in_short(of_report)}"] * bool(of_report)
+            [f"{name}: drawn from cells" for name in of_report]
             + _unchecked(run, counts["done"], certificates, len(cell_ids))
             + list(chain.from_iterable(part.unchecked for part in checked)),
             list(dict.fromkeys(versions)),
@@ -293,17 +292,6 @@ def _is_of_report(name: str) -> bool:
     """Whether a file is one that is made of study and cells for readers."""
     path = PurePosixPath(name)
     return path.name in OF_REPORT or (path.parent.name == "figures" and path.suffix == ".svg")
-
-
-def _in_short(names: Sequence[str]) -> str:
-    """Return names of files, with how many figures there are in place of theirs.
-
-    >>> _in_short(["dataset.nc", "figures/01-a.svg", "figures/02-b.svg"])
-    'dataset.nc, 2 figures'
-    """
-    figures = [name for name in names if name.endswith(".svg")]
-    file_names = [name for name in names if name not in figures]
-    return ", ".join([*file_names, *[count_text(len(figures), "figure")] * bool(figures)])
 
 
 def _in_part(name: str, line: str) -> str:
