@@ -7,7 +7,6 @@ import numpy as np
 import rivalry as rv
 from rivalry.core.results import Record
 from rivalry.lab.answer import Answer
-from rivalry.living.alternatives import figure_of_choices
 from rivalry.living.figure import Figure, figure_of, figures_of_record
 from rivalry.living.runs import figures_of_run
 from tests.living.test_impulse import record_of, world_of
@@ -98,9 +97,7 @@ def every_figure(folder: Path) -> list[Figure]:
     world = world._replace(action_grid=np.tile(np.arange(3.0), (2, 1))[..., None])
     run = stored(folder / "run", leave=1)
     answer = Answer(run.head["study"], run.collect().data)
-    goods = rv.games.market(demand="logit", owners=[[0], [1], [2]], unit_cost=[1.0, 1.2, 1.1])
     found = [
-        figure_of_choices(goods, {"owners": [[[0], [1], [2]], [[0, 1], [2]]]}),
         figure_of(rv.games.influencer(reach=[0.2, 0.2]), [[0.2], [0.6]]),
         figure_of(rv.games.matrix("rock_paper_scissors")),
         figure_of(rv.games.market(), [[60.0], [20.0]]),

@@ -21,7 +21,6 @@ from typing import Any
 
 import pytest
 
-import rivalry as rv
 from rivalry.living.bundle import VIEWS
 from rivalry.living.page import frozen_page
 from rivalry.living.widget import widget_of
@@ -269,20 +268,6 @@ def use_others(page: Any, room: Any, view: str, press: Callable[[Any], None]) ->
         assert "bids 2 with probability 1" in room.inner_text()  # half of 4
         press(room.locator(".rv-svg").first)
         assert "With 2 karma" in room.inner_text()
-    elif view == "alternatives":
-        goods = {"demand": "logit", "unit_cost": [1.0, 1.2, 1.1]}
-        for row, owners in enumerate(([[0], [1], [2]], [[0, 1], [2]])):
-            found = rv.solve(rv.games.market(owners=owners, **goods), rv.methods.ClosedForm())
-            room.get_by_label("Alternative").select_option(index=row)
-            assert room.locator(".rv-claim-word").inner_text() == "Equilibrium"
-            for name in ("price", "quantity", "profit"):
-                column = 2 + ("price", "quantity", "profit").index(name)
-                shown = room.locator(f"table.rv-many td:nth-child({column})").all_inner_texts()
-                assert shown == [f"{value:.4g}" for value in found.data[name].values], name
-            surplus = room.locator("tr", has_text="consumer surplus").locator("td").nth(1)
-            assert surplus.inner_text() == f"{float(found.data.consumer_surplus):.4g}"
-            assert room.locator("tr", has_text="firm ").count() == len(owners) + 1  # and the heading
-        assert room.locator("tr", has_text="firm 0: 0, 1").count() == 1
     elif view == "streets":
         button = room.get_by_role("button", name="unlucky (agent 7)")
         room.get_by_label("Colour").select_option(label="queue (agents refused per step)")

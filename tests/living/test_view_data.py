@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.living import alternatives, branches, line, responses, triangle
+from rivalry.living import branches, line, responses, triangle
 from rivalry.living.figure import initial_profile
 from rivalry.living.twins import influencer_payoffs, twin_data, twin_of_table
 from tests.living.samples import branch_record
@@ -197,39 +197,3 @@ def test_choices_of_a_game_by_formulas_have_their_names() -> None:
     _, text, data = responses.view_of(game, np.array([[0.3, 0.0], [0.3, 0.1]]))  # type: ignore[misc]
     assert [axis["names"] for axis in data["axes"]] == [["x", "y"], ["", "z"]]
     assert text.startswith("Player 0 chooses x 0.3 and earns 0.12; player 1 chooses y 0.3, z 0.1 and earns")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("choice", ["quantity", "price"])
-def test_alternatives_have_the_numbers_of_each_equilibrium(choice: str) -> None:
-    goods = {"demand": "differentiated", "choice": choice, "unit_cost": [1.0, 1.5, 2.0]}
-    game = rv.games.market(owners=[[0], [1], [2]], **goods)
-    values = [[[0], [1], [2]], [[0, 1], [2]], [[0, 1, 2]]]
-    data = alternatives.figure_of_choices(game, {"owners": values}).data
-    for owners, option, answer in zip(values, data["options"], data["answers"], strict=True):
-        solution = rv.solve(rv.games.market(owners=owners, **goods), rv.methods.BestResponse())
-        assert answer["parameters"] == option["parameters"] == {"owners": owners}
-        assert (answer["claim"], answer["profile"]) == ("equilibrium", option["profile"])
-        for name in ("price", "quantity", "profit"):
-            assert option[name] == pytest.approx(solution.data[name].values, rel=1e-9)
-        assert option["payoffs"] == pytest.approx(solution.data.payoff.values, rel=1e-9)
-        surplus = dict(option["totals"])["consumer surplus"]
-        assert surplus == pytest.approx(float(solution.data.consumer_surplus), rel=1e-9)
-    weights = [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.ones((3, 3)).tolist()]
-    shared = alternatives.figure_of_choices(game, {"ownership": weights}).data["options"]
-    # owners of all profits charge what one owner does, owners of their own what they did
-    for option, same in zip(shared, (data["options"][0], data["options"][2]), strict=True):
-        assert option["price"] == pytest.approx(same["price"], rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        ({"owners": []}, "choices: must have a value at least for each key"),
-        ({"owner": [[[0], [1]]]}, "owner: is no keyword of market"),
-        ({"owners": [[[0], [0]]]}, "owners: product 0 is named 2 times"),
-    ],
-)
-def test_wrong_alternatives_are_refused(choices: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        rv.explore(rv.games.market(demand="logit"), choices=choices)

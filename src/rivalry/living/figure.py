@@ -39,7 +39,7 @@ Found = tuple[str, str, TableDict]
 REGISTERED: dict[str, str] = collect("VIEWS")
 """Modules of views elsewhere, by the name of the view."""
 
-VIEWS = ("branches", "triangle", "responses", "line", "policy", "alternatives", *REGISTERED)
+VIEWS = ("branches", "triangle", "responses", "line", "policy", *REGISTERED)
 """Views of games and records, the most telling first.
 
 Each has a module, here of its name, with the functions `view_of` and `view_of_record`, which return None for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -10,12 +10,9 @@ from rivalry.core.results import Solution
 from rivalry.living.bundle import style, widget_module
 from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
 from rivalry.schema.installation import remedy
-from rivalry.schema.registry import load
 
 
-def explore(
-    game: object, profile: object = None, *, choices: Mapping[str, Sequence[object]] | None = None
-) -> Any:
+def explore(game: object, profile: object = None) -> Any:
     """Return a living figure of a game for a notebook, in which players can be dragged.
 
     Parameters
@@ -24,9 +21,6 @@ def explore(
         A game of any family.
     profile
         The profile to begin with, ``[player axis]``.
-    choices
-        Of a market: values by key of its factory, such as ``{"owners": [[[0], [1], [2]], [[0, 1], [2]]]}``,
-        among which a reader chooses; the figure then has the equilibrium at each.
 
     Returns
     -------
@@ -47,11 +41,7 @@ def explore(
     >>> figure.answer["claim"]
     'equilibrium'
     """
-    if choices is None:
-        return widget_of([figure_of(game, profile)])
-    if profile is not None:
-        raise ValueError("profile: clashes with choices, whose figure has equilibria")
-    return widget_of([load("rivalry.living.alternatives:figure_of_choices")(game, choices)])
+    return widget_of([figure_of(game, profile)])
 
 
 def explore_solution(solution: Solution) -> Any:
