@@ -21,6 +21,7 @@ from rivalry.methods.finite.pure_equilibria import (
     support_order,
 )
 from rivalry.methods.finite.support_differences import differences
+from rivalry.methods.finite.support_search import SupportSearch
 from rivalry.runtime.jax import search_clock
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import (
@@ -229,9 +230,7 @@ def _proved_list(tables: ndarray, *, one: bool = False) -> Session:
 
     With ``one`` the search ends at the first.
     """
-    from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
-
-    search, world = FiniteEquilibria(), differences(tables)
+    search, world = SupportSearch(), differences(tables)
     session = search.begin(world, np.random.SeedSequence(0))
     while search.advance(world, session, 1):
         if one and len(session["found"]):
