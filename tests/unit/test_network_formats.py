@@ -105,6 +105,46 @@ def test_columns_that_only_a_head_knows_keep_their_names(head: str, tmp_path: Pa
         rv.games.routes(file, demand={"1>2": 10.0}, toll_factor=1.0)
 
 
+SHUFFLED = "init_node term_node free_flow_time capacity b power"
+PLACES = {
+    "above the rows": f"{SHUFFLED}\n1 2 5 1000 1 1\n",
+    "behind a tag": f"<ORIGINAL HEADER>~ {SHUFFLED} ;\n<END OF METADATA>\n1 2 5 1000 1 1 ;\n",
+    "after a wrong one": f"<ORIGINAL HEADER>~ from to capacity ftime ; .\n~ {SHUFFLED} ;\n1 2 5 1000 1 1 ;\n",
+    "before another": f"~ {SHUFFLED} ;\n1 2 5 1000 1 1 ;\n~ from to capacity ftime b power\n",
+    "of words": "~ tail node head node capacity (veh/h) length ftime(min) B Power speed limit\n"
+    "1 2 1000 3 5 1 1 60\n",
+    "without the last names": "~ from to capacity length ftime b power speed ;\n1 2 1000 3 5 1 1 60 0 1 ;\n",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_head_is_read_wherever_it_is(place: str, tmp_path: Path) -> None:
+    (tmp_path / "net.tntp").write_text(PLACES[place])
+    game = rv.games.routes(tmp_path / "net.tntp", demand={"1>2": 10.0})
+    assert game.costs(np.array([10.0])).tolist() == pytest.approx([5.05], rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("~ from to capacity (per lane) ftime b", "has no column 'capacity'; must have it"),
+        ("~\tfrom\tto\tcapacity (per lane)\tftime\tb", "has no column 'capacity'; must have it"),
+        ("i j c t l", "has no column from; its head must name it, as in '~ from to capacity length"),
+    ],
+)
+def test_a_head_of_other_columns_is_no_row(head: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "net.tntp").write_text(f"{head}\n1 2 1000 5 1\n")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        rv.games.routes(tmp_path / "net.tntp", demand={"1>2": 10.0})
+
+
+def test_positions_of_nodes_have_the_names_of_their_head(tmp_path: Path) -> None:
+    (tmp_path / "a_net.tntp").write_text("1 2 1000 3 5 1 1 60 0 1 ;\n")
+    (tmp_path / "a_node.tntp").write_text("NodeID Ycoord Xcoord\n1 3 0\n2 4 1\n")
+    game = rv.games.routes(tmp_path / "a_net.tntp", demand={"1>2": 10.0})
+    assert game.node_at.tolist() == [[0, 3], [1, 4]]
+
+
 FACTORS = "<TOLL FACTOR> 0.5\n<DISTANCE FACTOR> 0.1\n1 2 1000 3 5 0 1 60 4 1 ;\n"
 
 
@@ -224,7 +264,7 @@ WRONG = {
     ("LINKS> 2", "LINKS> 3"): "2 links; must be 3, as its head says",
     ("3 2 9 1 5", "3 2 0 1 5"): "links.capacity, link 3>2: 0 must be above 0 where costs rise",
     ("3 2 9 1 5", "3 2 9 1 1_0"): "link 3>2: '1_0' must be a number, without its unit",
-    ("METADATA>\n", "METADATA>\n~ init_node term_node capacity ;\n"): "line 6: names 3 columns; must be 10",
+    ("METADATA>\n", "METADATA>\n~ init_node term_node length ;\n"): "line 6: names 3 columns; must be 10",
     ("METADATA>\n", "METADATA>\n<TOLL FACTOR> dear\n"): "line 6: <TOLL FACTOR>: 'dear' must be a number",
 }
 

@@ -145,6 +145,15 @@ def numbers_of(column: Sequence[Any], name: str) -> list[float]:
     return [number_of(entry, f"{name}, row {row}") for row, entry in enumerate(column, 1)]
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number, or written as one."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _refuse_doubled(kind: str, names: Sequence[str]) -> None:
     """Raise `ValueError` for a name that is there twice."""
     doubled = [name for name, count in Counter(names).items() if count > 1]

@@ -18,6 +18,7 @@ from rivalry.families.network_tables import (
     columns_of,
     identifier,
     identifiers,
+    is_number,
     network_table,
     number_of,
     renamed,
@@ -28,13 +29,16 @@ LINKS = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "sp
 FLOWS = ("from", "to", "volume", "cost")
 NODES = ("node", "x", "y")
 NAMES: Mapping[str, Sequence[str]] = {  # of columns in heads, beside those of the usual order
-    "from": (*ENDS["from"], "init"),
-    "to": (*ENDS["to"], "term"),
-    "free_flow_time": ("fft", "fftt", "free_flow_travel_time", "time"),
+    "from": (*ENDS["from"], "init", "tail_node"),
+    "to": (*ENDS["to"], "term", "head_node"),
+    "free_flow_time": ("fft", "fftt", "ftime", "free_flow_travel_time", "time"),
     "b": ("alpha",),
     "power": ("beta",),
     "speed": ("speed_limit",),
     "link_type": ("type",),
+    "node": ("nodeid", "node_id"),
+    "x": ("xcoord", "x_coord"),
+    "y": ("ycoord", "y_coord"),
 }
 COUNTS = ("NUMBER OF ZONES", "NUMBER OF NODES", "NUMBER OF LINKS", "FIRST THRU NODE")
 FACTORS = {"TOLL FACTOR": "toll", "DISTANCE FACTOR": "length"}
@@ -43,8 +47,11 @@ ROUNDED = 1e-3  # part of all trips by which a head may differ from their sum
 _NAME_OF_ALIAS = {alias: name for name, aliases in NAMES.items() for alias in aliases}
 _SEPARATORS = str.maketrans(":;,", "   ")
 _TAG = re.compile(r"<([^>]*)>\s*(.*)")
-_UNIT = re.compile(r"\([^)]*\)|\[[^]]*\]")
-_WORDS = ("init node", "term node", "from node", "to node", "free flow time", "speed limit", "link type")
+_UNIT = re.compile(r"\((?!per_lane)[^)]*\)|\[[^]]*\]")  # a capacity per lane is none of a link
+_WORDS = (  # of one name
+    *("init node", "term node", "from node", "to node", "tail node", "head node"),
+    *("free flow time", "speed limit", "link type", "capacity (per lane)"),
+)
 
 
 class _Contents(NamedTuple):
@@ -78,7 +85,7 @@ def read_links(file: Path) -> NetworkTable:
     """
     contents = _contents(file)
     columns = _table(contents, LINKS)
-    count = contents.whole("NUMBER OF LINKS", len(contents.lines))
+    count = contents.whole("NUMBER OF LINKS", len(columns["from"]))
     if count != len(columns["from"]):
         raise ValueError(f"{len(columns['from'])} links; must be {count}, as its head says")
     _check_numbers(contents, "NUMBER OF NODES", {end: columns[end] for end in ENDS})
@@ -134,7 +141,7 @@ def _contents(file: Path) -> _Contents:
             contents.tags[tag[1].strip().upper()] = number, tag[2].strip()
         elif text:
             contents.lines.append((number, text.replace("\t", " ") if text[:6].lower() == "origin" else text))
-        elif tilde:
+        if tilde and not contents.lines:  # a head is above the rows, also behind <ORIGINAL HEADER>
             contents.comments.append((number, comment))
     return contents
 
@@ -143,12 +150,13 @@ def _table(contents: _Contents, usual: Sequence[str]) -> Columns:
     """Columns by the names of a head, or in the usual order. Raises `ValueError`."""
     rows = [(number, _fields(line)) for number, line in contents.lines]
     width = len(rows[0][1]) if rows else len(usual)
-    names: Sequence[str] = usual
-    for number, line in contents.comments:
-        names = _head(number, line, width, usual) or names
+    heads = (_head(number, line, width, usual) for number, line in reversed(contents.comments))
+    names = next(filter(None, heads), usual)
     above = None
-    if rows and not _is_number(rows[0][1][-1]):
+    if rows and not is_number(rows[0][1][-1]):
         above = _head(*contents.lines[0], width, usual)
+        if not any(map(is_number, rows[0][1])):
+            above = above or rows[0][1]  # names, if not those that are read
     if above:
         names = above
         rows.pop(0)
@@ -164,29 +172,25 @@ def _head(number: int, line: str, width: int, usual: Sequence[str]) -> list[str]
 
     Raises `ValueError` for a head with another number of names than rows have columns.
     """
-    text = _UNIT.sub("", line.lower()).translate(_SEPARATORS)
+    text = line.lower()
     for words in _WORDS:
         text = text.replace(words, words.replace(" ", "_"))
+    text = _UNIT.sub("", text).translate(_SEPARATORS)
     by_tab = [part.strip().replace(" ", "_") for part in text.split("\t") if part.strip()]
     names = by_tab if len(by_tab) == width else text.split()
     usual_names = {_NAME_OF_ALIAS.get(name, name) for name in names} & set(usual)
     if len(usual_names) < 2 or (len(names) != width and 2 * len(usual_names) < len(names)):
         return None
+    names = renamed(names, NAMES)
+    if names == list(usual[: len(names)]):
+        return list(usual[: max(width, len(names))])  # a head may leave out the last ones
     if len(names) != width:
         raise ValueError(f"line {number}: names {len(names)} columns; must be {width}, as in the rows")
-    return renamed(names, NAMES)
+    return names
 
 
 def _fields(line: str) -> list[str]:
     return line.translate(_SEPARATORS).split()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _nodes(file: Path) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
 from rivalry.families.matrix import Matrix
 from rivalry.families.network_files import links_of, trips_of
-from rivalry.families.network_tables import Columns, Entries, NetworkTable, Trips, number_of
+from rivalry.families.network_tables import Columns, Entries, NetworkTable, Trips, is_number, number_of
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
@@ -344,14 +344,6 @@ def _check_rising(game: RouteGame) -> None:
         raise ValueError(f"links.cost[{link}], link {game.link_names()[link]}: {rule}; does not at {flow:g}")
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _sum_by_pair(
     entries: Entries, number: Mapping[str, int]
 ) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], Expression]]:
@@ -362,7 +354,7 @@ def _sum_by_pair(
     trips, worth = defaultdict[tuple[int, int], float](float), dict[tuple[int, int], Expression]()
     for tail, head, entry in entries:
         name, tree = f"demand.{tail}>{head}", None
-        if isinstance(entry, str) and not _is_number(entry):
+        if isinstance(entry, str) and not is_number(entry):
             amount, tree = unmade_trips(entry, name)
         else:
             amount = number_of(entry, name)
