@@ -242,6 +242,13 @@ def test_whole_numbers_are_whole_numbers() -> None:
         rv.games.routes(frame.assign(**{"from": [1.5, 2.0]}), demand=trips)
 
 
+def test_missing_trips_are_refused_as_numbers() -> None:
+    table = {"from": ["s"], "to": ["t"], "free_flow_time": [1.0]}
+    trips = pd.DataFrame({"from": ["s", "s"], "to": ["t", "t"], "trips": [1.0, np.nan]})
+    with pytest.raises(ValueError, match=r"^demand.s>t: '' must be a number, without its unit$"):
+        rv.games.routes(table, demand=trips)
+
+
 def test_nodes_and_pairs_that_look_like_mistakes_are_said() -> None:
     table = {"from": ["s", "s", "s"], "to": ["t", "z", "t"], "free_flow_time": [1.0, 2.0, 3.0]}
     trips = pd.DataFrame({"from": ["s", "s"], "to": ["t", "t"], "trips": [1.0, 2.0]})
@@ -265,6 +272,7 @@ WRONG = {
     ("3 2 9 1 5", "3 2 0 1 5"): "links.capacity, link 3>2: 0 must be above 0 where costs rise",
     ("3 2 9 1 5", "3 2 9 1 1_0"): "link 3>2: '1_0' must be a number, without its unit",
     ("METADATA>\n", "METADATA>\n~ init_node term_node length ;\n"): "line 6: names 3 columns; must be 10",
+    ("METADATA>\n", "METADATA>\n<FIRST THRU NODE> 3\n"): "line 6: <FIRST THRU NODE> is there twice",
     ("METADATA>\n", "METADATA>\n<TOLL FACTOR> dear\n"): "line 6: <TOLL FACTOR>: 'dear' must be a number",
 }
 
@@ -280,6 +288,7 @@ def test_a_head_that_contradicts_its_rows_is_refused(change: tuple[str, str], tm
 WRONG_TRIPS = {
     "Origin 1\n2 : many;\n": "line 2: 'many' must be a number",
     "Origin\n2 : 1;\n": "line 1: Origin: is empty; must name a node",
+    "Origin : 1\n2 : 1;\n": "line 1: '1' must be 'destination : trips'",
     "2 : 1;\n": "line 1: '2 : 1' must be 'destination : trips'",
     "<NUMBER OF ZONES> 2\nOrigin 1\n3 : 1;\n": "destination, row 1: '3' must be a number from 1 to 2",
     "<TOTAL OD FLOW> 6\nOrigin 1\n1 : 2; 2 : 3;\n": "5 trips; must be 6, as its head says",
@@ -293,6 +302,14 @@ def test_wrong_files_of_trips_have_one_line(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(WRONG_TRIPS[text])) as error:
         rv.games.routes("braess", demand=tmp_path / "trips.tntp")
     assert "\n" not in str(error.value)
+
+
+def test_trips_may_follow_an_origin_in_its_line(tmp_path: Path) -> None:
+    (tmp_path / "trips.tntp").write_text("Origin \t1  2 : 1.e+01; 3 : 2\norigin 3\n1 : .5 ;\n")
+    table = {"from": [1, 2, 3], "to": [2, 3, 1], "free_flow_time": [1, 1, 1]}
+    game = rv.games.routes(table, demand=tmp_path / "trips.tntp")
+    trips = dict(zip(game.pair_names().tolist(), game.trips.tolist(), strict=True))
+    assert trips == {"1>2": 10.0, "1>3": 2.0, "3>1": 0.5}
 
 
 def test_prose_above_rows_is_no_head(tmp_path: Path) -> None:

@@ -106,11 +106,13 @@ def read_trips(file: Path) -> Trips:
     trips, origin = Entries(), ""
     for number, line in contents.lines:
         where = f"line {number}"
-        word, _, name = line.partition(" ")
+        word, _, entries = line.partition(" ")
         if word.lower() == "origin":
+            name, _, entries = entries.strip().partition(" ")
             origin = identifier(name, f"{where}: Origin")
-            continue
-        for entry in filter(str.strip, line.split(";")):
+        else:
+            entries = line
+        for entry in filter(str.strip, entries.split(";")):
             destination, colon, amount = entry.partition(":")
             if not colon or not origin:
                 raise ValueError(f"{where}: {entry!r} must be 'destination : trips'")
@@ -138,7 +140,9 @@ def _contents(file: Path) -> _Contents:
         text = plain.strip()
         tag = _TAG.match(text)
         if tag:
-            contents.tags[tag[1].strip().upper()] = number, tag[2].strip()
+            name, entry = tag[1].strip().upper(), tag[2].strip()
+            if contents.tags.setdefault(name, (number, entry))[1] != entry:
+                raise ValueError(f"line {number}: <{name}> is there twice")
         elif text:
             contents.lines.append((number, text.replace("\t", " ") if text[:6].lower() == "origin" else text))
         if tilde and not contents.lines:  # a head is above the rows, also behind <ORIGINAL HEADER>

@@ -354,7 +354,7 @@ def _sum_by_pair(
     trips, worth = defaultdict[tuple[int, int], float](float), dict[tuple[int, int], Expression]()
     for tail, head, entry in entries:
         name, tree = f"demand.{tail}>{head}", None
-        if isinstance(entry, str) and not is_number(entry):
+        if isinstance(entry, str) and entry and not is_number(entry):
             amount, tree = unmade_trips(entry, name)
         else:
             amount = number_of(entry, name)
