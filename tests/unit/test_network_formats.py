@@ -242,6 +242,14 @@ def test_whole_numbers_are_whole_numbers() -> None:
         rv.games.routes(frame.assign(**{"from": [1.5, 2.0]}), demand=trips)
 
 
+def test_only_columns_that_enter_costs_are_read() -> None:
+    table = {"from": ["s"], "to": ["t"], "free_flow_time": [1.0], "length": [None], "toll": ["2"]}
+    game = rv.games.routes(table, demand={"s>t": 1.0}, toll_factor=3.0)
+    assert (game.constant.tolist(), game.unread) == ([7.0], ("length",))
+    with pytest.raises(ValueError, match=r"^links.length, link s>t: None must be a number"):
+        rv.games.routes(table, demand={"s>t": 1.0}, distance_factor=3.0)
+
+
 def test_missing_trips_are_refused_as_numbers() -> None:
     table = {"from": ["s"], "to": ["t"], "free_flow_time": [1.0]}
     trips = pd.DataFrame({"from": ["s", "s"], "to": ["t", "t"], "trips": [1.0, np.nan]})

@@ -139,7 +139,7 @@ def _game(columns: Columns, table: NetworkTable, entries: Entries, factors: Mapp
     number = {name: k for k, name in enumerate(names)}
     constant, coefficient, power, programs = _costs(columns)
     for name, factor in factors.items():
-        if factor or name in columns:
+        if factor:
             constant = constant + factor * _numbers(columns, name)
     trips, worth = _sum_by_pair(entries, number)
     within = sum(amount for (tail, head), amount in trips.items() if tail == head)
