@@ -231,6 +231,35 @@ def test_nodes_without_a_name_are_refused(form: str, node: str, message: str, tm
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("links", "demand", "message"),
+    [
+        ({"from": 1, "to": 3}, {"1>3": 1}, "links: from: 1 must be a list, in the order of the links"),
+        ({"from": "ab", "to": "bc"}, {"a>c": 1}, "links: from: 'ab' must be a list"),
+        ({"from": {"a", "b"}, "to": ["b", "c"]}, {"a>c": 1}, "links: from: {"),
+        ("braess", {"s": {"t": 1}}, "demand: 's' must be a pair, such as 'a>b'"),
+        ("braess", {1: {2: 1}}, "demand: 1 must be a pair, such as 'a>b'"),
+    ],
+)
+def test_tables_of_other_shapes_have_one_line(links: Any, demand: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        rv.games.routes(links, demand=demand)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"double"', '"decimal"'), (">1.5<", ">one<"), ("d0", "d9")])
+def test_wrong_types_of_graphml_are_of_the_links(old: str, new: str, tmp_path: Path) -> None:
+    networkx.write_graphml(networkx.DiGraph([("s", "t", {"cost": 1.5})]), tmp_path / "net.graphml")
+    text = (tmp_path / "net.graphml").read_text()
+    (tmp_path / "net.graphml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"^links: .*net.graphml: cannot be read: "):
+        rv.games.routes(tmp_path / "net.graphml", demand={"s>t": 1.0})
+
+
+def test_attributes_of_graphs_may_have_numbers_for_names() -> None:
+    graph = networkx.DiGraph([("s", "t", {"cost": 1.5, 7: 0})])
+    assert "columns not used: 7" in str(rv.games.routes(graph, demand={"s>t": 1.0}))
+
+
 def test_whole_numbers_are_whole_numbers() -> None:
     frame = pd.DataFrame({"from": [1.0, 2.0], "to": [2, 3], "free_flow_time": [1.0, 1.0]})
     trips = pd.DataFrame({"from": [1], "to": [3.0], "trips": [4]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -90,7 +90,7 @@ def trips_of(demand: Any) -> Trips:
     rows = Entries()
     for pair, trips in demand.items():
         ends = pair.split(">") if isinstance(pair, str) else pair
-        if len(ends) != 2:
+        if not isinstance(ends, list | tuple) or len(ends) != 2:
             raise ValueError(f"demand: {pair!r} must be a pair, such as 'a>b'")
         tail, head = (identifier(end, f"demand.{pair}") for end in ends)
         rows.append((tail, head, trips))
@@ -126,6 +126,9 @@ def _columns_of_table(table: Any) -> Columns:
         if not frame.columns.is_unique:
             raise ValueError("columns must have a name each; one is there twice")
         table = frame.astype(object).where(frame.notna(), "")
+    for name, column in table.items():
+        if isinstance(column, str | Set) or not isinstance(column, Iterable):
+            raise ValueError(f"{name}: {format_value(column)} must be a list, in the order of the links")
     return {str(name): list(column) for name, column in table.items()}
 
 
@@ -135,7 +138,7 @@ def _graph_table(graph: Any) -> NetworkTable:
     edges = list(directed.edges(data=True))
     columns: Columns = {"from": [tail for tail, _, _ in edges], "to": [head for _, head, _ in edges]}
     for name in dict.fromkeys(name for _, _, attributes in edges for name in attributes):
-        column = f"edge.{name}" if name in ENDS else name
+        column = f"edge.{name}" if name in ENDS else str(name)
         columns[column] = [attributes.get(name) for _, _, attributes in edges]
     return network_table(columns, dict(directed.nodes(data=True)))
 
@@ -144,9 +147,10 @@ def _graphml_links(file: Path) -> NetworkTable:
     import networkx
 
     try:
-        return _graph_table(networkx.read_graphml(file))
-    except (SyntaxError, networkx.NetworkXError) as error:  # malformed XML is a SyntaxError
+        graph = networkx.read_graphml(file)
+    except (SyntaxError, KeyError, ValueError, networkx.NetworkXError) as error:  # of XML, types, entries
         raise ValueError(f"cannot be read: {error}") from None
+    return _graph_table(graph)
 
 
 def _csv_flows(file: Path) -> Columns:
