@@ -260,6 +260,12 @@ def test_attributes_of_graphs_may_have_numbers_for_names() -> None:
     assert "columns not used: 7" in str(rv.games.routes(graph, demand={"s>t": 1.0}))
 
 
+def test_spreadsheets_write_rows_of_commas_and_other_endings(tmp_path: Path) -> None:
+    (tmp_path / "NET.CSV").write_text("from,to,free_flow_time\n\n1,2,3\n  \n2,1,4\n,,\n")
+    game = rv.games.routes(tmp_path / "NET.CSV", demand={"1>2": 1.0})
+    assert game.constant.tolist() == [3.0, 4.0]
+
+
 def test_whole_numbers_are_whole_numbers() -> None:
     frame = pd.DataFrame({"from": [1.0, 2.0], "to": [2, 3], "free_flow_time": [1.0, 1.0]})
     trips = pd.DataFrame({"from": [1], "to": [3.0], "trips": [4]})

@@ -44,7 +44,7 @@ def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]
     if not isinstance(path, str | Path):
         raise ValueError(f"{key}: {format_value(path)} must be a table or a file")
     file = Path(path)
-    suffix = FOLDER if os.path.isdir(file) else file.suffix  # of too long a name, too
+    suffix = FOLDER if os.path.isdir(file) else file.suffix.lower()  # of too long a name, too
     if suffix not in readers:
         endings = ", ".join(readers).replace(FOLDER, "or be a folder")
         raise ValueError(f"{key}: {path} must end in {endings}")

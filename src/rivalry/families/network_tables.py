@@ -219,9 +219,10 @@ def csv_columns(file: Path) -> Columns:
     """Columns by name of a file with commas between entries. Raises `ValueError`."""
     reader = csv.reader(io.StringIO(text_of(file), newline=""), strict=True)
     try:
-        rows = [(reader.line_num, [entry.strip() for entry in row]) for row in reader if row]
+        rows = [(reader.line_num, [entry.strip() for entry in row]) for row in reader]
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from None
+    rows = [(number, row) for number, row in rows if any(row)]  # spreadsheets write rows of commas
     names = rows.pop(0)[1] if rows else []
     # pandas writes its index below no name
     return columns_of([name or f"column {k}" for k, name in enumerate(names, 1)], rows)
