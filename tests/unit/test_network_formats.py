@@ -166,7 +166,7 @@ def test_units_of_gmns_decide(units: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "link.csv").write_text(
         f"from_node_id,to_node_id,directed,length,free_speed\n1,2,1,{7000 / metres!r},{42000 / hourly!r}\n"
     )
-    (tmp_path / "config.csv").write_text(f"long_length,speed,currency\n{units[0]},{units[1]},US cents\n")
+    (tmp_path / "config.csv").write_text(f"long_length,Speed,currency\n{units[0]},{units[1]},US cents\n")
     (tmp_path / "segment.csv").write_text("segment_id\n1\n")
     game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
     assert game.constant.tolist() == pytest.approx([10.0], rel=1e-14)  # 7 km at 42 km/h
@@ -197,6 +197,45 @@ def test_lengths_without_units_are_said(tmp_path: Path) -> None:
     game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
     assert game.constant.tolist() == [10.0]
     assert "units: none of length and free_speed, which is taken as length per hour" in str(game)
+
+
+TIMES = {  # of 60 minutes per unit of length
+    ".13,.126": 0.13,
+    "0,.4": 0.0,
+    "5e-1,.54": 0.5,
+    ".13,.1352": "row 1: free_flow_time is 0.13, but length / free_speed is 0.1352 minutes at 60",
+    "1.0,1.06": "row 1: free_flow_time is 1, but length / free_speed is 1.06 minutes at 60",
+}
+
+
+@pytest.mark.parametrize("row", TIMES)
+def test_a_stated_time_may_be_rounded(row: str, tmp_path: Path) -> None:
+    (tmp_path / "link.csv").write_text(f"from_node_id,to_node_id,vdf_fftt,length,free_speed\n1,2,{row},60\n")
+    expected = TIMES[row]
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=re.escape(expected)):
+            rv.games.routes(tmp_path, demand={"1>2": 1.0})
+    else:
+        assert rv.games.routes(tmp_path, demand={"1>2": 1.0}).constant.tolist() == [expected]
+
+
+def test_a_stated_time_needs_no_length(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").write_text("from_node_id,to_node_id,vdf_fftt,free_speed\n1,2,3,60\n")
+    game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
+    assert (game.constant.tolist(), game.unread) == ([3.0], ("free_speed",))
+    rows = "1,2,3,60,3\n2,1,5,,7\n"
+    (tmp_path / "link.csv").write_text(f"from_node_id,to_node_id,vdf_fftt,free_speed,length\n{rows}")
+    assert rv.games.routes(tmp_path, demand={"1>2": 1.0}).constant.tolist() == [3.0, 5.0]
+
+
+@pytest.mark.parametrize("no_zone", ["0", "-1", ""])
+def test_nodes_of_no_zone_share_a_number(no_zone: str, tmp_path: Path) -> None:
+    # programs write 0 or -1 where a node is of no zone
+    (tmp_path / "link.csv").write_text("from_node_id,to_node_id,vdf_fftt\n1,2,1\n2,3,1\n3,4,1\n")
+    (tmp_path / "node.csv").write_text(f"node_id,zone_id\n1,8\n2,{no_zone}\n3,{no_zone}\n4,9\n")
+    (tmp_path / "demand.csv").write_text("o_zone_id,d_zone_id,volume\n8,9,5\n")
+    game = rv.games.routes(tmp_path)
+    assert (game.pair_names().tolist(), game.unread) == (["1>4"], ())
 
 
 LOST = "from,to,free_flow_time\n1,2,1\n2,3,1\n{node},3,1\n"

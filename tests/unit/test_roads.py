@@ -820,7 +820,7 @@ def gmns(folder: Path, **changes: tuple[str, str]) -> RouteGame:
         ({"link": (",10,60,", ",10 mi,60,")}, "length, row 1: '10 mi' must be a number, without its unit"),
         ({"link": (",10,60,", ",10,0,")}, "free_speed, row 1: must be above 0"),
         ({"link": (",2,1,10", ",2,0,10")}, "directed, row 1: '0' must be 1"),
-        ({"node": ("2,1,", "2,1,30")}, "zone 30 has nodes 2 and 3; must have one"),
+        ({"node": ("2,1,", "2,1,30")}, "zone 30 has nodes 2 and 3 in node.csv; must have one"),
         ({"demand": ("10,30", "30,10")}, "demand.3>1: must be joined by a route"),
         ({"demand": ("10,30", "10,40")}, "demand.csv: zone 40 has no node in node.csv"),
         ({"demand": ("volume", "trips")}, "has no column volume; must have o_zone_id, d_zone_id, volume"),

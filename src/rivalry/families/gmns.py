@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import chain
 from operator import mul
 from pathlib import Path
@@ -57,7 +59,7 @@ def read_links(folder: Path) -> NetworkTable:
         if entry.lower() not in ("1", "true"):
             raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
     notes = dict[str, str]()
-    if "free_speed" in columns:
+    if "free_speed" in columns and ("length" in columns or "free_flow_time" not in columns):
         if "long_length" not in config and "free_flow_time" not in columns:
             notes["units"] = "none of length and free_speed, which is taken as length per hour"
         _set_times(columns, _minutes(config))
@@ -78,20 +80,19 @@ def read_links(folder: Path) -> NetworkTable:
 def read_trips(folder: Path) -> Trips:
     """Trips of a folder between the nodes of zones. Raises `ValueError`."""
     trips = table_of_trips(csv_columns(folder / "demand.csv"), ("o_zone_id", "d_zone_id", "volume"))
-    node_of = dict[str, str]()
+    nodes_of = defaultdict[str, list[str]](list)
     for name, attributes in _nodes(folder).items():
         zone = attributes.get("zone_id")
-        if zone is None:
-            continue
-        key = identifier(zone, f"node.csv: zone of node {name}")
-        if node_of.setdefault(key, name) != name:
-            raise ValueError(f"node.csv: zone {key} has nodes {node_of[key]} and {name}; must have one")
-    for zone in chain.from_iterable(entry[:2] for entry in trips.entries) if node_of else ():
-        if zone not in node_of:
-            raise ValueError(f"demand.csv: zone {zone} has no node in node.csv; must have one by zone_id")
-    entries = [
-        (node_of.get(tail, tail), node_of.get(head, head), amount) for tail, head, amount in trips.entries
-    ]
+        if zone is not None:
+            nodes_of[identifier(zone, f"node.csv: zone of node {name}")].append(name)
+    if not nodes_of:
+        return trips
+    for zone in chain.from_iterable(entry[:2] for entry in trips.entries):
+        if len(nodes_of[zone]) != 1:
+            names = " and ".join(nodes_of[zone][:2])
+            has = f"nodes {names}" if names else "no node"
+            raise ValueError(f"demand.csv: zone {zone} has {has} in node.csv; must have one by zone_id")
+    entries = [(nodes_of[tail][0], nodes_of[head][0], amount) for tail, head, amount in trips.entries]
     return Trips(entries, trips.unread, ["zone_id"])
 
 
@@ -115,7 +116,7 @@ def _config(folder: Path) -> dict[str, str]:
     columns = _columns(file)
     if any(len(column) > 1 for column in columns.values()):
         raise ValueError("config.csv: must have one row")
-    return {name: column[0] for name, column in columns.items()}
+    return {name.lower(): column[0] for name, column in columns.items()}
 
 
 def _minutes(config: Mapping[str, str]) -> float:
@@ -144,19 +145,21 @@ def _unit(text: str, name: str, units: Mapping[str, float]) -> float:
 def _set_times(columns: Columns, minutes: float) -> None:
     """Put times of length and speed, in minutes, in place of speeds. Raises `ValueError`.
 
-    A speed of 0 says nothing beside a stated time.
+    A speed of 0, or none, says nothing beside a stated time.
     """
     lengths, words = required(columns, ["length", "free_speed"])
-    speeds = numbers_of(words, "free_speed")
+    speeds = numbers_of([word or 0 for word in words], "free_speed")
     if "free_flow_time" not in columns and not all(speeds):
         raise ValueError(f"free_speed, row {speeds.index(0) + 1}: must be above 0")
     pairs = zip(numbers_of(lengths, "length"), speeds, strict=True)
     times = [minutes * length / speed if speed else None for length, speed in pairs]
-    stated = numbers_of(columns.setdefault("free_flow_time", times), "free_flow_time")
+    entries = columns.setdefault("free_flow_time", times)
+    stated = numbers_of(entries, "free_flow_time")
     for row, (time, stated_time) in enumerate(zip(times, stated, strict=True), 1):
-        if time is not None and abs(time - stated_time) > CONTRADICTION * stated_time:
+        rounded = 0.5 * 10.0 ** int(Decimal(entries[row - 1]).as_tuple().exponent)
+        if time is not None and abs(time - stated_time) > max(CONTRADICTION * stated_time, rounded):
             raise ValueError(
                 f"row {row}: free_flow_time is {stated_time:g}, but length / free_speed is {time:g} minutes "
-                f"at {words[row - 1]}; must be the same to 1 %"
+                f"at {words[row - 1]}; must be the same to 1 %, or as rounded"
             )
     del columns["free_speed"]
