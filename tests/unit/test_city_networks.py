@@ -316,6 +316,9 @@ FILES: dict[str, tuple[str, str]] = {
     "d.graphml": ("<graphml", "cannot be read: "),
     "e.csv": ("a,b\n", "must have columns from and to"),
     "f.csv": ("from,to\na,b\nc\n", "line 3: 1 columns; must be 2"),
+    "g.json": ('{"lanes": [["a", "b"]], "terminal": ["a"]}', "network.terminal: is unknown; did you mean"),
+    "h.json": ('{"lanes": [["a", "b"]], "links": 3}', "network.links: is unknown"),
+    "i.json": ('{"lanes": [["a", "b"]], "capacity": {"lanes": 1}}', "network.capacity: is unknown"),
 }
 
 
@@ -323,7 +326,7 @@ FILES: dict[str, tuple[str, str]] = {
 def test_a_wrong_file_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     text, part = FILES[name]
     (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=r"^network: ") as error:
+    with pytest.raises(ValueError, match=r"^network[:.]") as error:
         network_of(at(tmp_path / name))
     assert part in str(error.value)
     assert "\n" not in str(error.value)
@@ -355,3 +358,11 @@ def test_columns_of_a_file_that_are_not_used_are_named(tmp_path: Path) -> None:
     for game, unread in ((city, city.network.unread), (roads, roads.unread)):
         assert unread == ("surface", "name", "demand.hour")
         assert "columns not used: surface, name" in str(game)
+
+
+def test_a_column_that_only_the_trips_use_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").write_text("from_node_id,to_node_id,odd\n1,2,7\n2,1,7\n")
+    (tmp_path / "node.csv").write_text("node_id,zone_id\n1,8\n2,9\n")
+    (tmp_path / "demand.csv").write_text("o_zone_id,d_zone_id,volume\n8,9,3\n")
+    city = rv.games.city(network=at(tmp_path), demand=str(tmp_path), agents=9, capacity=2)
+    assert city.network.unread == ("odd",)

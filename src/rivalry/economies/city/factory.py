@@ -187,10 +187,14 @@ def city(
     if demand is not None:
         tables = tables_of_trips(demand)
         unread = dict.fromkeys(chain.from_iterable(table.unread for table in tables))
+        read = [f"node.{name}" for table in tables for name in table.node_columns]
         notes = chain.from_iterable(table.notes() for table in tables)
         graph = replace(
             graph,
-            unread=(*graph.unread, *(f"demand.{name}" for name in unread)),
+            unread=(
+                *(name for name in graph.unread if name not in read),
+                *(f"demand.{name}" for name in unread),
+            ),
             notes=(*graph.notes, *notes),
         )
     drivers, given_count = travellers(options, slots)

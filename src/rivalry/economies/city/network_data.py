@@ -14,11 +14,11 @@ from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
 from rivalry.families.network_files import LINKS, read_file
-from rivalry.families.network_tables import NetworkTable, check_spellings, identifier, number_of
+from rivalry.families.network_tables import NetworkTable, check_spellings, identifier, number_of, text_of
 from rivalry.schema.registry import near
 
 OF_FILE = ("kind", "path", "step", "capacity")
-KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", *OF_FILE)
+OF_TABLE = ("nodes", "lanes", "terminals", "origins", "destinations", "name")
 FORMS = {"stubs": stubs, "plain": plain}
 LARGEST = 100  # rows or columns of a grid
 LENGTHS = ("length", "distance", "travel_time", "free_flow_time", "weight")  # what files call them
@@ -61,7 +61,7 @@ def network_from(table: Mapping[str, Any]) -> Network:
     >>> ring.lane_names, ring.origins.tolist()
     (('a>b', 'b>c', 'c>a'), [0, 1])
     """
-    check_keys("network", table, KEYS)
+    check_keys("network", table, (*OF_TABLE, *OF_FILE))
     if "path" in table or "kind" in table:
         if table.get("kind") != "file" or "path" not in table:
             raise ValueError("network.kind: must be 'file', with its path")
@@ -112,6 +112,7 @@ def read(path: object, step: object = None, capacity: object = None) -> dict[str
     contents = read_file("network", path, readers)
     if isinstance(contents, NetworkTable):
         return _of_links(contents, step, capacity)
+    check_keys("network", contents, OF_TABLE)
     if step is not None or capacity is not None:
         raise ValueError("network.step: goes with a file of links; lanes of a .json file take one step")
     return contents
@@ -120,8 +121,9 @@ def read(path: object, step: object = None, capacity: object = None) -> dict[str
 def _json(file: Path) -> dict[str, Any]:
     import json
 
+    text = text_of(file)
     try:
-        table = json.loads(file.read_text(encoding="utf-8"))
+        table = json.loads(text)
     except ValueError as error:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(table, dict):
