@@ -324,6 +324,16 @@ def test_only_columns_that_enter_costs_are_read() -> None:
         rv.games.routes(table, demand={"s>t": 1.0}, distance_factor=3.0)
 
 
+@pytest.mark.parametrize(("name", "entry"), [("direction", 0), ("direction", -1.0), ("directed", "False")])
+def test_links_that_are_not_one_way_are_refused(name: str, entry: Any) -> None:
+    frame = pd.DataFrame({"a_node": [1, 1], "b_node": [2, 2], "free_flow_time": [1.0, 1.0], name: [1, entry]})
+    message = f"links: {name}, row 2: {entry!r} must be 1, with a row per direction"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        rv.games.routes(frame, demand={"1>2": 1.0})
+    game = rv.games.routes(frame.assign(**{name: "east"}), demand={"1>2": 1.0})
+    assert game.unread == (name,)
+
+
 def test_missing_trips_are_refused_as_numbers() -> None:
     table = {"from": ["s"], "to": ["t"], "free_flow_time": [1.0]}
     trips = pd.DataFrame({"from": ["s", "s"], "to": ["t", "t"], "trips": [1.0, np.nan]})

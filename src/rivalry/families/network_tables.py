@@ -19,9 +19,10 @@ Columns = dict[str, list[Any]]  # by name
 Entries = list[tuple[str, str, Any]]  # origin, destination, and how many
 
 ENDS = {  # names of the columns of the ends of links, in tables and programs
-    "from": ("from_node_id", "from_node", "init_node", "a_node", "tail"),
-    "to": ("to_node_id", "to_node", "term_node", "b_node", "head"),
+    "from": ("from_node_id", "from_node", "init_node", "a_node", "tail", "tail_node"),
+    "to": ("to_node_id", "to_node", "term_node", "b_node", "head", "head_node"),
 }
+OTHER_WAYS = ("0", "0.0", "false", "-1", "-1.0")  # what GMNS and AequilibraE write of links not one way
 MISSING = ("", "nan", "<na>", "nat", "none", "null")  # what programs write where they have no value
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -69,6 +70,10 @@ def network_table(columns: Columns, nodes: Mapping[Any, Mapping[str, Any]], **fu
         names_text = ", ".join(columns) or "none"
         raise ValueError(f"must have columns from and to, the nodes of links; has {names_text}")
     columns |= {end: identifiers(columns[end], end) for end in ENDS}
+    for name in ("directed", "direction"):
+        for row, entry in enumerate(columns.get(name, ()), 1):
+            if str(entry).lower() in OTHER_WAYS:
+                raise ValueError(f"{name}, row {row}: {entry!r} must be 1, with a row per direction")
     names = identifiers(nodes, "node")
     _refuse_doubled("node", names)
     by_name = dict(zip(names, nodes.values(), strict=True))

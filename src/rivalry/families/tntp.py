@@ -29,8 +29,8 @@ LINKS = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "sp
 FLOWS = ("from", "to", "volume", "cost")
 NODES = ("node", "x", "y")
 NAMES: Mapping[str, Sequence[str]] = {  # of columns in heads, beside those of the usual order
-    "from": (*ENDS["from"], "init", "tail_node"),
-    "to": (*ENDS["to"], "term", "head_node"),
+    "from": (*ENDS["from"], "init"),
+    "to": (*ENDS["to"], "term"),
     "free_flow_time": ("fft", "fftt", "ftime", "free_flow_travel_time", "time"),
     "b": ("alpha",),
     "power": ("beta",),
