@@ -50,6 +50,12 @@ def test_the_largest_gain_is_of_one_link(judge: Any) -> None:
     assert "largest gain at least: 5.1, of a traveller on link 's>b', which 10 use" in said
 
 
+def test_an_order_that_no_names_confirm_is_said(judge: Any) -> None:
+    line = "flows without names of nodes: in the order of the links"
+    assert line in judge("flows.csv", "i,j,flow\ns,a,2000\na,t,2000\ns,b,2000\nb,t,2000\na,b,0\n").out
+    assert line not in judge("flows.csv", HALVES).out
+
+
 def test_unserved_trips_are_no_equilibrium(judge: Any) -> None:
     assert (
         "no equilibrium: at least 500 of 4000 trips are not served; flows do not balance at 2 nodes"

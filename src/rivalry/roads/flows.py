@@ -142,6 +142,8 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
     flow, trips = _flows_in_order(game, table), game.trips.sum()
     lines = [f"columns not used: {', '.join(table.unread)}"] if table.unread else []
     shortfall, unserved, problem = _shortfall(game, flow)
+    if not table.ends:
+        lines.append("flows without names of nodes: in the order of the links")
     row: dict[str, Any] = {"unserved_trips": shortfall}
     if problem:
         return row | {"claim": "not an equilibrium"}, [*lines, f"no equilibrium: {problem}"]
