@@ -294,7 +294,10 @@ WRONG: dict[str, Any] = {  # message -> network
         "destinations": ["a"],
     },
     "network.path: clashes with lanes; give one of them": RING | {"kind": "file", "path": "ring.csv"},
-    "network: nowhere.csv: no such file": {"kind": "file", "path": "nowhere.csv"},
+    "network: nowhere.csv: no such file; in a study, {kind = 'file', path = ..} is beside the study": {
+        "kind": "file",
+        "path": "nowhere.csv",
+    },
     "network.kind: must be 'file', with its path": {"path": "ring.csv"},
     "network: ring.shp must end in .json, .tntp, .csv, .graphml, or be a folder": {
         "kind": "file",

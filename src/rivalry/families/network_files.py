@@ -49,7 +49,8 @@ def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]
         endings = ", ".join(readers).replace(FOLDER, "or be a folder")
         raise ValueError(f"{key}: {path} must end in {endings}")
     if not os.path.exists(file):
-        raise ValueError(f"{key}: {path}: no such file")
+        hint = "" if file.is_absolute() else "; in a study, {kind = 'file', path = ..} is beside the study"
+        raise ValueError(f"{key}: {path}: no such file{hint}")
     try:
         return readers[suffix](file)
     except (OSError, ValueError) as error:
