@@ -277,6 +277,9 @@ def test_nodes_without_a_name_are_refused(form: str, node: str, message: str, tm
         ({"from": "ab", "to": "bc"}, {"a>c": 1}, "links: from: 'ab' must be a list"),
         ({"from": {"a", "b"}, "to": ["b", "c"]}, {"a>c": 1}, "links: from: {"),
         ("braess", {"s": {"t": 1}}, "demand: 's' must be a pair, such as 'a>b'"),
+        ({"path": "a.csv", "step": 2}, {"1>3": 1}, "links.step: 2 is not used beside path; kind is 'file'"),
+        ("braess", {"path": "a.csv", "kind": "od"}, "demand.kind: 'od' is not used beside path"),
+        ({"from": [1], "to": [2], "time": [3]}, {"1>2": 1}, "links: must have a column 'cost' or"),
         ("braess", {1: {2: 1}}, "demand: 1 must be a pair, such as 'a>b'"),
     ],
 )

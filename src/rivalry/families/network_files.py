@@ -62,8 +62,7 @@ def links_of(key: str, source: Any) -> NetworkTable:
 
     Raises `ValueError` that begins with ``key``.
     """
-    if isinstance(source, Mapping) and "path" in source:
-        source = source["path"]
+    source = _path_or_table(key, source)
     if isinstance(source, str | Path):
         return read_file(key, source, LINKS)
     try:
@@ -85,9 +84,9 @@ def trips_of(demand: Any) -> Trips:
             return table_of_trips(_columns_of_table(demand), PAIRS)
         except ValueError as error:
             raise ValueError(f"demand: {error}") from None
-    path = demand.get("path") if isinstance(demand, Mapping) else demand
-    if path is not None:
-        return read_file("demand", path, TRIPS)
+    demand = _path_or_table("demand", demand)
+    if not isinstance(demand, Mapping):
+        return read_file("demand", demand, TRIPS)
     rows = Entries()
     for pair, trips in demand.items():
         ends = pair.split(">") if isinstance(pair, str) else pair
@@ -118,6 +117,16 @@ def read_flows(source: str) -> FlowTable:
     flow = numbers_of(columns[matches[0]], matches[0])
     unread = [name for name in columns if name not in (*matches, *pair)]
     return FlowTable(flow, list(nodes), unread)
+
+
+def _path_or_table(key: str, source: Any) -> Any:
+    """Path of a table that names a file, or the source itself. Raises `ValueError`."""
+    if not isinstance(source, Mapping) or "path" not in source:
+        return source
+    for name, value in source.items():
+        if name != "path" and (name, value) != ("kind", "file"):
+            raise ValueError(f"{key}.{name}: {format_value(value)} is not used beside path; kind is 'file'")
+    return source["path"]
 
 
 def _columns_of_table(table: Any) -> Columns:

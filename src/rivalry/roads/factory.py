@@ -256,7 +256,10 @@ def _notes(
 def _check_columns(columns: Columns) -> None:
     """Raise `ValueError` where a column is missing or has another length than the others."""
     if len({"cost", "free_flow_time"} & set(columns)) != 1:
-        raise ValueError("links: must have a column 'cost' or 'free_flow_time', and not both")
+        names_text = name_list(list(columns))
+        raise ValueError(
+            f"links: must have a column 'cost' or 'free_flow_time', and not both; has {names_text}"
+        )
     count = len(columns["from"])
     if not count:
         raise ValueError("links: has no rows; must have at least one link")
