@@ -297,6 +297,12 @@ def test_wrong_types_of_graphml_are_of_the_links(old: str, new: str, tmp_path: P
         rv.games.routes(tmp_path / "net.graphml", demand={"s>t": 1.0})
 
 
+@pytest.mark.parametrize("name", ["\u00b2", "\u2460", "\u0663"])
+def test_signs_of_numbers_are_names(name: str) -> None:
+    table = {"from": [name], "to": ["3"], "cost": ["x"]}
+    assert rv.games.routes(table, demand={(name, 3): 1.0}).node_names == (name, "3")
+
+
 def test_attributes_of_graphs_may_have_numbers_for_names() -> None:
     graph = networkx.DiGraph([("s", "t", {"cost": 1.5, 7: 0})])
     assert "columns not used: 7" in str(rv.games.routes(graph, demand={"s>t": 1.0}))
@@ -360,6 +366,7 @@ ROWS = "1 3 9 1 5 .15 4 0 0 1 ;\n3 2 9 1 5 .15 4 0 0 1 ;\n"
 WRONG = {
     ("3 2 9", "4 2 9"): "from, row 2: '4' must be a number from 1 to 3, as <NUMBER OF NODES> says",
     ("3 2 9", "0x3 2 9"): "from, row 2: '0x3' must be a number from 1 to 3",
+    ("3 2 9", "\u0663 2 9"): "from, row 2: '\u0663' must be a number from 1 to 3",
     ("3 2 9", "inf 2 9"): "from, row 2: 'inf' must name a node",
     ("NODE> 1", "NODE> "): "line 3: <FIRST THRU NODE> '' must be followed by a whole number",
     ("NODE> 1", "NODE> x"): "line 3: <FIRST THRU NODE> 'x' must be followed by a whole number",

@@ -46,7 +46,7 @@ class NetworkTable(NamedTuple):
 
     def is_zone(self, names: Iterable[str]) -> list[bool]:
         """Whether trips only begin and end at each of the nodes."""
-        return [name.isdigit() and int(name) < self.first_through for name in names]
+        return [name.isdecimal() and int(name) < self.first_through for name in names]
 
 
 class Trips(NamedTuple):

@@ -213,5 +213,5 @@ def _check_numbers(contents: _Contents, tag: str, columns: Mapping[str, Sequence
         rule = f"must be a number from 1 to {count}, as <{tag}> says"
     for column, names in columns.items():
         for row, name in enumerate(identifiers(names, column), 1):
-            if not name.isdecimal() or not 1 <= int(name) <= count:
+            if not re.fullmatch("[0-9]+", name) or not 1 <= int(name) <= count:
                 raise ValueError(f"{column}, row {row}: {name!r} {rule}")
