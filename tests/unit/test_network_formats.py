@@ -219,6 +219,15 @@ def test_a_stated_time_may_be_rounded(row: str, tmp_path: Path) -> None:
         assert rv.games.routes(tmp_path, demand={"1>2": 1.0}).constant.tolist() == [expected]
 
 
+@pytest.mark.parametrize(("lanes", "capacity"), [("2", 18.0), ("", 9.0)])
+def test_a_capacity_without_lanes_is_said(lanes: str, capacity: float, tmp_path: Path) -> None:
+    (tmp_path / "link.csv").write_text(f"from_node_id,to_node_id,vdf_fftt,capacity,lanes\n1,2,1,9,{lanes}\n")
+    game = rv.games.routes(tmp_path, demand={"1>2": 1.0})
+    assert game.capacity.tolist() == [capacity]
+    said = "lanes: no numbers of them; capacity is taken as that of the link" in str(game)
+    assert said == (not lanes)
+
+
 def test_a_stated_time_needs_no_length(tmp_path: Path) -> None:
     (tmp_path / "link.csv").write_text("from_node_id,to_node_id,vdf_fftt,free_speed\n1,2,3,60\n")
     game = rv.games.routes(tmp_path, demand={"1>2": 1.0})

@@ -67,6 +67,8 @@ def read_links(folder: Path) -> NetworkTable:
         lane_counts, per_lane = (numbers_of(columns[name], name) for name in ("lanes", "capacity"))
         columns["capacity"] = list(map(mul, lane_counts, per_lane))
         del columns["lanes"]
+    elif "capacity" in columns:
+        notes["lanes"] = "no numbers of them; capacity is taken as that of the link"
     nodes = _nodes(folder)
     unread_files = sorted(file.name for file in folder.glob("*.csv") if file.name not in FILES)
     settings = [f"config.{name}" for name in config if name not in ("long_length", "speed")]
