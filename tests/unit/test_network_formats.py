@@ -312,6 +312,14 @@ def test_signs_of_numbers_are_names(name: str) -> None:
     assert rv.games.routes(table, demand={(name, 3): 1.0}).node_names == (name, "3")
 
 
+def test_nodes_of_a_graph_may_be_places() -> None:
+    graph = networkx.DiGraph([((0.5, 1), (2, 3.25), {"cost": 1})])
+    game = rv.games.routes(graph, demand={((0.5, 1), (2, 3.25)): 1.0})
+    assert game.link_names().tolist() == ["(0.5, 1)>(2, 3.25)"]
+    with pytest.raises(ValueError, match=r"^links: from, row 1: 0\.5 must name a node"):
+        rv.games.routes({"from": [np.float32(0.5)], "to": [1], "cost": [1]}, demand={"0.5>1": 1.0})
+
+
 def test_attributes_of_graphs_may_have_numbers_for_names() -> None:
     graph = networkx.DiGraph([("s", "t", {"cost": 1.5, 7: 0})])
     assert "columns not used: 7" in str(rv.games.routes(graph, demand={"s>t": 1.0}))

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import chain
+from numbers import Number
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -107,7 +108,7 @@ def identifier(entry: Any, where: str) -> str:
     whole = _WHOLE.fullmatch(text)
     if whole:
         return whole[1]
-    if not isinstance(entry, str) and "." in text:
+    if isinstance(entry, Number) and "." in text:
         raise ValueError(f"{where}: {text} must name a node, by a text or a whole number")
     if ">" in text or _INFINITE.fullmatch(text):
         raise ValueError(f"{where}: {text!r} must name a node, by a text without '>' or a whole number")
