@@ -20,7 +20,15 @@ from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
 from rivalry.families.matrix import Matrix
 from rivalry.families.network_files import links_of, trips_of
-from rivalry.families.network_tables import Columns, Entries, NetworkTable, Trips, is_number, number_of
+from rivalry.families.network_tables import (
+    MISSING,
+    Columns,
+    Entries,
+    NetworkTable,
+    Trips,
+    is_number,
+    number_of,
+)
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
@@ -294,6 +302,8 @@ def _costs(columns: Columns) -> tuple[ndarray, ndarray, ndarray, list[Program]]:
     if "cost" in columns:
         sums = []
         for k, text in enumerate(columns["cost"]):
+            if str(text).strip().lower() in MISSING:
+                raise ValueError(f"links.cost[{k}]: is empty; must be a formula of the flow x")
             tree = formula_tree(str(text).lower(), "x", f"links.cost[{k}]")
             terms = power_sum(tree)
             if terms is None:
