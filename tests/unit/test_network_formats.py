@@ -164,7 +164,7 @@ def test_units_of_gmns_decide(units: tuple[str, str], tmp_path: Path) -> None:
     metres = {"mile": 1609.344, "km": 1000.0, "meter": 1.0, "foot": 0.3048}[units[0]]
     hourly = {"mph": 1609.344, "kmh": 1000.0, "km/h": 1000.0}[units[1]]
     (tmp_path / "link.csv").write_text(
-        f"from_node_id,to_node_id,directed,length,free_speed\n1,2,1,{7000 / metres!r},{42000 / hourly!r}\n"
+        f"from_node_id,to_node_id,directed,length,free_speed\n1,2,1.0,{7000 / metres!r},{42000 / hourly!r}\n"
     )
     (tmp_path / "config.csv").write_text(f"long_length,Speed,currency\n{units[0]},{units[1]},US cents\n")
     (tmp_path / "segment.csv").write_text("segment_id\n1\n")

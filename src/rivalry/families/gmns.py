@@ -56,7 +56,7 @@ def read_links(folder: Path) -> NetworkTable:
     """
     columns, config = _columns(folder / "link.csv"), _config(folder)
     for row, entry in enumerate(columns.pop("directed", ()), 1):
-        if entry.lower() not in ("1", "true"):
+        if entry.lower() not in ("1", "1.0", "true"):
             raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
     notes = dict[str, str]()
     if "free_speed" in columns and ("length" in columns or "free_flow_time" not in columns):
