@@ -204,7 +204,7 @@ TIMES = {  # of 60 minutes per unit of length
     "0,.4": 0.0,
     "5e-1,.54": 0.5,
     ".13,.1352": "row 1: free_flow_time is 0.13, but length / free_speed is 0.1352 minutes at 60",
-    "1.0,1.06": "row 1: free_flow_time is 1, but length / free_speed is 1.06 minutes at 60",
+    "1.0,1.06": "is 1.06 minutes at 60; must be the same to 1 %, or as rounded, in units of config.csv",
 }
 
 

@@ -162,6 +162,6 @@ def _set_times(columns: Columns, minutes: float) -> None:
         if time is not None and abs(time - stated_time) > max(CONTRADICTION * stated_time, rounded):
             raise ValueError(
                 f"row {row}: free_flow_time is {stated_time:g}, but length / free_speed is {time:g} minutes "
-                f"at {words[row - 1]}; must be the same to 1 %, or as rounded"
+                f"at {words[row - 1]}; must be the same to 1 %, or as rounded, in units of config.csv"
             )
     del columns["free_speed"]
