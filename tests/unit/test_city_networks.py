@@ -314,7 +314,7 @@ def test_a_wrong_network_is_refused_in_one_line(message: str) -> None:
 
 
 FILES: dict[str, tuple[str, str]] = {
-    "a.json": ("{", "is not JSON: Expecting property name"),
+    "a.json": ("{", "is no JSON, from line 1, column 2"),
     "b.json": ("[1]", "must hold a table of nodes, lanes and terminals"),
     "d.graphml": ("<graphml", "cannot be read: "),
     "e.csv": ("a,b\n", "must have columns from and to"),

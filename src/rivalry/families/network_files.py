@@ -54,7 +54,8 @@ def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]
     try:
         return readers[suffix](file)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{key}: {path}: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0].removeprefix(f"{path}: ")
+        raise ValueError(f"{key}: {path}: {reason}") from None
 
 
 def links_of(key: str, source: Any) -> NetworkTable:

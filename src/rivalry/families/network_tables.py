@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rivalry.core.files import existing_file
+from rivalry.core.files import read_text
 from rivalry.core.naming import name_list
 
 Columns = dict[str, list[Any]]  # by name
@@ -23,6 +23,7 @@ ENDS = {  # names of the columns of the ends of links, in tables and programs
     "from": ("from_node_id", "from_node", "init_node", "a_node", "tail", "tail_node"),
     "to": ("to_node_id", "to_node", "term_node", "b_node", "head", "head_node"),
 }
+LARGEST = 2**30  # bytes of a file
 OTHER_WAYS = ("0", "0.0", "false", "-1", "-1.0")  # what GMNS and AequilibraE write of links not one way
 MISSING = ("", "nan", "<na>", "nat", "none", "null")  # what programs write where they have no value
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
@@ -213,17 +214,9 @@ def attributes_of_nodes(columns: Columns, key: str) -> dict[str, dict[str, Any]]
     return dict(zip(nodes, attributes, strict=True))
 
 
-def text_of(file: Path) -> str:
-    """Text of a file. Raises `ValueError` for one that is no text."""
-    try:
-        return existing_file(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"is no text in UTF-8 (byte {error.start})") from None
-
-
 def csv_columns(file: Path) -> Columns:
     """Columns by name of a file with commas between entries. Raises `ValueError`."""
-    reader = csv.reader(io.StringIO(text_of(file), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_text(file, LARGEST), newline=""), strict=True)
     try:
         rows = [(reader.line_num, [entry.strip() for entry in row]) for row in reader]
     except csv.Error as error:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rivalry.core.files import read_text
 from rivalry.families.network_tables import (
     ENDS,
+    LARGEST,
     Columns,
     Entries,
     NetworkTable,
@@ -22,7 +24,6 @@ from rivalry.families.network_tables import (
     network_table,
     number_of,
     renamed,
-    text_of,
 )
 
 LINKS = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "speed", "toll", "link_type")
@@ -135,7 +136,7 @@ def read_flows(file: Path) -> Columns:
 
 def _contents(file: Path) -> _Contents:
     contents = _Contents({}, [], [])
-    for number, line in enumerate(text_of(file).splitlines(), 1):
+    for number, line in enumerate(read_text(file, LARGEST).splitlines(), 1):
         plain, tilde, comment = line.partition("~")
         text = plain.strip()
         tag = _TAG.match(text)

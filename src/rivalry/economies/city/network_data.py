@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.files import json_of, read_text
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
 from rivalry.families.network_files import LINKS, read_file
-from rivalry.families.network_tables import NetworkTable, check_spellings, identifier, number_of, text_of
+from rivalry.families.network_tables import NetworkTable, check_spellings, identifier, number_of
 from rivalry.schema.registry import near
 
 OF_FILE = ("kind", "path", "step", "capacity")
@@ -119,13 +120,7 @@ def read(path: object, step: object = None, capacity: object = None) -> dict[str
 
 
 def _json(file: Path) -> dict[str, Any]:
-    import json
-
-    text = text_of(file)
-    try:
-        table = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"is not JSON: {error}") from None
+    table = json_of(read_text(file), file)
     if not isinstance(table, dict):
         raise ValueError("must hold a table of nodes, lanes and terminals")
     return table
