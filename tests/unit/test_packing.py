@@ -123,7 +123,7 @@ FOR_READERS = ["README.md", "citation.bib", "dataset.nc", "figures/01-strategies
 FOR_READERS += ["figures/02-learning_curve.svg", "figures/03-paths.svg"]
 FOR_READERS += ["packages.txt", "page.html", "report.html"]
 UNCHECKED = [
-    *(f"{name}: drawn from cells" for name in FOR_READERS),
+    *FOR_READERS,
     "log.txt",
     "index.sqlite (times, warnings, failures)",
     "results of 2 of 4 cells beyond their certificates (--cells 4)",
@@ -181,11 +181,6 @@ def forged(name: str, old: bytes, new: bytes) -> Callable[[Members], None]:
             forged("study.toml", b"count = 4", b"count = 4\n[sweep]\nno = 1"),
             ["study.toml: sweep.no: 1 must be a list of values or { from, to, count }"],
         ),
-        (lambda members: members.update({"notes.txt": b"more"}), ["notes.txt: is no file of the run"]),
-        (
-            lambda members: members.update({"cells/0123456789abcdef.npz": b"more"}),
-            ["cells/0123456789abcdef.npz: is no file of the run"],
-        ),
     ],
     ids=lambda value: "" if callable(value) else value[0].partition(":")[0],
 )
@@ -195,12 +190,13 @@ def test_a_file_that_contradicts_its_study_is_named(
     assert verify(rewritten(packed, tmp_path / "copy.zip", change), cells=0).faults == faults
 
 
-@pytest.mark.parametrize("name", ["report.html", "page.html", "dataset.nc", "figures/01-strategies.svg"])
+@pytest.mark.parametrize("name", ["report.html", "dataset.nc", "figures/01-strategies.svg", "notes.txt"])
 def test_what_is_not_made_again_is_not_called_verified(packed: Path, tmp_path: Path, name: str) -> None:
     """Whatever a page says: it is listed as not checked, with or without a change."""
     path = rewritten(packed, tmp_path / "copy.zip", lambda members: members.update({name: b"turned over"}))
     verified = verify(path, cells=0)
-    assert (verified.word, verified.unchecked[:9]) == ("verified", UNCHECKED[:9])
+    assert verified.word == "verified"
+    assert set(verified.unchecked) >= {*FOR_READERS, name}
     assert verified.root != root_of(packed)
 
 

@@ -26,7 +26,6 @@ COARSE, FINE = np.arange(1.5, 6.01, 0.75), np.arange(1.5, 6.01, 0.375)
 def test_ties_separate_strong_and_weak_leader_values() -> None:
     found = staged_values(market(COARSE, COARSE), [7, 7], [[0], [1]])
     assert (found.strong[0], found.weak[0]) == (11.8125, 10.125)
-    assert COARSE[found.weak_profile].tolist() == [4.5, 2.25]
     assert found.missing == 0
     fine = staged_values(market(COARSE, FINE), [7, 13], [[0], [1]])
     assert fine.strong[0] == fine.weak[0] == 10.125
@@ -103,7 +102,6 @@ def test_outcomes_match_enumerated_plans(sizes: list[int], stages: list[list[int
         np.testing.assert_array_equal(found.weak, each.min(axis=0))
         leader = stages[0][0]
         assert pays[(leader, *found.strong_profile)] == found.strong[leader]
-        assert pays[(leader, *found.weak_profile)] == found.weak[leader]
     else:
         assert found.missing > 0
         assert np.isnan(found.strong).all()

@@ -34,17 +34,17 @@ NAMES: Mapping[str, Sequence[str]] = {
     "y": ("y_coord",),
 }
 FILES = ("link.csv", "node.csv", "demand.csv", "config.csv")
-METRES = {"kilometre": 1000.0, "metre": 1.0, "mile": 1609.344, "foot": 0.3048}
-HOURLY = {"km/h": 1000.0, "mph": 1609.344, "m/s": 3600.0, "ft/s": 1097.28}  # metres
-SPELLINGS = {  # of units
-    "kilometre": ("km", "kilometer", "kilometers", "kilometres"),
-    "metre": ("m", "meter", "meters", "metres"),
-    "mile": ("mi", "miles"),
-    "foot": ("ft", "feet"),
-    "km/h": ("kmh", "kph", "kmph", "kilometers per hour", "kilometres per hour"),
-    "mph": ("mi/h", "miles per hour"),
-    "m/s": ("mps", "meters per second", "metres per second"),
-    "ft/s": ("fps", "feet per second"),
+METRES = {  # of a unit, by its names
+    "kilometre, km, kilometer, kilometers, kilometres": 1000.0,
+    "metre, m, meter, meters, metres": 1.0,
+    "mile, mi, miles": 1609.344,
+    "foot, ft, feet": 0.3048,
+}
+HOURLY = {  # metres
+    "km/h, kmh, kph, kmph, kilometers per hour, kilometres per hour": 1000.0,
+    "mph, mi/h, miles per hour": 1609.344,
+    "m/s, mps, meters per second, metres per second": 3600.0,
+    "ft/s, fps, feet per second": 1097.28,
 }
 CONTRADICTION = 0.01  # part by which a stated time may differ from length and speed
 
@@ -137,11 +137,11 @@ def _minutes(config: Mapping[str, str]) -> float:
 
 
 def _unit(text: str, name: str, units: Mapping[str, float]) -> float:
-    word = text.lower()
-    for unit, size in units.items():
-        if word == unit or word in SPELLINGS[unit]:
+    for names, size in units.items():
+        if text.lower() in names.split(", "):
             return size
-    raise ValueError(f"config.csv: {name} {text!r} is no known unit; must be {', '.join(units)}")
+    usual = ", ".join(names.split(",")[0] for names in units)
+    raise ValueError(f"config.csv: {name} {text!r} is no known unit; must be {usual}")
 
 
 def _set_times(columns: Columns, minutes: float) -> None:

@@ -77,7 +77,7 @@ def network_table(columns: Columns, nodes: Mapping[Any, Mapping[str, Any]], **fu
             if str(entry).lower() in OTHER_WAYS:
                 raise ValueError(f"{name}, row {row}: {entry!r} must be 1, with a row per direction")
     names = identifiers(nodes, "node")
-    _refuse_doubled("node", names)
+    refuse_doubled("node", names)
     by_name = dict(zip(names, nodes.values(), strict=True))
     linked = dict.fromkeys(chain(columns["from"], columns["to"]))
     check_spellings(chain(linked, by_name))
@@ -152,16 +152,7 @@ def numbers_of(column: Sequence[Any], name: str) -> list[float]:
     return [number_of(entry, f"{name}, row {row}") for row, entry in enumerate(column, 1)]
 
 
-def is_number(text: str) -> bool:
-    """Whether a text is a number, or written as one."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _refuse_doubled(kind: str, names: Sequence[str]) -> None:
+def refuse_doubled(kind: str, names: Sequence[str]) -> None:
     """Raise `ValueError` for a name that is there twice."""
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
@@ -170,7 +161,7 @@ def _refuse_doubled(kind: str, names: Sequence[str]) -> None:
 
 def columns_of(names: Sequence[str], rows: list[tuple[int, list[str]]]) -> Columns:
     """Columns by name of rows that follow the numbers of their lines. Raises `ValueError`."""
-    _refuse_doubled("column", names)
+    refuse_doubled("column", names)
     for number, row in rows:
         if len(row) != len(names):
             raise ValueError(f"line {number}: {len(row)} columns; must be {len(names)}")
@@ -210,7 +201,7 @@ def attributes_of_nodes(columns: Columns, key: str) -> dict[str, dict[str, Any]]
     of_node = {name: [entry or None for entry in column] for name, column in columns.items() if name != key}
     attributes = [{name: column[row] for name, column in of_node.items()} for row in range(len(names))]
     nodes = identifiers(names, key)
-    _refuse_doubled("node", nodes)
+    refuse_doubled("node", nodes)
     return dict(zip(nodes, attributes, strict=True))
 
 

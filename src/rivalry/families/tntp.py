@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rivalry.core.files import read_text
+from rivalry.core.naming import is_number
 from rivalry.families.network_tables import (
     ENDS,
     LARGEST,
@@ -20,7 +21,6 @@ from rivalry.families.network_tables import (
     columns_of,
     identifier,
     identifiers,
-    is_number,
     network_table,
     number_of,
     renamed,

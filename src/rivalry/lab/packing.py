@@ -40,9 +40,8 @@ from rivalry.schema.registry import hook
 
 CODE = "code"  # folder of the user's files, with one per part of a study of studies
 MANIFEST, PACKAGES = "manifest-sha256.txt", "packages.txt"
-PAGE, README, REPORT = "page.html", "README.md", "report.html"
+PAGE, README = "page.html", "README.md"
 CITATION, DATASET = "citation.bib", "dataset.nc"
-OF_REPORT = (DATASET, REPORT, PAGE, README, CITATION, PACKAGES)
 FREEZE = "freeze"  # the hook of frozen pages
 WITHIN = 1e-6  # relative difference of a recomputed cell where processor or versions differ
 _HOMES = ("cells", "certificates", "blocks")
@@ -266,9 +265,6 @@ def verify(
         ]
         checked = [_checked(name, part, cells, bool(versions), progress) for name, part in runs.items()]
         stored = {path.relative_to(home).as_posix() for path in _stored(run)} | code
-        of_report = [name for name in sorted(digests.keys() - stored) if _is_of_report(name)]
-        foreign = sorted(digests.keys() - stored - {*of_report})
-        faults += [f"{name}: is no file of the run" for name in foreign]
         counts, cell_ids = run.counts(), list(chain.from_iterable(part.sample for part in checked))
         certificates = sum(part.certificates for part in checked)
         return Verified(
@@ -281,17 +277,11 @@ def verify(
             cell_ids,
             faults + list(chain.from_iterable(part.faults for part in checked)),
             list(chain.from_iterable(part.undecided for part in checked)),
-            [f"{name}: drawn from cells" for name in of_report]
+            sorted(digests.keys() - stored)
             + _unchecked(run, counts["done"], certificates, len(cell_ids))
             + list(chain.from_iterable(part.unchecked for part in checked)),
             list(dict.fromkeys(versions)),
         )
-
-
-def _is_of_report(name: str) -> bool:
-    """Whether a file is one that is made of study and cells for readers."""
-    path = PurePosixPath(name)
-    return path.name in OF_REPORT or (path.parent.name == "figures" and path.suffix == ".svg")
 
 
 def _in_part(name: str, line: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy import ndarray
 
-from rivalry.core.naming import name_list
+from rivalry.core.naming import is_number, name_list
 from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
 from rivalry.families.matrix import Matrix
@@ -26,7 +26,6 @@ from rivalry.families.network_tables import (
     Entries,
     NetworkTable,
     Trips,
-    is_number,
     number_of,
 )
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips

@@ -32,17 +32,9 @@ class SubgamePerfect(NamedTuple):
     @property
     def strong_profile(self) -> ndarray:
         """The leader's best outcome ``[player]``, the first of several; empty if there is none."""
-        return self._outcome(1)
-
-    @property
-    def weak_profile(self) -> ndarray:
-        """The leader's worst outcome ``[player]``, the first of several; empty if there is none."""
-        return self._outcome(-1)
-
-    def _outcome(self, sign: int) -> ndarray:
         if not len(self.outcomes):
             return np.zeros(0, int)
-        return self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
+        return self.outcomes[self.payoffs[:, self.leader].argmax()]
 
 
 class FollowerGaps(NamedTuple):
@@ -85,8 +77,8 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     --------
     >>> own = [[3.0, 0.0], [2.0, 2.0]]  # after its action 0 the follower does not care
     >>> values = staged_values([own, [[1.0, 1.0], [0.0, 1.0]]], [2, 2], [[0], [1]])
-    >>> values.strong.tolist(), values.weak.tolist(), values.weak_profile.tolist()
-    ([3.0, 1.0], [2.0, 1.0], [1, 1])
+    >>> values.strong.tolist(), values.weak.tolist(), values.strong_profile.tolist()
+    ([3.0, 1.0], [2.0, 1.0], [0, 0])
     """
     check_stages(stages, len(sizes))
     order = [player for stage in stages for player in stage]

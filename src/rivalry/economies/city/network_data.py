@@ -15,7 +15,13 @@ from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
 from rivalry.families.network_files import LINKS, read_file
-from rivalry.families.network_tables import NetworkTable, check_spellings, identifier, number_of
+from rivalry.families.network_tables import (
+    NetworkTable,
+    check_spellings,
+    identifier,
+    number_of,
+    refuse_doubled,
+)
 from rivalry.schema.registry import near
 
 OF_FILE = ("kind", "path", "step", "capacity")
@@ -202,9 +208,7 @@ def _nodes(source: object, pairs: list[tuple[str, str]]) -> tuple[list[str], np.
     if not isinstance(source, Mapping | list | tuple) or not source:
         raise ValueError(f"network.nodes: {source!r} must be a list of names, or a table of positions")
     names = [identifier(name, "network.nodes") for name in source]
-    for k, name in enumerate(names):
-        if name in names[:k]:
-            raise ValueError(f"network.nodes: {name!r} is there twice")
+    refuse_doubled("network.nodes:", names)
     check_spellings(names)
     if isinstance(source, Mapping):
         return names, np.array(list(map(_position, names, source.values())))
@@ -263,8 +267,7 @@ def _read_values(table: Mapping[str, Any], key: str, names: list[str], minimum: 
     for name in items:
         if name not in names:
             raise ValueError(f"network.{key}: {name!r} is no node; {near(name, names)}")
-        if items.count(name) > 1:
-            raise ValueError(f"network.{key}: {name!r} is there twice")
+    refuse_doubled(f"network.{key}:", items)
     if len(items) < minimum:
         count = "two nodes" if minimum > 1 else "one node"
         raise ValueError(f"network.{key}: {items!r} must be at least {count}")

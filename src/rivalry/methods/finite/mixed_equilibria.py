@@ -114,8 +114,7 @@ class MixedEquilibria(BaseLearner):
                 return vertex_list(tables, end)
             except TooMany as error:
                 if self.algorithm != "auto":
-                    rule = "use lemke_howson"
-                    raise ValueError(f"algorithm: {self.algorithm}: {error}; {rule}") from None
+                    raise ValueError(f"algorithm: {self.algorithm}: {error}; use lemke_howson") from None
                 reason = f"; {error}"
         pure = pure_profiles(tables)
         origin, ends = "from every label", list[ndarray]()
@@ -181,7 +180,7 @@ def one_mixed(tables: ndarray) -> ndarray | None:
     if len(pure):
         return pure[0]
     if len(tables) > 2:
-        proved = _proved_list(tables, one=True)["found"]
+        proved = _proved_list(tables, only_first=True)["found"]
         return proved[0] if len(proved) else None
     scaled = normalise(tables)
     return next((x for x in _by_paths(scaled) if _regret(scaled, x) <= LISTED_REGRET), None)
@@ -225,15 +224,15 @@ def _padded(tables: ndarray, pair: tuple[Strategy, Strategy]) -> ndarray:
     return profile
 
 
-def _proved_list(tables: ndarray, *, one: bool = False) -> Session:
+def _proved_list(tables: ndarray, *, only_first: bool = False) -> Session:
     """Return equilibria of three and more players, each proved, and the vertices of their sets.
 
-    With ``one`` the search ends at the first.
+    With ``only_first`` the search ends there.
     """
     search, world = SupportSearch(), differences(tables)
     session = search.begin(world, np.random.SeedSequence(0))
     while search.advance(world, session, 1):
-        if one and len(session["found"]):
+        if only_first and len(session["found"]):
             break
     record = search.read(world, session)
     equilibria, complete = record["equilibria"][1], bool(record["complete"][1])
