@@ -58,7 +58,7 @@ def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]
         raise ValueError(f"{key}: {path}: {reason}") from None
 
 
-def links_of(key: str, source: Any) -> NetworkTable:
+def links_of(key: str, source: object) -> NetworkTable:
     """Table of links from a table by columns, a table of pandas, a graph of networkx, or a file.
 
     Raises `ValueError` that begins with ``key``.
@@ -120,7 +120,7 @@ def read_flows(source: str) -> FlowTable:
     return FlowTable(flow, list(nodes), unread)
 
 
-def _path_or_table(key: str, source: Any) -> Any:
+def _path_or_table(key: str, source: object) -> Any:
     """Path of a table that names a file, or the source itself. Raises `ValueError`."""
     if not isinstance(source, Mapping) or "path" not in source:
         return source

@@ -95,7 +95,7 @@ def table_of_trips(columns: Columns, names: Sequence[str]) -> Trips:
     return Trips(list(zip(*ends, amounts, strict=True)), [name for name in columns if name not in names])
 
 
-def identifier(entry: Any, where: str) -> str:
+def identifier(entry: object, where: str) -> str:
     """Name of a node: a text, or a whole number with or without a decimal point.
 
     Raises `ValueError`.

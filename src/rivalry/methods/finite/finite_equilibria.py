@@ -55,18 +55,18 @@ class FiniteEquilibria(SupportSearch):
         tables = exact_tables(arrays)
         return differences(tables) if len(tables) > 2 else arrays
 
-    def begin(self, world: Any, stream: SeedSequence) -> Session:
+    def begin(self, world: object, stream: SeedSequence) -> Session:
         if isinstance(world, Differences):
             return super().begin(world, stream)
         return MixedEquilibria().begin(world, SeedSequence(0))
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps; of two players there is one."""
         if isinstance(world, Differences):
             return super().advance(world, session, steps)
         return MixedEquilibria().advance(world, session, steps, end=search_clock() + self.seconds)
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         if isinstance(world, Differences):
             return super().read(world, session)
         # vertices: all extreme equilibria, to the nearest floats
