@@ -219,7 +219,7 @@ def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
     ("options", "message"),
     [
         ({"delta": -1.0}, "delta: -1 must be at least 0"),
-        ({"delta": float("nan")}, "delta: nan must be at least 0"),
+        ({"delta": float("nan")}, "delta: nan must be a number"),
         ({"ramps": [0.1, 0.0]}, r"ramps\[1\]"),
         ({"targets": 0}, "targets: 0"),
         ({"targets": [1.0, 9.0]}, r"targets\[1\]: 9 must be in \[0.5, 2.5\]"),
