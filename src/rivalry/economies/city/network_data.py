@@ -120,8 +120,8 @@ def read(path: object, step: object = None, capacity: object = None) -> dict[str
     if isinstance(contents, NetworkTable):
         return _of_links(contents, step, capacity)
     check_keys("network", contents, OF_TABLE)
-    if step is not None or capacity is not None:
-        raise ValueError("network.step: goes with a file of links; lanes of a .json file take one step")
+    if (step, capacity) != (None, None):
+        raise ValueError("network: step and capacity go with a file of links, and not with .json")
     return contents
 
 
