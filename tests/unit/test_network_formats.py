@@ -487,5 +487,5 @@ def test_nodes_of_json_may_be_numbers(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(json.dumps({"lanes": [[1, 2], [2.0, 1]], "terminals": [1, "2"]}))
     source = {"kind": "file", "path": str(tmp_path / "net.json")}
     assert network_of(source).lane_names == ("1>2", "2>1")
-    with pytest.raises(ValueError, match=r"^network: step and capacity go with a file of links, and not with"):
+    with pytest.raises(ValueError, match=r"^network: step and capacity go with a file of links, and not "):
         network_of(source | {"capacity": {"capacity": 3}})

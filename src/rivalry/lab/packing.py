@@ -174,7 +174,7 @@ def _derive(run: Run, licence: str) -> None:
     )
     files.write(run.folder / README, readme.encode())
     versions = {(package.name or "").lower(): package.version for package in distributions()}
-    rows = [*(f"# {name}=={version}" for name, version in provenance().items())]
+    rows = [f"# {name}=={version}" for name, version in provenance().items()]
     rows += [f"{name}=={versions[name]}" for name in sorted(versions)]
     files.write(run.folder / PACKAGES, "\n".join([*rows, ""]).encode())
 
