@@ -56,9 +56,8 @@ class FiniteEquilibria(SupportSearch):
         return differences(tables) if len(tables) > 2 else arrays
 
     def begin(self, world: object, stream: SeedSequence) -> Session:
-        if isinstance(world, Differences):
-            return super().begin(world, stream)
-        return MixedEquilibria().begin(world, SeedSequence(0))
+        begin = super().begin if isinstance(world, Differences) else MixedEquilibria().begin
+        return begin(world, SeedSequence(0))  # of no use: nothing is drawn
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps; of two players there is one."""

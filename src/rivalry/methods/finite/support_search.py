@@ -14,7 +14,6 @@ from rivalry.core.array_games import exact_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record, scalar
-from rivalry.methods.continuous.exact_patterns import Point, vertices_of
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
@@ -164,7 +163,7 @@ def _families(world: Differences, undecided: ndarray) -> tuple[dict[Family, ndar
     In such supports everything is linear in the one mixed strategy. Sets are vertices ``[vertex player
     action]`` of the polytope of all its equilibria, in fractions. Boxes of supports are decided by them.
     """
-    sets, solved, boxes = dict[Family, ndarray](), dict[Family, list[Point] | None](), list[ndarray]()
+    sets, solved, boxes = dict[Family, ndarray](), dict[Family, Any](), list[ndarray]()
     for box in undecided:
         possible = [np.flatnonzero(row[:, 1] > 0).tolist() for row in box]
         mixing = [player for player, actions in enumerate(possible) if len(actions) > 1]
@@ -189,8 +188,10 @@ def _families(world: Differences, undecided: ndarray) -> tuple[dict[Family, ndar
     return sets, np.reshape(boxes, (len(boxes), *undecided.shape[1:]))
 
 
-def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Point] | None:
+def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Any] | None:
     """Return the vertices of a player's strategies that are equilibria with the others' pure actions."""
+    from rivalry.methods.continuous.exact_patterns import vertices_of  # loads JAX
+
     payoffs = np.moveaxis(world.integers[player], player, 0)
     fixed = tuple(action for p, action in enumerate(pure) if p != player)
     pays = [payoffs[(action, *fixed)] for action in range(len(payoffs))]
