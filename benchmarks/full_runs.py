@@ -17,8 +17,8 @@ import numpy as np
 
 from rivalry.core.files import StoreError, levels, write
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.checks import judge
-from rivalry.lab.answer.figures import caption_of
+from rivalry.lab.checks import judge
+from rivalry.lab.figures import caption_of
 from rivalry.lab.report import full_runs
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import build_plot, load_study

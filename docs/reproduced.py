@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from reference_pages import cell, table
 
-from rivalry.lab.answer.checks import NOT_TOLD_APART
+from rivalry.lab.checks import NOT_TOLD_APART
 from rivalry.lab.report.full_runs import full_run
 from rivalry.lab.study import load_study, studies
 
@@ -245,7 +245,7 @@ def draw(folder: str) -> None:
     from gallery import shrink
     from PIL import Image
 
-    from rivalry.lab.answer.figures import draw as draw_figures
+    from rivalry.lab.figures import draw as draw_figures
     from rivalry.lab.report.full_runs import refusal
     from rivalry.lab.store import load_run
 

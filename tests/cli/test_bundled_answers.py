@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.lab.answer import answer_of
-from rivalry.lab.answer.checks import judge
+from rivalry.lab.checks import judge
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from rivalry.living.freeze import freeze

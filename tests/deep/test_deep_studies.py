@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.lab.answer.checks import judge
+from rivalry.lab.checks import judge
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study, studies
 

@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry.audit.measures import Reaction, SampleMean, Versus
 from rivalry.audit.verdict import UNDECIDED, verdict
 from rivalry.core.results import COVERAGES, Certificate
-from rivalry.lab.answer.checks import _verdict, _within
+from rivalry.lab.checks import _verdict, _within
 from rivalry.plots.branches import claims_of_rows
 from rivalry.plots.select import DrawnPoint
 from rivalry.runtime.jax import jnp

@@ -84,7 +84,7 @@ def test_copies_run_from_elsewhere(tmp_path: Path, rivalry: Command, monkeypatch
 
 @pytest.mark.slow
 def test_a_plot_beside_the_studies_is_drawn_like_any_other(tmp_path: Path) -> None:
-    from rivalry.lab.answer.figures import draw
+    from rivalry.lab.figures import draw
     from tests.unit.test_plots_gains import counted
 
     plots = [{"kind": "rivalry.studies.karma_violations:violations", "over": "beta", "series": "payment"}]

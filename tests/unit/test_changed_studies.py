@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.points import reference_lines
+from rivalry.lab.figures import reference_lines
 from rivalry.lab.study import Study, load_study, studies
 from rivalry.lab.study.errors import StudyError
 from rivalry.lab.study.questions import as_asked

@@ -10,7 +10,7 @@ import rivalry as rv
 from rivalry.cli.summary import claims
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, collect, dataset
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.checks import certificates, unproved
+from rivalry.lab.checks import certificates, unproved
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
 from rivalry.proofs.box_search import REASONS

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.points import MOST, thinned
+from rivalry.lab.dimensions import MOST, thinned
 
 POINTS = 5_000
 

@@ -21,8 +21,8 @@ from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.method import ENDINGS
 from rivalry.core.results import Record
 from rivalry.lab import packing
-from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.executor import carry_out, certify, run_study
+from rivalry.lab.figures import draw_own
 from rivalry.lab.packing import MANIFEST, pack, root_of, verify
 from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.store import Run

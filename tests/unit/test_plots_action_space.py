@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import rivalry as rv
 from rivalry.core.results import Record, dataset
-from rivalry.lab.answer.figures import draw
+from rivalry.lab.figures import draw
 from rivalry.plots.charts.triangle import slopes
 from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines

@@ -12,8 +12,8 @@ from rivalry.core.assumed_range import Rise
 from rivalry.core.results import collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.claims import without_maxima
-from rivalry.lab.answer.figures import draw
 from rivalry.lab.export import answer_as
+from rivalry.lab.figures import draw
 from rivalry.lab.study import Study, load_study
 from tests.unit.test_report import record
 

@@ -21,9 +21,9 @@ import xarray as xr
 from rivalry.cli.show import describe
 from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
-from rivalry.lab.answer.checks import cells as judged_cells
-from rivalry.lab.answer.checks import certificates, judge, results, tally
-from rivalry.lab.answer.figures import draw_own
+from rivalry.lab.checks import cells as judged_cells
+from rivalry.lab.checks import certificates, judge, results, tally
+from rivalry.lab.figures import draw_own
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build, in_words, number
 from rivalry.lab.store import Run

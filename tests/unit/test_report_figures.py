@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.lab.answer.figures import MOST_DEFAULTS, draw
 from rivalry.lab.executor import run_study
+from rivalry.lab.figures import MOST_DEFAULTS, draw
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study
 from rivalry.plots import PLOTS, scenario

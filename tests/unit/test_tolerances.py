@@ -24,7 +24,7 @@ from rivalry.core.game import BrokenInvariant
 from rivalry.core.results import Certificate
 from rivalry.core.space import Box
 from rivalry.core.tolerances import STEEPER, USUAL_GROWTH
-from rivalry.lab.answer.checks import _verdict
+from rivalry.lab.checks import _verdict
 from rivalry.lab.proofs import certificate_changes
 from rivalry.lab.study.expect import same_value
 from rivalry.methods.finite.mixed_equilibria import _add_verified

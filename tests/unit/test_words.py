@@ -15,7 +15,7 @@ from rivalry.core.results import Record, collect
 from rivalry.families.race import race
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.figures import draw
+from rivalry.lab.figures import draw
 from rivalry.lab.report.page import mathml, symbols_of
 from rivalry.lab.study.schema import parameters
 from rivalry.lab.study.words import Words, name_in_words, quantities

@@ -292,7 +292,7 @@ def _draw_responses(reactions: Sequence[Audit], ax: Any) -> Any:
 
 def _figure(reactions: Sequence[Audit]) -> str:
     """The responses of rivals to forced cuts, as SVG with a caption."""
-    from rivalry.lab.answer.figures import inline
+    from rivalry.lab.figures import inline
     from rivalry.plots.style import picture
 
     svg = inline(picture(_draw_responses, reactions).svg.decode(), "responses")

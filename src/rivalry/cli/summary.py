@@ -143,7 +143,7 @@ def claims(answer: Answer) -> list[str]:
     Small gains have their largest bound, proved ones the largest distance to an exact equilibrium.
     """
     from rivalry.core.results import WITH_GAIN, gain_in_words, radius_in_words
-    from rivalry.lab.answer.checks import unproved
+    from rivalry.lab.checks import unproved
 
     rows = [row for part in (answer.parts or {"": answer}).values() for row in part.cells if row[0]["claim"]]
     claimed = [certificate["claim"] for certificate, _ in rows]
@@ -164,7 +164,7 @@ def claims(answer: Answer) -> list[str]:
 
 def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool = True) -> list[str]:
     """Return the verdicts on published and independent values; ``verbose`` lists those that were compared."""
-    from rivalry.lab.answer.checks import is_compared, tally
+    from rivalry.lab.checks import is_compared, tally
 
     compared = [row for row in rows if is_compared(row)]
     lines = [f"reference values: {tally(rows)}"] if rows else []

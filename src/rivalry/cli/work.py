@@ -301,7 +301,7 @@ def _carry_out(
 
 def _draw_own(run: Run) -> None:
     """Draw the plots of user files, which only this command may run; later reports use these figures."""
-    from rivalry.lab.answer.figures import draw_own
+    from rivalry.lab.figures import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
         with part.locking():
@@ -313,7 +313,7 @@ def _draw_own(run: Run) -> None:
 def result(reported: Reported) -> TableDict:
     """Output of ``run --json``; the lists of a study's parts are joined."""
     from rivalry.lab.answer.caveats import warnings_of
-    from rivalry.lab.answer.checks import results
+    from rivalry.lab.checks import results
     from rivalry.lab.store import status_of
     from rivalry.lab.study.expect import differences
 

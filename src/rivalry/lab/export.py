@@ -21,8 +21,8 @@ from pandas import DataFrame, Series
 from rivalry.core.files import StoreError, folder_for, followed, write
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.figures import draw
 from rivalry.lab.store import LeftOut
 from rivalry.results.render import SPECIAL, dataframe, latex, latex_label, markdown
 from rivalry.schema.installation import remedy

@@ -25,9 +25,9 @@ from rivalry.core import files
 from rivalry.core.archives import LARGE, LARGEST, archive, extract, name_fault
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import Record, netcdf, provenance
-from rivalry.lab.answer import figure_file
 from rivalry.lab.citation import bibtex
 from rivalry.lab.executor import batches_of
+from rivalry.lab.figures import figure_file
 from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run

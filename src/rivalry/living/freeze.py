@@ -12,10 +12,10 @@ from typing import NamedTuple
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
-from rivalry.lab.answer.checks import tally
-from rivalry.lab.answer.figures import BINNED, draw
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.checks import tally
+from rivalry.lab.figures import BINNED, draw
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run

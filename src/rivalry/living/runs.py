@@ -13,8 +13,8 @@ import numpy as np
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
-from rivalry.lab.answer.checks import REFERENCES, JudgedCell, JudgedExpectation, cells, results, tally
 from rivalry.lab.answer.points import PointResults
+from rivalry.lab.checks import REFERENCES, JudgedCell, JudgedExpectation, cells, results, tally
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.identity import Table, TableDict

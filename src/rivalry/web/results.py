@@ -18,10 +18,10 @@ from rivalry.core.results import Certificate
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.details import ResultTables
-from rivalry.lab.answer.figures import draw
-from rivalry.lab.answer.points import REPEATED
 from rivalry.lab.answer.two_keys import TwoWayTable
+from rivalry.lab.dimensions import REPEATED
 from rivalry.lab.export import FORMATS, export
+from rivalry.lab.figures import draw
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import certificate_groups
 from rivalry.lab.store import Run, finished_cells

@@ -12,38 +12,31 @@ from functools import cached_property
 from itertools import chain, combinations
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rivalry.lab.answer.cases import Sentence, in_changed_game, points_asked, so_far
 from rivalry.lab.answer.caveats import caveats_of
-from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.details import ResultTables, result_tables
-from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered, with_one_preposition, with_pronoun, with_separators
-from rivalry.lab.answer.places import StudyTables, grouped, methods_of
-from rivalry.lab.answer.points import REPEATED, PointResults, points_of, reference_lines, tested, thinned
+from rivalry.lab.answer.places import grouped, methods_of
+from rivalry.lab.answer.points import PointResults, points_of, tested
 from rivalry.lab.answer.positions import position_sentences
-from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
 from rivalry.lab.answer.trends import on_quantities
 from rivalry.lab.answer.two_keys import COLUMNS, TwoWayTable, on_two_keys, two_way_table
 from rivalry.lab.answer.verdicts import verdict
+from rivalry.lab.bins import summarise, tiled
+from rivalry.lab.checks import JudgedCell, JudgedExpectation, cells, judge
+from rivalry.lab.dimensions import REPEATED, thinned
+from rivalry.lab.discounted import per_period
+from rivalry.lab.figures import figure_file, kind_and_options, second_key_of
 from rivalry.lab.study.expect import is_fixed
-from rivalry.lab.study.identity import TableDict
+from rivalry.lab.study.identity import StudyTables, TableDict
 from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words, asks_in, condition_of, quantities_of_answer
 from rivalry.plots.families import default_figures
-from rivalry.plots.select import (
-    LINES,
-    SCENARIO,
-    dimension,
-    drawn_rank,
-    filled_variables,
-    find_sweep,
-    own_rank,
-    second_key,
-)
+from rivalry.plots.select import dimension
 from rivalry.results.table import Table
 from rivalry.schema.registry import near
 from rivalry.text.display import html_table
@@ -193,7 +186,7 @@ class Answer:
         """The second key of the picture and its values, in words; None of a picture over one key."""
         if self.figure is None or self.parts or self.figure["kind"] not in ("scenario", "heat"):
             return None
-        key = _second_key(self.figure["options"], self.sampled)
+        key = second_key_of(self.figure["options"], self.sampled)
         if key is None or dimension(self.sampled, key) is None:
             return None
         words = Words(self.study)
@@ -432,56 +425,3 @@ def answer_of(run: Run) -> Answer:
     """Answer of a run, with those of its parts."""
     parts = {name: answer_of(part) for name, part in run.parts().items()}
     return Answer(run.head["study"], run.collect().data if not parts else None, run, parts)  # type: ignore[arg-type]
-
-
-def kind_and_options(
-    entry: str | Mapping[str, Any], study: StudyTables, data: Dataset
-) -> tuple[str, TableDict]:
-    """Plot's kind and options, from an entry of a study's ``plots``.
-
-    A scenario that names no quantities draws those of the study's answer. With too many values of a second
-    key for lines, a heat map of the first quantity takes its place.
-    """
-    options: TableDict = {"kind": entry} if isinstance(entry, str) else dict(entry)
-    kind = str(options.pop("kind", ""))
-    if kind == "scenario" and "quantities" not in options:
-        quantities = quantities_of_answer(study)
-        numbers = [name for name in filled_variables(data, quantities) if data[name].dtype.kind in "fi"]
-        if lines := [name for name in numbers if drawn_rank(data, name) < 2]:
-            options["quantities"] = lines
-    if kind == "scenario" and (heat := _heat_options(options, data)):
-        return "heat", heat
-    if "lines" in options:
-        options["lines"] = reference_lines(options, data)
-    return kind, options
-
-
-def _heat_options(options: Mapping[str, Any], data: Dataset) -> TableDict | None:
-    """Options of a heat map where a scenario has a second key with many numbers, else None."""
-    names = filled_variables(data, options.get("quantities") or ())
-    key = None if "series" in options or not names else _second_key(options, data, None)
-    if key is None or data.sizes[key] <= LINES or data[key].dtype.kind not in "fiu":
-        return None
-    over = find_sweep(data, names[0], own_rank(data, names[0]), options.get("at"), options.get("over"))
-    shared = {name: options[name] for name in ("at", "period", "log") if name in options}
-    return {"quantity": names[0], "over": [over, key], **shared}
-
-
-def _second_key(options: Mapping[str, Any], data: Dataset, max_lines: int | None = LINES) -> str | None:
-    """Second key of a scenario or a heat map with these options; None without one."""
-    if "quantity" in options:
-        return str(options["over"][1]) if options.get("over") else None
-    names = filled_variables(data, options.get("quantities") or SCENARIO)
-    if "series" in options or not names:
-        return options.get("series")
-    rank, at = own_rank(data, names[0]), options.get("at")
-    try:
-        over = find_sweep(data, names[0], rank, at, options.get("over"))
-    except ValueError:  # the chart says what is wrong
-        return None
-    return second_key(data, names[0], rank, over, at, max_lines)
-
-
-def figure_file(number: int, kind: str) -> str:
-    """Name of a figure's file in the folder ``figures`` of a run."""
-    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"

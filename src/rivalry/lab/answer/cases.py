@@ -14,7 +14,6 @@ from rivalry.lab.answer.courses import Series, Value, has_one_text
 from rivalry.lab.answer.grammar import capitalised, commas, count_of, joined, lowered, text_if
 from rivalry.lab.answer.places import (
     MethodPoint,
-    StudyTables,
     common_place,
     differing_keys,
     grouped,
@@ -31,6 +30,7 @@ from rivalry.lab.answer.places import (
 )
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, WHOSE, PointResults, ResultPoints
 from rivalry.lab.study.expect import differences
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.table import Draws, Estimate

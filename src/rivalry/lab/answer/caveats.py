@@ -9,11 +9,11 @@ from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.lab.answer.checks import JudgedCell, is_compared, unfiled, unproved
 from rivalry.lab.answer.grammar import and_more, text_if
-from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.answer.points import NONE_EXISTS, ResultPoints
+from rivalry.lab.checks import JudgedCell, is_compared, unfiled, unproved
 from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import Words, condition_of
 from rivalry.text.display import bound_in_words
 

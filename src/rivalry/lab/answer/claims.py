@@ -26,7 +26,6 @@ from rivalry.lab.answer.cases import (
     cases_along,
     points_asked,
 )
-from rivalry.lab.answer.checks import JudgedCell
 from rivalry.lab.answer.grammar import (
     bracketed,
     capitalised,
@@ -40,7 +39,6 @@ from rivalry.lab.answer.grammar import (
     text_if,
 )
 from rivalry.lab.answer.places import (
-    StudyTables,
     base_methods,
     grouped,
     grouped_by_method,
@@ -50,6 +48,8 @@ from rivalry.lab.answer.places import (
     varying,
 )
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, ResultPoints
+from rivalry.lab.checks import JudgedCell
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import LIST, Words, quantities_of_answer
 from rivalry.results.table import number_in_words
 from rivalry.text.display import bound_in_words, verified_in_words

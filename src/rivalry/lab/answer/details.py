@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.results import boxes_in_words
-from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.answer.points import PointResults, ResultPoints
 from rivalry.lab.answer.table import has_lists, profile_row, reader_of
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
 from rivalry.results.render import text_lines, texts_of

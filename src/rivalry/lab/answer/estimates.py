@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from rivalry.core.results import is_truth
 from rivalry.lab.answer.grammar import text_if
+from rivalry.lab.dimensions import SESSIONS, entries_of, own_dims
 from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, around, number_in_words
 from rivalry.text.statistics import (
     format_chance,
@@ -22,15 +23,9 @@ from rivalry.text.statistics import (
 if TYPE_CHECKING:
     from xarray import DataArray
 
-SESSIONS = ("session", "run")  # dimensions of independent runs of one cell
 ENTRIES = 4  # values of the longest quantity that is printed
 SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no more than 0 does
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
-
-
-def own_dims(variable: DataArray, values: ndarray) -> list[str]:
-    """Dimensions of a quantity ``[result own ...]`` beside those of results."""
-    return [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
 
 
 def estimates(
@@ -117,20 +112,6 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
     if not (is_chance and "±" in estimate.text and 0.0 <= estimate.mean <= 1.0):
         return estimate
     return estimate._replace(text=format_chance(estimate.mean, estimate.high - estimate.mean))
-
-
-def entries_of(variable: DataArray, dims: Sequence[str], shape: Sequence[int]) -> list[str]:
-    """Names of a quantity's entries, in row-major order."""
-    names = []
-    for index in np.ndindex(*shape):
-        words = []
-        for dim, k in zip(dims, index, strict=True):
-            if shape[dims.index(dim)] == 1 and len(dims) > 1:
-                continue  # the only coordinate of a strategy has no number
-            label = variable.coords[dim].values[k] if dim in variable.coords else k
-            words.append(str(label) if isinstance(label, str) and not label.isdigit() else f"{dim} {label}")
-        names.append(", ".join(words))
-    return names
 
 
 def _share(column: ndarray, entry: str, random: bool) -> Estimate:

@@ -10,8 +10,6 @@ from rivalry.schema.construction import is_number
 
 T = TypeVar("T")
 K = TypeVar("K")
-StudyTables = Table
-"""Tables of a resolved study by name."""
 
 
 @runtime_checkable
@@ -52,7 +50,7 @@ def grouped_by_method(rows: Iterable[P]) -> dict[str, list[P]]:
     return grouped(rows, lambda row: row.algorithm)
 
 
-def base_methods(study: StudyTables) -> set[str]:
+def base_methods(study: Table) -> set[str]:
     """Names of a study's methods without its negative controls."""
     return {str(table["name"]) for table in study["method"]}
 

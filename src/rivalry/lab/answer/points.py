@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial
 from itertools import chain
-from math import prod
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -26,13 +25,13 @@ from rivalry.core.results import (
     strategy_in_words,
     undecided_in_words,
 )
-from rivalry.core.tolerances import SAME_NUMBER
-from rivalry.lab.answer.discounted import PERIODS
-from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates, own_dims
+from rivalry.lab.answer.estimates import counted, estimates
 from rivalry.lab.answer.grammar import clauses, count_of, joined, role_with_article, text_if
-from rivalry.lab.answer.places import StudyTables, base_methods
+from rivalry.lab.answer.places import base_methods
+from rivalry.lab.dimensions import REPEATED, SESSIONS, entries_of, own_dims, split
+from rivalry.lab.discounted import PERIODS
 from rivalry.lab.study.expect import same_value
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import StudyTables, Table, TableDict
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
 from rivalry.results import TABLES
@@ -51,15 +50,12 @@ NONE_EXISTS = "none exists"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
 SCANS = {"window_low": "window_tried", "window_high": "window_tried", "fitted_lambda": "logit_lambda"}
 """Values tried, by the quantities that are infinite where they lie beyond."""
-REPEATED = ("replication", "batch")
-"""Dimensions of results at one point: replications, and starts of one cell."""
 NO_SIZE = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
 WHOSE = ("player", "firm", "bidder", "type", "agent", "team", *ROLES)
 """Beginnings of entries that sentences name."""
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
 SMALL = 24  # numbers of the largest profile that is printed
-MOST = 2_000  # points that sentences on quantities and figures are made of
 
 
 class PointResults:
@@ -912,22 +908,6 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
     return _all_texts(texts)
 
 
-def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, ndarray]:
-    """Evenly spaced indices along dimensions with more than ``max_points`` points; empty if there are fewer.
-
-    >>> {dim: list(map(int, index)) for dim, index in thinned({"a": 2, "b": 9}, max_points=6).items()}
-    {'a': [0, 1], 'b': [0, 4, 8]}
-    """
-    if prod(sizes.values()) <= max_points:
-        return {}
-    indices, remaining = dict[str, ndarray](), float(max_points)
-    for k, (dim, size) in enumerate(sorted(sizes.items(), key=lambda pair: pair[1])):
-        count = min(size, max(int(remaining ** (1 / (len(sizes) - k)) + 1e-9), 2))
-        indices[dim] = np.unique(np.linspace(0, size - 1, count).round().astype(int))
-        remaining = max(remaining / count, 1.0)
-    return indices
-
-
 def tested(test: Table) -> list[str]:
     """Quantities that a study's test names, and those at a benchmark."""
     limits = [reference_quantity(test, key) for key in ("above", "below", "equals")]
@@ -941,32 +921,6 @@ def reference_quantity(test: Table, key: str) -> str:
     if is_benchmark(limit):
         return benchmark_quantity(str(limit), str(test["quantity"]))
     return limit if isinstance(limit, str) and key != "equals" else ""
-
-
-def reference_lines(options: Table, data: Dataset) -> dict[str, float]:
-    """Reference lines of a plot by name; of benchmarks, those that are one number at all points.
-
-    Of several players the mean is drawn, as of the plot's quantity, unless the plot is of one ``player``.
-    """
-    quantity, levels = str(options.get("quantity") or "payoff"), {}
-    for name, level in options["lines"].items():
-        if not is_benchmark(level):
-            levels[name] = level
-            continue
-        numbers = _levels(data, benchmark_quantity(level, quantity), options.get("player"))
-        if numbers.size and np.allclose(numbers, numbers[0], rtol=SAME_NUMBER, atol=0.0):
-            levels[name] = float(numbers[0])
-    return levels
-
-
-def _levels(data: Dataset, name: str, player: int | None) -> ndarray:
-    """Finite numbers of a benchmark at all points; none where no cell has it."""
-    if name not in data:
-        return np.empty(0)
-    values = data[name]
-    if "player" in values.dims:
-        values = values.mean("player") if player is None else values.isel(player=player)
-    return np.asarray(values.values[np.isfinite(values.values)])
 
 
 @pause_collection()
@@ -1072,16 +1026,6 @@ def _named_actions(study: StudyTables, profiles: ndarray | None, words: Words) -
     shape = profiles.shape[-2:]
     names = np.array([words.action(*index) for index in np.ndindex(*shape)]).reshape(shape)
     return names if np.all((names != "").sum(axis=1) > 1) else None
-
-
-def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> ndarray:
-    """Variable as ``[lead ... result own ...]``."""
-    array = data[name]
-    missing = {dim: data.sizes[dim] for dim in (*lead, *repeated) if dim not in array.dims}
-    values = array.expand_dims(missing).transpose(*lead, *repeated, ...).values
-    k = len(lead) + len(repeated)
-    # no -1: a dimension of length 0, as of undecided places, leaves it open
-    return values.reshape(*values.shape[: len(lead)], prod(values.shape[len(lead) : k]), *values.shape[k:])
 
 
 def _coordinates(data: Dataset, dim: str) -> list[TableDict]:

@@ -18,8 +18,8 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.courses import STRETCHES, Value, course
 from rivalry.lab.answer.grammar import capitalised, count_of, joined, lowered, plural, text_if
-from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, ResultPoints
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import Words
 from rivalry.results.table import Estimate, number_in_words
 

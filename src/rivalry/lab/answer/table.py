@@ -12,8 +12,9 @@ import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.grammar import text_if
-from rivalry.lab.answer.places import StudyTables, keys_of, methods_of, point_by, values_of
+from rivalry.lab.answer.places import keys_of, methods_of, point_by, values_of
 from rivalry.lab.answer.points import PointResults, ResultPoints
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
 from rivalry.results import TABLES, tables_of

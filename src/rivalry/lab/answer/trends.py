@@ -49,9 +49,10 @@ from rivalry.lab.answer.grammar import (
     role_with_article,
     text_if,
 )
-from rivalry.lab.answer.places import StudyTables, base_methods, grouped, methods_of
+from rivalry.lab.answer.places import base_methods, grouped, methods_of
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, WHOSE, PointResults, ResultPoints
 from rivalry.lab.answer.positions import position_sentences
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import CONTROLS, Words, answer_keys, asks_in, quantities_of_answer
 from rivalry.results.comparison import (
     Case,

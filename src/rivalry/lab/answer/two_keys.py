@@ -27,9 +27,10 @@ from rivalry.lab.answer.cases import (
 from rivalry.lab.answer.courses import Series, course, is_single, turns, verb_phrase
 from rivalry.lab.answer.estimates import counted
 from rivalry.lab.answer.grammar import bracketed, capitalised, joined, text_if
-from rivalry.lab.answer.places import StudyTables, differing_keys, methods_of
+from rivalry.lab.answer.places import differing_keys, methods_of
 from rivalry.lab.answer.points import ResultPoints
 from rivalry.lab.answer.table import AnswerTable, entry_texts
+from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.comparison import rank
 from rivalry.results.table import Estimate

@@ -33,7 +33,6 @@ from rivalry.lab.answer.grammar import (
     text_if,
 )
 from rivalry.lab.answer.places import (
-    StudyTables,
     base_methods,
     common_place,
     keys_of,
@@ -49,7 +48,7 @@ from rivalry.lab.answer.points import (
     tested,
 )
 from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import StudyTables, Table, TableDict
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import Words, answer_keys, condition_of
 from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin

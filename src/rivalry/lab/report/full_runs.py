@@ -18,7 +18,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
-from rivalry.lab.answer.checks import JudgedExpectation, compare, tally
+from rivalry.lab.checks import JudgedExpectation, compare, tally
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from rivalry.lab.study.expect import TABLES, differences

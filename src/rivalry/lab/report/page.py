@@ -18,10 +18,10 @@ from rivalry.core.results import CLAIMS, WITH_GAIN, claim_in_words, gain_in_word
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
-from rivalry.lab.answer.checks import NOT_COMPARED, NOT_TOLD_APART, JudgedCell, tally, unproved
 from rivalry.lab.answer.details import channels
-from rivalry.lab.answer.figures import draw
+from rivalry.lab.checks import NOT_COMPARED, NOT_TOLD_APART, JudgedCell, tally, unproved
 from rivalry.lab.citation import how_to_cite
+from rivalry.lab.figures import draw
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of

@@ -13,6 +13,8 @@ from rivalry.schema.keys import LONGEST, MOST_PARTS, Key, write_key
 
 Table = Mapping[str, Any]
 """A table as in TOML or JSON, which is read."""
+StudyTables = Table
+"""Tables of a resolved study by name."""
 TableDict = dict[str, Any]
 """A table that is made or changed."""
 

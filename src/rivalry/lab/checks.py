@@ -13,14 +13,13 @@ from numpy import ndarray
 
 from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
-from rivalry.lab.answer.grammar import and_more, count_of
-from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import StudyTables, Table, TableDict
 from rivalry.lab.study.words import Words
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import near
+from rivalry.text.display import count_text
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -125,7 +124,7 @@ def tally(rows: Sequence[Table]) -> str:
             verb = verdict if len(cases) == 1 else plurals.get(verdict, verdict)
             if cases:
                 counted.append(f"{len(cases)} {verb}{aside}")
-        parts.append(f"{count_of(len(judged), word)}: {', '.join(counted)}")
+        parts.append(f"{count_text(len(judged), word)}: {', '.join(counted)}")
     return "; ".join(parts)
 
 
@@ -258,7 +257,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
     """Reasons for which certificates prove no more, each once with the number of its cells."""
     reasons = Counter(chain.from_iterable(properties["reasons"] for _, properties in rows))
-    return [f"{reason} ({count_of(count, 'cell')})" for reason, count in reasons.most_common()]
+    return [f"{reason} ({count_text(count, 'cell')})" for reason, count in reasons.most_common()]
 
 
 def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
@@ -267,9 +266,11 @@ def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
     for _, properties in rows:
         for reason in properties["refusals"]:
             places.setdefault(reason, []).append(words.place(properties["place"]) or "the result")
-    return [
-        f"{'; '.join(names[:FEW])}{and_more(len(names) - FEW)}: {reason}" for reason, names in places.items()
-    ]
+    lines = []
+    for reason, names in places.items():
+        further = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+        lines.append(f"{'; '.join(names[:FEW])}{further}: {reason}")
+    return lines
 
 
 def _lead(data: Dataset) -> list[str]:

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry import plots
 from rivalry.core.files import folder_for, write
 from rivalry.core.results import dataset
-from rivalry.lab.answer import figure_file, kind_and_options
-from rivalry.lab.answer.discounted import per_period
-from rivalry.lab.answer.places import StudyTables
+from rivalry.core.tolerances import SAME_NUMBER
+from rivalry.lab.discounted import per_period
 from rivalry.lab.study.expect import is_fixed
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import StudyTables, Table, TableDict
+from rivalry.lab.study.names import benchmark_quantity, is_benchmark
 from rivalry.lab.study.questions import as_asked
-from rivalry.lab.study.words import Words
+from rivalry.lab.study.words import Words, quantities_of_answer
 from rivalry.plots.families import default_figures
-from rivalry.plots.select import NoSuchPoint, position
+from rivalry.plots.select import (
+    LINES,
+    SCENARIO,
+    NoSuchPoint,
+    drawn_rank,
+    filled_variables,
+    find_sweep,
+    own_rank,
+    position,
+    second_key,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -287,3 +298,82 @@ def _as_attributes(style: re.Match[str]) -> str:
     """Style as attributes, which a page may allow without allowing styles."""
     pairs = (part.partition(":")[::2] for part in style[1].split(";") if ":" in part)
     return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)
+
+
+def kind_and_options(
+    entry: str | Mapping[str, Any], study: StudyTables, data: Dataset
+) -> tuple[str, TableDict]:
+    """Plot's kind and options, from an entry of a study's ``plots``.
+
+    A scenario that names no quantities draws those of the study's answer. With too many values of a second
+    key for lines, a heat map of the first quantity takes its place.
+    """
+    options: TableDict = {"kind": entry} if isinstance(entry, str) else dict(entry)
+    kind = str(options.pop("kind", ""))
+    if kind == "scenario" and "quantities" not in options:
+        quantities = quantities_of_answer(study)
+        numbers = [name for name in filled_variables(data, quantities) if data[name].dtype.kind in "fi"]
+        if lines := [name for name in numbers if drawn_rank(data, name) < 2]:
+            options["quantities"] = lines
+    if kind == "scenario" and (heat := _heat_options(options, data)):
+        return "heat", heat
+    if "lines" in options:
+        options["lines"] = reference_lines(options, data)
+    return kind, options
+
+
+def _heat_options(options: Mapping[str, Any], data: Dataset) -> TableDict | None:
+    """Options of a heat map where a scenario has a second key with many numbers, else None."""
+    names = filled_variables(data, options.get("quantities") or ())
+    key = None if "series" in options or not names else second_key_of(options, data, None)
+    if key is None or data.sizes[key] <= LINES or data[key].dtype.kind not in "fiu":
+        return None
+    over = find_sweep(data, names[0], own_rank(data, names[0]), options.get("at"), options.get("over"))
+    shared = {name: options[name] for name in ("at", "period", "log") if name in options}
+    return {"quantity": names[0], "over": [over, key], **shared}
+
+
+def second_key_of(options: Mapping[str, Any], data: Dataset, max_lines: int | None = LINES) -> str | None:
+    """Second key of a scenario or a heat map with these options; None without one."""
+    if "quantity" in options:
+        return str(options["over"][1]) if options.get("over") else None
+    names = filled_variables(data, options.get("quantities") or SCENARIO)
+    if "series" in options or not names:
+        return options.get("series")
+    rank, at = own_rank(data, names[0]), options.get("at")
+    try:
+        over = find_sweep(data, names[0], rank, at, options.get("over"))
+    except ValueError:  # the chart says what is wrong
+        return None
+    return second_key(data, names[0], rank, over, at, max_lines)
+
+
+def figure_file(number: int, kind: str) -> str:
+    """Name of a figure's file in the folder ``figures`` of a run."""
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"
+
+
+def reference_lines(options: Table, data: Dataset) -> dict[str, float]:
+    """Reference lines of a plot by name; of benchmarks, those that are one number at all points.
+
+    Of several players the mean is drawn, as of the plot's quantity, unless the plot is of one ``player``.
+    """
+    quantity, levels = str(options.get("quantity") or "payoff"), {}
+    for name, level in options["lines"].items():
+        if not is_benchmark(level):
+            levels[name] = level
+            continue
+        numbers = _levels(data, benchmark_quantity(level, quantity), options.get("player"))
+        if numbers.size and np.allclose(numbers, numbers[0], rtol=SAME_NUMBER, atol=0.0):
+            levels[name] = float(numbers[0])
+    return levels
+
+
+def _levels(data: Dataset, name: str, player: int | None) -> ndarray:
+    """Finite numbers of a benchmark at all points; none where no cell has it."""
+    if name not in data:
+        return np.empty(0)
+    values = data[name]
+    if "player" in values.dims:
+        values = values.mean("player") if player is None else values.isel(player=player)
+    return np.asarray(values.values[np.isfinite(values.values)])

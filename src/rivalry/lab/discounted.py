@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.results import labelled
-from rivalry.lab.answer.places import StudyTables
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import StudyTables, Table, TableDict
 from rivalry.lab.study.names import defaults
 from rivalry.lab.study.words import Words, answer_keys, quantities
 

@@ -13,12 +13,9 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.results import CLAIMS
-from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.estimates import entries_of
-from rivalry.lab.answer.grammar import commas, text_if
-from rivalry.lab.answer.places import StudyTables
-from rivalry.lab.answer.points import REPEATED, split
-from rivalry.lab.study.identity import TableDict
+from rivalry.lab.checks import JudgedCell
+from rivalry.lab.dimensions import REPEATED, entries_of, split
+from rivalry.lab.study.identity import StudyTables, TableDict
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
 from rivalry.results.table import number_in_words
@@ -107,7 +104,7 @@ def _metrics(data: Dataset, name: str, lead: Sequence[str], words: Words) -> Ite
         rows, names = rows[..., :1], [""]
     for k, entry in enumerate(names if len(names) <= MOST_QUANTITIES else ()):
         player = words.who(entry)
-        yield Metric(heading(data, name, words) + text_if(player, f", {player}"), rows[..., k])
+        yield Metric(", ".join(filter(None, [heading(data, name, words), player])), rows[..., k])
 
 
 def _mean(values: ndarray, axis: int | None = None) -> Any:
@@ -135,7 +132,9 @@ def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], wo
                     number_in_words(level, np.abs(finite_values).max())
                     for level in np.quantile(finite_values, LEVELS)
                 ]
-                rows.append((commas(method, metric.words), [f"{finite_values.size:,}", *levels]))
+                rows.append(
+                    (", ".join(filter(None, [method, metric.words])), [f"{finite_values.size:,}", *levels])
+                )
     return ReportTable("Quantiles over all results", ["results", *NAMES], rows)
 
 
@@ -176,7 +175,7 @@ def _bins(
                 ]
                 texts = [_in_bin(sample) for sample in samples]
                 if any(texts):
-                    rows.append((commas(method, " to ".join(ends)), texts))
+                    rows.append((", ".join(filter(None, [method, " to ".join(ends)])), texts))
         size = -(-len(at) // min(BINS, len(at)))
         bin_note = f", bins of up to {size:,} values" if size > 1 else ""
         yield ReportTable(f"{words.key(key)}{bin_note}", [metric.words for metric in metrics], rows)
@@ -188,7 +187,8 @@ def _in_bin(values: ndarray) -> str:
         return ""
     size = np.abs(finite_values).max()
     low, high = (number_in_words(end, size) for end in np.quantile(finite_values, (0.05, 0.95)))
-    return number_in_words(finite_values.mean(), size) + text_if(low != high, f" ({low} to {high})")
+    mean = number_in_words(finite_values.mean(), size)
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def _strength(cell: JudgedCell) -> tuple[int, float, float]:
