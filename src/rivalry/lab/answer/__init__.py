@@ -88,6 +88,21 @@ class Answer:
         """The study's question, in its own words, or that of a run which asks something else."""
         return str(self.study.get("question") or "")
 
+    @property
+    def state(self) -> list[str]:
+        """Lines directly below the question: what is changed from the study as written."""
+        return []
+
+    @property
+    def finding(self) -> str:
+        """The author's sentence on the results of the study as written; empty for other runs."""
+        return ""
+
+    @property
+    def lead(self) -> list[str]:
+        """Lines above the table: the verdict and the finding, if any."""
+        return [sentence.text for sentence in self.sentences]
+
     @cached_property
     def sentences(self) -> list[Sentence]:
         """One to three sentences in the study's quantities; of a study of studies, the first of each."""
