@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
+DRAWS = ("allocation",)  # swept keys that number random draws of a game, over which numbers are means
 SESSIONS = ("session", "run")  # dimensions of independent runs of one cell
 MOST = 2_000  # points that figures are made of
 

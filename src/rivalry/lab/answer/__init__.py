@@ -1,12 +1,11 @@
-"""From a run to an answer: question, sentences, figure, table, caveats and checks.
+"""From a run to an answer: question, verdict, finding, table, claims and caveats.
 
-Shell, report, frozen page, workbench, notebook, ``--json`` and exports read `Answer`; none of them composes
-sentences, chooses columns or names quantities.
+Shell, report, frozen page, workbench, notebook, ``--json`` and exports read `Answer`; none of them chooses
+columns or names quantities.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import chain, combinations
@@ -14,27 +13,22 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rivalry.lab.answer.cases import Sentence, in_changed_game, points_asked, so_far
+from rivalry.core.assumed_range import UNBOUNDED
 from rivalry.lab.answer.caveats import caveats_of
-from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.details import ResultTables, result_tables
-from rivalry.lab.answer.grammar import lowered, with_one_preposition, with_pronoun, with_separators
-from rivalry.lab.answer.places import grouped, methods_of
-from rivalry.lab.answer.points import PointResults, points_of, tested
-from rivalry.lab.answer.positions import position_sentences
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, grouped, points_of, tested
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
-from rivalry.lab.answer.trends import on_quantities
-from rivalry.lab.answer.two_keys import COLUMNS, TwoWayTable, on_two_keys, two_way_table
-from rivalry.lab.answer.verdicts import verdict
+from rivalry.lab.answer.two_keys import COLUMNS, TwoWayTable, two_way_table
+from rivalry.lab.answer.verdict import Verdict, verdict_of
 from rivalry.lab.bins import summarise, tiled
 from rivalry.lab.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.dimensions import REPEATED, thinned
 from rivalry.lab.discounted import per_period
 from rivalry.lab.figures import figure_file, kind_and_options, second_key_of
-from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.expect import differences, is_fixed, is_reduced
 from rivalry.lab.study.identity import StudyTables, TableDict
 from rivalry.lab.study.questions import as_asked
-from rivalry.lab.study.words import Words, asks_in, condition_of, quantities_of_answer
+from rivalry.lab.study.words import Words, answer_keys, condition_of, quantities_of_answer
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import dimension
 from rivalry.results.table import Table
@@ -47,9 +41,6 @@ if TYPE_CHECKING:
 
     from rivalry.lab.store import Run
     from rivalry.schema.register import ReportSection
-
-MOST = 3  # sentences
-HOW_MANY = re.compile(r"how many [^,]*\bequilibri", re.IGNORECASE)
 
 
 class Answer:
@@ -91,97 +82,55 @@ class Answer:
     @property
     def state(self) -> list[str]:
         """Lines directly below the question: what is changed from the study as written."""
-        return []
-
-    @property
-    def finding(self) -> str:
-        """The author's sentence on the results of the study as written; empty for other runs."""
-        return ""
-
-    @property
-    def lead(self) -> list[str]:
-        """Lines above the table: the verdict and the finding, if any."""
-        return [sentence.text for sentence in self.sentences]
+        lines: list[str] = self.study.get("state") or []
+        return lines
 
     @cached_property
-    def sentences(self) -> list[Sentence]:
-        """One to three sentences in the study's quantities; of a study of studies, the first of each."""
-        sentences: list[Sentence] = []
-        for name, part in self.parts.items():
-            sentences += [row._replace(text=f"{name}: {row.text}") for row in part.sentences[:1]]
-        if sentences or not self.points:
-            return sentences
-        if absent_maxima := without_maxima(self.points, self.cells):
-            return absent_maxima
-        texts, noise = list[str](), f"; {Words(self.study).single_runs}"
-        for sentence in self._selected():
-            text = with_separators(with_pronoun(with_one_preposition(sentence.text)))
-            is_said = any(noise in earlier_text for earlier_text in texts)
-            texts.append(text.replace(noise, "") if is_said else text)
-            sentences.append(sentence._replace(text=texts[-1]))
-        if texts:
-            text = in_changed_game(self.study, texts[0])
-            sentences[0] = sentences[0]._replace(text=so_far(text) if self._is_unfinished else text)
-        return sentences
+    def verdict(self) -> Verdict | None:
+        """Whether the study's test is met; None without a test, and where too little is computed for one."""
+        if self.parts or self._absent_rows:
+            return None
+        verdict = verdict_of(self.study, self.points)
+        if verdict and self._has_no_maximum:
+            return verdict._replace(truth=None, test=NO_MAXIMUM)
+        return verdict
 
-    def _selected(self) -> list[Sentence]:
-        """Verdict, sentences on quantities or strategies, on lists and on claims, none twice."""
-        study, points = self.study, self.points
-        outcome = None if self._absent_rows else verdict(study, points)
-        covered: tuple[str, ...] = ()
-        stated: tuple[PointResults, ...] = ()
-        decided, facts = list[Sentence](), ""
-        if outcome:
-            covered, stated, decided = outcome.quantities, outcome.stated, [outcome.sentence]
-            facts = outcome.sentence.text.partition(": ")[2]
-        judged = stated if "claim" in covered else ()
-        sampled = points if self.sampled is self.data else points_of(study, self.sampled)
-        # of a thinned run, every point is another object
-        stated = tuple(point for point in sampled if any(map(point.is_at_point, stated)))
-        lead = on_two_keys(study, sampled, covered if stated else ())
-        lead = lead or on_quantities(study, sampled, covered, stated)
-        lead = lead or ([] if outcome else position_sentences(study, sampled))
-        unjudged = points_asked(study, sampled)
-        if judged:
-            unjudged = [point for point in unjudged if point not in stated]
-        courses = claim_courses(study, unjudged)
-        is_said = any(sentence.text in courses for sentence in lead)
-        # a list with proofs claims more
-        is_proved = all(point.boxes >= 0 for point in points)
-        claims = [] if is_proved or is_said else on_claims(study, points, judged)
-        lead = [sentence for sentence in lead if not _repeats(sentence.text, facts)]
-        lists = []
-        for sentence in on_lists(study, points)[: MOST - 1]:
-            count = lowered(sentence.text).rpartition(" points ")[2].rstrip(".")
-            lists += [] if count in facts else [sentence]  # a verdict on a count is the list
-        lists = lists[: MOST - 1 - len(decided)]
-        lead = [self._with_method(row) for row in lead[: MOST - 1 - len(lists) - len(decided)]]
-        events = any(point.events for point in points)
-        if HOW_MANY.match(self.question) or (events and asks_in(study) == "where"):
-            return [*decided, *lists, *lead, *claims]
-        return [*decided, *lead, *lists, *claims]
+    @property
+    def _has_no_maximum(self) -> bool:
+        """True where payoffs rise beyond every range at every point: profiles are where a search ended."""
+        for certificate, properties in self.cells:
+            is_unbounded = any(UNBOUNDED in reason for reason in properties["reasons"])
+            if certificate["claim"] != NOT_AN_EQUILIBRIUM or not is_unbounded:
+                return False
+        return bool(self.cells)
 
-    def _with_method(self, sentence: Sentence) -> Sentence:
-        """Sentence that names the method whose numbers it states, where others only list equilibria."""
-        name = self._beside_lists
-        if not name or name in sentence.text:
-            return sentence
-        return sentence._replace(text=f"For {name}, {lowered(sentence.text)}")
+    @cached_property
+    def finding(self) -> str:
+        """The author's sentence on the results of the study as written; empty for other runs.
+
+        It is empty too where a value differs from one that the study expects.
+        """
+        changed = is_reduced(self.study) or differences(self.study)
+        if self.parts or changed or self._is_unfinished:
+            return ""
+        rows = [check.row for check in self.checks]
+        differing = [row for row in rows if row["expected_verdict"] == "differs"]
+        differing += [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
+        return "" if differing else str(answer_keys(self.study).get("finding") or "")
+
+    @cached_property
+    def lead(self) -> list[str]:
+        """Lines above the table: the verdict and the finding; of a study of studies, the first of each."""
+        lines = [f"{name}: {line}" for name, part in self.parts.items() for line in part.lead[:1]]
+        if self.verdict:
+            lines.append(f"So far: {self.verdict.line}" if self._is_unfinished else self.verdict.line)
+        return [*lines, *filter(None, [self.finding])]
 
     @property
     def _is_unfinished(self) -> bool:
         """True for the answer of a run that lacks cells."""
         counts = self.run.counts() if self.run else {}
         return bool(counts) and counts["done"] < counts["total"]
-
-    @cached_property
-    def _beside_lists(self) -> str:
-        """Method whose numbers sentences state, where the other methods only list equilibria."""
-        listing = methods_of(point for point in self.points if point.counts_text)
-        names = [name for name in methods_of(self.points) if name not in listing]
-        quantities = quantities_of_answer(self.study)  # which may be those of the game
-        is_one = listing and len(names) == 1 and not quantities
-        return Words(self.study).method(names[0]) if is_one else ""
 
     @cached_property
     def figure(self) -> TableDict | None:
@@ -305,13 +254,13 @@ class Answer:
         ]
 
     def _thinned(self) -> list[str]:
-        """Number of points that sentences and figures are made of, if not all."""
+        """Number of points that figures are made of, if not all."""
         if self.sampled is self.data:
             return []
         count, total = prod(map(len, self.sample.values())), prod(self._sizes.values())
         return [
-            f"sentences on quantities and figures are made of {count:,} of {total:,} points, evenly spaced; "
-            "tables and heat maps of bins, claims, certificates and the table's choice of rows are of all"
+            f"figures are made of {count:,} of {total:,} points, evenly spaced; tables, heat maps of bins, "
+            "claims and certificates are of all"
         ]
 
     def _absent(self) -> list[str]:
@@ -325,11 +274,11 @@ class Answer:
                 lines.append(f"{name} is in no cell of this run; {near(name, variables)}")
         for name in requested:
             if name in variables and self._is_lost(name):
-                lines.append(f"{name} is asked for, but no sentence or table has it, only the dataset")
+                lines.append(f"{name} is asked for, but the table does not have it, only the dataset")
         return lines + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
 
     def _is_lost(self, name: str) -> bool:
-        """True for a quantity with numbers or words that neither sentences nor the table have."""
+        """True for a quantity with numbers or words that the table lacks."""
         if name in ("profile", "claim") or any(name in point.quantities for point in self.points):
             return False
         return not any(name.startswith(block.shows) for block in self._blocks_of())
@@ -401,7 +350,9 @@ class Answer:
         table = self.table
         return {
             "question": self.question,
-            "sentences": [sentence._asdict() for sentence in self.sentences],
+            "state": self.state,
+            "verdict": self.verdict and self.verdict.as_json(),
+            "finding": self.finding,
             "figure": self.figure,
             "table": table and {"columns": table.columns, "rows": table.texts, "notes": table.notes},
             "caveats": self.caveats,
@@ -412,11 +363,11 @@ class Answer:
         }
 
     def __repr__(self) -> str:
-        lines = [self.title, self.question, *(sentence.text for sentence in self.sentences), *self.caveats]
+        lines = [self.title, self.question, *self.state, *self.lead, *self.caveats]
         return "\n".join(filter(None, lines))
 
     def _repr_html_(self) -> str:
-        notes = {"": " ".join(sentence.text for sentence in self.sentences)}
+        notes = {"": " ".join([*self.state, *self.lead])}
         title, tables = self.question or self.title, self.tables(NOTEBOOK_ROWS)
         parts = []
         for heading, table in tables:
@@ -427,12 +378,7 @@ class Answer:
         return f"<div>{html_table(title, notes)}{''.join(parts)}</div>" if parts else html_table(title, notes)
 
 
-def _repeats(text: str, verdict: str) -> bool:
-    """True for a verdict with all numbers of a sentence."""
-    numbers = set(re.findall(r"\d[\d.e-]*\d|\d", text))
-    return bool(numbers) and numbers <= set(re.findall(r"\d[\d.e-]*\d|\d", verdict))
-
-
+NO_MAXIMUM = "payoffs rise beyond every range that was tried, and may have no maximum"
 NOTEBOOK_ROWS = 20  # rows of the table in a notebook
 
 

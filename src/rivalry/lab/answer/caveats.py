@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.lab.answer.grammar import and_more, text_if
-from rivalry.lab.answer.points import NONE_EXISTS, ResultPoints
+import numpy as np
+
+from rivalry.lab.answer.points import (
+    NOT_AN_EQUILIBRIUM,
+    SETTLED,
+    PointResults,
+    ResultPoints,
+    grouped,
+    methods_of,
+)
 from rivalry.lab.checks import JudgedCell, is_compared, unfiled, unproved
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.identity import StudyTables
-from rivalry.lab.study.words import Words, condition_of
-from rivalry.text.display import bound_in_words
+from rivalry.lab.study.words import CONTROLS, Words, condition_of
+from rivalry.results.comparison import differ
+from rivalry.results.table import Estimate
+from rivalry.text.display import bound_in_words, count_text
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
 
-SETTLED = ("converged", "completed", NONE_EXISTS)
 FEW = 5  # warnings reported; the others are counted
+GAINS = ("pooled_gain", "gain_mean")
+"""Profit gains of learners, which controls without punishment may have too."""
+OF_ORIGINAL = "values of the study as written"
+NO_REASON = "the study gives no explanation"
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
 
@@ -32,45 +45,93 @@ def caveats_of(
     judged: Sequence[JudgedCell],
     checks: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """Caveats that a reader needs beside the answer, the most important first."""
-    lines = [] if run is None else _of_run(run)
-    lines += ["quick form: reduced numbers, not those of the full study"] * is_reduced(study)
-    changes, words = differences(study), Words(study)
-    if changes:
-        form = "the study's quick form" if study.get("quick_form") else "the study"
-        lines.append(f"changed from {form}: {'; '.join(change.in_words(words) for change in changes)}")
-    lines += filter(None, [study.get("left_out")])
-    lines += _unsettled(study, points)
-    bare = _bare(study, points)
-    lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
-    lines += _price_takers(study, points)
-    lines += [f"not proved: {line}" for line in unproved(judged)]
-    lines += [f"no proof file: {line}" for line in unfiled(judged, words)]
+    """Caveats that a reader needs beside the answer, the gravest first."""
+    words = Words(study)
+    return [
+        *(_of_run(run) if run else ()),
+        *["quick form: reduced numbers, not those of the full study"] * is_reduced(study),
+        *_controls(study, points, words),
+        *_counted("not equilibria", points, lambda point: point.is_refuted or _is_no_equilibrium(point)),
+        *_unsettled(points, words),
+        *_counted("fewer than five converged sessions, so no intervals", points, _has_few_sessions),
+        *_undecided(points, words),
+        *_differing(checks),
+        *_price_takers(study, points),
+        *_bare(points, words),
+        *[f"not proved: {line}" for line in unproved(judged)],
+        *[f"no proof file: {line}" for line in unfiled(judged, words)],
+        *_uncompared(study, checks),
+    ]
+
+
+def _counted(words: str, points: ResultPoints, is_so: Callable[[PointResults], bool]) -> list[str]:
+    """Number of rows of which something is true, if of any."""
+    count = sum(map(is_so, points))
+    return [f"{words}: {count} of {count_text(len(points), 'row')}"] if count else []
+
+
+def _is_no_equilibrium(point: PointResults) -> bool:
+    """True for rows that fail the concept that they are computed for."""
+    return NOT_AN_EQUILIBRIUM in point.claims and not point.concept
+
+
+def _has_few_sessions(point: PointResults) -> bool:
+    return any(map(point.is_too_few, point.quantities))
+
+
+def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[str]:
+    """Negative controls, which cannot punish, whose profit gains are no lower than those of their learner."""
+    gains: dict[tuple[str, str, str], Estimate] = {}
+    for point in points:
+        for name in {*GAINS} & point.quantities.keys():
+            gains[name, point.algorithm, repr(point.at)] = point.quantities[name][0]
+    equal = dict[str, None]()
+    for (name, method, at), control in gains.items():
+        base, _, kind = method.rpartition("-")
+        # the rival of a myopic follower may punish
+        if kind not in CONTROLS or kind == "myopic_follower" or (name, base, at) not in gains:
+            continue
+        gain = gains[name, base, at]
+        is_lower = control.mean < gain.mean and differ(control, gain)
+        if not (is_lower or np.isnan(gain.low) or np.isnan(control.low)):
+            equal[words.method(method)] = None
+    return [f"controls gain as much, so that gains are no evidence of collusion: {', '.join(equal)}"] * bool(
+        equal
+    )
+
+
+def _undecided(points: ResultPoints, words: Words) -> list[str]:
+    """Places in which a list of equilibria is not decided."""
+    lines = []
     for point in [point for point in points if point.undecided][:FEW]:
-        where = text_if(point.at, f"at {Words(study).place(point.at)}, ")
-        remainder = and_more(len(point.undecided) - 1)
-        lines.append(
-            f"undecided: {where}profiles in {point.undecided[0]}{remainder} may hold a further equilibrium"
-        )
+        where = f"{words.place(point.at)}: " if point.at else ""
+        count = len(point.undecided)
+        further = f" and {count - 1} more" if count > 1 else ""
+        lines.append(f"undecided places: {where}{point.undecided[0]}{further}")
+    return lines
+
+
+def _differing(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Values that differ from published ones, by the reason."""
     differing: dict[str, list[str]] = {}
     for row in checks:
         if row["published_verdict"] == "differs":
             differing.setdefault(str(row["why"] or NO_REASON), []).append(check_name(row))
+    lines = []
     for reason, names in differing.items():
-        remainder = and_more(len(names) - 1)
-        lines.append(f"differs from the published value: {names[0]}{remainder}: {reason}")
-    changed = dict.fromkeys((change.words for change in changes), OF_ORIGINAL)
-    reasons = Counter(
-        changed.get(str(row["reason"]), str(row["reason"])) for row in checks if not is_compared(row)
-    )
-    if reasons:
-        counted = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
-        lines.append(f"not compared: {counted}")
+        further = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"differs from the published value: {names[0]}{further}: {reason}")
     return lines
 
 
-OF_ORIGINAL = "values of the study as written"
-NO_REASON = "the study gives no explanation"
+def _uncompared(study: StudyTables, checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Number of references with which nothing is compared, by the reason."""
+    changed = dict.fromkeys((change.words for change in differences(study)), OF_ORIGINAL)
+    reasons = Counter(
+        changed.get(str(row["reason"]), str(row["reason"])) for row in checks if not is_compared(row)
+    )
+    counted = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+    return [f"not compared: {counted}"] if reasons else []
 
 
 def check_name(row: Mapping[str, Any], *, part: bool = False) -> str:
@@ -99,7 +160,7 @@ def _of_run(run: Run) -> list[str]:
     """Missing parts of a run, and those computed once only."""
     counts, lines = run.counts(), []
     if missing := counts["total"] - counts["done"]:
-        failed = text_if(counts["failed"], f", {counts['failed']} of them failed")
+        failed = f", {counts['failed']} of them failed" if counts["failed"] else ""
         lines.append(f"{missing} of {counts['total']} cells are missing{failed}")
     if unreplicated := run.computed_once:
         count = run.head["study"]["replications"]["count"]
@@ -109,26 +170,26 @@ def _of_run(run: Run) -> list[str]:
     return lines
 
 
-def _unsettled(study: StudyTables, points: ResultPoints) -> list[str]:
-    """Methods that did not end at rest, with the number of points."""
-    words, lines = Words(study), []
-    for method in dict.fromkeys(point.algorithm for point in points):
-        points_of_method = [point for point in points if point.algorithm == method]
+def _unsettled(points: ResultPoints, words: Words) -> list[str]:
+    """Methods that did not end at rest, with the number of results."""
+    lines = []
+    for method, rows in grouped(points, lambda point: point.algorithm).items():
         counts: Counter[str] = Counter()
-        for point in points_of_method:
+        for point in rows:
             counts.update(point.statuses)
         open_ends = {status: n for status, n in counts.items() if status not in SETTLED}
         if open_ends:
             text = ", ".join(f"{n} of {counts.total()} {status}" for status, n in open_ends.items())
-            lines.append(f"{words.method(method)}: {text}")
+            lines.append(f"not converged: {words.method(method)}: {text}")
     return lines
 
 
-def _bare(study: StudyTables, points: ResultPoints) -> list[str]:
-    """Methods of which no result has a certificate, where others have."""
-    methods = dict.fromkeys(point.algorithm for point in points if not point.counts_text)
+def _bare(points: ResultPoints, words: Words) -> list[str]:
+    """Methods of which no result has a certificate."""
+    methods = methods_of(point for point in points if not point.completeness)
     certified = {point.algorithm for point in points if point.certified}
-    return [Words(study).method(name) for name in methods if name not in certified] if points else []
+    bare = [words.method(name) for name in methods if name not in certified]
+    return [f"no certificate: {', '.join(bare)}"] * bool(bare)
 
 
 def _price_takers(study: StudyTables, points: ResultPoints) -> list[str]:
@@ -156,7 +217,8 @@ class Warned(NamedTuple):
         """
         if self.cells == 1:
             return self.words
-        return f"{self.words} ({self.cells} cells{text_if(not self.same, ', with other numbers')})"
+        remark = "" if self.same else ", with other numbers"
+        return f"{self.words} ({self.cells} cells{remark})"
 
 
 def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:

@@ -55,7 +55,7 @@ def result_tables(study: StudyTables, points: ResultPoints) -> tuple[list[Result
         tables = [table for table in declared if table.beside or table.noun == LISTS]
         if not declared and is_first and point.quantities and "profile" not in point.quantities:
             tables = _profile(point)
-        summary = point.list_words + boxes_in_words([point.boxes])
+        summary = point.completeness + boxes_in_words([point.boxes])
         if not tables and not summary:
             continue
         if len(results) == MOST_TABLES:

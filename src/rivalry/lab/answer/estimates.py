@@ -10,7 +10,6 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.results import is_truth
-from rivalry.lab.answer.grammar import text_if
 from rivalry.lab.dimensions import SESSIONS, entries_of, own_dims
 from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, around, number_in_words
 from rivalry.text.statistics import (
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
 ENTRIES = 4  # values of the longest quantity that is printed
-SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no more than 0 does
+FEWEST = 5  # converged sessions that an interval or a verdict needs
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
 
 
@@ -121,7 +120,10 @@ def _share(column: ndarray, entry: str, random: bool) -> Estimate:
     if len(finite_values) == 1:
         ends = (UNKNOWN, UNKNOWN) if random else (mean, mean)
         return Estimate("yes" if mean else "no", mean, *ends, entry)
-    low, high = map(float, share_interval(int(finite_values.sum()), len(finite_values)))
+    count = int(finite_values.sum())
+    if random and len(finite_values) < FEWEST:
+        return Estimate(f"{count} of {len(finite_values)}", mean, entry=entry)
+    low, high = map(float, share_interval(count, len(finite_values)))
     return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
 
 
@@ -152,6 +154,9 @@ def _number(
         return Estimate(
             f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
         )
+    if random and len(finite_values) < FEWEST:  # too few for an interval: the values themselves
+        texts = [number_in_words(value, size) for value in finite_values]
+        return Estimate(", ".join(texts), mean, entry=entry, draws=draws)
     half = float(half_width(finite_values))
     return around(mean, half)._replace(entry=entry, draws=draws)
 
@@ -160,7 +165,8 @@ def _bound_beyond_search(column: ndarray, entry: str, range_of_search: tuple[flo
     """Bound of numbers of which some are beyond all values tried."""
     side = int(np.nanmax(column) == np.inf)
     bound = (np.nanmax, np.nanmin)[side](np.append(column, range_of_search[side]))
-    mark = text_if(bound == range_of_search[side], f", the {('smallest', 'largest')[side]} tried")
+    is_end = bound == range_of_search[side]
+    mark = f", the {('smallest', 'largest')[side]} tried" if is_end else ""
     return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
 
 
@@ -172,9 +178,3 @@ def counted(words: Mapping[str, int]) -> str:
     """
     rows = sorted(words.items(), key=lambda row: (-row[1], row[0]))
     return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
-
-
-def is_nearly_zero(a: Estimate, b: Estimate) -> bool:
-    """True for a number so small beside the other that the change is the other number."""
-    low, high = sorted([abs(a.mean), abs(b.mean)])
-    return low <= SMALL * high

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial
 from itertools import chain
-from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -20,26 +19,22 @@ from rivalry.core.results import (
     count_in_words,
     gains_left_open,
     radius_in_words,
-    split_method,
     strategy_by_name,
     strategy_in_words,
     undecided_in_words,
 )
-from rivalry.lab.answer.estimates import counted, estimates
-from rivalry.lab.answer.grammar import clauses, count_of, joined, role_with_article, text_if
-from rivalry.lab.answer.places import base_methods
-from rivalry.lab.dimensions import REPEATED, SESSIONS, entries_of, own_dims, split
+from rivalry.lab.answer.estimates import EQUAL, FEWEST, counted, estimates
+from rivalry.lab.dimensions import DRAWS, REPEATED, SESSIONS, entries_of, own_dims, split
 from rivalry.lab.discounted import PERIODS
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.identity import StudyTables, Table, TableDict
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
-from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
-from rivalry.results import TABLES
+from rivalry.lab.study.words import REPLACED, ROLES, Words, answer_keys, quantities
 from rivalry.results.reader import Arrays, Reader
 from rivalry.results.table import Estimate, exactly, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
-from rivalry.text.display import ranges_in_words
+from rivalry.text.display import count_text, ranges_in_words
 from rivalry.text.statistics import format_chance, format_interval, half_width
 
 if TYPE_CHECKING:
@@ -48,6 +43,7 @@ if TYPE_CHECKING:
 CHOSEN_RULE = "rivalry.methods.design.tables:chosen_rule"
 NONE_EXISTS = "none exists"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
+SETTLED = ("converged", "completed", NONE_EXISTS)
 SCANS = {"window_low": "window_tried", "window_high": "window_tried", "fitted_lambda": "logit_lambda"}
 """Values tried, by the quantities that are infinite where they lie beyond."""
 NO_SIZE = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
@@ -56,6 +52,8 @@ WHOSE = ("player", "firm", "bidder", "type", "agent", "team", *ROLES)
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
 SMALL = 24  # numbers of the largest profile that is printed
+T = TypeVar("T")
+K = TypeVar("K")
 
 
 class PointResults:
@@ -140,60 +138,49 @@ class PointResults:
     @property
     def per_period(self) -> str:
         """The unit of gains in words."""
-        return text_if(PERIODS in self.arrays, " per period")
+        return " per period" if PERIODS in self.arrays else ""
 
     @cached_property
     def at_stake(self) -> ndarray:
         """Payoffs at stake ``[result player]``, NaN where unknown."""
         return self.judged("at_stake")
 
-    @property
-    def has_one_player(self) -> bool:
-        """True if the game is a choice of a single player, and not of a population."""
-        profile = self._variables.get("profile")
-        strategies = profile is not None and profile.dims[-2:] == ("player", "axis")
-        return strategies and self.regret.shape[1] == 1 and not self.words.has_roles
-
-    @property
-    def profile_noun(self) -> str:
-        """A result in words: learned or not."""
-        if self.has_one_player:
-            return "choice"
-        return f"{text_if(self.random, 'learned ')}profile"
-
     @cached_property
     def largest_gain(self) -> Estimate:
-        """Largest gain of any player: a mean over replications of learners, else that of all results.
+        """Largest gain of any player, with whose it is: of learners a mean over replications.
 
         Of equilibria the text is what no gain exceeds. Claims that state a gain have none.
         """
-        if not (self.random and self.repeats == "replications" and self.regret.size):
-            return self._gain_or_bound()
-        gains = np.fmax.reduce(self.regret, axis=1)
-        regret = self._variables["regret"]
-        variable = regret.isel({str(regret.dims[-1]): 0})
-        row = estimates(variable, gains, self.repeats, random=True, scale=self._scale("regret"))
-        return next(iter(row), Estimate(""))
-
-    @cached_property
-    def largest_bound(self) -> float:
-        """Largest known bound of the gains of players; 0 where none is known."""
-        return float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
-
-    def _gain_or_bound(self) -> Estimate:
+        if self.random and self.repeats == "replications" and self.regret.size:
+            gains = np.fmax.reduce(self.regret, axis=1)
+            regret = self._variables["regret"]
+            variable = regret.isel({str(regret.dims[-1]): 0})
+            row = estimates(variable, gains, self.repeats, random=True, scale=self._scale("regret"))
+            return self._with_gainer(next(iter(row), Estimate("")))
         claims = self.claims.keys() - {""}
         gain = float(np.nanmax(self.regret, initial=0.0))
         if NOT_AN_EQUILIBRIUM in claims:
-            return exactly(f"{text_if(len(self.regret) > 1, 'up to ')}{number_in_words(gain)}", gain)
+            prefix = "up to " if len(self.regret) > 1 else ""
+            return self._with_gainer(exactly(f"{prefix}{number_in_words(gain)}", gain))
         if claims != {"equilibrium"}:
             return Estimate("")
         bound = self.largest_bound
         return exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", gain)
 
+    def _with_gainer(self, gain: Estimate) -> Estimate:
+        """Gain with the player whose it is in all results, and whether it is an estimate from samples."""
+        by_player = np.nan_to_num(self.regret, nan=-np.inf)
+        leaders = {tuple(np.flatnonzero(row == row.max())) for row in by_player}
+        remarks = []
+        if by_player.shape[1] > 1 and len(leaders) == 1 and len(leader := leaders.pop()) == 1:
+            remarks.append(self.players[leader[0]])
+        remarks += ["estimated"] * self.estimated
+        return gain._replace(text=f"{gain.text} ({', '.join(remarks)})") if remarks and gain.text else gain
+
     @cached_property
-    def refuting(self) -> ndarray:
-        """Mask of regrets ``[result player]`` above the tolerance."""
-        return _refuting(self.arrays)[self._has_regret] if "regret" in self.arrays else np.zeros((0, 1), bool)
+    def largest_bound(self) -> float:
+        """Largest known bound of the gains of players; 0 where none is known."""
+        return float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
 
     @cached_property
     def _has_regret(self) -> ndarray:
@@ -216,37 +203,21 @@ class PointResults:
         return float(np.max(parts[np.isfinite(parts)], initial=0.0))
 
     @cached_property
-    def searches(self) -> tuple[str, ...]:
-        """Methods by which regrets were computed."""
-        methods = self.arrays.get("certificate_method", ())
-        return tuple(sorted({split_method(str(text))[0] for text in methods} - {""}))
-
-    @cached_property
     def estimated(self) -> bool:
         """True if some regrets are estimates from samples."""
         return "estimated" in self.arrays.get("coverage", ()) or "regret_error" in self.arrays
+
+    @property
+    def is_refuted(self) -> bool:
+        """True for a profile that is no Nash equilibrium, beyond what sampling and learning could explain."""
+        is_weaker = self.concept or self.estimated or self.random
+        return NOT_AN_EQUILIBRIUM in self.claims and not is_weaker
 
     @cached_property
     def concept(self) -> str:
         """Solution concept other than Nash and mean field."""
         names = set(map(str, self.arrays.get("concept", ()))) - {"", "Nash", "mean field"}
         return names.pop() if len(names) == 1 else ""
-
-    @cached_property
-    def scope(self) -> str:
-        """Part of the game that the claims are of; empty for the whole game."""
-        return " or ".join(sorted(set(map(str, self.arrays.get("claim_scope", ()))) - {""}))
-
-    @property
-    def other_concept(self) -> str:
-        """The equilibrium concept, not a Nash one, of results that are no Nash equilibria; else empty."""
-        words = claim_in_words(NOT_AN_EQUILIBRIUM, self.concept)
-        return words if words != NOT_AN_EQUILIBRIUM and NOT_AN_EQUILIBRIUM in self.claims else ""
-
-    @cached_property
-    def residual(self) -> float:
-        """Largest residual of the equations of that concept; NaN where unknown."""
-        return float(np.fmax.reduce(self.arrays.get("concept_residual", np.array([np.nan]))))
 
     @cached_property
     def sessions(self) -> tuple[int, ...]:
@@ -338,15 +309,21 @@ class PointResults:
             named += [estimate._replace(entry=entry)] if entry or not estimate.entry else []
         return tuple(named)
 
-    @cached_property
-    def texts(self) -> dict[str, list[str]]:
-        """Numbers of the study's quantities as they are printed."""
-        return {name: list(map(attrgetter("text"), rows)) for name, rows in self.quantities.items()}
-
     def _quantity(self, name: str) -> tuple[DataArray, ndarray, list[str]]:
         """Quantity with its labels, its values ``[result own ...]``, and its own dimensions."""
         variable, values = self._variables[name], self.arrays[name]
         return variable, values, own_dims(variable, values)
+
+    def converged_sessions(self, name: str) -> int:
+        """Number of the independent runs of a quantity that ended at rest, or at the end of their course."""
+        share = float(np.mean([status in SETTLED for status in self.arrays["status"].tolist()]))
+        if "converged_share" in self.arrays:
+            share = float(np.nanmean(self.arrays["converged_share"]))
+        return round(share * self.sample_size(name))
+
+    def is_too_few(self, name: str) -> bool:
+        """True for a quantity that draws enter, of fewer converged sessions than a verdict needs."""
+        return self._is_random(name) and self._half(name) is None and self.converged_sessions(name) < FEWEST
 
     def sample_size(self, name: str) -> int:
         """Number of results, or sessions of all results, that a quantity is a mean over."""
@@ -412,7 +389,9 @@ class PointResults:
             label = ", ".join(filter(None, map(self._entry_words, parts)))
             label = self._entry_words(entry_text) if self.words.is_named(entry_text) else label
             entry_numbers += [row._replace(entry=label) for row in row if label or not parts]
-        equal = len(entry_numbers) > 1 and len({(row.text, row.mean) for row in entry_numbers}) == 1
+        means = [row.mean for row in entry_numbers]
+        is_alike = len(means) > 1 and len({row.text for row in entry_numbers}) == 1
+        equal = is_alike and np.allclose(means, means[0], rtol=EQUAL, atol=0.0, equal_nan=True)
         entry_name = ", ".join(map(self._entry_words, coordinates))
         return (entry_numbers[0]._replace(entry=entry_name),) if equal else tuple(entry_numbers)
 
@@ -428,19 +407,15 @@ class PointResults:
     @property
     def is_complete(self) -> bool:
         """True if a list has all equilibria."""
-        return "exactly" in self.list_words or bool(np.all(self.arrays.get("complete", np.zeros(1)) == 1))
+        return bool(np.all(self.arrays.get("complete", np.zeros(1)) == 1))
 
     @property
     def is_proved_absent(self) -> bool:
-        """True if a complete list has no equilibrium."""
-        count, complete = (
-            self.arrays.get(name, np.array([-1])) for name in ("equilibrium_count", "complete")
-        )
-        words = self.list_words
-        is_excluded = words.startswith("no equilibrium") and (
-            "proved" in words or "profiles checked" in words
-        )
-        return bool(np.all(count == 0) and (np.all(complete == 1) or is_excluded))
+        """True if a complete list has no equilibrium; one of pure equilibria is complete in these."""
+        if not {"equilibrium_count", "complete_reason"} <= self.arrays.keys():
+            return False
+        is_pure = all(str(reason).startswith(PURE) for reason in self.arrays["complete_reason"])
+        return bool(np.all(self.arrays["equilibrium_count"] == 0)) and (self.is_complete or is_pure)
 
     def _is_random(self, name: str) -> bool:
         """True for a quantity that draws enter."""
@@ -499,29 +474,16 @@ class PointResults:
         return number_in_words(float(self.arrays["chosen_parameters"][0][choice]))
 
     @cached_property
-    def bound_of_search(self) -> str:
-        """The design variables whose best value is an end of those tried, in words."""
-        if "chosen_bound" not in self.arrays or (self._rule and self._rule[0].text.startswith("not decided")):
-            return ""
-        names, ends, values = (
-            self.arrays[name] for name in ("choice_name", "chosen_bound", "chosen_parameters")
-        )
-        parts = [
-            f"{self.words.key(str(names[row, k]))} {number_in_words(values[row, k])}, {ends[row, k]}"
-            for row, k in zip(*np.nonzero(ends != ""), strict=True)
-        ]
-        return "; ".join(dict.fromkeys(parts))
-
-    @cached_property
     def best_choice(self) -> str:
-        """The best value of every design variable, with the end of those tried at which it is."""
+        """Best value of every design variable, with the end of those tried at which it is."""
         if "chosen_bound" not in self.arrays or "chosen_label" in self.arrays or self._count > 1:
-            return self.bound_of_search
+            return ""
         names, ends = self.arrays["choice_name"][0], self.arrays["chosen_bound"][0]
-        return "; ".join(
-            f"{self.words.key(str(names[k]))} {self._chosen_number(k)}" + text_if(ends[k], f", {ends[k]}")
-            for k in self._choices
-        )
+        parts = []
+        for k in self._choices:
+            choice = f"{self.words.key(str(names[k]))} {self._chosen_number(k)}"
+            parts.append(", ".join(filter(None, [choice, str(ends[k])])))
+        return "; ".join(parts)
 
     @property
     def _choices(self) -> list[int]:
@@ -532,206 +494,48 @@ class PointResults:
         choice_values = self.arrays["parameters"][0]
         return [k for k in choices if len(np.unique(choice_values[~np.isnan(choice_values[:, k]), k])) > 1]
 
-    @property
-    def instruments(self) -> tuple[str, ...]:
-        """Names of the choices of a search among which there are several values; empty without one."""
-        is_single_search = self._count == 1 and "choice_name" in self.arrays
-        return tuple(str(self.arrays["choice_name"][0][k]) for k in self._choices) if is_single_search else ()
-
     @cached_property
-    def counts_text(self) -> str:
-        """Equilibria listed, or branches followed, in words."""
-        if self._count == 1 and "where_range" in self.arrays:
-            return self._ranges_text
-        if self._count > 1 or not {"equilibrium_count", "branch_ending"} & self.arrays.keys():
+    def completeness(self) -> str:
+        """How many equilibria a list has, and whether these are all; empty without a list."""
+        if self._count > 1:
             return ""
-        return _count_phrase(self.of_first)
-
-    @property
-    def _ranges_text(self) -> str:
-        """Numbers of equilibria that are proved for all values of parameters in ranges, in words."""
         arrays = self.of_first
-        filled = ~np.isnan(arrays["where_range"]).any(axis=(1, 2))  # other points have more ranges
-        record = {name: ((), arrays[name]) for name in ("where", "where_name")}
-        record |= {name: ((), arrays[name][filled]) for name in _OF_RANGES}
-        texts = [ranges_in_words(record)]
-        table = load(TABLES["where_range"])(Reader(arrays))
-        for row in table.rows if len(table.rows) > 1 else ():
-            *places, count = row.items()
-            where = " and ".join(f"{name} in {entry.text}" for name, entry in places)
-            texts.append(f"{count[1].text}: {where}")
-        further = len(texts) - 1 - RANGES
-        suffix = f"; ... and {further} more ranges, in data.where_range" if further > 0 else ""
-        return "; ".join(texts[: RANGES + 1]) + suffix
-
-    @property
-    def list_words(self) -> str:
-        """The list of equilibria in a sentence: how many are pure, and whether it is complete."""
-        counts = {name: int(self.arrays[name][0]) for name in COUNTS if name in self.arrays}
-        count, pure = counts.get("equilibrium_count", -1), counts.get("pure_count", -1)
-        if self.boxes >= 0 or count < 0 or not self.counts_text:
-            return self.counts_text
-        parts = counts.get("component_count", -1)
-        kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
-        is_continuum = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
-        words = f"{count} {text_if(is_continuum, 'extreme ')}{_noun(count)}"
-        words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
-        if is_continuum:
-            places = f"in {count_of(parts, 'connected component')}"
-            words = f"infinitely many equilibria, {places}, with {words}"
-        reason = str(self.arrays.get("complete_reason", [""])[0])
-        if reason.startswith("every pure equilibrium"):
-            return f"{self._pure_words(count)}; mixed strategies were not searched"
-        if self.arrays.get("complete", [0])[0] == 1:
-            return f"{words} (complete list)"
-        words, alternatives = (words, "are others") if count else ("no equilibrium listed", "is one")
-        return f"{words}; whether there {alternatives} is not decided{text_if(reason, f': {reason}')}"
-
-    def _pure_words(self, count: int) -> str:
-        """Number of pure equilibria, of how many profiles that were all checked."""
-        names = self.arrays.get("action_name", np.array([[[""]]]))[0]
-        profiles = int(np.prod((names != "").sum(axis=1))) if (names != "").any(axis=1).all() else 0
-        checked = f" (all {profiles:,} profiles checked)" if profiles else " (all profiles checked)"
-        return f"{count or 'no'} {_noun(max(count, 1))} in pure strategies{checked}"
-
-    @property
-    def equilibria_by_name(self) -> str:
-        """Every equilibrium of a list, by the names of actions; empty without names."""
-        rows, names = self.arrays.get("equilibria"), self.arrays.get("action_name")
-        if self._count > 1 or rows is None or names is None or not np.any(names[0] != ""):
+        if "where_range" in arrays:
+            present = ~np.isnan(arrays["where_range"]).any(axis=(1, 2))  # other points have more ranges
+            record = {name: ((), arrays[name]) for name in ("where", "where_name")}
+            return ranges_in_words(record | {name: ((), arrays[name][present]) for name in _OF_RANGES})
+        if "branch_ending" in arrays:
+            return _branches_in_words(arrays)
+        count = int(arrays.get("equilibrium_count", -1))
+        if count < 0:
             return ""
-        equilibria = [np.nan_to_num(row) for row in rows[0] if not np.isnan(row).all()]
-        return ", ".join(map(self._in_list, equilibria)) or "none"
-
-    def _in_list(self, row: ndarray) -> str:
-        """Equilibrium of a list: what all play where they mix alike, else strategies."""
-        texts = _by_name(row, self.arrays["action_name"][0])
-        equal = len(set(texts)) == 1 and texts[0].startswith("[")
-        return self.play_in_words(row) if equal else f"({', '.join(texts)})"
-
-    def play_in_words(self, row: ndarray) -> str:
-        """Choices of players at a profile ``[player axis]`` of named actions, as a clause."""
-        texts = dict[int, str]()
-        for k, (strategy, names) in enumerate(zip(row, self.arrays["action_name"][0], strict=False)):
-            if not np.isnan(strategy).all():
-                texts[k] = mix_in_words(np.nan_to_num(strategy), names)
-        return self._by_player(texts, "play")
-
-    def _by_player(self, texts: Mapping[int, str], verb: str) -> str:
-        """Clause on the strategies of players by number; those with the same share one."""
-        players: dict[str, list[int]] = {}
-        for k, text in texts.items():
-            players.setdefault(text, []).append(k)
-        if len(players) == 1 < len(texts):
-            subject = f"both players {verb}" if len(texts) == 2 else f"every player {verb}s"
-            return f"{subject} {next(iter(players))}"
-        parts: list[str] = []
-        for text, group in players.items():
-            names = [self._entry_words(f"player {k}") for k in group]
-            names = [role_with_article(name) for name in names]
-            parts.append(f"{joined(names)} {verb}{text_if(len(group) == 1, 's')} {text}")
-        return clauses(parts)
-
-    @cached_property
-    def choices_in_words(self) -> str:
-        """Choices of players of whom some have several, by name; empty without names, and for mixtures."""
-        if self.profile is None or len(self.profile) > 1 or self.actions is not None:
-            return ""
-        rows = self.profile[0]
-        is_mixture = np.all(np.abs(np.nansum(rows, axis=1) - 1.0) < 1e-6)
-        if rows.shape[1] < 2 or is_mixture:
-            return ""
-        axes = np.ravel(self.arrays.get("axis_name", np.array([[]]))[0])
-        size, texts = float(np.nanmax(np.abs(rows), initial=0.0)), dict[int, str]()
-        for k, row in enumerate(rows):
-            names = self.words.coordinates(axes, len(row), k)
-            pairs = [pair for pair in zip(names, row.tolist(), strict=False) if not np.isnan(pair[1])]
-            if not all(name for name, _ in pairs) or not pairs:
-                return ""
-            texts[k] = joined([f"{name} = {number_in_words(value, size)}" for name, value in pairs])
-        return self._by_player(texts, "choose")
-
-    def is_first_of_several(self, name: str) -> bool:
-        """True for a quantity of players that is that of the first equilibrium of a list."""
-        variable = self.variable(name)
-        return variable is not None and "player" in variable.dims and self.list_length > 1
-
-    def payoffs_in_list(self, player: int) -> list[float]:
-        """Player's payoffs in the equilibria of a list of several; empty without one."""
-        payoffs = self.arrays.get("equilibrium_payoff")
-        if payoffs is None or self.list_length < 2:
-            return []
-        return [float(payoff) for payoff in payoffs[0][:, player] if np.isfinite(payoff)]
+        if self.boxes >= 0:
+            return count_in_words({name: ((), arrays[name]) for name in PROOFS if name in arrays})
+        reason = str(arrays.get("complete_reason", ""))
+        is_pure = reason.startswith(PURE)
+        components = int(arrays.get("component_count", -1))
+        if self.is_proved_absent:
+            return f"no equilibrium{' in pure strategies' * is_pure}, proved"
+        if is_pure:
+            return f"{count}, complete in pure strategies"
+        if self.is_complete and 0 < components < count:
+            sets = count_text(components, "component")
+            return f"{count} extreme equilibria of {sets}, infinitely many between"
+        if self.is_complete:
+            return f"{count}, complete"
+        return ": ".join(filter(None, [f"at least {count}" if count else "none listed", reason]))
 
     @property
     def list_length(self) -> int:
         """Number of equilibria of a list; 0 without one."""
-        return len(self._profiles_in_list)
+        return max(int(self.of_first.get("equilibrium_count", 0)), 0) if self._count == 1 else 0
 
-    @cached_property
-    def _profiles_in_list(self) -> list[ndarray]:
-        rows = self.arrays.get("equilibria")
-        if self._count > 1 or rows is None or rows.ndim != 4:
+    def payoffs_in_list(self, player: int) -> list[float]:
+        """Player's payoffs in the equilibria of a list of several; empty without one."""
+        payoffs = self.arrays.get("equilibrium_payoff")
+        if payoffs is None or self._count > 1 or len(payoffs[0]) < 2:
             return []
-        return [row for row in rows[0] if not np.isnan(row).all()]
-
-    @property
-    def equilibria_in_words(self) -> list[str]:
-        """Strategies of every equilibrium of a list; empty where they are long.
-
-        What is 0 within the radius of a proof is 0.
-        """
-        rows = self._profiles_in_list
-        if any(np.isfinite(row).sum() > SMALL for row in rows):
-            return []
-        radii = np.nan_to_num(np.ravel(self.arrays.get("radius", np.zeros((1, len(rows))))[0]))
-        pairs = zip(rows, radii[: len(rows)], strict=False)
-        rows = [np.where(np.abs(row) <= r, 0.0, row) for row, r in pairs]
-        if "action_name" in self.arrays and np.any(self.arrays["action_name"][0] != ""):
-            return list(map(self._strategies_in_list, rows))
-        return [profile_in_words(row, self.actions) for row in rows]
-
-    def _strategies_in_list(self, row: ndarray) -> str:
-        """An equilibrium of a list by the names of actions: of mixed strategies what each player plays."""
-        is_pure = np.all((row == 0) | (row == 1) | np.isnan(row))
-        return self._in_list(np.nan_to_num(row)) if is_pure else self.play_in_words(row)
-
-    @property
-    def corners(self) -> list[str]:
-        """Corners of a set of payoffs, in brackets."""
-        rows = self.arrays.get("payoff_vertices")
-        if self._count > 1 or rows is None:
-            return []
-        corners = rows[0][np.isfinite(rows[0]).all(axis=1)]
-        size = float(np.abs(corners).max(initial=0.0))
-        return ["(" + ", ".join(_numbers(row, size)) + ")" for row in corners]
-
-    @cached_property
-    def events(self) -> list[tuple[str, float]]:
-        """Kinds of events along branches with the parameter there."""
-        if not self._followed:
-            return []
-        kinds, at = (self.arrays[name][0] for name in ("event_kind", "event_parameter"))
-        slopes = self.arrays.get("event_lyapunov", np.full((1, len(kinds)), np.nan))[0]
-        events = []
-        for kind, x, slope in zip(kinds, at, slopes, strict=True):
-            name = _hopf_kind(float(slope)) if kind == "hopf" else str(kind)
-            events += [(name, float(x))] if kind else []
-        return events
-
-    @property
-    def parameter(self) -> str:
-        """The parameter in which branches are followed."""
-        return str(self.arrays["parameter_name"][0]) if self._followed else ""
-
-    @property
-    def _followed(self) -> bool:
-        return self._count == 1 and "event_kind" in self.arrays
-
-    @property
-    def roundings(self) -> list[str]:
-        """Kinds of rounding of bounds, in words."""
-        return sorted(set(map(str, self.arrays.get("rounding", ()))) - {""})
+        return [float(payoff) for payoff in payoffs[0][:, player] if np.isfinite(payoff)]
 
     @cached_property
     def boxes(self) -> int:
@@ -743,19 +547,6 @@ class PointResults:
         """Places of a list with proofs in which nothing is proved."""
         has_list = self._count == 1 and "undecided" in self.arrays
         return undecided_in_words({"undecided": ((), self.arrays["undecided"][0])}) if has_list else []
-
-    @cached_property
-    def radius(self) -> float:
-        """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
-        unknown = np.full(self._count, np.nan)
-        radii = self.arrays.get("certificate_radius", unknown)[self.arrays["claim"] == "equilibrium"]
-        return float(np.max(radii)) if len(radii) else float("nan")
-
-    @property
-    def verified(self) -> list[str]:
-        """Reports of an independent program on the files of proofs of the equilibria."""
-        verifications = self.arrays.get("verified_proof", np.full(len(self.arrays["claim"]), ""))
-        return [str(text) for text in verifications[self.arrays["claim"] == "equilibrium"]]
 
     @property
     def certified(self) -> bool:
@@ -780,7 +571,7 @@ class PointResults:
     @property
     def claims_in_words(self) -> Counter[str]:
         """Claims in words and their numbers."""
-        claim_of_absence = {"": self.list_words.partition(";")[0]} if self.is_proved_absent else {}
+        claim_of_absence = {"": self.completeness} if self.is_proved_absent else {}
         pairs = self.claims.items()
         return Counter(
             {claim_of_absence.get(claim) or claim_in_words(claim, self.concept): n for claim, n in pairs}
@@ -813,6 +604,75 @@ class PointResults:
 ResultPoints = Sequence[PointResults]
 
 
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Items by a key, in the order in which they come.
+
+    >>> grouped(["karma", "coin", "kind"], key=lambda word: word[0])
+    {'k': ['karma', 'kind'], 'c': ['coin']}
+    """
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def methods_of(rows: Iterable[PointResults]) -> list[str]:
+    """Names of the methods of rows, in their order."""
+    return list(dict.fromkeys(row.algorithm for row in rows))
+
+
+def base_methods(study: Table) -> set[str]:
+    """Names of a study's methods without its negative controls."""
+    return {str(table["name"]) for table in study["method"]}
+
+
+def values_of(rows: Iterable[PointResults], key: str) -> set[str]:
+    """Texts of the values of a key in the rows that have it."""
+    return {str(row.at[key]) for row in rows if key in row.at}
+
+
+def in_step(rows: Iterable[PointResults], name: str, key: str) -> bool:
+    """True for a coordinate that another one fixes, as in a zip."""
+    pairs = {(str(row.at[key]), str(row.at.get(name))) for row in rows if key in row.at}
+    values = {value for _, value in pairs}
+    return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})
+
+
+def differing_keys(rows: Sequence[PointResults], key: str = "") -> list[str]:
+    """Keys in which rows differ beside one, one of those that vary together, as in a zip."""
+    selected: list[str] = []
+    for name in varying(rows):
+        names = [*selected, key] if key else selected
+        if name != key and not any(in_step(rows, name, other_name) for other_name in names):
+            selected.append(name)
+    return selected
+
+
+def keys_of(rows: Iterable[PointResults]) -> list[str]:
+    """Keys of rows, in their order."""
+    keys: dict[str, None] = {}
+    for row in rows:
+        keys |= dict.fromkeys(row.at)
+    return list(keys)
+
+
+def point_by(row: PointResults, keys: Iterable[str]) -> tuple[str, ...]:
+    """Texts of a row's values of some keys."""
+    return tuple(str(row.at.get(key)) for key in keys)
+
+
+def varying(rows: Sequence[PointResults]) -> list[str]:
+    """Keys with several values."""
+    return [key for key in keys_of(rows) if len(values_of(rows, key)) > 1]
+
+
+def points_asked(study: StudyTables, points: ResultPoints) -> list[PointResults]:
+    """Results of the study's answer: of its methods, at its point; all if there are none."""
+    answer = answer_keys(study)
+    rows = [point for point in points if point.algorithm in answer.get("methods", ())] or list(points)
+    return [point for point in rows if point.is_at(answer.get("at", {}))] or rows
+
+
 def _interval(mean: str) -> str:
     """Name of half the width of the interval of a mean; empty for other quantities."""
     return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
@@ -831,23 +691,6 @@ def _without_constant(variable: DataArray, values: ndarray) -> tuple[DataArray, 
             variable, values = variable.isel({dim: 0}), np.take(values, 0, axis=axis)
             dims.remove(dim)
     return variable, values
-
-
-def mix_in_words(row: ndarray, names: Sequence[str] | ndarray) -> str:
-    """Mixed strategy in words, by the names of its actions.
-
-    >>> mix_in_words(np.array([0.25, 0.75]), ["stag", "hare"]), mix_in_words(np.eye(2)[0], ["stag", "hare"])
-    ('stag with probability 0.25 and hare with 0.75', 'stag')
-    >>> mix_in_words(np.full(3, 1 / 3), ["rock", "paper", "scissors"])
-    'rock, paper, and scissors with probability 0.3333 each'
-    """
-    used = [(str(name), number_in_words(p, 1.0)) for name, p in zip(names, row, strict=True) if round(p, 4)]
-    if len(used) == 1:
-        return used[0][0]
-    if len({text for _, text in used}) == 1:
-        return f"{joined([name for name, _ in used])} with probability {used[0][1]} each"
-    lead, *further = (f"{name} with {text}" for name, text in used)
-    return joined([lead.replace(" with ", " with probability ", 1), *further])
 
 
 def profile_in_words(rows: ndarray, actions: ndarray | None = None, *, plain: bool = False) -> str:
@@ -887,11 +730,6 @@ def _numbers(row: Iterable[float], size: float) -> list[str]:
     return [number_in_words(value, size) for value in row]
 
 
-def _noun(count: int) -> str:
-    """Equilibria in the singular or the plural."""
-    return "equilibrium" if count == 1 else "equilibria"
-
-
 def _all_texts(texts: Sequence[str]) -> str:
     """Players' texts, or the one that all have."""
     return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
@@ -928,10 +766,12 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
     """Finished results of a run by method and point, in the order of the sweep."""
     if "status" not in data:
         return []
-    lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
-    repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
+    dims = [str(dim) for dim in data["status"].dims]
+    repeated = [dim for dim in dims if dim in (*REPEATED, *DRAWS)]
+    lead = [dim for dim in dims if dim not in repeated]
     names, words = quantities(study, data), Words(study)
-    paired = bool((study.get("replications") or {}).get("paired"))  # all points and methods have these seeds
+    # all points and methods have the same seeds, or draws of the game
+    paired = bool((study.get("replications") or {}).get("paired") or {*DRAWS} & {*dims})
     variables = {str(name): data[name] for name in data.variables}
     arrays = _arrays(study, data, variables, lead, repeated, words)
     places = {dim: _coordinates(data, dim) for dim in lead}
@@ -1062,38 +902,23 @@ def _refuting(arrays: Mapping[str, ndarray]) -> ndarray:
 
 
 PROOFS = (
-    *("boxes", "complete", "undecided", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
+    *("equilibrium_count", "pure_count", "component_count", "isolated_count", "boxes", "complete"),
+    *("undecided", "verdict", "equilibrium_set", "certified_bound"),
 )
 """Variables on the proof of a list of equilibria."""
-COUNTS = ("equilibrium_count", "pure_count", "component_count", "isolated_count")
+PURE = "every pure equilibrium"  # begins the reason for which a list of these is complete
 _OF_RANGES = ("where_range", "where_count", "where_decided")
-RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 
 
-def _hopf_kind(coefficient: float) -> str:
-    """Kind of a Hopf bifurcation by its first Lyapunov coefficient."""
-    if coefficient < 0:
-        return "supercritical"
-    return "subcritical" if coefficient > 0 else "hopf"
-
-
-def _count_phrase(arrays: Table) -> str:
-    """Numbers of equilibria listed, or of branches followed with their events, in words."""
-    counts = {name: ((), arrays[name]) for name in COUNTS if arrays.get(name, -1) >= 0}
-    if "equilibrium_count" in counts:
-        proofs = {name: ((), arrays[name]) for name in PROOFS if name in arrays}
-        words = count_in_words(counts | proofs)
-        is_complete = (
-            arrays.get("complete") == 1 and arrays.get("boxes", -1) < 0
-        )  # a list with proofs says so itself
-        return f"{words} (the list is complete)" if is_complete else words
-    if "branch_ending" not in arrays or not (count := int((arrays["branch_ending"] != "").sum())):
+def _branches_in_words(arrays: Mapping[str, ndarray]) -> str:
+    """Number of branches of equilibria followed, and where others cross; empty without any."""
+    count = int((arrays["branch_ending"] != "").sum())
+    if not count:
         return ""
-    name = str(arrays["parameter_name"])
-    words = f"{count_of(count, 'branch')} of equilibria followed in {name}"
+    words = f"{count_text(count, 'branch', 'branches')} of equilibria followed in {arrays['parameter_name']}"
     values = arrays.get("unresolved_parameter", np.empty(0))
-    missed = ", ".join(f"{value:.6g}" for value in values[np.isfinite(values)])
-    return f"{words}; others cross at {missed} and were not followed" if missed else words
+    crossings = ", ".join(f"{value:.6g}" for value in values[np.isfinite(values)])
+    return f"{words}; others cross at {crossings} and were not followed" if crossings else words
 
 
 def _without_blanks(values: ndarray, filled: ndarray) -> ndarray:

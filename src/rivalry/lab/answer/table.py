@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
-from rivalry.lab.answer.grammar import text_if
-from rivalry.lab.answer.places import keys_of, methods_of, point_by, values_of
-from rivalry.lab.answer.points import PointResults, ResultPoints
+from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, methods_of, point_by, values_of
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
@@ -146,11 +144,11 @@ def _columns_of(data: Dataset, lines: Sequence[Line], words: Words, *, constants
     columns["best choice"] = _in_first(lines, [Estimate(_shortened(point.best_choice)) for point in rows])
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
-    counts = [text_if(not (line.row and counted), line.point.counts_text) for line in lines]
+    counts = [line.point.completeness * (not (line.row and counted)) for line in lines]
     columns["equilibria"] = _in_first(lines, list(map(Estimate, counts)))
     columns["status"] = _in_first(lines, [Estimate(point.status) for point in rows])
     if "claim" not in in_lines:
-        claims = [text_if(line.block.claims(line.k), _claim(line.point)) for line in lines]
+        claims = [_claim(line.point) * line.block.claims(line.k) for line in lines]
         columns["claim"] = list(map(Estimate, claims))
     return columns
 
@@ -421,7 +419,7 @@ def spread_points(points: ResultPoints, max_points: int) -> list[int]:
     if len(points) <= max_points:
         return list(range(len(points)))
     kinds = [
-        (point.algorithm, frozenset(point.claims), frozenset(point.statuses), point.counts_text)
+        (point.algorithm, frozenset(point.claims), frozenset(point.statuses), point.completeness)
         for point in points
     ]
     edges = {k for k, (kind, next_kind) in enumerate(pairwise(kinds)) if kind != next_kind}
