@@ -219,7 +219,7 @@ def _on_courses(question: QuestionTest) -> Verdict | None:
     """Verdict on a rise, or fall, along a key in all courses, or in some; None without a course."""
     name, words = str(question.test["quantity"]), question.words
     key = question.test.get("along") or answer_keys(question.study).get("along")
-    key = str(key or _longest_key(question.rows))
+    key = str(key or _longest_key(question.results))
     sign = {"rising": 1, "falling": -1}[question.test["monotone"]]
     others = differing_keys(question.rows, key)
     is_falling = answer_keys(question.study).get("direction") == "falling"
@@ -236,6 +236,8 @@ def _on_courses(question: QuestionTest) -> Verdict | None:
         course.sort(key=lambda pair: pair[0], reverse=is_falling)
         numbers = [number for _, number in course]
         ways = directions(numbers)
+        if len(numbers) < 2:
+            ways = []
         is_known = bool(ways) and all(number.is_exact for number in numbers)
         is_met = False if -sign in ways or is_known else None
         start, end = numbers[0], numbers[-1]
