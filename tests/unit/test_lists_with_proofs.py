@@ -59,10 +59,6 @@ def swept(rows: list[Record]) -> xr.Dataset:
     return collect(cells, {"reach": at, "algorithm": ["all"]})
 
 
-def said(rows: list[Record]) -> str:
-    return " ".join(one.text for one in Answer(STUDY, swept(rows)).sentences)
-
-
 def test_payoffs_at_the_level_of_rounding_errors_are_zero() -> None:
     record = a_list([0.1, 0.9])
     record["equilibrium_payoff"] = (("equilibrium", "player"), np.array([[1e-28, -1e-41], [0.5, 1e-12]]))
@@ -175,36 +171,14 @@ def test_a_stored_certificate_keeps_its_radius_beside_a_list() -> None:
     assert without.radius is None
 
 
-# -- along a sweep -------------------------------------------------------------------------------------
-
-
-def test_equal_numbers_along_a_sweep_are_one_sentence() -> None:
-    claimed = certificate().record() | {"claim": ((), np.asarray("equilibrium"))}
-    words = said([*(a_list([0.5], boxes=n) | claimed for n in (437, 37_691, 900)), a_list([])])
-    assert words.endswith(
-        "At reach 0.01 to 0.03 there is exactly 1 equilibrium, proved; "
-        "at reach 0.04 there is no equilibrium in pure strategies, proved."
-    )
-
-
-def test_a_complete_list_says_that_there_is_no_other() -> None:
-    verdicts = {"verdict": (("point",), np.array(["equilibrium", *["not an equilibrium"] * 2]))}
-    words = said([a_list([0.5]) | verdicts])
-    assert words.endswith(
-        "There are exactly 3 first-order points, 1 of them an equilibrium, proved: each 0.5; there is no "
-        "other."
-    )
-    assert "no other" not in said([a_list([0.1, 0.9], undecided=2)])
-
-
 def test_a_caveat_names_the_places_that_are_undecided() -> None:
     caveats = Answer(
         STUDY, swept([a_list([0.5]), a_list([0.1], undecided=1), a_list([], undecided=2)])
     ).caveats
-    where = "profiles in [0.1, 0.2] × [0.25, 0.25000003]"
+    place = "[0.1, 0.2] × [0.25, 0.25000003]"
     assert [line for line in caveats if "undecided" in line] == [
-        f"undecided: at reach 0.02, {where} may hold a further equilibrium",
-        f"undecided: at reach 0.03, {where} and 1 more may hold a further equilibrium",
+        f"undecided places: reach 0.02: {place}",
+        f"undecided places: reach 0.03: {place} and 1 more",
     ]
 
 
@@ -252,7 +226,6 @@ def test_why_nothing_is_proved_is_said_once() -> None:
     data = swept(rows)
     assert unproved(Answer(STUDY, data).cells) == [f"{why} (3 cells)"]
     assert claims(Answer(STUDY, data))[1:] == [f"not proved: {why} (3 cells)"]
-    assert why not in said(rows)
 
 
 # -- pictures ------------------------------------------------------------------------------------------

@@ -294,6 +294,6 @@ def test_one_equilibrium_for_every_reach(each: int) -> None:
 def test_the_answer_of_a_study_says_what_is_proved(tmp_path: Path) -> None:
     method = {"kind": "all_equilibria", "where": {"reach": [0.245, 0.255]}}
     study = Study(name="near", game={"family": "influencer", "reach": [0.25, 0.25]}, method=[method])
-    assert answer_of(run_study(study, tmp_path / "run")).sentences[0].text == (
-        "There is exactly 1 equilibrium for every reach in [0.245, 0.255], proved; there is no other."
+    assert answer_of(run_study(study, tmp_path / "run")).points[0].completeness == (
+        "exactly 1 equilibrium for every reach in [0.245, 0.255], proved"
     )
