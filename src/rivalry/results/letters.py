@@ -1,0 +1,125 @@
+"""Which numbers of a column differ: common letters, and differences from one of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from string import ascii_lowercase
+
+import numpy as np
+from numpy import ndarray
+
+from rivalry.results.comparison import differ, paired_margin
+from rivalry.results.table import Estimate
+from rivalry.text.statistics import format_interval
+
+LETTERS_NOTE = "means with a common letter do not differ (95 % each, not corrected for several pairs)"
+
+
+def letters(entries: Sequence[Estimate]) -> list[str]:
+    """Return letters of estimates, of which any two have a common one unless they differ.
+
+    Two of them differ where the 95 % interval of their difference excludes 0, in pairs where their draws are
+    the same (`rivalry.results.comparison.differ`). The largest mean has an ``a``. Words and numbers of
+    unknown noise have no letter; nor has any number where nothing is random, or nothing differs. Ranges over
+    starts are no intervals.
+
+    Examples
+    --------
+    >>> means = (0.4, 0.5, 0.8)
+    >>> letters([Estimate("", mean, mean - 0.1, mean + 0.1) for mean in means])
+    ['b', 'b', 'a']
+    """
+    known = [k for k, entry in enumerate(entries) if np.isfinite([entry.mean, entry.low, entry.high]).all()]
+    known.sort(key=lambda k: -entries[k].mean)
+    differs = np.zeros((len(known), len(known)), bool)
+    for i, j in combinations(range(len(known)), 2):
+        differs[i, j] = differ(entries[known[i]], entries[known[j]])
+    texts = [""] * len(entries)
+    if differs.any() and not all(entries[k].is_exact for k in known):
+        for k, text in zip(known, compact_letters(differs | differs.T), strict=True):
+            texts[k] = text
+    return texts
+
+
+def compact_letters(differs: ndarray) -> list[str]:
+    """Return letters of items, of which two have a common one if and only if they do not differ.
+
+    Every letter is that of a largest group in which nothing differs. Where that takes more letters than there
+    are, all texts are empty.
+
+    Parameters
+    ----------
+    differs : ndarray
+        The symmetric relation ``[item item]``, False on the diagonal.
+
+    Examples
+    --------
+    >>> compact_letters(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], bool))
+    ['a', 'ab', 'b']
+
+    References
+    ----------
+    Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons", Journal of
+    Computational and Graphical Statistics 13, 2004: insert and absorb.
+    """
+    groups, texts = [frozenset(range(len(differs)))], [""] * len(differs)
+    for i, j in np.argwhere(np.triu(differs)).tolist():
+        split: list[frozenset[int]] = []
+        for group in groups:
+            split += [group - {i}, group - {j}] if {i, j} <= group else [group]
+        groups = [group for group in {*split} if not any(group < further for further in split)]
+        if len(groups) > len(ascii_lowercase):
+            return texts
+    for letter, group in zip(ascii_lowercase, sorted(groups, key=sorted), strict=False):
+        for k in group:
+            texts[k] += letter
+    return texts
+
+
+def letter_column(entries: Sequence[Estimate]) -> list[Estimate]:
+    """Return estimates with their `letters` in the text.
+
+    >>> column = [Estimate("1 ± 0.1", 1.0, 0.9, 1.1), Estimate("2 ± 0.1", 2.0, 1.9, 2.1), Estimate("-")]
+    >>> [entry.text for entry in letter_column(column)]
+    ['1 ± 0.1 b', '2 ± 0.1 a', '-']
+    """
+    pairs = zip(entries, letters(entries), strict=True)
+    return [entry._replace(text=f"{entry.text} {letter}".rstrip()) for entry, letter in pairs]
+
+
+def difference_column(entries: Sequence[Estimate], which: int) -> list[Estimate]:
+    """Return differences from the estimate of one row, whose own is empty, with 95 % intervals.
+
+    Intervals are those of paired differences where draws are the same, else Newcombe's from both intervals.
+    The text is ``=`` where an interval holds 0. After single draws, a difference has no interval.
+
+    Examples
+    --------
+    >>> column = [Estimate("", 1.0, 0.9, 1.1), Estimate("", 1.1, 1.0, 1.2), Estimate("", 2.0, 1.9, 2.1)]
+    >>> [entry.text for entry in difference_column(column, 0)]
+    ['', '=', '1.00 ± 0.14']
+
+    References
+    ----------
+    Newcombe, "Interval estimation for the difference between independent proportions", Statistics in
+    Medicine 17, 1998, method 10.
+    """
+    base = entries[which]
+    column = [Estimate("")] * len(entries)
+    for k, entry in enumerate(entries):
+        change = entry.mean - base.mean
+        if k == which or not np.isfinite(change):
+            continue
+        margin = paired_margin(base, entry)
+        below = np.hypot(entry.mean - entry.low, base.high - base.mean) if margin is None else margin
+        above = np.hypot(entry.high - entry.mean, base.mean - base.low) if margin is None else margin
+        ends = float(change - below), float(change + above)
+        if change == 0 or not (np.isnan(below) or differ(base, entry)):
+            text = "="
+        elif np.isclose(below, above, equal_nan=True):
+            text = format_interval(change, float(below))
+        else:
+            text = f"{change:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
+        column[k] = Estimate(text, change, *ends)
+    return column
