@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import PROVED, RADIUS, UNKNOWN, Estimate, Row, Rows, Table, exactly
+from rivalry.results.table import CLAIM, GAIN, PROVED, RADIUS, UNKNOWN, Estimate, Row, Rows, Table, exactly
 from rivalry.text.display import interval_in_words, radius_in_words
 
-SHOWS = ("equilibria", "equilibrium_payoff", "radius")
+SHOWS = ("equilibria", "equilibrium_payoff", "equilibrium_gain", "equilibrium_claim", "radius")
 
 
 def equilibria(reader: Reader) -> Table | None:
@@ -29,7 +29,7 @@ def equilibria(reader: Reader) -> Table | None:
             row |= reader.payoffs(pays[k][: len(profile_rows)], largest)
         if component is not None and is_connected:
             row["component"] = exactly(str(int(component[k])), float(component[k]))
-        rows.append(row)
+        rows.append(row | _certificate(reader, k))
     sets = _sets(reader) if reader.array("equilibrium_vertex") is None else _vertices(reader)
     return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved")
 
@@ -50,6 +50,17 @@ def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: b
     elif near == 0 or in_fractions or is_pure:
         row[heading] = exactly("exact", float(np.nan_to_num(near)))
     return row
+
+
+def _certificate(reader: Reader, k: int) -> Row:
+    """Return the largest gain at an equilibrium, one bound where all are certified, and else its claim."""
+    gains, claims = reader.array("equilibrium_gain"), reader.array("equilibrium_claim")
+    if gains is None or claims is None or not np.isfinite(gains[k]):
+        return {}
+    are_certified = set(claims.tolist()) <= {"", "equilibrium"}
+    bound = float(np.nanmax(gains) if are_certified else gains[k])
+    row = {GAIN: exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", float(gains[k]))}
+    return row if are_certified else row | {CLAIM: Estimate(str(claims[k]))}
 
 
 def _sets(reader: Reader) -> Rows:
@@ -78,6 +89,8 @@ def _vertices(reader: Reader) -> Rows:
     for k in np.argsort(numbers, kind="stable"):
         if numbers[k] >= 0:  # else padding
             row = reader.strategies("equilibria", vertices[k], reader.actions)
+            # solved in fractions
+            row[RADIUS if reader.numbers else PROVED] = exactly("exact", 0.0)
             rows.append(row | {"set": Estimate(f"set {numbers[k]}: all between its vertices")})
     return rows
 

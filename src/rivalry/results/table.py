@@ -13,7 +13,8 @@ UNKNOWN = float("nan")
 DIGITS = 4  # of numbers in reports
 PROVED, RADIUS = "proof", "radius"  # columns of the distance to an exact equilibrium, in words and as numbers
 CHECK, AT = "difference quotients differ by", "value of the parameter"  # columns of derivatives
-CONSTANT = frozenset({PROVED, RADIUS, CHECK, AT})
+GAIN, CLAIM = "largest gain", "claim"  # columns of what was certified of each row
+CONSTANT = frozenset({PROVED, RADIUS, CHECK, AT, GAIN, CLAIM})
 """Columns of lists that a note states where all rows have the same."""
 
 
@@ -73,7 +74,8 @@ class Table(NamedTuple):
     shows : tuple of str
         Beginnings of the names of variables that have columns here.
     claimed : {"all", "proved", "none"}
-        The rows that the certificate's claim is one about; ``proved``: those with a proof, and the main one.
+        The rows that the certificate's claim is one about; ``proved``: those with a proof or a certificate of
+        their own, and the main one.
     main : int
         The row of the result's profile.
     path : bool
@@ -104,7 +106,7 @@ class Table(NamedTuple):
     def claims(self, k: int) -> bool:
         """True if the certificate's claim is one about a row."""
         if self.claimed == "proved":
-            return k == self.main or not {PROVED, RADIUS}.isdisjoint(self.rows[k])
+            return k == self.main or not {PROVED, RADIUS, GAIN}.isdisjoint(self.rows[k])
         return self.claimed == "all"
 
 

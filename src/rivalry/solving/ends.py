@@ -42,6 +42,7 @@ NO_PAYOFF = "a payoff at the profile is no finite number; start elsewhere"
 RESTARTS = 4  # restarts of a run from unstable ends
 ORBIT = 1e-2  # of the width: cycles with ranges at most this far apart are the same
 PROFILES = 4096  # most that are remembered with their certificates
+LISTED = 100  # equilibria of a list that are certified one by one
 GROWN = 14.0  # e-foldings in which a perturbation of a millionth grows to the size of the space
 
 
@@ -260,6 +261,7 @@ def certify(
         if known_proof is not None:
             proof = _of_concept(record, known_proof)
             record |= at_profile.certificate if proof is known_proof else proof.record()
+            record |= _of_list(game, record, tolerance, known_proof)
     if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.choices):
         record["is_choice"] = (("player", "axis"), game.space.choices)
     actions = labels(game).actions
@@ -267,6 +269,26 @@ def certify(
         record |= _name_record(game, (len(actions), max(map(len, actions), default=0)))
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
+
+
+def _of_list(game: Game, record: Record, tolerance: float | None, of_profile: Certificate) -> Record:
+    """Return what certificates say of the equilibria of a list, the first `LISTED` of them.
+
+    Those with a proof need none, unless they are of a finite game, where it takes a millisecond.
+    """
+    profiles = record.get("equilibria", ((), np.empty(0)))[1]
+    if profiles.ndim != 3 or tolerance is None:
+        return {}
+    radius = np.broadcast_to(record.get("radius", ((), np.nan))[1], len(profiles))
+    gains, claims = np.full(len(profiles), np.nan), [""] * len(profiles)
+    for k in np.flatnonzero(np.isnan(radius) | numpy_payoffs.knows(game))[:LISTED]:
+        is_profile = np.array_equal(profiles[k], record["profile"][1])
+        proof = of_profile if is_profile else certificate(game, profiles[k], tolerance=tolerance)
+        gains[k], claims[k] = proof.bound.max(), proof.claim
+    return {
+        "equilibrium_gain": (("equilibrium",), gains),
+        "equilibrium_claim": (("equilibrium",), np.array(claims, str)),
+    }
 
 
 def _without_rest(record: Record, remedy: str) -> Record:
