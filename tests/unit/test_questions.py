@@ -1,4 +1,4 @@
-"""Question, title, figures and captions of runs that sweep other keys than their study."""
+"""Question, title, figures and captions of runs of changed studies."""
 
 from io import BytesIO
 from pathlib import Path
@@ -15,15 +15,15 @@ from rivalry.lab.answer.claims import without_maxima
 from rivalry.lab.export import answer_as
 from rivalry.lab.figures import draw
 from rivalry.lab.study import Study, load_study
+from rivalry.lab.study.errors import StudyError
+from rivalry.lab.study.questions import state_of
 from tests.unit.test_report import record
 
+CHANGES = "cost of a disaster 1 instead of 0 to 5; subsidy for safety 0 to 0.08 instead of 0"
 OTHER = {"game.disaster_cost": 1.0, "sweep.game.cost.safety_subsidy": [0.0, 0.04, 0.08]}
 
 
-TITLE = (
-    "Probability of a safe win, safety input and performance input against subsidy for safety, "
-    "at a cost of a disaster of 1"
-)
+TITLE = "with cost of a disaster 1 and subsidy for safety from 0 to 0.08"
 
 
 def changed(name: str, changes: dict[str, Any]) -> tuple[Study, xr.Dataset]:
@@ -41,43 +41,45 @@ def of(study: Study, changes: dict[str, Any], **known: str) -> tuple[Study, xr.D
     return made, collect(rows, made.axes(made.cells()))
 
 
-def test_a_run_over_another_key_asks_about_that_key() -> None:
-    made, data = changed("race_stakes", OTHER)
-    answer = Answer(made.resolved(), data)
-    assert answer.question == (
-        "How do the probability of a safe win, the safety input and the performance input change with "
-        "the subsidy for safety, at a cost of a disaster of 1?"
-    )
-    assert answer.title == TITLE
-    assert answer.as_json()["question"] == answer.question
+def test_a_changed_run_states_its_changes_below_the_question_as_written() -> None:
+    for changes in (OTHER, {"game.disaster_cost": 3.0}, {"sweep.game.disaster_cost": [0.0, 9.0]}):
+        made, data = changed("race_stakes", changes)
+        answer = Answer(made.resolved(), data)
+        assert answer.question == f"Asked of the study as written: {made.question}"
+        assert answer.title.startswith(f"{made.title} with cost of a disaster ")
+        assert answer.as_json()["question"] == answer.question
+    assert state_of(changed("race_stakes", OTHER)[0].resolved()) == [CHANGES]
 
 
-def test_a_run_over_nothing_asks_for_the_values(tmp_path: Path) -> None:
+def test_a_finding_is_one_short_line_and_harmless_keys_are_keys() -> None:
+    tables = load_study("race_stakes").resolved()
+    for answer, reason in (
+        ({"finding": "safe " * 26}, "answer.finding: must be one line of at most 25 words"),
+        ({"finding": "safe" + chr(10) + "so"}, "answer.finding: must be one line of at most 25 words"),
+        ({"harmless": ["game..players"]}, "game..players: "),
+    ):
+        with pytest.raises(StudyError, match=reason):
+            Study(game=tables["game"], method=tables["method"], answer=answer)
+
+
+def test_a_figure_needs_a_swept_key(tmp_path: Path) -> None:
     made, data = changed("race_stakes", {"game.disaster_cost": 3.0})
-    assert Answer(made.resolved(), data).question.startswith("What are the probability of a safe win, ")
     (figure,) = draw(made.resolved(), data, tmp_path, tmp_path, "")
     assert figure.why == "no parameter swept over numbers is in this data"
-
-
-def test_a_run_over_the_key_of_the_question_retains_it() -> None:
-    for more in ({"sweep.game.disaster_cost": [0.0, 9.0]}, {"sweep.game.cost.safety_subsidy": [0.0, 0.08]}):
-        made, data = changed("race_stakes", more)
-        answer = Answer(made.resolved(), data)
-        assert answer.question == made.question
-        assert answer.title.startswith(f"{made.title} with ")
 
 
 @pytest.mark.slow
 def test_every_caption_states_what_was_fixed() -> None:
     made, data = changed("race_stakes", OTHER)
     answer = Answer(made.resolved(), data)
-    assert rf"\caption{{{TITLE}}}" in answer_as("latex", answer).decode()
-    assert answer_as("markdown", answer).decode().startswith(f"## {TITLE}")
+    title = f"{made.title} {TITLE}"
+    assert rf"\caption{{{title}}}" in answer_as("latex", answer).decode()
+    assert answer_as("markdown", answer).decode().startswith(f"## {title}")
     header, *rows = answer_as("csv", answer).decode().splitlines()
     column = header.split(",").index("cost of a disaster")
     assert [row.split(",")[column] for row in rows] == ["1.0"] * 3
     book = pytest.importorskip("openpyxl").load_workbook(BytesIO(answer_as("xlsx", answer)))
-    assert book.properties.title == TITLE
+    assert book.properties.title == title
     assert [cell.value for cell in book["points"][1]][:2] == ["subsidy for safety", "cost of a disaster"]
 
 
@@ -101,15 +103,6 @@ def test_a_figure_over_a_misspelt_key_says_so(tmp_path: Path) -> None:
     resolved = {**made.resolved(), "plots": [{"kind": "scenario", "over": "subsidy"}]}
     (figure,) = draw(resolved, data, tmp_path, tmp_path, "")
     assert figure.why.startswith("over: 'subsidy' is not swept; ")
-
-
-def test_changes_are_stated_once_in_words() -> None:
-    made, data = changed("race_stakes", OTHER)
-    lines = Answer(made.resolved(), data).caveats
-    changes = "cost of a disaster 1 instead of 0 to 5; subsidy for safety 0 to 0.08 instead of 0"
-    assert f"changed from the study: {changes}" in lines
-    assert "not compared: 5 (values of the study as written)" in lines  # one is at the cost of this run
-    assert not any("game." in line for line in lines)
 
 
 def test_points_of_another_sweep_that_are_those_of_the_study_are_compared() -> None:
@@ -139,7 +132,6 @@ def test_a_verdict_on_another_question_is_not_given() -> None:
     assert Answer(made.resolved(), data).sentences[0].text.startswith("Yes: ")
     made, data = of(study, OTHER)
     answer = Answer(made.resolved(), data)
-    assert answer.question.startswith("How does the probability of a safe win change with the subsidy")
     assert not answer.sentences[0].text.startswith(("Yes", "No"))
     assert not any("answer.test" in line for line in answer.caveats)
 

@@ -22,7 +22,7 @@ from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
-from rivalry.lab.study.errors import StudyError, format_value, read_key, unknown
+from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import Table, TableDict, canonical
 from rivalry.lab.study.points import Cell, Changes, Grid, apply_changes, batch_points
 from rivalry.plots import PATH_VIEWS, PLOTS
@@ -39,15 +39,6 @@ NOT_OF_LEARNERS = {
     "max_steps": "is for solvers and dynamics; a learner takes steps",
     **dict.fromkeys(("tol", "starts", "path"), "is for solvers and dynamics; not for a learner"),
 }
-
-
-def check_labels(label_keys: Mapping[str, Sequence[str]], methods: Sequence[str]) -> None:
-    """Refuse keys of labels that are of no method: a change would leave such a label as it is."""
-    for label, keys in label_keys.items():
-        names_of_methods = [key[1] for key in map(read_key, keys) if key[0] == "method" and key[1:]]
-        if strangers := [name for name in names_of_methods if name not in methods]:
-            reason = unknown(strangers[0], methods, "a method of the study")
-            raise StudyError(reason, key=write_key(("label_keys", label)))
 
 
 class Checker:

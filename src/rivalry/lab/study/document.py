@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
 from rivalry.games import GAMES
-from rivalry.lab.study.errors import StudyError, format_value
+from rivalry.lab.study.errors import StudyError, format_value, read_key
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_benchmark, keys_of_kind, plain_kind
 from rivalry.lab.study.points import Grid
@@ -114,7 +114,8 @@ class AnswerKeys:
     that decides whether; ``along`` is the swept key along which numbers are told, in the given ``direction``,
     ``methods`` are those that sentences are about, ``at`` is the point at which quantities are told, where a
     sweep has too many, ``better`` whether more or less of the quantities is meant to be better, and ``words``
-    are names of quantities, keys, methods and values in words.
+    are names of quantities, keys, methods and values in words. ``finding`` is the author's sentence on the
+    full results. A change of a ``harmless`` key leaves question, test, words and lines true.
     """
 
     quantities: list[str] = field(default_factory=list)
@@ -126,8 +127,11 @@ class AnswerKeys:
     methods: list[str] = field(default_factory=list)
     at: TableDict = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+    finding: str = ""
+    harmless: list[str] = field(default_factory=list)
 
 
+LONGEST_FINDING = 25  # words
 FIRST_WORDS = {
     "whether": r"(is|are|was|were|does|do|did|can|could|will|would|has|have|must|should|may)\b",
     "how much": r"(by )?how much\b",
@@ -187,7 +191,6 @@ class Document:
     certificate: TableDict = field(default_factory=dict)
     plots: list[str | TableDict] = field(default_factory=list)
     answer: TableDict = field(default_factory=dict)
-    label_keys: dict[str, list[str]] = field(default_factory=dict)
     citation: TableDict = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
     based_on: str = ""
@@ -195,6 +198,7 @@ class Document:
 
 
 KEYS = tuple(keys_of(Document))
+RETIRED = "label_keys"  # a key that stored runs may have
 
 
 def read(data: Table) -> Document:
@@ -211,8 +215,6 @@ def read(data: Table) -> Document:
         if "\n" in getattr(document, key):
             raise StudyError("must be one line", key=key)
     check_answer(document.answer, document.question)
-    if unused := set(document.label_keys) - {"question", *(document.answer.get("words") or {})}:
-        raise StudyError("must be a label of answer.words, or question", key=f"label_keys.{min(unused)}")
     if document.citation:
         check_table(CitationKeys, document.citation, ("citation",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
@@ -275,6 +277,11 @@ def check_answer(table: Table, question: str) -> None:
         return StudyError(rule, key=f"answer.test.{name}".removesuffix("."))
 
     check_table(AnswerKeys, table, ("answer",))
+    for key in table.get("harmless", ()):
+        read_key(key)
+    finding = str(table.get("finding", ""))
+    if "\n" in finding or len(finding.split()) > LONGEST_FINDING:
+        raise StudyError(f"must be one line of at most {LONGEST_FINDING} words", key="answer.finding")
     if not table.get("test"):
         return
     test = check_table(ConditionKeys, table["test"], ("answer", "test"))
@@ -332,7 +339,6 @@ def check_stored(study: Table) -> None:
         if key not in study and key not in (
             "quick",
             "answer",
-            "label_keys",
             "citation",
             "based_on",
             "cells_per_batch",
@@ -358,7 +364,7 @@ def check_stored(study: Table) -> None:
         tables = study.get(key)
         if tables is None:
             continue
-        if not isinstance(tables, Mapping) or set(tables) - set(KEYS):
+        if not isinstance(tables, Mapping) or set(tables) - {*KEYS, RETIRED}:
             raise StudyError("must be tables of a study", key=key)
         try:
             _check_tables(tables)

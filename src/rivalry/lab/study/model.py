@@ -75,7 +75,6 @@ class Study:
     certificate: Table = field(default_factory=dict)
     plots: Sequence[str | Table] = ()
     answer: Table = field(default_factory=dict)
-    label_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     citation: Table = field(default_factory=dict)
     include: Sequence[str] = ()
     based_on: str = ""
@@ -346,6 +345,7 @@ class Study:
         if schema != SCHEMA:
             raise StudyError(f"{schema!r} must be {SCHEMA}: another rivalry wrote this", key="schema")
         fields["is_quick"] = fields.pop("quick_form", False)
+        fields.pop(document.RETIRED, None)
         for key in fields:
             if key not in cls.__dataclass_fields__:
                 raise StudyError("unknown key in a stored study", key=key)
@@ -452,14 +452,12 @@ class Study:
         StudyError
             For a study that cannot be run.
         """
-        from rivalry.lab.study.check import Checker, check_labels, check_plots, interval_keys
+        from rivalry.lab.study.check import Checker, check_plots, interval_keys
 
         try:
             for part in self.parts().values():
                 part.check(progress, done)
             names.verify(self.files or {}, self.folder)
-            if not done:  # a run of before goes on with the labels that it has
-                check_labels(self.label_keys, [table["name"] for table in self.method])
             checker = Checker(self.folder)
             cells = [cell for cell in self._cells if cell.id not in done]
             if (self.plots or self.views) and not self.include:
