@@ -77,10 +77,10 @@ def _answer(study: Table, run: Run) -> full_runs.StoredAnswer:
     remainder = [f"{table.rows_left_out} more {table.noun}"] if table and table.rows_left_out else []
     caption, panels = _first_figure(answer)
     return full_runs.StoredAnswer(
-        definition=full_runs.digest_of(study, full_runs.DEFINITION),
+        definition=full_runs.definition_of(study),
         cells=run.cells_digest,
         question=answer.question,
-        sentences=[sentence.text for sentence in answer.sentences],
+        verdict=answer.as_json().get("verdict"),
         caveats=answer.caveats,
         columns=table.columns if table else [],
         rows=table.texts if table else [],

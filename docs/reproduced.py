@@ -141,13 +141,14 @@ def figures() -> str:
             answer = None if run is None else run.answer
             rows.append([figure, f"`{name}`", state(name)])
             if answer is not None:
-                lines = "\n".join(f"- {cell(one)}" for one in [*answer.sentences, *answer.caveats])
-                answers.append(f"### {name}\n\n{cell(answer.question)}\n\n{lines}\n\n{picture(name)}")
+                lead = [*answer.lead(load_study(name).resolved()), *answer.caveats]
+                lines = "\n\n".join(map(cell, lead))
+                answers.append(f"### {name}\n\n{lines}\n\n{picture(name)}")
             elif drawn := picture(name):
                 answers.append(f"### {name}\n\n{drawn}")
             figure = ""
     return (
-        "## Figures\n\nFigures have no printed numbers. These studies draw ours. All sentences and pictures "
+        "## Figures\n\nFigures have no printed numbers. These studies draw ours. All answers and pictures "
         "below are of full runs. Of a study without a stored one nothing is shown here: what other pages "
         "show of it are quick runs, with fewer points and steps, unless they say otherwise.\n\n"
         f"{table(('figure', 'study', 'full run'), rows)}\n\n" + "\n\n".join(answers)

@@ -364,6 +364,6 @@ def test_the_thesis_shows_answers_of_its_full_runs(helper: Any, monkeypatch: pyt
         assert ("quick runs only" in row) is (run is None)
         assert (f"### {name}" in lines) is bool((run and run.answer) or pages.picture(name))
     stored = next(run for name in studies if (run := pages.full_run(name)) and run.answer)
-    assert pages.cell(stored.answer.sentences[0]) in pages.figures()
+    assert pages.cell(stored.answer.question) in pages.figures()
     monkeypatch.setattr(pages, "full_run", lambda name: None)
     assert "###" not in pages.figures()

@@ -1,5 +1,6 @@
 """Stored full runs of bundled studies: what is stored, what is refused, and where it is shown."""
 
+import json
 import shutil
 import tomllib
 from datetime import UTC, date, datetime
@@ -66,7 +67,7 @@ def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     assert found.answer is not None
     answer, table = whole.answer, whole.answer.table
     assert found.answer.question == load_study(NAME).resolved()["question"] != ""
-    assert found.answer.sentences == [one.text for one in answer.sentences] != []
+    assert found.answer.verdict == answer.as_json().get("verdict")
     assert (found.answer.columns, found.answer.rows) == (table.columns, table.texts)
     assert len(bytes.fromhex(found.answer.cells)) == 32
     assert not any("published" in line for line in found.answer.caveats)  # verdicts are not stored
@@ -95,19 +96,19 @@ def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.Mon
     store(whole)
     found = full_run(NAME)
     assert found.answer.figure == []
-    assert found.answer.lines(load_study(NAME).resolved())[-1].endswith("(without its data)")
+    assert found.answer.below()[-1].endswith("(without its data)")
 
 
 def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
     store(whole)
     found, study = full_run(NAME), load_study(NAME).resolved()
-    assert not any("earlier definition" in line for line in found.answer.lines(study))
+    assert not any("earlier definition" in line for line in found.answer.lead(study))
     for key, value in (
         ("question", "Another?"),
         ("plots", ["strategies"]),
         ("replications", {"count": 2, "seed": 0}),
     ):
-        first, *_ = found.answer.lines(study | {key: value})
+        first, *_ = found.answer.lead(study | {key: value})
         assert first == "The answer is of an earlier definition of the study."
 
 
@@ -119,10 +120,7 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     assert f"# The full run of {datetime.now(UTC).date()} (rivalry " in words
     assert "2 published values: 2 agree; 10 independent checks: 10 agree\n" in words
     assert "# How many equilibria do textbook games have, and which are they?\n" in words
-    sentences = [one.text for one in whole.answer.sentences]
-    joined = " ".join(words.replace("\n#", " ").split())  # long ones are in several lines
-    assert all(sentence in joined for sentence in sentences)
-    assert describe(NAME)[0]["full_run"]["answer"]["sentences"] == sentences
+    assert "sentences" not in describe(NAME)[0]["full_run"]["answer"]
     line = next(line for line in words.splitlines() if "(battle of the sexes, mixed equilibria)" in line)
     assert line.split()[-6:] == ["3", "-", "-", "3", "agrees", "equilibrium"]
     assert tomllib.loads(words) == {"based_on": NAME} | tomllib.loads(studies()[NAME].read_text("utf-8"))
@@ -234,6 +232,15 @@ def test_the_command_stores_a_run_and_refuses_in_one_line(
     assert main([]).startswith("python -m benchmarks.full_runs RUN: ")
 
 
+def test_an_older_file_is_read_without_its_sentences() -> None:
+    older = json.loads((FOLDER / "calvano2020.json").read_text("utf-8"))
+    older["answer"] = {**older["answer"], "sentences": ["Yes: more."]}
+    del older["answer"]["verdict"]
+    found = full_runs.parse(json.dumps(older)).answer
+    assert found is not None
+    assert found.verdict is None
+
+
 STORED = sorted(Path(str(FOLDER)).glob("*"))
 
 
@@ -260,7 +267,11 @@ def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
     if found.answer is not None:
         assert {len(row) for row in found.answer.rows} <= {len(found.answer.columns)}
         assert len(bytes.fromhex(found.answer.cells)) == 32
+        if found.answer.verdict:
+            assert found.answer.verdict.keys() == {"truth", "test", "cases"}
+            assert found.answer.verdict["truth"] in ("yes", "no", "cannot tell")
+            assert bool(study["answer"].get("test"))
         current = found.answer.belongs_to(study)
-        assert found.answer.lines(study)[0] == (
+        assert found.answer.lead(study)[0] == (
             found.answer.question if current else "The answer is of an earlier definition of the study."
         )

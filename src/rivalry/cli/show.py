@@ -343,9 +343,10 @@ def _full_run_words(full: FullRun, resolved: Table) -> list[str]:
     if answer is None:
         paragraphs += ["Its answer was not stored, only the values below."] * bool(rows)
     else:
-        paragraphs += map(output.paragraph, answer.lines(resolved))
+        paragraphs += map(output.paragraph, filter(None, [*answer.lead(resolved), full.finding(resolved)]))
         paragraphs += [output.table(answer.columns, answer.rows)] * bool(answer.rows)
         paragraphs += [output.paragraph(f"in every row: {'; '.join(answer.notes)}")] * bool(answer.notes)
+        paragraphs += map(output.paragraph, answer.below())
     return paragraphs + [reference_table(rows, parts=False)] * bool(rows)
 
 

@@ -102,6 +102,19 @@ def is_compared(row: Table) -> bool:
     return any(row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
 
 
+def agree(rows: Sequence[Table]) -> bool:
+    """True if no value differs from its reference, but published ones whose difference a study explains.
+
+    >>> agree([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
+    True
+    >>> agree([{"published_verdict": None, "expected_verdict": "differs"}])
+    False
+    """
+    differing = [row for row in rows if row["expected_verdict"] == "differs"]
+    differing += [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
+    return not differing
+
+
 def tally(rows: Sequence[Table]) -> str:
     """Numbers of references of both kinds and their verdicts, in words.
 

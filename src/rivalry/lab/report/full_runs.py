@@ -1,7 +1,7 @@
 """Full runs of bundled studies: their results, stored in ``studies/full/NAME.json`` beside the studies.
 
 Full forms take up to days, so their results come with the package. A file holds the answer (question,
-sentences, table and the data of Figure 1), our value of every expectation, how they came about (date, seed,
+verdict, table and the data of Figure 1), our value of every expectation, how they came about (date, seed,
 versions, time, digest of the cells), and digests of what the study says. Verdicts are not stored: values are
 compared with the references of the study as it is now. A file of a study whose tables have changed since is
 called outdated and is not compared; an answer whose question, quantities or figures have changed too is shown
@@ -16,13 +16,14 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from rivalry.lab.checks import JudgedExpectation, compare, tally
+from rivalry.lab.checks import JudgedExpectation, agree, compare, tally
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from rivalry.lab.study.expect import TABLES, differences
 from rivalry.lab.study.identity import Table, TableDict, canonical, digest, plain
+from rivalry.lab.study.words import answer_keys
 
 FOLDER = files("rivalry") / "studies" / "full"
 SELECTS = ("quantity", "at", "reduce", "equals")  # keys of an expectation that determine our value
@@ -37,7 +38,7 @@ class StoredAnswer(NamedTuple):
     definition: str  # digest of `DEFINITION`
     cells: str  # digest of all cells
     question: str
-    sentences: list[str]
+    verdict: TableDict | None  # ``truth``, ``test`` and ``cases``, as in the answer of a run
     caveats: list[str]
     columns: list[str]
     rows: list[list[str]]
@@ -47,15 +48,20 @@ class StoredAnswer(NamedTuple):
 
     def belongs_to(self, study: Table) -> bool:
         """True for a resolved study that asks and computes what the answer is of."""
-        return digest_of(study, DEFINITION) == self.definition
+        return definition_of(study) == self.definition
 
-    def lines(self, study: Table) -> list[str]:
-        """Return all but the table as lines, the first of which says if the study was another."""
+    def lead(self, study: Table) -> list[str]:
+        """Return the lines above the table: whether the study was another, the question, and the verdict."""
         notices = [] if self.belongs_to(study) else [f"The answer is {EARLIER}."]
+        verdict = self.verdict
+        decided = [f"{verdict['truth'].capitalize()}: {verdict['test']}."] if verdict else []
+        return [*notices, *filter(None, [self.question]), *decided]
+
+    def below(self) -> list[str]:
+        """Return the lines below the table: the caveats, and the caption of Figure 1."""
         marks = [mark for panel in self.figure for mark in panel["marks"]]
         data = f"data of {len(marks)} marks in the JSON of `rivalry show`" if marks else "without its data"
-        figure = [f"Figure 1: {self.caption} ({data})"] if self.caption else []
-        return [*notices, *filter(None, [self.question]), *self.sentences, *self.caveats, *figure]
+        return [*self.caveats, *[f"Figure 1: {self.caption} ({data})"] * bool(self.caption)]
 
 
 class FullRun(NamedTuple):
@@ -95,6 +101,12 @@ class FullRun(NamedTuple):
             comparisons.append(compare(row | {"study": self.study}, value, stored.get("certificate"), reason))
         return comparisons
 
+    def finding(self, study: Table) -> str:
+        """Return the author's sentence; empty for a study that has changed, and if a value differs."""
+        is_current = digest_of(study) == self.tables
+        holds = is_current and agree([comparison.row for comparison in self.judged(study)])
+        return str(answer_keys(study).get("finding", "")) if holds else ""
+
     def tally(self, study: Table) -> str:
         """Return the verdicts in words."""
         if digest_of(study) != self.tables:
@@ -111,7 +123,11 @@ def full_run(name: str) -> FullRun | None:
 def parse(text: str) -> FullRun:
     """Return the full run that a file holds."""
     full = FullRun(**json.loads(text))
-    return full._replace(answer=StoredAnswer(**full.answer)) if full.answer else full  # type: ignore[arg-type]
+    if full.answer is None:
+        return full
+    answer: Any = full.answer
+    stored = {key: answer.get(key) for key in StoredAnswer._fields}  # older files have others
+    return full._replace(answer=StoredAnswer(**stored))
 
 
 def as_json(full: FullRun) -> TableDict:
@@ -148,6 +164,12 @@ def refusal(run: Run) -> str:
     if counts["done"] < counts["total"] or run.damaged():
         return f"is not complete: {counts['done']} of {counts['total']} cells; `rivalry resume` computes them"
     return "is of several versions of the package; run it again" if run.head["history"] else ""
+
+
+def definition_of(study: Table) -> str:
+    """Return the digest of the tables of a resolved study that determine its answer."""
+    answer = {key: value for key, value in answer_keys(study).items() if key not in ("finding", "harmless")}
+    return digest_of({**study, "answer": answer}, DEFINITION)
 
 
 def digest_of(study: Table, keys: Sequence[str] = TABLES) -> str:
