@@ -13,7 +13,11 @@ POINTS = 5_000
 
 
 def study(**more: Any) -> dict[str, Any]:
-    tables: dict[str, Any] = {"name": "many", "game": {"family": "influencer"}, "sweep": {"game.reach": []}}
+    tables: dict[str, Any] = {
+        "name": "many",
+        "game": {"family": "influencer"},
+        "sweep": {"game.reach": [0.1, 0.4]},
+    }
     tables["replications"] = {"count": 1, "seed": 3}
     method = [{"name": "start", "kind": "evaluate", "start": [0.5, 0.5]}]
     return tables | {"method": method, "plots": [], "expect": [], "answer": {"quantities": ["spread"]}} | more

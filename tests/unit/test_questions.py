@@ -11,7 +11,6 @@ import xarray as xr
 from rivalry.core.assumed_range import Rise
 from rivalry.core.results import collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.claims import without_maxima
 from rivalry.lab.export import answer_as
 from rivalry.lab.figures import draw
 from rivalry.lab.study import Study, load_study
@@ -129,30 +128,22 @@ def test_a_verdict_on_another_question_is_not_given() -> None:
         answer={"quantities": ["p_safe"], "test": test},
     )
     made, data = of(study, {})
-    assert Answer(made.resolved(), data).sentences[0].text.startswith("Yes: ")
+    verdict = Answer(made.resolved(), data).verdict
+    assert verdict is not None
+    assert verdict.truth
     made, data = of(study, OTHER)
     answer = Answer(made.resolved(), data)
-    assert not answer.sentences[0].text.startswith(("Yes", "No"))
+    assert answer.verdict is None
     assert not any("answer.test" in line for line in answer.caveats)
 
 
-def test_without_maxima_of_payoffs_there_is_no_answer() -> None:
-    rise = np.array([3.0, 0.0]), np.array([100.0, 1.0])
-    words = f"a scan; {Rise(*rise, None, None).words(1e-6)}"
-    made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=words)
-    (first,) = Answer(made.resolved(), data).sentences
-    assert first.text == (
-        "No answer: no equilibrium was found at any point, since payoffs rise beyond every range that was "
-        "tried (player 0 gains 3 at 100 times the range) and may have no maximum."
-    )
-    why = "the subsidy for safety is at least its price"
-    words = f"a scan; {Rise(*rise, 'high', why).words(1e-6)}"
-    made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=words)
-    (first,) = Answer(made.resolved(), data).sentences
-    assert first.text.startswith(f"No answer: no equilibrium was found at any point, since {why}, so that ")
-    within = (
-        f"a scan; {Rise(rise[0], np.array([2.0, 1.0]), None, None).words(1e-6)}"  # a range that is too small
-    )
-    made, data = of(load_study("race_stakes"), {}, claim="not an equilibrium", certificate_method=within)
-    answer = Answer(made.resolved(), data)
-    assert without_maxima(answer.points, answer.cells) == []
+def test_without_maxima_of_payoffs_there_is_no_verdict() -> None:
+    rise = np.array([3.0, 0.0])
+    study = load_study("race_stakes").with_changes({})
+    study.answer["test"] = {"quantity": "p_safe", "monotone": "rising", "along": "disaster_cost"}
+    for span, truth in ((100.0, None), (2.0, True)):  # the largest range that is tried, and one too small
+        words = f"a scan; {Rise(rise, np.array([span, 1.0]), None, None).words(1e-6)}"
+        made, data = of(study, {}, claim="not an equilibrium", certificate_method=words)
+        verdict = Answer(made.resolved(), data).verdict
+        assert verdict is not None
+        assert verdict.truth is truth

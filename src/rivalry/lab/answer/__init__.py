@@ -25,7 +25,7 @@ from rivalry.lab.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.dimensions import REPEATED, thinned
 from rivalry.lab.discounted import per_period
 from rivalry.lab.figures import figure_file, kind_and_options, second_key_of
-from rivalry.lab.study.expect import differences, is_fixed, is_reduced
+from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.identity import StudyTables, TableDict
 from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words, answer_keys, condition_of, quantities_of_answer
@@ -110,8 +110,7 @@ class Answer:
 
         It is empty too where a value differs from one that the study expects.
         """
-        changed = is_reduced(self.study) or differences(self.study)
-        if self.parts or changed or self._is_unfinished:
+        if self.parts or self._is_unfinished:
             return ""
         rows = [check.row for check in self.checks]
         differing = [row for row in rows if row["expected_verdict"] == "differs"]

@@ -95,9 +95,9 @@ def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[st
         is_lower = control.mean < gain.mean and differ(control, gain)
         if not (is_lower or np.isnan(gain.low) or np.isnan(control.low)):
             equal[words.method(method)] = None
-    return [f"controls gain as much, so that gains are no evidence of collusion: {', '.join(equal)}"] * bool(
-        equal
-    )
+    names = ", ".join(equal)
+    line = f"controls gain as much, so that gains are no evidence of collusion: {names}"
+    return [line] if equal else []
 
 
 def _undecided(points: ResultPoints, words: Words) -> list[str]:

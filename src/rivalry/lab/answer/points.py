@@ -412,10 +412,10 @@ class PointResults:
     @property
     def is_proved_absent(self) -> bool:
         """True if a complete list has no equilibrium; one of pure equilibria is complete in these."""
-        if not {"equilibrium_count", "complete_reason"} <= self.arrays.keys():
-            return False
-        is_pure = all(str(reason).startswith(PURE) for reason in self.arrays["complete_reason"])
-        return bool(np.all(self.arrays["equilibrium_count"] == 0)) and (self.is_complete or is_pure)
+        counts = self.arrays.get("equilibrium_count", np.array([-1]))
+        reasons = self.arrays.get("complete_reason", np.array([""]))
+        is_pure = all(str(reason).startswith(PURE) for reason in reasons)
+        return bool(np.all(counts == 0)) and (self.is_complete or is_pure)
 
     def _is_random(self, name: str) -> bool:
         """True for a quantity that draws enter."""
