@@ -1,32 +1,23 @@
-"""Faults of what a reader sees of a run: Python in sentences, bare keys, lost figures, promises of a title.
+"""Faults of what a reader sees of a run: Python in lines, bare keys, lost figures, promises of a title.
 
-``python -m tests.raw_answers RUN ...`` prints those of stored runs. Answers are also read by people, beside
-their data: ``data/answers_read.json`` has a verdict per study and the digest of the sentences that were read.
-``python -m tests.raw_answers --read RUN ...`` records the digests of stored runs, after a reading.
+``python -m tests.raw_answers RUN ...`` prints those of stored runs.
 """
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from rivalry.cli import summary
 from rivalry.lab.answer import Answer, answer_of
-from rivalry.lab.answer.cases import DRAWS
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.store import Run
-from rivalry.lab.study import load_study
-from rivalry.lab.study.names import has_noise, studies
+from rivalry.lab.study.names import studies
 
 LITERAL = re.compile(r"[\[({]\s*['\"]|\{|\bnp\.|\barray\(|\bdtype\b|\b(?:None(?! of )|True|False|nan|inf)\b")
 KEY = re.compile(r"\b[A-Za-z]\w*_\w+")
-NUMBERS = re.compile(r"\d[\d.,]*(?:e[+-]?\d+)?")  # which other processors may round otherwise
-READINGS = Path(__file__).parent / "data" / "answers_read.json"
 COMMANDS = re.compile(r"`[^`]*`|\S*/\S*")  # commands and paths have keys
-NOISE = "may be noise"
 LOST = ("was not drawn", "is in no cell", "did you mean")
 
 
@@ -66,19 +57,19 @@ PROMISES = {
 """Words of a title, and whether a study computes what they promise."""
 
 
-def sentences_of(answer: Answer) -> list[str]:
-    """Sentences and caveats, without commands and paths."""
-    lines = [*(one.text for one in answer.sentences), *answer.caveats]
+def lines_of(answer: Answer) -> list[str]:
+    """Lines above and below the table, without commands and paths."""
+    lines = [*answer.state, *answer.lead, *answer.caveats]
     return [COMMANDS.sub("", line) for line in lines]
 
 
-def in_sentences(lines: Iterable[str]) -> Iterator[str]:
+def in_lines(lines: Iterable[str]) -> Iterator[str]:
     """Literals of Python and keys with an underscore."""
     for line in lines:
         if match := LITERAL.search(line):
-            yield f"Python in a sentence: {match[0]!r} in {line!r}"
+            yield f"Python in a line: {match[0]!r} in {line!r}"
         for key in sorted(set(KEY.findall(line)) - studies().keys()):
-            yield f"key in a sentence: {key!r} in {line!r}"
+            yield f"key in a line: {key!r} in {line!r}"
 
 
 def in_output(output: str) -> Iterator[str]:
@@ -111,25 +102,14 @@ def in_title(study: Mapping[str, Any]) -> Iterator[str]:
             yield f"title: {study['title']!r} promises {word}"
 
 
-def noise(answer: Answer) -> Iterator[str]:
-    """Words on noise where no method draws."""
-    drawn = {name.rpartition(".")[2] for name in answer.study.get("sweep") or {}} & set(DRAWS)
-    if answer.parts or drawn or any(map(has_noise, answer.study.get("method", ()))):
-        return
-    for line in sentences_of(answer):
-        if NOISE in line:
-            yield f"{NOISE}, without draws: {line!r}"
-
-
 def faults_of(answer: Answer, output: str, figures: Mapping[str, str]) -> list[str]:
     """Faults of an answer, of the output of its run, and of its figures ``name -> SVG``."""
     table = answer.table
     return [
         *in_title(answer.study),
-        *in_sentences(sentences_of(answer)),
+        *in_lines(lines_of(answer)),
         *in_output(output),
         *(in_table(table) if table else ()),
-        *noise(answer),
         *(fault for name, svg in figures.items() for fault in in_figure(name, svg)),
     ]
 
@@ -143,35 +123,7 @@ def faults_of_run(run: Run, output: str = "") -> list[str]:
     return faults_of(answer, f"{output}\n{printed}", figures)
 
 
-def digest_of(answer: Answer) -> str:
-    """Digest of question and sentences, without their numbers."""
-    text = "\n".join([answer.question, *(sentence.text for sentence in answer.sentences)])
-    return sha256(NUMBERS.sub("0", text).encode()).hexdigest()[:16]
-
-
-def readings() -> dict[str, dict[str, Any]]:
-    """Verdicts of readers by study: what the answer answers, whether it is true, whether it is said well."""
-    table: dict[str, dict[str, Any]] = json.loads(READINGS.read_text(encoding="utf-8"))
-    return table
-
-
-def record(runs: Iterable[Path]) -> None:
-    """Write the digests of what stored quick runs of studies as they are now say beside their verdicts."""
-    table = readings()
-    for run in map(Run.open, runs):
-        if run.name in table:
-            study = load_study(run.name).quick_form().resolved()
-            table[run.name]["digest"] = digest_of(Answer(study, run.dataset(), run))
-    lines = ",\n".join(
-        f" {json.dumps(name)}: {json.dumps(table[name], ensure_ascii=False)}" for name in sorted(table)
-    )
-    READINGS.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--read"]:
-        record(map(Path, sys.argv[2:]))
-        sys.exit()
     for folder in map(Path, sys.argv[1:]):
         noted = folder.with_suffix(".out")
         output = noted.read_text(encoding="utf-8") if noted.exists() else ""

@@ -194,7 +194,7 @@ def test_the_table_of_learners_has_the_largest_gain_over_replications() -> None:
     assert (entry.mean, entry.high) == pytest.approx((0.3, 0.3 + half))
     assert entry.text == f"0.30 ± {half:.2f} (player 1)"
     # a solver's results differ by their starts, of which there is no mean
-    assert column(table(data), "largest gain") == ["up to 0.6"]
+    assert column(table(data), "largest gain") == ["up to 0.6 (player 1)"]
 
 
 def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:

@@ -88,30 +88,6 @@ def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float
     assert [row["claim"] for row in rows] == ["equilibrium"] * 4
 
 
-def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record]) -> None:
-    (first, *_) = answer({0.0: lists[0.9]}).sentences
-    assert (
-        first.text
-        == "There are exactly 3 equilibria, proved: each 0; each 0.1146; each 0.7854; there is no other."
-    )
-    record = rv.solve(rv.games.matrix("rock_paper_scissors"), rv.methods.MixedEquilibria()).record
-    words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
-    assert words[0].startswith("There is 1 equilibrium in mixed strategies (complete list): ")
-    assert words[0].endswith("both players play rock, paper, and scissors with probability 0.3333 each.")
-    assert words[1].startswith("The profile is an equilibrium")
-    record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
-    words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
-    assert words[1].startswith("The first equilibrium listed is certified; ")  # all are equilibria
-
-
-@pytest.mark.default
-def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
-    corners = np.array([[3.0, 3.0], [9.75, 3.0], [9.0, 9.0], [np.nan, np.nan]])
-    record = ended(payoff_vertices=(("vertex", "player"), corners))
-    words = [sentence.text for sentence in answer({0.0: record}, "repeated").sentences]
-    assert words == ["The corners of the set of payoffs are (3, 3); (9.75, 3); and (9, 9)."]
-
-
 def test_a_long_list_is_cut_and_says_how_much(lists: dict[float, Record]) -> None:
     shown = table(answer({k / 100: lists[0.9] for k in range(10)}), most=8)
     assert len(shown.rows) <= 8
@@ -408,19 +384,3 @@ def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> Non
     record = ended(equilibria=(("equilibrium", "player", "axis"), np.array([[[30.0], [31.0]]])))
     either = {"game.choice": ["quantity", "price"]}
     assert "firm 0" in table(answer({0.5: record}, game={"family": "market"}, sweep=either)).columns
-
-
-@pytest.mark.parametrize(
-    ("game", "profile", "said"),
-    [
-        ({"family": "market"}, [30.0, 30.0], "Both firms choose a quantity of 30."),
-        ({"family": "market", "choice": "price"}, [45.0, 22.5], "Firms choose prices of 45 and 22.5."),
-        ({"family": "precipice"}, [0.5, 0.5, 0.5], "All teams choose a safety of 0.5."),
-        ({"family": "influencer"}, [0.5, 0.5], "Both players are at 0.5."),
-        ({}, [0.5, 0.7], "Players choose 0.5 and 0.7."),
-    ],
-)
-def test_a_sentence_names_players_and_choices(game: dict[str, Any], profile: list[float], said: str) -> None:
-    record = ended(profile=(("player", "axis"), np.array(profile)[:, None]))
-    found = answer({0.5: record}, "best_response", game=game, answer={"quantities": ["profile"]})
-    assert found.sentences[0].text == said
