@@ -29,7 +29,10 @@ def equilibria(reader: Reader) -> Table | None:
             row |= reader.payoffs(pays[k][: len(profile_rows)], largest)
         if component is not None and is_connected:
             row["component"] = exactly(str(int(component[k])), float(component[k]))
-        rows.append(row | _certificate(reader, k))
+        rows.append(row | _certificate(reader, k, is_proved=not {PROVED, RADIUS}.isdisjoint(row)))
+    if {row[CLAIM].text for row in rows if CLAIM in row} == {reader.text("claim")}:
+        for row in rows:
+            row.pop(CLAIM, None)  # the claim of the profile is that of all
     sets = _sets(reader) if reader.array("equilibrium_vertex") is None else _vertices(reader)
     return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved")
 
@@ -52,15 +55,16 @@ def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: b
     return row
 
 
-def _certificate(reader: Reader, k: int) -> Row:
-    """Return the largest gain at an equilibrium, one bound where all are certified, and else its claim."""
-    gains, claims = reader.array("equilibrium_gain"), reader.array("equilibrium_claim")
-    if gains is None or claims is None or not np.isfinite(gains[k]):
-        return {}
-    are_certified = set(claims.tolist()) <= {"", "equilibrium"}
-    bound = float(np.nanmax(gains) if are_certified else gains[k])
-    row = {GAIN: exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", float(gains[k]))}
-    return row if are_certified else row | {CLAIM: Estimate(str(claims[k]))}
+def _certificate(reader: Reader, k: int, *, is_proved: bool) -> Row:
+    """Return the largest gain at an equilibrium, one bound where all are certified, and what is claimed."""
+    gains, claims, row = reader.array("equilibrium_gain"), reader.array("equilibrium_claim"), Row()
+    # numbers within a proved radius stand for the exact equilibrium; the profile is the first
+    claim = "equilibrium" if is_proved else reader.text("claim") * (k == 0)
+    if gains is not None and claims is not None and claims[k]:
+        claim = str(claims[k])
+        bound = float(np.nanmax(gains) if set(claims.tolist()) <= {"", "equilibrium"} else gains[k])
+        row[GAIN] = exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", float(gains[k]))
+    return row | ({CLAIM: Estimate(claim)} if claim else {})
 
 
 def _sets(reader: Reader) -> Rows:
