@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.matrix import matrix
 from rivalry.methods.finite import mixed_equilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import PureEquilibria, expected_over
+from rivalry.solving.ends import certify
+from rivalry.studies.finite_games import finite_game
 from rivalry.tables import equilibria as equilibria_of
 from rivalry.tables import tabulate
 from rivalry.tables.extreme_equilibria import TooMany
@@ -181,14 +184,68 @@ def test_lemke_howson_finds_some_equilibria() -> None:
     assert solution.claim == "equilibrium"
 
 
+def largest_gain(table: np.ndarray, x: np.ndarray) -> float:
+    """The most that a player gains at ``x`` by any of its actions, summed over all joint actions."""
+    sizes, gains = table.shape[1:], []
+    for player, size in enumerate(sizes):
+        by_action = np.zeros(size)
+        for joint in product(*map(range, sizes)):
+            chance = np.prod([x[q, a] for q, a in enumerate(joint) if q != player])
+            by_action[joint[player]] += chance * table[(player, *joint)]
+        gains.append(by_action.max() - by_action @ x[player, :size])
+    return float(max(gains))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3), pytest.param((3, 2, 3, 2), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
+def test_every_equilibrium_of_a_list_has_its_largest_gain(shape: tuple[int, ...], seed: int) -> None:
+    table = np.random.default_rng(seed).normal(size=shape)
+    solution = rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria())
+    record, listed = solution.record, solution.tables[-1]
+    want = [largest_gain(table, x) for x in record["equilibria"][1]]
+    np.testing.assert_allclose(record["equilibrium_gain"][1], want, atol=1e-15)
+    assert max(want) < 1e-10
+    assert set(record["equilibrium_claim"][1].tolist()) == {"equilibrium"}
+    # one bound of all, rounded up
+    (text,) = {row["largest gain"].text for row in listed.rows}
+    assert float(text.removeprefix("at most ")) >= max(want) - 1e-15
+    assert all(map(listed.claims, range(len(listed.rows))))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_equilibria_of_three_players_have_no_regret(seed: int) -> None:
-    game = matrix(payoffs=np.random.default_rng(seed).normal(size=(3, 2, 3, 2)).tolist())
-    solution = rv.solve(game, MixedEquilibria())
-    assert solution.status == "converged"
-    for x in solution.record["equilibria"][1]:
-        assert rv.certificate(game, game.space.check(x)).regret.max() < 1e-10
+def test_all_nine_equilibria_of_an_all_pay_auction_are_certified() -> None:
+    """Two bid even amounts and one odd ones, all pay, and a strictly highest bid wins 16.
+
+    Numbers of two equilibria are known to 1e-10 only, and gains at them are no smaller.
+    """
+    table = np.zeros((3, 3, 3, 3))
+    for joint in product(range(3), repeat=3):
+        bids = np.array([2 * joint[0], 2 * joint[1], 2 * joint[2] + 1])
+        alone = (bids == bids.max()) & ((bids == bids.max()).sum() == 1)
+        table[(slice(None), *joint)] = 16 * alone - bids
+    record = rv.solve(finite_game("all_pay_three_odd_even"), MixedEquilibria()).record
+    want = [largest_gain(table, x) for x in record["equilibria"][1]]
+    assert len(want) == 9
+    assert max(want) < 2e-10
+    np.testing.assert_allclose(record["equilibrium_gain"][1], want, atol=1e-14)
+    assert record["equilibrium_claim"][1].tolist() == ["equilibrium"] * 9
+
+
+def test_a_row_without_a_certificate_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = matrix(payoffs=[[[3, 0], [5, 1]], [[3, 5], [0, 1]]])
+    profiles = np.array([[[0.0, 1.0]] * 2, [[1.0, 0.0]] * 2])  # both defect, both cooperate
+    record = {
+        "profile": (("player", "axis"), profiles[0]),
+        "equilibria": (("equilibrium", "player", "action"), profiles),
+        "status": ((), np.array("converged")),
+    }
+    listed = certify(game, dict(record), TOLERANCE).tables[-1]
+    assert [row["claim"].text for row in listed.rows] == ["equilibrium", "not an equilibrium"]
+    assert [row["largest gain"].text for row in listed.rows] == ["0", "at most 2"]
+    monkeypatch.setattr("rivalry.solving.ends.LISTED", 1)
+    listed = certify(game, dict(record), TOLERANCE).tables[-1]
+    assert [listed.claims(k) for k in range(2)] == [True, False]
+    assert ["largest gain" in row for row in listed.rows] == [True, False]
 
 
 def by_gambit(table: np.ndarray) -> list[np.ndarray]:
