@@ -11,7 +11,6 @@ from rivalry.cli import output
 
 if TYPE_CHECKING:
     from rivalry.lab.answer import Answer
-    from rivalry.lab.answer.table import AnswerTable
     from rivalry.lab.store import Run
 
 ROWS = 12  # most points of a study in the table
@@ -50,7 +49,7 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
 
 
 def answer_lines(run: Run, answer: Answer) -> list[str]:
-    """Return question, sentences, tables and caveats of a run as paragraphs."""
+    """Return question, verdict, tables and caveats of a run as paragraphs."""
     lines = _body_lines(run, answer, brief=False) + _result_lines(answer)
     return [line if "\n" in line else output.paragraph(line) for line in lines]
 
@@ -60,35 +59,34 @@ def _result_lines(answer: Answer) -> list[str]:
     from rivalry.text.display import count_text
 
     results, left_out = answer.result_tables
-    lines, methods = list[str](), set[str]()
+    shown: dict[str, list[str]] = {}
     for result in results:
         tables = [table for table in result.tables if table.beside]  # others are rows of the answer's table
-        if not tables:
-            continue
-        if result.method in methods:
-            left_out += 1
-        else:
-            lines += ["", *result._replace(tables=tables, summary="").lines()]
-            methods.add(result.method)
+        left_out += bool(tables) and result.method in shown
+        if tables:
+            shown.setdefault(result.method, ["", *result._replace(tables=tables, summary="").lines()])
+    lines = [line for lines_of_method in shown.values() for line in lines_of_method]
     suffix = "have" if left_out > 1 else "has"
     further = f"{count_text(left_out, 'further point')} {suffix} such tables: see the report"
-    return [*lines, "", further] if methods and left_out else lines
+    return [*lines, "", further] if lines and left_out else lines
 
 
 def _body_lines(run: Run, answer: Answer, *, brief: bool) -> list[str]:
-    lines = ["", answer.question] * bool(answer.question)
+    from rivalry.lab.answer.table import MOST_CAVEATS
+
+    lines = ["", answer.question] * bool(answer.question) + answer.state
     if answer.parts:
         lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
     else:
-        lines += ["", *(sentence.text for sentence in answer.sentences), "", *_table(run, answer)]
-    return lines + ([] if brief else answer.caveats)
+        lines += ["", *answer.lead, "", *_tables(run, answer)]
+    return lines + ([] if brief else answer.caveats[:MOST_CAVEATS])
 
 
 def _of_part(name: str, answer: Answer) -> list[str]:
     """Return a part's question, with its name and source, and below it what answers it."""
     source = str(answer.study.get("source") or "").partition(";")[0]
-    sentences = [f"  {sentence.text}" for sentence in answer.sentences[:1]]
-    return [f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]", *sentences]
+    lead = [f"  {line}" for line in answer.lead[:1]]
+    return [f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]", *lead]
 
 
 def _next_steps(run: Run) -> list[str]:
@@ -104,37 +102,30 @@ def _next_steps(run: Run) -> list[str]:
     return ["\n".join(["Try", *(f"  {line:{width}}  {purpose}" for line, purpose in steps.items())])]
 
 
-def _table(run: Run, answer: Answer) -> list[str]:
-    """Return the tables of an answer with as many columns as fit the terminal, and what they leave out."""
+def _tables(run: Run, answer: Answer) -> list[str]:
+    """Return the tables of an answer with as many columns as fit the terminal, and what stands below them."""
+    from rivalry.results.render import MANY, is_wide, row_by_row
+
     lines: list[str] = []
-    for heading, table in _fitted(answer):
-        if not table.columns:
-            continue
-        omitted = [f"{table.rows_left_out} more {table.noun}"] * bool(table.rows_left_out)
-        omitted += table.columns_left_out
-        lines += [f"{heading}:"] * bool(heading) + [output.table(table.columns, table.texts)]
-        lines += [f"in every row: {'; '.join(table.notes)}"] * bool(table.notes)
-        lines += [table.mark] * bool(table.mark)
-        if omitted:
-            command = f"`rivalry export {quote(str(run.folder))} --to csv`"
-            ellipsis = ", ..." * (len(omitted) > 4)
-            lines.append(f"not shown: {', '.join(omitted[:4])}{ellipsis}; {command} writes all")
-        lines.append("")
-    return lines
-
-
-def _fitted(answer: Answer) -> list[tuple[str, AnswerTable]]:
-    from rivalry.lab.answer.table import MOST_COLUMNS
-
-    fitted: list[tuple[str, AnswerTable]] = []
-    for k in range(len(answer.tables(ROWS))):
-        for count in range(MOST_COLUMNS, 1, -1):
-            heading, table = answer.tables(ROWS, count)[k]
+    for k, (heading, table) in enumerate(answer.tables(ROWS)):
+        for count in range(MANY, 1, -1):
             # the first quantity is shown beside the claim, in more lines if need be
-            if len(table.columns) <= table.keys + 2 or output.fits(table.columns, table.texts):
+            if (
+                is_wide(table)
+                or len(table.columns) <= table.keys + 2
+                or output.fits(table.columns, table.texts)
+            ):
                 break
-        fitted.append((heading, table))
-    return fitted
+            table = answer.tables(ROWS, count)[k][1]
+        lines += [f"{heading}:"] * bool(heading)
+        if is_wide(table):
+            for keys, (first, *further) in row_by_row(table):
+                lines += [*filter(None, [keys]), output.table(first, further)]
+        else:
+            lines.append(output.table(table.columns, table.without_repeats().texts))
+        command = f"`rivalry export {quote(str(run.folder))} --to csv`"
+        lines += [*table.below(f"; {command} writes all"), ""]
+    return lines
 
 
 def claims(answer: Answer) -> list[str]:

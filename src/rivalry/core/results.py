@@ -24,7 +24,7 @@ from rivalry.core.tolerances import APPROXIMATE
 from rivalry.results import tables_of
 from rivalry.results.reader import NamesByDimension as NamesByDimension
 from rivalry.results.reader import Reader, player_names, profile_rows
-from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines, texts_of
+from rivalry.results.render import dataframe, html, latex, latex_label, text_lines
 from rivalry.results.table import Table
 from rivalry.runtime.jax import floats
 from rivalry.schema.registry import hook
@@ -539,7 +539,7 @@ class Solution:
         [900.0, 900.0]
         """
         selected = self._table(list(self._tables(numbers=True)), table)
-        return dataframe(selected.columns, cells(selected))
+        return dataframe(selected)
 
     def to_latex(self, table: int | str = 0) -> str:
         """Return a table for LaTeX with booktabs rules, claims below it; see `to_dataframe`."""
@@ -548,7 +548,7 @@ class Solution:
         lists = equilibrium_rows(self.record)  # whether there are others
         below += [f"{name[:1].upper()}{name[1:]}: {text}." for name, text in lists.items()]
         title = selected.title
-        return latex(selected.columns, cells(selected), caption=title, label=latex_label(title), below=below)
+        return latex(selected, caption=title, label=latex_label(title), below=below)
 
     def _table(self, tables: Sequence[Table], key: int | str) -> Table:
         """Return one of the tables, by number or title."""
@@ -592,11 +592,8 @@ class Solution:
 
     def _repr_html_(self) -> str:
         rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
-        tables = self._printed_tables()
-        has_profile = bool(tables) and (tables[0].noun, tables[0].title) == ("players", "")
-        profile = tables.pop(0) if has_profile else Table([], "players")
-        parts = [html_table("Solution", rows, profile.columns, texts_of(profile)), *map(html, tables)]
-        return parts[0] if len(parts) == 1 else f"<div>{''.join(parts)}</div>"
+        tables = "".join(map(html, self._printed_tables()))
+        return f"<div>{html_table('Solution', rows)}{tables}</div>"
 
     def _printed_tables(self) -> list[Table]:
         """Return the tables that are printed below the claim, that of the profile without a title."""

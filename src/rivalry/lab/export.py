@@ -21,7 +21,7 @@ from pandas import DataFrame, Series
 from rivalry.core.files import StoreError, folder_for, followed, write
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.answer.table import MOST_CAVEATS
 from rivalry.lab.figures import draw
 from rivalry.lab.store import LeftOut
 from rivalry.results.render import SPECIAL, dataframe, latex, latex_label, markdown
@@ -143,84 +143,62 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
 
 def answer_as(to: str, answer: Answer) -> bytes:
     """Return the table of an answer as a file of one of the formats `TABLES`."""
-    if to in ("latex", "markdown"):
-        tables = answer.tables()
-        if to == "markdown":
-            return _markdown_of(answer, tables).encode()
-        texts = [
-            _latex_of(answer, table, head, with_sentences=table is tables[-1][1]) for head, table in tables
-        ]
-        return "\n".join(texts).encode()
-    table = answer.table_of(None, EVERY, constants=to != "xlsx", numbers=True)
+    if to == "markdown":
+        return _markdown_of(answer).encode()
+    if to == "latex":
+        return _latex_of(answer).encode()
+    table = answer.table_of(None, EVERY, full=True)
     assert table is not None  # there are finished cells
-    frame = numbers_of(table)
+    frame = dataframe(table)
     if to == "csv":
         return to_csv(frame).encode()
     if to == "xlsx":
-        return _xlsx_of(answer, frame, table)
+        return _xlsx_of(answer, frame, table.keys)
     file = BytesIO()
     frame.to_parquet(file, engine="pyarrow", index=False)
     return file.getvalue()
 
 
-def numbers_of(table: AnswerTable) -> DataFrame:
-    """Return an answer's table as numbers, with their intervals; words stay words."""
-    return dataframe(table.columns, table.rows)
+def _latex_of(answer: Answer) -> str:
+    """Return the tables for LaTeX, with headings in captions, and below the last one what they answer."""
+    texts, tables = list[str](), answer.tables()
+    for k, (heading, table) in enumerate(tables, start=1):
+        texts.append(
+            latex(
+                table,
+                caption=f"{answer.title}: {heading}" if heading else answer.title,
+                label=latex_label(str(answer.study.get("name", "results")), heading),
+                below=[*answer.state, *answer.lead] if k == len(tables) else (),
+            )
+        )
+    return "\n".join(texts)
 
 
-def _remarks(table: AnswerTable, mark: str) -> list[str]:
-    """Return the notes on all rows of a table, and the meaning of a mark in it."""
-    texts = [f"In every row: {'; '.join(table.notes)}" * bool(table.notes), mark]
-    return [f"{text}." for text in texts if text]
+def _markdown_of(answer: Answer) -> str:
+    """Return the answer as Markdown."""
+    parts = [f"## {answer.title}", answer.question, *answer.state, *answer.lead]
+    for heading, table in answer.tables():
+        parts += [f"### {heading}" * bool(heading), markdown(table)]
+    parts += [f"- {line}" for line in answer.caveats[:MOST_CAVEATS]]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, with_sentences: bool = True) -> str:
-    """Return a table for LaTeX, with the heading in its caption, and notes and sentences below."""
-    below = _remarks(table, table.mark)
-    below += [sentence.text for sentence in answer.sentences if with_sentences]
-    caption = f"{answer.title}: {heading}" if heading else answer.title
-    label = latex_label(str(answer.study.get("name", "results")), heading)
-    return latex(table.columns, table.rows, caption=caption, label=label, below=below)
-
-
-def _markdown_of(answer: Answer, tables: Sequence[tuple[str, AnswerTable]]) -> str:
-    """Return the title, the sentences, the tables with their notes, and the caveats as Markdown."""
-    parts = [f"## {answer.title}", *(sentence.text for sentence in answer.sentences)]
-    for heading, table in tables:
-        parts += [f"### {heading}"] * bool(heading) + [markdown(table.columns, table.texts)]
-        parts += _remarks(table, rf"\{table.mark}" * bool(table.mark))
-    parts += [f"- {line}" for line in answer.caveats]
-    return "\n\n".join(parts) + "\n"
-
-
-def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable) -> bytes:
-    """Return a workbook: the table with notes, sentences and caveats below, the points, and what was run.
-
-    Points have a sheet where the table has rows of lists, or lacks some of their columns.
-    """
+def _xlsx_of(answer: Answer, frame: DataFrame, keys: int) -> bytes:
+    """Return a workbook: the table, with the answer and its caveats below, and what was run."""
     import xlsxwriter
 
-    points = answer.table_of(None, EVERY, constants=True, numbers=True, lists=False)
-    assert points is not None  # as in the first sheet
     file = BytesIO()
     # text that looks like a formula or an address stays text
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(file, safe | {"nan_inf_to_errors": True}) as book:
         book.set_properties({"title": answer.title, "created": datetime(2000, 1, 1)})  # equal bytes
-        sheet = _sheet_of(book, "results", frame, table.keys)
-        below = [*table.notes, *(sentence.text for sentence in answer.sentences), *answer.caveats]
+        sheet = _sheet_of(book, "results", frame, keys)
+        below = [*answer.state, *answer.lead, *answer.caveats[:MOST_CAVEATS]]
         for k, line in enumerate(below, start=len(frame) + 2):
             sheet.write_string(k, 0, line)
-        names = {*table.columns, *(note.partition(": ")[0] for note in table.notes)}
-        if points.points != table.points or not names.issuperset(points.columns):
-            _sheet_of(book, "points", numbers_of(points), points.keys)
         overview = _overview_rows(answer)
-        _sheet_of(
-            book,
-            "about",
-            DataFrame({"about": list(overview), "value": list(overview.values())}, dtype=object),
-            1,
-        )
+        about = {"about": list(overview), "value": list(overview.values())}
+        _sheet_of(book, "about", DataFrame(about, dtype=object), 1)
     return file.getvalue()
 
 

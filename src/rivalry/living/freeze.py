@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.answer.table import keys_in_words
 from rivalry.lab.checks import tally
 from rivalry.lab.figures import BINNED, draw
 from rivalry.lab.report.commands import commands
@@ -103,25 +103,19 @@ def _lead(
         drawings = draw(answer.study, data, Path(folder), stored, prefix, run, binned_plots=answer.tiled)
     pictures = [(picture.svg, picture.caption) for picture in drawings if picture.svg]
     pictures = pictures[:1] + [row for row in pictures[1:] if row[1].endswith(BINNED)]
-    two = answer.two_way(TWO_WAY_ROWS)
-    tables = [("", two.stacked)] if two else answer.tables(POINTS)
-    rows: list[Sequence[int]] = [table.points for _, table in tables]
-    for block in two.blocks if two else ():
-        rows += block.points
-    numbers = [k for k in dict.fromkeys(chain(*rows)) if k >= 0]
-    point_results = [answer.points[k] for k in numbers]
-    points, note = _points(run, point_results, point_figures, figures) if point_results else ([], "")
-    figure_of_point = dict(zip(numbers, points, strict=True))
-    tables_with_notes = [(name, table, _notes(table, answer)) for name, table in tables]
-    return Lead(run.title, answer, pictures, tables_with_notes, two, figure_of_point, note)
-
-
-def _notes(table: AnswerTable, answer: Answer) -> list[str]:
-    """Omissions of a table, and values common to all its rows."""
-    remainder = table.rows_left_out
-    notes = [f"{remainder} further {table.noun} are {_location(answer)}."] * bool(remainder)
-    notes += [f"{table.mark}."] * bool(table.mark)
-    return notes + [f"In every row {note}." for note in table.notes]
+    tables = answer.tables(POINTS)
+    if any(len(numbers) > 1 for _, table in tables for numbers in table.points):
+        tables = answer.tables(TWO_WAY_ROWS)
+    rows = chain.from_iterable(table.points for _, table in tables)
+    numbers = sorted({*chain.from_iterable(rows)} - {-1})
+    selected = [answer.points[k] for k in numbers]
+    figures_of, note = _points(run, selected, point_figures, figures) if selected else ([], "")
+    keys = keys_in_words(answer.study, answer.points, selected)
+    places = zip(*([entry.text for entry in column] for column in keys.values()), strict=True)
+    points = dict(zip(numbers, zip_longest(figures_of, places, fillvalue=()), strict=True))
+    return Lead(
+        run.title, answer, pictures, tables, list(keys), points, f"; they are {_location(answer)}", note
+    )
 
 
 def _points(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from rivalry.core.files import policy_source
+from rivalry.lab.answer.table import MOST_CAVEATS
 from rivalry.lab.report.page import template
 from rivalry.living.bundle import STATIC, page_script, style
 from rivalry.living.figure import Figure
+from rivalry.results.render import html_of
+from rivalry.text.display import typeset
 
 if TYPE_CHECKING:
     from rivalry.lab.answer import Answer
-    from rivalry.lab.answer.table import AnswerTable
-    from rivalry.lab.answer.two_keys import TwoWayTable
+    from rivalry.results.table import Table
 
 
 class Section(NamedTuple):
@@ -38,23 +40,41 @@ class Lead(NamedTuple):
     """The answer of a study, with which its page begins.
 
     ``pictures`` are figures as SVG, which stand in the page as they are, each with a caption. ``tables`` have
-    a heading, rows and notes; in place of their rows ``two_way`` may have the points by two keys. ``points``
-    says of each point, by its number, which figure of the page shows it, and of a figure of cells which cell;
-    None for none.
+    a heading. ``points`` says of each point, by its number, which figure of the page shows it, and of a
+    figure of cells which cell, None for none; and its values of the ``keys``.
     """
 
     heading: str
     answer: Answer
     pictures: Sequence[tuple[str, str]] = ()
-    tables: Sequence[tuple[str, AnswerTable, Sequence[str]]] = ()
-    two_way: TwoWayTable | None = None
-    points: Mapping[int, tuple[int, str] | None] = MappingProxyType({})
+    tables: Sequence[tuple[str, Table]] = ()
+    keys: Sequence[str] = ()
+    points: Mapping[int, tuple[tuple[int, str] | None, Sequence[str]]] = MappingProxyType({})
+    remedy: str = ""  # where what the tables lack is
     note: str = ""  # below the living figure
 
     @property
     def visible(self) -> list[int]:
         """Figures of points, the first of which is shown at first."""
-        return [point[0] for point in self.points.values() if point]
+        return [shown[0] for shown, _ in self.points.values() if shown]
+
+    def html(self, table: Table) -> str:
+        """Return a table whose rows or entries choose among the figures."""
+        nodes: dict[int, str] = {}
+        for number, (shown, place) in self.points.items():
+            if shown:
+                nodes[number] = _attributes(point=str(shown[0]), cell=shown[1], at=_json(map(typeset, place)))
+        claimed = ' class="claimed"' * (table.columns[-1:] == ["claim"])
+        return html_of(table, f"{claimed}{_attributes(names=_json(self.keys))}", nodes)
+
+
+def _json(texts: Iterable[str]) -> str:
+    return json.dumps(list(texts), ensure_ascii=False)
+
+
+def _attributes(**values: str) -> str:
+    """Return data attributes of a node of HTML, those that have a value."""
+    return "".join(f' data-{name}="{escape(value)}"' for name, value in values.items() if value)
 
 
 class PageParts(NamedTuple):
@@ -118,6 +138,6 @@ def frozen_page(
     if any("data:image" in picture for answer in answers for picture, _ in answer.pictures):
         policy += "; img-src data:"
     content = {"title": title, "lead": lead, "sections": sections, "answers": answers, "parts": parts}
-    content |= {"policy": policy, "look": look}
+    content |= {"policy": policy, "look": look, "most_caveats": MOST_CAVEATS}
     content["rooms"] = [room for k, room in enumerate(parts.rooms) if k not in visible]
     return str(template(Path(__file__).with_name("page.html.j2")).render(content))

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import zip_longest
 from textwrap import wrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.results.table import Estimate
-from rivalry.text.display import html_table
+from rivalry.results.table import EMPTY, Estimate, Table
+from rivalry.text.display import typeset
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from rivalry.results.table import Table
 
 LINE = 60  # characters of a LaTeX table that certainly fits into a line
 HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
 PAGE = 40  # most rows of a LaTeX table on one page
 PRINTED, ON_PATH = 50, 12  # most rows of a table in print; of a path
-NARROW = 3  # columns of one row that are printed beside each other
+NARROW, MANY = 3, 8  # most columns of one row, and of several, that are printed beside each other
+LINES = 100  # most lines of a table that is printed row by row
+LONG = 24  # characters of an entry that pages break
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -34,42 +37,56 @@ _NUMBERS = re.compile(
 _POWER = re.compile(r"e([+-]?\d+)")
 
 
-def printed_rows(table: Table) -> list[int]:
-    """Return the numbers of the rows that print shows: all of a short table, points evenly along a path."""
-    count = len(table.rows)
+def text_lines(table: Table) -> list[str]:
+    """Return a table as aligned lines, after its title and with its notes below.
+
+    A wide table has a line per column for every row, below the row's keys.
+    """
+    printed = in_print(table)
+    lines = [table.title] if table.title else []
+    if is_wide(table):
+        for heading, pairs in row_by_row(table):
+            lines += [*filter(None, [heading]), *aligned(pairs)]
+    else:
+        lines += aligned([printed.columns, *printed.texts])
+    return lines + printed.below()
+
+
+def in_print(table: Table) -> Table:
+    """Return a table without repeated keys, cut where it is long: along a path evenly."""
+    count, numbers = len(table.rows), range(min(len(table.rows), PRINTED))
     if table.path and count > ON_PATH:
         even = np.linspace(0, table.main, ON_PATH - 1).round().astype(int)
-        return sorted({*even.tolist(), count - 1})
-    return list(range(min(count, PRINTED)))
+        return table.with_rows(sorted({*even.tolist(), count - 1}))
+    return table.with_rows(numbers).without_repeats()
 
 
-def text_lines(table: Table) -> list[str]:
-    """Return a table as aligned lines, after its title; the last line says how many rows are missing.
-
-    A wide table of one row has a line per column.
-    """
-    columns, texts, missing = _printed(table)
-    lines = [table.title] if table.title else []
-    if len(texts) == 1 and len(columns) > NARROW:
-        return lines + aligned(list(zip(columns, texts[0], strict=True)))
-    lines += aligned([columns, *texts])
-    return [*lines, f"... and {missing} more {table.noun}, in tables"] if missing else lines
+def is_wide(table: Table) -> bool:
+    """True for a table that is read row by row: of many columns and few rows."""
+    width, count = len(table.columns), len(table.rows)
+    return width > (MANY if count > 1 else NARROW) and width * count <= LINES
 
 
-def _printed(table: Table) -> tuple[list[str], list[list[str]], int]:
-    """Return the columns and texts of the rows that print shows, and the number of all others."""
-    numbers, columns = printed_rows(table), table.columns
-    texts = [[table.rows[k].get(name, Estimate("")).text for name in columns] for k in numbers]
-    return columns, texts, len(table.rows) - len(numbers)
+def row_by_row(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return every row as a heading, of its keys, and the names and texts of its entries."""
+    names = table.columns
+    blocks = []
+    for row in table.texts:
+        pairs = list(zip(names, row, strict=True))
+        keys = [f"{name} {text}" for name, text in pairs[: table.keys] if text]
+        entries = [(name, text) for name, text in pairs[table.keys :] if text]
+        blocks.append((", ".join(keys), entries))
+    return blocks
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of texts as lines with aligned columns.
+    """Return rows of texts as lines with aligned columns; texts without others beside them take no space.
 
-    >>> aligned([("player", "payoff"), ("0", "12.5"), ("the other", "3")])
-    ['player     payoff', '0          12.5', 'the other  3']
+    >>> aligned([("player", "payoff"), ("0", "12.5"), ("the other", "3"), ("of all others", "")])
+    ['player     payoff', '0          12.5', 'the other  3', 'of all others']
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    full = [row for row in rows if any(row[1:])] or rows
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
     lines = []
     for row in rows:
         padded = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
@@ -78,38 +95,73 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def html(table: Table) -> str:
-    """Return a table as HTML without scripts or colours; a wide table of one row has a line per column."""
-    columns, texts, missing = _printed(table)
-    suffix = f" ({missing} more {table.noun} in tables)" if missing else ""
-    title = f"{table.title}{suffix}"
-    if len(texts) == 1 and len(columns) > NARROW:
-        return html_table(title, dict(zip(columns, texts[0], strict=True)))
-    return html_table(title, {}, columns, texts)
+    """Return a table as HTML without scripts or colours, after its title and with its notes below.
+
+    The colours are those of the page, so that the table can be read in light and in dark notebooks.
+    """
+    printed = in_print(table)
+    parts = [f"<strong>{escape(table.title)}</strong>"] if table.title else []
+    if is_wide(table):
+        for heading, pairs in row_by_row(table):
+            rows = [f"<tr><th>{escape(name)}</th><td>{_in_page(text)}</td></tr>" for name, text in pairs]
+            parts.append(f"<p>{_in_page(heading)}</p>" * bool(heading) + f"<table>{''.join(rows)}</table>")
+    else:
+        parts.append(html_of(printed))
+    parts += [f"<p>{_in_page(line)}</p>" for line in printed.below()]
+    return f"<div>{''.join(parts)}</div>"
 
 
-def texts_of(table: Table) -> list[list[str]]:
-    """Return the texts of all rows in the order of the columns."""
-    rows: list[list[str]] = []
-    for row in cells(table):
-        rows.append([entry.text for entry in row])
-    return rows
+def html_of(table: Table, about: str = "", points: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Return the rows of a table as HTML: numbers of the class ``n``, long texts of the class ``long``.
+
+    ``about`` are attributes of the table, ``points`` those of the rows or entries of a point, by its number.
+    """
+    printed, names = table.without_repeats(), table.columns
+    numeric = {name for name in names[table.keys :] if any(map(_is_number, table.column(name)))}
+    head = "".join(f'<th scope="col"{_class(name in numeric)}>{escape(name)}</th>' for name in names)
+    lines = [f"<thead><tr>{head}</tr></thead>"]
+    for k, row in enumerate(printed.rows):
+        numbers = table.points[k] if table.points else ()
+        if len(row) == 1 < len(names):
+            (text,) = printed.rows[k].values()
+            lines.append(f'<tr><th scope="rowgroup" colspan="{len(names)}">{_in_page(text.text)}</th></tr>')
+            continue
+        of_entries = [*[""] * table.keys, *(points.get(number, "") for number in numbers)]
+        cells = []
+        for name, about_entry in zip_longest(names, of_entries if len(numbers) > 1 else (), fillvalue=""):
+            entry = row.get(name, EMPTY)
+            kind = _class(_is_number(entry) and name in numeric, len(entry.text) > LONG)
+            cells.append(f"<td{kind}{about_entry}>{_in_page(entry.text)}</td>")
+        of_row = points.get(numbers[0], "") if len(numbers) == 1 else ""
+        lines.append(f"<tr{of_row}>{''.join(cells)}</tr>")
+    return f"<table{about}>{''.join(lines)}</table>"
 
 
-def cells(table: Table) -> list[list[Estimate]]:
-    """Return the entries of all rows in the order of the columns; those that a row lacks are empty."""
-    columns = table.columns
-    return [[row.get(name, Estimate("")) for name in columns] for row in table.rows]
+def _is_number(entry: Estimate) -> bool:
+    return bool(np.isfinite(entry.mean))
 
 
-def dataframe(columns: Sequence[str], rows: Sequence[Sequence[Estimate]]) -> DataFrame:
-    """Return entries as numbers, with a column of half-widths beside means with intervals.
+def _class(is_number: bool, is_long: bool = False) -> str:
+    if is_number:
+        return ' class="n"'
+    return ' class="long"' if is_long else ""
+
+
+def _in_page(text: str) -> str:
+    """Return text for HTML; an interval is not parted from its number."""
+    return escape(typeset(text)).replace(" ± ", "\u00a0±\u00a0")
+
+
+def dataframe(table: Table) -> DataFrame:
+    """Return a table as numbers, with a column of half-widths beside means with intervals.
 
     An interval that is not symmetric, as that of a share, has a column for each end. Words stay words.
     """
     from pandas import DataFrame
 
     data: dict[str, list[Any]] = {}
-    for name, entries in zip(columns, zip(*rows, strict=True), strict=True):
+    for name in table.columns:
+        entries = table.column(name)
         if not any(np.isfinite(entry.mean) for entry in entries):
             data[name] = [entry.text for entry in entries]
             continue
@@ -124,18 +176,13 @@ def dataframe(columns: Sequence[str], rows: Sequence[Sequence[Estimate]]) -> Dat
     return DataFrame(data)
 
 
-def latex(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Estimate]],
-    *,
-    caption: str,
-    label: str,
-    below: Sequence[str] = (),
-) -> str:
-    """Return entries as a table with booktabs rules, a caption, a label, and notes ``below``.
+def latex(table: Table, *, caption: str, label: str, below: Sequence[str] = ()) -> str:
+    """Return a table with booktabs rules, a caption, a label, and below it its notes and further lines.
 
-    A row whose only entry is the first one is the heading of a block. A long table has several pages.
+    A long table has several pages.
     """
+    printed, columns = table.without_repeats(), table.columns
+    rows = printed.cells
     by_column = list(zip(*rows, strict=True))
     sizes = [max((len(entry.text) for entry in column), default=0) for column in by_column]
     is_wide = [size > CELL for size in sizes]
@@ -150,7 +197,7 @@ def latex(
     head = " & ".join(heads) + r" \\"
     body = [_latex_row([entry.text for entry in row], is_wide) for row in rows]
     title = rf"\caption{{{latex_text(caption)}}}\label{{tab:{label}}}"
-    notes = list(map(latex_text, below))
+    notes = [latex_text(f"{line.removesuffix('.')}.") for line in (*table.below(), *below)]
     if len(body) > PAGE:
         return "\n".join(
             [
@@ -207,7 +254,10 @@ def _latex_row(texts: Sequence[str], is_wide: Sequence[bool]) -> str:
     parts = []
     for text, wide in zip(texts, is_wide, strict=True):
         words = latex_text(text)
-        parts.append(rf"\parbox[t]{{{CELL / 2:g}em}}{{\raggedright {words}\strut}}" if wide else words)
+        is_paragraph = wide and words
+        parts.append(
+            rf"\parbox[t]{{{CELL / 2:g}em}}{{\raggedright {words}\strut}}" if is_paragraph else words
+        )
     return " & ".join(parts) + r" \\"
 
 
@@ -238,15 +288,20 @@ def _latex_number(match: re.Match[str]) -> str:
     return f"${text}$".replace("±", r"\pm")
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return texts as a table in Markdown.
+def markdown(table: Table) -> str:
+    """Return a table in Markdown, with its notes below.
 
-    >>> print(markdown(["player", "a | b"], [["0", "1"]]))
+    >>> row = {"player": Estimate("0"), "a | b": Estimate("1")}
+    >>> print(markdown(Table([row], "rows", remarks=("* one",))))
     | player | a \\| b |
     |---|---|
     | 0 | 1 |
+    <BLANKLINE>
+    \\* one
     """
-    bars = [[text.replace("|", r"\|") for text in row] for row in (columns, *rows)]
+    printed = table.without_repeats()
+    bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *printed.texts)]
     lines = [f"| {' | '.join(row)} |" for row in bars]
-    lines.insert(1, f"|{'---|' * len(columns)}")
-    return "\n".join(lines)
+    lines.insert(1, f"|{'---|' * len(table.columns)}")
+    notes = [re.sub(r"^\*", r"\*", line) for line in table.below()]
+    return "\n\n".join(["\n".join(lines), *notes])

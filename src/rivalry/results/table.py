@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,8 @@ CHECK, AT = "difference quotients differ by", "value of the parameter"  # column
 GAIN, CLAIM = "largest gain", "claim"  # columns of what was certified of each row
 CONSTANT = frozenset({PROVED, RADIUS, CHECK, AT, GAIN, CLAIM})
 """Columns of lists that a note states where all rows have the same."""
+FEW = 4  # most names of what is left out
+STRAIGHT = 1e-3  # rows nearer to a line, as a fraction of the range, are chosen evenly
 
 
 class Draws(NamedTuple):
@@ -55,13 +59,16 @@ class Estimate(NamedTuple):
         return self.low == self.high
 
 
+EMPTY = Estimate("")
 Row = dict[str, Estimate]
 """Entries of a row of a table, by the names of its columns."""
 Rows = list[Row]
 
 
 class Table(NamedTuple):
-    """Rows of a result, and what they are.
+    """Rows of a result or of a run, and what they are: every place that shows a table renders this one.
+
+    A row with a single entry is the heading of the rows below it.
 
     Attributes
     ----------
@@ -82,6 +89,18 @@ class Table(NamedTuple):
         Whether the rows are points of a curve, which are thinned evenly where there is no space for all.
     beside : bool
         Whether the table stands below the one of a run's points, and is none of lists of points.
+    keys : int
+        Number of the first columns that say which point a row is; print leaves them blank where they repeat.
+    notes : tuple of str
+        What all rows share, as ``name: text``.
+    remarks : tuple of str
+        Further lines below the table, such as the meaning of a mark.
+    rows_left_out : int
+        Number of rows that the result has and the table has not.
+    columns_left_out : tuple of str
+        Their names.
+    points : tuple of tuple of int
+        For every row the number of the point that it is of, or of each entry after the keys; -1 for none.
     """
 
     rows: list[Row]
@@ -92,11 +111,41 @@ class Table(NamedTuple):
     main: int = 0
     path: bool = False
     beside: bool = False
+    keys: int = 0
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    rows_left_out: int = 0
+    columns_left_out: tuple[str, ...] = ()
+    points: tuple[tuple[int, ...], ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns, in the order of the rows."""
         return in_order([list(row) for row in self.rows])
+
+    @property
+    def cells(self) -> list[list[Estimate]]:
+        """Entries of all rows in the order of the columns; those that a row lacks are empty."""
+        columns = self.columns
+        return [[row.get(name, EMPTY) for name in columns] for row in self.rows]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """Texts of all rows in the order of the columns."""
+        columns = self.columns
+        return [[row.get(name, EMPTY).text for name in columns] for row in self.rows]
+
+    def column(self, name: str) -> list[Estimate]:
+        """Entries of a column."""
+        return [row.get(name, EMPTY) for row in self.rows]
+
+    def below(self, remedy: str = "") -> list[str]:
+        """Lines below the table: what all rows share, remarks, and what is left out, with a ``remedy``."""
+        rows = [f"{self.rows_left_out} more {self.noun}"] * bool(self.rows_left_out)
+        hidden = [*rows, *self.columns_left_out]
+        hidden = [*hidden[:FEW], *["..."] * (len(hidden) > FEW)]
+        lines = [f"in every row: {'; '.join(self.notes)}"] * bool(self.notes)
+        return [*lines, *self.remarks, *[f"not shown: {', '.join(hidden)}{remedy}"] * bool(hidden)]
 
     def covers(self, quantity: str) -> bool:
         """True for a quantity with columns in these rows, if there are several."""
@@ -108,6 +157,90 @@ class Table(NamedTuple):
         if self.claimed == "proved":
             return k == self.main or not {PROVED, RADIUS, GAIN}.isdisjoint(self.rows[k])
         return self.claimed == "all"
+
+    def without_repeats(self) -> Table:
+        """Table with keys that are blank where those of a row begin as those of the row above."""
+        names, above, rows = self.columns[: self.keys], list[str](), list[Row]()
+        for row in self.rows:
+            texts = [row.get(name, EMPTY).text for name in names]
+            is_same = [text == other for text, other in zip(texts, above, strict=False)]
+            repeated = [*is_same, False].index(False)
+            rows.append(row | dict.fromkeys(names[:repeated], EMPTY))
+            above = texts
+        return self._replace(rows=rows)
+
+    def with_rows(self, numbers: Sequence[int]) -> Table:
+        """Table of some of the rows."""
+        left_out = self.rows_left_out + len(self.rows) - len(numbers)
+        points = tuple(self.points[k] for k in numbers) if self.points else ()
+        return self._replace(rows=[self.rows[k] for k in numbers], rows_left_out=left_out, points=points)
+
+    def with_columns(self, most: int) -> Table:
+        """Table of at most so many columns: the keys, the first ones, and the claim."""
+        columns = self.columns
+        limit = max(most - self.keys, 1)
+        names, hidden = columns[self.keys :][:limit], columns[self.keys :][limit:]
+        if "claim" in hidden:
+            hidden = [names.pop(), *(name for name in hidden if name != "claim")]
+            names.append("claim")
+        if not hidden:
+            return self
+        visible = [*columns[: self.keys], *names]
+        rows = [{name: row[name] for name in visible if name in row} for row in self.rows]
+        return self._replace(rows=rows, columns_left_out=(*self.columns_left_out, *hidden))
+
+    def as_json(self) -> dict[str, Any]:
+        """Title, columns, texts and notes, as ``--json`` prints them."""
+        notes = [*self.notes, *self.remarks]
+        return {"title": self.title, "columns": self.columns, "rows": self.texts, "notes": notes}
+
+
+def rows_with_turns(
+    values: np.ndarray, kinds: Sequence[Hashable], is_asked: np.ndarray, most: int
+) -> list[int]:
+    """Return the numbers of at most so many rows that keep the turns of their numbers.
+
+    The ends of every stretch of one kind come first, those asked for before others. Then, one after the
+    other, comes the row farthest from the straight line between its neighbours among those chosen.
+
+    Parameters
+    ----------
+    values
+        Numbers ``[row quantity]``; distances are fractions of the range of each.
+    kinds
+        What is told of each row beside its numbers, such as its claim.
+    is_asked
+        Mask ``[row]``.
+
+    Examples
+    --------
+    >>> series = np.array([[0.0], [0.1], [0.9], [0.2], [0.0], [0.0], [0.0]])
+    >>> rows_with_turns(series, [""] * 7, np.ones(7, bool), 4)
+    [0, 2, 3, 6]
+    """
+    numbers, count = np.arange(len(values)), len(values)
+    if count <= most:
+        return numbers.tolist()
+    is_new = np.array([True, *(kind != before for before, kind in pairwise(kinds)), True])
+    is_end, chosen = is_new[:-1] | is_new[1:], list[int]()
+    for is_of_group in (is_asked, ~is_asked):
+        ends = numbers[is_end & is_of_group]
+        room = min(most - len(chosen), len(ends))
+        chosen += ends[np.linspace(0, len(ends) - 1, room).round().astype(int)].tolist() if room else []
+    known = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    sizes = np.ptp(known, axis=0)
+    scaled = known / np.where(sizes > 0.0, sizes, 1.0)
+    while len(chosen) < most:
+        chosen.sort()
+        lines = np.transpose([np.interp(numbers, chosen, column[chosen]) for column in scaled.T])
+        distance = np.abs(scaled - lines).max(axis=1, initial=0.0)
+        places = np.array(chosen)
+        after = np.searchsorted(places, numbers).clip(1, len(places) - 1)
+        gap = np.minimum(np.abs(numbers - places[after - 1]), np.abs(numbers - places[after]))
+        distance = np.where(distance > STRAIGHT, distance + is_asked, STRAIGHT * gap / count)
+        distance[chosen] = -1.0
+        chosen.append(int(np.argmax(distance)))
+    return sorted(chosen)
 
 
 def in_order(rows: list[list[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from rivalry.core.exact_payoffs import holds_doubles, split_payoffs
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution, scalar
-from rivalry.results.render import cells, dataframe, html, text_lines
+from rivalry.results.render import dataframe, html, text_lines
 from rivalry.results.table import Row, Table, exactly
 from rivalry.runtime.jax import compiling_seconds, search_clock
 from rivalry.schema.registry import load
@@ -199,7 +199,7 @@ class EquilibriumLists(_Printed):
     def to_dataframe(self) -> DataFrame:
         """Return a row per game: numbers of equilibria, and 1 or 0 for what is true or not."""
         [table] = self._tables()
-        return dataframe(table.columns, cells(table))
+        return dataframe(table)
 
 
 @dataclass(frozen=True, repr=False)

@@ -124,21 +124,16 @@ def count_text(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
-def html_table(
-    title: str, rows: Mapping[str, str], columns: Sequence[str] = (), lines: Iterable[Sequence[str]] = ()
-) -> str:
-    """Return a title, named rows and a table with ``columns`` as escaped HTML without scripts or colours.
+def html_table(title: str, rows: Mapping[str, str]) -> str:
+    """Return a title and named rows as escaped HTML without scripts or colours.
 
     The colours are those of the page, so that the table can be read in light and in dark notebooks.
 
     >>> html_table("A < B", {"steps": "3"})
     '<div><strong>A &lt; B</strong><table><tr><th>steps</th><td>3</td></tr></table></div>'
     """
-    head_rows = [f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()]
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = ["".join(f"<td>{escape(text)}</td>" for text in line) for line in lines]
-    tables = [head_rows, [f"<tr>{line}</tr>" for line in [head, *body]] if body else []]
-    markup = "".join(f"<table>{''.join(table)}</table>" for table in tables if table)
+    lines = [f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()]
+    markup = f"<table>{''.join(lines)}</table>" if lines else ""
     return f"<div><strong>{escape(title)}</strong>{markup}</div>"
 
 

@@ -18,7 +18,7 @@ from rivalry.core.results import Certificate
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.details import ResultTables
-from rivalry.lab.answer.two_keys import TwoWayTable
+from rivalry.lab.answer.table import MOST_CAVEATS
 from rivalry.lab.dimensions import REPEATED
 from rivalry.lab.export import FORMATS, export
 from rivalry.lab.figures import draw
@@ -27,12 +27,14 @@ from rivalry.lab.report.page import certificate_groups
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import Table as StudyTable
+from rivalry.lab.study.identity import TableDict
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
 from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
 from rivalry.results.comparison import VISIBLE
+from rivalry.results.table import Table
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
 from rivalry.web.explore import proved
@@ -54,24 +56,17 @@ def results(folder: str, part: str) -> TableDict:
     run = _part(folder, part)
     damaged = run.collect().damaged
     answer = answer_of(run)
-    two = answer.two_way(ROWS)
-    tables = [("", two.stacked)] if two else answer.tables(ROWS)
     failures = failures_of(dict(sorted(run.failures().items())))
     # claims in words
     certificates = [row | {"claim": details["claim"]} for row, details in answer.cells[:CERTIFICATES]]
     return {
         "cells": len(answer.cells),
         "question": answer.question,
-        "sentences": [
-            {"text": typeset(sentence.text), "basis": sentence.basis} for sentence in answer.sentences
-        ],
-        "caveats": list(map(typeset, answer.caveats)),
-        "tables": [
-            {**table._asdict(), "heading": heading, "rows": [list(map(typeset, row)) for row in table.texts]}
-            for heading, table in tables
-        ],
-        "two_way": two and _two_way(two),
-        "results": [_typeset(point) for point in answer.result_tables[0]],
+        "state": list(map(typeset, answer.state)),
+        "lead": list(map(typeset, answer.lead)),
+        "caveats": list(map(typeset, answer.caveats[:MOST_CAVEATS])),
+        "tables": [_shown(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],
+        "results": [_point(point) for point in answer.result_tables[0]],
         "summary": _summary(answer),
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,
         "groups": certificate_groups(answer.cells),
@@ -87,24 +82,20 @@ def results(folder: str, part: str) -> TableDict:
     }
 
 
-def _two_way(table: TwoWayTable) -> TableDict:
-    """Return a table by two keys: their names and values, and the blocks with a text per entry."""
-    blocks = [
-        {"heading": block.heading, "rows": [[typeset(entry.text) for entry in row] for row in block.rows]}
-        for block in table.blocks
-    ]
-    return {"down": table.down, "across": table.across, "blocks": blocks} | {
-        "labels": list(map(typeset, table.labels)),
-        "columns": list(map(typeset, table.columns)),
-    }
+def _shown(table: Table) -> TableDict:
+    """Return a table as texts of a page; a row with a single text is the heading of those below it."""
+    printed = table.without_repeats()
+    rows = [[typeset(text) for text in texts] for texts in printed.texts]
+    for k, row in enumerate(table.rows):
+        rows[k] = rows[k][: len(row)]
+    below = list(map(typeset, table.below(" (the CSV has them)")))
+    return {"heading": table.title, "columns": table.columns, "rows": rows, "below": below}
 
 
-def _typeset(point: ResultTables) -> TableDict:
-    """Return the tables of one point, with a text per entry."""
-    result = point.as_json()
-    for table in result["tables"]:
-        table["rows"] = [list(map(typeset, row)) for row in table["rows"]]
-    return result | {name: typeset(result[name]) for name in ("where", "summary")}
+def _point(point: ResultTables) -> TableDict:
+    """Return the tables of one point, below the point and its list in a line."""
+    head = ": ".join(filter(None, [point.where, point.summary]))
+    return {"head": typeset(head), "tables": list(map(_shown, point.tables))}
 
 
 def _summary(answer: Answer) -> TableDict | None:
@@ -134,14 +125,13 @@ def _quantities_of(folder: str, stamp: int, finished_count: int) -> TableDict:
     """Return the quantities of a run with so many finished cells; those of parts have their names."""
     answer, numbers = answer_of(_part(folder, "")), TableDict()
     for name, part_answer in (answer.parts or {"": answer}).items():
-        if (table := part_answer.table) is None:
-            continue
-        for k in range(table.keys, len(table.columns)):
-            entries = [row[k] for row in table.rows if np.isfinite(row[k].mean)]
+        table = part_answer.table or Table([], "points")
+        for column in table.columns[table.keys :]:
+            entries = [entry for entry in table.column(column) if np.isfinite(entry.mean)]
             if entries:
                 low, high = (pick(entries, key=lambda entry: entry.mean) for pick in (min, max))
                 words = low.text if low.text == high.text else f"{low.text} to {high.text}"
-                label = f"{name}: {table.columns[k]}" if name else table.columns[k]
+                label = f"{name}: {column}" if name else column
                 numbers[label] = {"words": typeset(words), "value": high.mean}
     return numbers
 
@@ -181,7 +171,7 @@ def living(folder: str, part: str) -> list[TableDict]:
     ]
 
 
-def answered(folder: str, part: str, title: str, state: Table) -> TableDict:
+def answered(folder: str, part: str, title: str, state: StudyTable) -> TableDict:
     """Verdict on a profile that a person set in a living figure. Raises `Refused`."""
     games = [
         figure.game for figure in _figures(folder, part) if figure.title == title and figure.game is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import chain, combinations
+from itertools import chain
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from rivalry.core.assumed_range import UNBOUNDED
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.details import ResultTables, result_tables
-from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, grouped, points_of, tested
-from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
-from rivalry.lab.answer.two_keys import COLUMNS, TwoWayTable, two_way_table
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, points_of, tested
+from rivalry.lab.answer.table import MOST_COLUMNS, answer_table, answer_tables, lists_of
 from rivalry.lab.answer.verdict import Verdict, verdict_of
 from rivalry.lab.bins import summarise, tiled
 from rivalry.lab.checks import JudgedCell, JudgedExpectation, cells, judge
@@ -31,6 +30,7 @@ from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words, answer_keys, condition_of, quantities_of_answer
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import dimension
+from rivalry.results.render import html
 from rivalry.results.table import Table
 from rivalry.schema.registry import near
 from rivalry.text.display import html_table
@@ -156,86 +156,22 @@ class Answer:
         return words.key(key), [words.value(value) for value in self.sampled[key].values.tolist()]
 
     @cached_property
-    def table(self) -> AnswerTable | None:
-        """The printed table, with all rows; None without results."""
+    def table(self) -> Table | None:
+        """All rows and the columns that vary; None without results."""
         return self.table_of(None)
 
-    def table_of(
-        self,
-        rows: int | None,
-        columns: int = MOST_COLUMNS,
-        *,
-        constants: bool = False,
-        numbers: bool = False,
-        lists: bool = True,
-    ) -> AnswerTable | None:
+    def table_of(self, rows: int | None, columns: int = MOST_COLUMNS, *, full: bool = False) -> Table | None:
         """Table of at most so many rows and columns; None without results.
 
-        ``constants``: also of what does not vary. ``numbers``: every number of a strategy has a column of its
-        own. ``lists``: a list of equilibria, events or vertices has a row for each.
+        ``full``: with columns of what does not vary, and of every number of a strategy.
         """
         if not self.points:
             return None
-        blocks = self._blocks_of(numbers, lists)
-        return answer_table(
-            self.study, self.data, self.points, rows, columns, constants=constants, blocks=blocks
-        )
+        return answer_table(self.study, self.data, self.points, rows, columns, full=full)
 
-    def tables(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> list[tuple[str, AnswerTable]]:
-        """Tables that are read, each with its heading; none without results.
-
-        One without a heading, as `printed_table` has it, or one per method where methods have lists with
-        columns of their own.
-        """
-        table = self.printed_table(rows, columns)
-        if table is None:
-            return []
-        blocks, heads = self._blocks_of(), list[set[str]]()
-        numbers_by_method = grouped(range(len(blocks)), lambda k: self.points[k].algorithm)
-        for numbers in numbers_by_method.values():
-            heads.append({*chain.from_iterable(blocks[k].columns for k in numbers)})
-        if not any(head - other_head and other_head - head for head, other_head in combinations(heads, 2)):
-            return [("", table)]
-        words, tables = Words(self.study), list[tuple[str, AnswerTable]]()
-        for name, numbers in numbers_by_method.items():
-            points, of_method = [self.points[k] for k in numbers], [blocks[k] for k in numbers]
-            table = answer_table(self.study, self.data, points, rows, columns, blocks=of_method)
-            table = table._replace(points=tuple(numbers[k] for k in table.points))
-            tables.append((words.method(name), table))
-        return tables
-
-    def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[Table]:
-        """Rows of the lists of all points, see `table_of`."""
-        kind = numbers, lists
-        if kind not in self._blocks:
-            # a study with quantities of its own is about the end of a curve, whose points are in files
-            names = quantities_of_answer(self.study)
-            self._blocks[kind] = blocks_of(
-                self.points,
-                numbers=numbers,
-                lists=lists,
-                paths=numbers or not names,
-                strategies="profile" in names
-                and not any("profile" in point.quantities for point in self.points),
-            )
-        return self._blocks[kind]
-
-    @cached_property
-    def _blocks(self) -> dict[tuple[bool, bool], list[Table]]:
-        """Rows of lists, by the options of `table_of`."""
-        return {}
-
-    def two_way(self, rows: int | None = None, columns: int = COLUMNS) -> TwoWayTable | None:
-        """Table by two swept keys; None for other runs."""
-        # a table of all points takes long where they are many: none is made along a single key
-        if len({*chain.from_iterable(point.at for point in self.points)}) < 2 or self.table is None:
-            return None
-        return two_way_table(self.table, rows, columns)
-
-    def printed_table(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> AnswerTable | None:
-        """Table that is read: by two swept keys where there are two, else a list of points."""
-        two = self.two_way(rows, min(columns - 1, COLUMNS))
-        return two.stacked if two else self.table_of(rows, columns)
+    def tables(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> list[tuple[str, Table]]:
+        """Tables that are read, each with its heading; none without results."""
+        return answer_tables(self.study, self.data, self.points, rows, columns)
 
     @cached_property
     def caveats(self) -> list[str]:
@@ -280,7 +216,7 @@ class Answer:
         """True for a quantity with numbers or words that the table lacks."""
         if name in ("profile", "claim") or any(name in point.quantities for point in self.points):
             return False
-        return not any(name.startswith(block.shows) for block in self._blocks_of())
+        return not any(name.startswith(table.shows) for table in lists_of(self.study, self.points))
 
     @cached_property
     def _absent_rows(self) -> list[str]:
@@ -346,14 +282,13 @@ class Answer:
 
     def as_json(self) -> TableDict:
         """Answer as ``--json`` prints it."""
-        table = self.table
         return {
             "question": self.question,
             "state": self.state,
             "verdict": self.verdict and self.verdict.as_json(),
             "finding": self.finding,
             "figure": self.figure,
-            "table": table and {"columns": table.columns, "rows": table.texts, "notes": table.notes},
+            "table": self.table and self.table.as_json(),
             "caveats": self.caveats,
             "results": [point.as_json() for point in self.result_tables[0]],
             **({"summary": self.summary.tables} if self.summary else {}),
@@ -367,14 +302,8 @@ class Answer:
 
     def _repr_html_(self) -> str:
         notes = {"": " ".join([*self.state, *self.lead])}
-        title, tables = self.question or self.title, self.tables(NOTEBOOK_ROWS)
-        parts = []
-        for heading, table in tables:
-            marks = {"*": table.mark.removeprefix("* ")} if table.mark else {}
-            if len(tables) == 1:
-                return html_table(title, notes | marks, table.columns, table.texts)
-            parts.append(html_table(heading, marks, table.columns, table.texts))
-        return f"<div>{html_table(title, notes)}{''.join(parts)}</div>" if parts else html_table(title, notes)
+        tables = [html(table._replace(title=heading)) for heading, table in self.tables(NOTEBOOK_ROWS)]
+        return f"<div>{html_table(self.question or self.title, notes)}{''.join(tables)}</div>"
 
 
 NO_MAXIMUM = "payoffs rise beyond every range that was tried, and may have no maximum"

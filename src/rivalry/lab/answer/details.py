@@ -12,7 +12,7 @@ from rivalry.lab.answer.table import has_lists, profile_row, reader_of
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
-from rivalry.results.render import text_lines, texts_of
+from rivalry.results.render import text_lines
 from rivalry.results.table import Table
 
 MOST_TABLES = 24  # points of a sweep with tables of their results
@@ -29,11 +29,8 @@ class ResultTables(NamedTuple):
     undecided: list[str]  # hulls of places in which nothing is proved
 
     def as_json(self) -> dict[str, Any]:
-        """Tables as ``--json`` prints them: titles, columns and texts."""
-        tables = [
-            {"title": table.title, "columns": table.columns, "rows": texts_of(table)} for table in self.tables
-        ]
-        return {**self._asdict(), "tables": tables}
+        """Tables as ``--json`` prints them."""
+        return {**self._asdict(), "tables": [table.as_json() for table in self.tables]}
 
     def lines(self) -> list[str]:
         """Tables as aligned lines, after the point and the list of equilibria in a sentence."""

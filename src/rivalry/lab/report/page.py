@@ -31,6 +31,7 @@ from rivalry.lab.study.points import flat
 from rivalry.lab.study.schema import parameters
 from rivalry.methods import METHODS
 from rivalry.plots import entry_of as plot_entry_of
+from rivalry.results.render import html, html_of
 from rivalry.schema.keys import write_key
 from rivalry.schema.register import collect, entry_of
 from rivalry.schema.registry import hook, load
@@ -104,6 +105,7 @@ def build(
     content = {
         "name": run.name,
         "title": run.title,
+        "answer": answer_now,
         "study": run.head["study"],
         "whole": bool(included),
         "status": status_of(counts),
@@ -162,8 +164,6 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
     judged, groups = answer.checks, certificate_groups(answer.cells)
-    two = answer.two_way(ROWS)
-    table = two.stacked if two else answer.table_of(ROWS)
     pictures = draw(study, sample, figures, run.folder / "figures", prefix, run, binned_plots=answer.tiled)
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells if cell.id in failures}
@@ -178,11 +178,11 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "methods": [_method(table) for table in study["method"]],
         "counts": counts,
         "status": status_of(counts),
-        "results": table,
-        "tables": [] if two else answer.tables(ROWS),
-        "two_way": two,
+        "question": answer.question,
+        "state": answer.state,
+        "lead": answer.lead,
+        "tables": answer.tables(ROWS),
         "summary": answer.summary,
-        "sentences": answer.sentences,
         "caveats": answer.caveats,
         "judged": judged,
         "checks": {
@@ -361,6 +361,7 @@ def template(path: Path) -> Any:
     blocks: TableDict = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {"typeset": typeset, "check_name": check_name}
+    environment.filters |= {"table_html": html, "rows_html": html_of}
     environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines}
     environment.filters["json"] = partial(json.dumps, ensure_ascii=False)
     return environment.get_template(path.name)

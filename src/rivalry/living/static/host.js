@@ -99,31 +99,19 @@ export function startPage(views) {
 
 /** @typedef {{at: string[], nodes: HTMLElement[], point: number, cell: string}} TablePoint */
 
-/** The keys of the points of tables and the points, those of rows or, of a table by two keys, of entries.
- * The method is a key where there is a table for each. @param {HTMLTableElement[]} tables @returns {{names: string[], points: TablePoint[]}} */
+/** The keys of the points of tables and the points, each with the rows or entries that are of it.
+ * @param {HTMLTableElement[]} tables @returns {{names: string[], points: TablePoint[]}} */
 function pointsOf(tables) {
-  const [table] = tables;
-  const about = (/** @type {HTMLElement} */ node) => ({ point: Number(node.dataset.point), cell: node.dataset.cell ?? "" });
-  if (!table.dataset.names) {
-    const keys = tables.map((one) => Array.from(one.querySelectorAll("th")).slice(0, Number(one.dataset.keys)).map((head) => head.textContent ?? ""));
-    const shared = [...new Set(keys.flat())];
-    const named = tables.length > 1;
-    const points = tables.flatMap((one, j) => /** @type {HTMLTableRowElement[]} */ (Array.from(one.querySelectorAll("tr[data-point]"))).map((row) => {
-      const at = shared.map((name) => row.cells[keys[j].indexOf(name)]?.textContent ?? "");
-      return { at: named ? [one.dataset.method ?? "", ...at] : at, nodes: [row], ...about(row) };
-    }));
-    return { names: named ? ["method", ...shared] : shared, points };
-  }
   /** @type {Map<string, TablePoint>} */
   const points = new Map();
-  for (const node of /** @type {HTMLElement[]} */ (Array.from(table.querySelectorAll("td[data-point]")))) {
-    const at = node.dataset.at ?? "[]";
+  for (const node of tables.flatMap((one) => /** @type {HTMLElement[]} */ (Array.from(one.querySelectorAll("[data-point]"))))) {
+    const { at = "[]", point, cell = "" } = node.dataset;
     /** @type {TablePoint} */
-    const known = points.get(at) ?? { at: JSON.parse(at), nodes: [], ...about(node) };
+    const known = points.get(at) ?? { at: JSON.parse(at), nodes: [], point: Number(point), cell };
     known.nodes.push(node);
     points.set(at, known);
   }
-  return { names: JSON.parse(table.dataset.names), points: [...points.values()] };
+  return { names: JSON.parse(tables[0].dataset.names ?? "[]"), points: [...points.values()] };
 }
 
 /**
@@ -140,13 +128,6 @@ export function showSeries(drawn, k) {
   }
 }
 
-/** Mark the labels of a table by two keys that are those of a point. @param {HTMLTableElement} table @param {string[]} at */
-export function markLabels(table, [down, across]) {
-  for (const [scope, text] of [["row", down], ["col", across]]) {
-    for (const one of Array.from(table.querySelectorAll(`th[scope="${scope}"]`))) one.classList.toggle("at", one.textContent === text);
-  }
-}
-
 /**
  * Let the points of a table choose what a figure shows, and a control per key that names them.
  * @param {HTMLElement} chooser @param {HTMLElement} room
@@ -154,12 +135,12 @@ export function markLabels(table, [down, across]) {
  */
 function choosePoints(chooser, room, show) {
   const article = /** @type {HTMLElement} */ (chooser.closest("article"));
-  const tables = /** @type {HTMLTableElement[]} */ (Array.from(article.querySelectorAll("table[data-keys], table[data-names]")));
-  const [table] = tables;
+  const tables = /** @type {HTMLTableElement[]} */ (Array.from(article.querySelectorAll("table[data-names]")));
   const { names, points } = pointsOf(tables);
   const values = names.map((_, k) => [...new Set(points.map((one) => one.at[k]))]);
   const buttons = points.map((one) => one.nodes.map((node) => {
-    const place = node instanceof HTMLTableRowElement ? node.cells[0] : node;
+    const full = node instanceof HTMLTableRowElement ? Array.from(node.cells).find((one) => one.textContent) : null;
+    const place = full ?? node;
     const made = el("button", { type: "button", class: "point" }, ...Array.from(place.childNodes));
     place.append(made);
     node.addEventListener("click", () => choose(one));
@@ -186,7 +167,6 @@ function choosePoints(chooser, room, show) {
     now = chosen;
     points.forEach((one, k) => buttons[k].forEach((each) => each.setAttribute("aria-pressed", String(one === chosen))));
     controls.forEach((one, k) => one.set(chosen.at[k]));
-    if (table.dataset.names) markLabels(table, chosen.at);
     if (drawn && begun) showSeries(drawn, names.includes(key) ? texts.indexOf(chosen.at[names.indexOf(key)]) : -1);
     end();
     end = show(room, chosen.point, chosen.cell);

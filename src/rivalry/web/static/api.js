@@ -122,7 +122,7 @@ export function claim(words) {
 }
 
 /**
- * A table that scrolls sideways in itself. @param {string[]} head @param {any[][]} rows @param {string} name
+ * A table that scrolls sideways in itself; a row of one entry is the heading of those below it. @param {string[]} head @param {any[][]} rows @param {string} name
  * @param {string} [caption]
  */
 export function table(head, rows, name, caption) {
@@ -130,7 +130,7 @@ export function table(head, rows, name, caption) {
     el("table", { class: "data" },
       caption ? el("caption", {}, caption) : null,
       el("thead", {}, el("tr", {}, head.map((word) => el("th", { scope: "col" }, word)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: (entry?.textContent ?? entry ?? "").length > 44 ? "wrap" : null }, entry ?? "–")))))));
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.length === 1 && head.length > 1 ? el("th", { scope: "rowgroup", colspan: head.length }, row[0]) : row.map((entry) => el("td", { class: (entry?.textContent ?? entry ?? "").length > 44 ? "wrap" : null }, entry ?? "–")))))));
 }
 
 /** @param {string} title @param {...any} content */

@@ -1,7 +1,7 @@
 /** Results: the table first, then figures, reference values and certificates; files to take away. */
 
 import { el, format } from "../living/kit.js";
-import { control, markLabels, Model, mount, showSeries } from "../living/host.js";
+import { control, Model, mount, showSeries } from "../living/host.js";
 import reference from "../living/views/reference.js";
 import { ask, button, certifier, claim, countsOf, fill, load, notice, pill, query, section, table } from "../api.js";
 
@@ -11,15 +11,15 @@ const FILES = { xlsx: "Excel", latex: "LaTeX", markdown: "Markdown", parquet: "P
 /**
  * The figures of a run, with the number of their cells and the run's state; of the first, a control of its second
  * key, if it has one, shows the lines of a value.
- * @param {string} name @param {string} part @param {(key: string, text: string) => void} [marked]
+ * @param {string} name @param {string} part
  */
-export async function figures(name, part, marked = () => {}) {
+export async function figures(name, part) {
   const drawn = await ask(`/api/runs/${encodeURIComponent(name)}/figures${query({ part })}`);
   const shown = drawn.figures.filter((/** @type {any} */ one) => !one.why);
   const missing = drawn.figures.filter((/** @type {any} */ one) => one.why);
   const one = (/** @type {any} */ figure) => {
     const address = `/api/figures/${drawn.set}/${figure.file}`;
-    return el("figure", {}, figure.series ? byValue(figure, marked) : el("img", { src: address, alt: figure.caption || figure.kind, loading: "lazy" }),
+    return el("figure", {}, figure.series ? byValue(figure) : el("img", { src: address, alt: figure.caption || figure.kind, loading: "lazy" }),
       el("figcaption", {}, el("span", {}, figure.caption || figure.kind.replaceAll("_", " ")), el("a", { href: address, download: figure.file }, "SVG")));
   };
   const node = el("div", {}, el("div", { class: "figures" }, shown.map(one)),
@@ -27,13 +27,12 @@ export async function figures(name, part, marked = () => {}) {
   return { ...drawn, node };
 }
 
-/** A figure in the page, below a control of its second key. @param {any} figure @param {(key: string, text: string) => void} marked */
-function byValue({ svg, series, caption, kind }, marked) {
+/** A figure in the page, below a control of its second key. @param {any} figure */
+function byValue({ svg, series, caption, kind }) {
   const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
   const drawn = el("div", { class: "drawn", role: "img", "aria-label": caption || kind }, picture);
   const choice = control(series.name, series.values, (text) => {
     showSeries(drawn, series.values.indexOf(text));
-    marked(series.name, text);
     choice.set(text);
   });
   return el("div", {}, el("div", { class: "rv" }, el("div", { class: "rv-sliders" }, choice.node)), drawn);
@@ -114,25 +113,20 @@ export default async function results(place) {
 function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
-  if (found.question) parts.push(el("p", { class: "question" }, found.question));
-  for (const one of found.sentences) parts.push(el("p", { class: "headline" }, one.text, " ", el("small", { class: "soft" }, one.basis)));
-  const shown = found.tables.length ? resultTables(found) : null;
-  if (shown) {
-    parts.push(section("Results", shown));
+  for (const line of [found.question, ...found.state].filter(Boolean)) parts.push(el("p", { class: "question" }, line));
+  for (const line of found.lead) parts.push(el("p", { class: "headline" }, line));
+  if (found.tables.length) {
+    parts.push(section("Results", resultTables(found.tables)));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
   } else parts.push(notice("No cell is finished yet."));
-  if (found.results.length) parts.push(section("Results of each point", el("div", {}, found.results.map(pointTables))));
+  if (found.results.length) parts.push(section("Results of each point", el("div", {}, found.results.map((/** @type {any} */ one) => el("div", {}, el("p", {}, one.head), resultTables(one.tables))))));
   if (found.summary) {
     parts.push(section(found.summary.heading, el("div", {}, found.summary.tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.columns[0])),
       el("p", { class: "soft" }, found.summary.reading))));
   }
   const room = el("div", {});
   parts.push(section("Figures", room));
-  const marked = (/** @type {string} */ key, /** @type {string} */ text) => {
-    const two = /** @type {HTMLTableElement | null} */ (shown?.querySelector("table.two-way"));
-    if (two) markLabels(two, [two.dataset.down === key ? text : "", two.dataset.across === key ? text : ""]);
-  };
-  fill(room, "drawing the figures …", async () => (await figures(about.name, part, marked)).node);
+  fill(room, "drawing the figures …", async () => (await figures(about.name, part)).node);
   const lives = el("div", { class: "lives" }), building = el("div", {});
   const play = section("Figures to play with", building, lives);
   parts.push(play);
@@ -154,35 +148,14 @@ function content(found, about, part, place, end) {
   return parts;
 }
 
-/** The tables of results, one or one per method, and what is not in them. @param {any} found */
-export function resultTables(found) {
-  return el("div", {}, found.tables.map((/** @type {any} */ one) => resultTable(one, found)));
-}
-
-/** @param {any} shown @param {any} found */
-function resultTable({ heading, columns, rows, notes, rows_left_out, noun, mark }, found) {
-  const at = columns.indexOf("claim");
-  return el("div", {}, heading ? el("h3", {}, heading) : null, found.two_way ? twoWay(found.two_way) : table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), heading ? `results of ${heading}` : "results"),
-    mark ? el("p", { class: "soft" }, `${mark}.`) : null,
-    notes.length ? el("p", { class: "soft" }, `In every row: ${notes.join("; ")}.`) : null,
-    rows_left_out ? el("p", { class: "soft" }, `${rows_left_out} further ${noun} are in the CSV.`) : null);
-}
-
-/** A table by two keys, a block per quantity. @param {any} two */
-function twoWay({ down, across, labels, columns, blocks }) {
-  const wide = columns.length;
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "results" },
-    el("table", { class: "data two-way", "data-down": down, "data-across": across },
-      el("thead", {}, el("tr", {}, el("th", { rowspan: 2, scope: "col" }, down), el("th", { colspan: wide, scope: "colgroup" }, across)),
-        el("tr", {}, columns.map((/** @type {string} */ word) => el("th", { scope: "col" }, word)))),
-      blocks.map((/** @type {any} */ block) => el("tbody", {}, el("tr", {}, el("th", { colspan: wide + 1, scope: "rowgroup" }, block.heading)),
-        block.rows.map((/** @type {string[]} */ row, /** @type {number} */ k) => el("tr", {}, el("th", { scope: "row" }, labels[k]), row.map((text) => el("td", {}, text || "–"))))))));
-}
-
-/** What a method declares of its result at one point. @param {any} point */
-function pointTables({ where, summary, tables }) {
-  return el("div", {}, el("p", {}, [where, summary].filter(Boolean).join(": ")),
-    tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.title, one.title)));
+/** Tables, each below its heading and above its notes. @param {any[]} tables */
+export function resultTables(tables) {
+  return el("div", {}, tables.map(({ heading, columns, rows, below }) => {
+    const at = columns.indexOf("claim");
+    const texts = rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at && text ? claim(text) : text)));
+    return el("div", {}, heading ? el("h3", {}, heading) : null, table(columns, texts, heading ? `results of ${heading}` : "results"),
+      below.map((/** @type {string} */ line) => el("p", { class: "soft" }, line)));
+  }));
 }
 
 /** Failed cells and warnings, if there are any. @param {any} found */

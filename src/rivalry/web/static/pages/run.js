@@ -217,7 +217,7 @@ export default async function run({ root, query: given, title }) {
       const of = (/** @type {any} */ one) => (one.cells < total ? `, from ${one.cells} of ${total} cells` : "");
       const fault = [results, pictures].find((one) => one.status === "rejected");
       lacking.replaceChildren(...(fault ? [failed(/** @type {PromiseRejectedResult} */ (fault).reason, redraw)] : []));
-      found.replaceChildren(...[read?.tables.length ? section(`Results${of(read)}`, resultTables(read)) : null, shown ? section(`Figures${of(shown)}`, shown.node) : null, read ? warnings(read) : null]
+      found.replaceChildren(...[read?.tables.length ? section(`Results${of(read)}`, resultTables(read.tables)) : null, shown ? section(`Figures${of(shown)}`, shown.node) : null, read ? warnings(read) : null]
         .filter((one) => one !== null));
     }
     draw();
