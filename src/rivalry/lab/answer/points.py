@@ -347,10 +347,6 @@ class PointResults:
                 return False
         return True
 
-    def is_at_point(self, point: PointResults) -> bool:
-        """True for results of the same method and point."""
-        return self.algorithm == point.algorithm and self.at == point.at
-
     def numbers(self, name: str, at: Table) -> tuple[Estimate, ...]:
         """Quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
         if name not in self._variables:
@@ -656,11 +652,6 @@ def keys_of(rows: Iterable[PointResults]) -> list[str]:
     return list(keys)
 
 
-def point_by(row: PointResults, keys: Iterable[str]) -> tuple[str, ...]:
-    """Texts of a row's values of some keys."""
-    return tuple(str(row.at.get(key)) for key in keys)
-
-
 def varying(rows: Sequence[PointResults]) -> list[str]:
     """Keys with several values."""
     return [key for key in keys_of(rows) if len(values_of(rows, key)) > 1]
@@ -888,17 +879,6 @@ def _own_keys(at: Table, algorithm: str, study: StudyTables) -> TableDict:
     keys = {name: value for name, value in at.items() if name.partition(".")[0] not in other_methods}
     replaced = REPLACED.get(control, "")
     return {k: value for k, value in keys.items() if k.rpartition(".")[2].partition("[")[0] != replaced}
-
-
-def _refuting(arrays: Mapping[str, ndarray]) -> ndarray:
-    """Mask of regrets ``[result player]`` above the tolerance; if that is unknown, above 0.
-
-    Of an estimate it is the lower end of its interval.
-    """
-    allowed = arrays.get("tolerance", np.zeros(len(arrays["regret"]))).reshape(len(arrays["regret"]), -1)
-    # beside cells with a number per player, one number for all players fills the first entry alone
-    error = np.nan_to_num(arrays["regret_error"], posinf=np.inf) if "regret_error" in arrays else 0.0
-    return arrays["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed)
 
 
 PROOFS = (
