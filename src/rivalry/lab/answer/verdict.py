@@ -179,8 +179,8 @@ def _deciding(truth: bool | None, cases: Sequence[Case], *, equals: bool = False
 
 def _counted(cases: Sequence[Case]) -> str:
     """In how many of several cases the test is met."""
-    met = sum(case.is_met is True for case in cases)
-    return f"; met in {met} of {len(cases)} cases" if len(cases) > 1 else ""
+    count = sum(case.is_met is True for case in cases)
+    return f"; met in {count} of {len(cases)} cases" if len(cases) > 1 else ""
 
 
 def _on_claims(question: QuestionTest) -> Verdict | None:
@@ -221,11 +221,11 @@ def _on_courses(question: QuestionTest) -> Verdict | None:
     key = question.test.get("along") or answer_keys(question.study).get("along")
     key = str(key or _longest_key(question.results))
     sign = {"rising": 1, "falling": -1}[question.test["monotone"]]
-    others = differing_keys(question.rows, key)
+    further_keys = differing_keys(question.rows, key)
     is_falling = answer_keys(question.study).get("direction") == "falling"
     courses: dict[str, list[tuple[float, Estimate]]] = {}
     for point in (row for row in question.rows if key in row.at):
-        at = {other_key: point.at[other_key] for other_key in others if other_key in point.at}
+        at = {other_key: point.at[other_key] for other_key in further_keys if other_key in point.at}
         if len(methods_of(question.rows)) > 1:
             at["algorithm"] = point.algorithm
         for number in point.numbers(name, question.at):
