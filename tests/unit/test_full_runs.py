@@ -1,10 +1,13 @@
 """Stored full runs of bundled studies: what is stored, what is refused, and where it is shown."""
 
 import json
+import re
 import shutil
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +278,30 @@ def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
         assert found.answer.lead(study)[0] == (
             found.answer.question if current else "The answer is of an earlier definition of the study."
         )
+
+
+def numbers_in(texts: Iterable[object]) -> list[str]:
+    """Return the numbers in texts, without signs of thousands and minus signs."""
+    return re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", " ".join(map(str, texts)).replace(",", " "))
+
+
+def test_every_number_of_a_finding_is_in_the_stored_table_or_in_an_expectation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stored number may be rounded to the digits of the sentence."""
+    monkeypatch.setattr(full_runs, "FOLDER", FOLDER)
+    failed = []
+    for name in studies():
+        study, stored = load_study(name), full_run(name)
+        finding = str(study.answer.get("finding", ""))
+        if stored is not None and stored.answer is not None:
+            table = stored.answer
+            known = numbers_in([*table.columns, *chain.from_iterable(table.rows), *table.notes])
+        else:
+            keys = ("at", "expected", "published", "within")
+            known = numbers_in([row.get(key) for row in study.expect for key in keys])
+        for number in numbers_in([finding]):
+            digits = len(number.partition(".")[2])
+            near = [value for value in known if abs(float(value) - float(number)) <= 0.5001 * 10.0**-digits]
+            failed += [f"{name}: {number} in {finding!r}"] * (not near)
+    assert failed == []
