@@ -11,9 +11,9 @@ from typing import Any
 
 from rivalry.cli import summary
 from rivalry.lab.answer import Answer, answer_of
-from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.store import Run
 from rivalry.lab.study.names import studies
+from rivalry.results.table import Table
 
 LITERAL = re.compile(r"[\[({]\s*['\"]|\{|\bnp\.|\barray\(|\bdtype\b|\b(?:None(?! of )|True|False|nan|inf)\b")
 KEY = re.compile(r"\b[A-Za-z]\w*_\w+")
@@ -79,7 +79,7 @@ def in_output(output: str) -> Iterator[str]:
             yield f"output: {line}"
 
 
-def in_table(table: AnswerTable) -> Iterator[str]:
+def in_table(table: Table) -> Iterator[str]:
     """Keys as heads, and points without any result beside them."""
     for name in table.columns:
         if match := KEY.search(name):

@@ -9,9 +9,8 @@ import xarray as xr
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.points import points_of, profile_in_words
-from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.words import quantities
-from rivalry.results.table import number_in_words
+from rivalry.results.table import Table, number_in_words
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
 
@@ -60,13 +59,13 @@ def replicated(rows: list[Record]) -> xr.Dataset:
     return collect(cells, {"algorithm": ["a"], "replication": list(range(len(rows)))})
 
 
-def table(data: xr.Dataset, about: dict[str, Any] | None = None, most: int | None = None) -> AnswerTable:
+def table(data: xr.Dataset, about: dict[str, Any] | None = None, most: int | None = None) -> Table:
     found = Answer(about or study(), data).table_of(most)
     assert found is not None
     return found
 
 
-def column(shown: AnswerTable, name: str) -> list[str]:
+def column(shown: Table, name: str) -> list[str]:
     return [row[shown.columns.index(name)] for row in shown.texts]
 
 
@@ -179,7 +178,7 @@ def test_means_over_replications_have_student_intervals() -> None:
     # t(0.975, 2) = 4.302653, standard deviation 1, so half the width is 4.302653 / sqrt(3) = 2.48414
     assert column(shown, "threshold") == ["2.0 ± 2.5"]
     assert column(shown, "n") == ["3"]
-    (estimate,) = (row[shown.columns.index("threshold")] for row in shown.rows)
+    (estimate,) = shown.column("threshold")
     assert estimate.mean == 2.0
     assert estimate.high - estimate.low == pytest.approx(2 * 2.48414, rel=1e-5)
 
@@ -189,7 +188,7 @@ def test_the_table_of_learners_has_the_largest_gain_over_replications() -> None:
     gains = [0.1, 0.2, 0.6, 0.1, 0.5]
     data = replicated([apart(gain) for gain in gains])
     shown = table(data, study("regret_matching", answer={"quantities": ["payoff"]}))
-    entry = shown.rows[0][shown.columns.index("largest gain")]
+    entry = shown.rows[0]["largest gain"]
     half = 2.7764451051977987 * np.std(gains, ddof=1) / np.sqrt(5)
     assert (entry.mean, entry.high) == pytest.approx((0.3, 0.3 + half))
     assert entry.text == f"0.30 ± {half:.2f} (player 1)"
@@ -229,10 +228,10 @@ def test_what_all_rows_share_is_said_once() -> None:
     data = swept([result(threshold=0.2, turnout=float(k)) for k in range(3)])
     shown = table(data, study(answer={"quantities": ["threshold", "turnout"]}))
     assert shown.columns == ["reach", "turnout"]
-    assert shown.notes == ["threshold: 0.2", "largest gain: at most 0.02", "claim: equilibrium"]
+    assert shown.notes == ("threshold: 0.2", "largest gain: at most 0.02", "claim: equilibrium")
     alike = table(swept([result(threshold=0.2)] * 3))  # a table has results, although all are the same
     assert alike.columns == ["reach", "threshold"]
-    assert alike.notes == ["largest gain: at most 0.02", "claim: equilibrium"]
+    assert alike.notes == ("largest gain: at most 0.02", "claim: equilibrium")
 
 
 def test_quantities_are_those_of_the_study_else_of_plots_expectations_and_the_family() -> None:
@@ -292,7 +291,7 @@ def test_players_with_fewer_choices_have_no_further_ones(seeds: int) -> None:
     wide = ["2 ", "2.05 ± 0.64 "][seeds - 1]
     assert found.points[0].profile_words.replace(",", " ").startswith(wide)
     assert found.points[0].profile_words.endswith("(1.5, 0)")  # a zero that is a choice stays
-    columns = found.table_of(None, numbers=True)
+    columns = found.table_of(None, full=True)
     assert columns is not None
     assert [name for name in columns.columns if "player" in name and "payoff" not in name] == [
         "a, player 0",
@@ -314,7 +313,7 @@ def test_lists_that_go_with_a_key_in_words_have_no_column() -> None:
     assert table(data, bare).columns[:2] == ["urgencies", "chain"]
     assert table(data, words).columns[0] == "urgencies"
     assert "chain" not in table(data, words).columns
-    whole = Answer(words, data).table_of(None, constants=True)
+    whole = Answer(words, data).table_of(None, full=True)
     assert "chain" in whole.columns  # exports have all keys
 
 

@@ -14,10 +14,10 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.export import _latex_of, _tables, export, number_format, numbers_of, tidy, to_csv, to_latex
+from rivalry.lab.export import _tables, export, number_format, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
-from rivalry.results.table import Estimate
+from rivalry.results.render import dataframe, latex
+from rivalry.results.table import Estimate, Table
 from tests import typed
 from tests.duel_study import record, store, study
 from tests.unit.stored_run import stored
@@ -260,7 +260,7 @@ def test_every_format_holds_the_numbers_of_the_printed_table(run: Run, tmp_path:
     printed = run.answer.table
     rows = table(export(run, "csv", tmp_path / "csv").files[0])
     assert len(rows) == len(printed.rows)
-    for row, entries in zip(rows, printed.rows, strict=True):
+    for row, entries in zip(rows, printed.cells, strict=True):
         for name, entry in zip(printed.columns, entries, strict=True):
             if name == "strategies":  # a column per number
                 assert name not in row
@@ -289,8 +289,7 @@ def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path:
     names = list(rows[0])
     for name in [name for name in printed.columns[:4] if name != "strategies"]:
         column = [row[names.index(name)] for row in rows[1 : len(printed.rows) + 1]]
-        own = [entries[printed.columns.index(name)] for entries in printed.rows]
-        for value, entry in zip(column, own, strict=True):  # a workbook has 16 digits
+        for value, entry in zip(column, printed.column(name), strict=True):  # a workbook has 16 digits
             assert value == (pytest.approx(entry.mean, rel=1e-15) if np.isfinite(entry.mean) else entry.text)
 
     sheet = openpyxl.load_workbook(path).active
@@ -320,8 +319,8 @@ def test_a_spreadsheet_shows_four_digits(value: float) -> None:
 def test_intervals_have_columns_of_their_own() -> None:
     mean = Estimate("2.0 ± 0.5", 2.0, 1.5, 2.5)
     share = Estimate("0.50 (0.20 to 0.90)", 0.5, 0.2, 0.9)
-    shown = AnswerTable(["method", "gain", "converged"], [[Estimate("a"), mean, share]], [], 1)
-    assert numbers_of(shown).to_dict("records") == [
+    shown = Table([{"method": Estimate("a"), "gain": mean, "converged": share}], "points")
+    assert dataframe(shown).to_dict("records") == [
         {
             "method": "a",
             "gain": 2.0,
@@ -365,14 +364,14 @@ def test_the_table_compiles_within_the_margins(tmp_path: Path, points: int) -> N
     assert "Float too large" not in done.stdout
 
 
-def test_a_latex_table_has_short_lines_and_is_cut_into_pages_where_it_is_long(run: Run) -> None:
+def test_a_latex_table_has_short_lines_and_is_cut_into_pages_where_it_is_long() -> None:
     long = "the gain from a best response to the policies of the rivals"
-    entries = [
-        Estimate("0.25", 0.25, 0.25, 0.25),
-        Estimate("[inspect 0.8, trust 0.2], [comply 0.7, violate 0.3]"),
-    ]
-    few = _latex_of(run.answer, AnswerTable([long, "strategies"], [entries] * 3, ["n: 4"], 1))
-    many = _latex_of(run.answer, AnswerTable([long, "strategies"], [entries] * 60, [], 1))
+    row = {
+        long: Estimate("0.25", 0.25, 0.25, 0.25),
+        "strategies": Estimate("[inspect 0.8, trust 0.2], [comply 0.7, violate 0.3]"),
+    }
+    few = latex(Table([row] * 3, "points", notes=("n: 4",)), caption="A duel", label="duel")
+    many = latex(Table([row] * 60, "points"), caption="A duel", label="duel")
     (head,) = re.findall(r"\\shortstack\[r\]\{(.*?)\}", few)
     assert head.replace(r"\\", " ") == long
     assert max(map(len, head.split(r"\\"))) <= 14

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.names import read_toml, studies
+from rivalry.results.table import Estimate, Table
 from tests.raw_answers import COMMANDS, in_figure, in_lines, in_output, in_table, in_title
 
 
@@ -48,9 +48,10 @@ def test_keys_on_an_axis_are_seen() -> None:
 
 
 def test_a_table_has_more_than_its_points() -> None:
-    table = AnswerTable(["reach"], [], [], 1)
-    assert list(in_table(table)) == ["table of nothing but reach"]
-    assert list(in_table(table._replace(columns=["reach", "p_safe"]))) == ["key as a head: p_safe"]
+    row = {"reach": Estimate("1")}
+    assert list(in_table(Table([row], "points", keys=1))) == ["table of nothing but reach"]
+    full = Table([row | {"p_safe": Estimate("1")}], "points", keys=1)
+    assert list(in_table(full)) == ["key as a head: p_safe"]
 
 
 def test_a_title_promises_what_is_computed() -> None:

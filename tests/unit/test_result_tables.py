@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ from rivalry.lab.study.words import Words
 from rivalry.methods import METHODS
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
-from rivalry.results.render import aligned, cells, dataframe, html, latex, latex_text, markdown, text_lines
+from rivalry.results.render import aligned, dataframe, html, latex, latex_text, markdown, text_lines
 from rivalry.results.table import Estimate, Row, Table, exactly, number_in_words
 from rivalry.schema.registry import load
-from rivalry.text.display import html_table, typeset
+from rivalry.text.display import typeset
 from tests.duel_study import store
 from tests.unit.test_check import EACH, OPTIONS, PLAYED
 from tests.unit.test_subgame_perfect_equilibria import beer_quiche
@@ -68,11 +69,11 @@ def test_every_entry_stands_in_every_format(table: Table) -> None:
     texts = [entry.text for row in table.rows for entry in row.values()]
     columns = table.columns
     printed = "\n".join(text_lines(table))
-    page, source = html(table), latex(columns, cells(table), caption="c", label="l")
-    bars = markdown(columns, [[entry.text for entry in row] for row in cells(table)])
+    page, source = html(table), latex(table, caption="c", label="l")
+    bars = markdown(table)
     for text in (*texts, *columns):
         assert " ".join(text.split()) in " ".join(printed.split())
-        assert html_table(text, {}).removeprefix("<div><strong>").partition("</strong>")[0] in page
+        assert escape(typeset(text)).replace(" ± ", "\u00a0±\u00a0") in page
         assert text.replace("|", r"\|") in bars
     for text in texts:
         assert latex_text(text) in source
@@ -80,7 +81,7 @@ def test_every_entry_stands_in_every_format(table: Table) -> None:
 
 @given(tables())
 def test_numbers_survive_a_file_of_numbers(table: Table) -> None:
-    frame = dataframe(table.columns, cells(table))
+    frame = dataframe(table)
     read = pd.read_csv(io.StringIO(frame.to_csv(index=False)), keep_default_na=False)
     for name in table.columns:
         entries = [row[name] for row in table.rows]
@@ -98,10 +99,10 @@ def test_rows_that_are_not_printed_are_counted() -> None:
     rows = [{"k": exactly(str(k), float(k))} for k in range(60)]
     lines = text_lines(Table(rows, "equilibria"))
     assert len(lines) == 1 + 50 + 1
-    assert lines[-1] == "... and 10 more equilibria, in tables"
+    assert lines[-1] == "not shown: 10 more equilibria"
     along = text_lines(Table(rows, "points", path=True, main=58))
     assert [along[1], *along[-3:-1]] == ["0", "58", "59"]
-    assert along[-1] == "... and 48 more points, in tables"
+    assert along[-1] == "not shown: 48 more points"
 
 
 def test_columns_are_aligned_and_a_wide_row_has_a_line_per_column() -> None:
@@ -133,13 +134,12 @@ def test_a_solution_has_data_frames_and_latex() -> None:
 
 
 def test_only_a_wide_table_is_scaled_in_latex() -> None:
-    narrow = [Estimate("0.25", 0.25, 0.25, 0.25), Estimate("left")]
-    short = latex(["payoff", "strategy"], [narrow], caption="profile", label="profile")
+    narrow = {"payoff": exactly("0.25", 0.25), "strategy": Estimate("left")}
+    short = latex(Table([narrow], "profiles"), caption="profile", label="profile")
     assert "resizebox" not in short
     assert "graphicx" not in short
-    wide = latex(
-        ["strategy"] * 3, [[Estimate("left 0.25, middle 0.5, right 0.25")] * 3], caption="", label=""
-    )
+    long = dict.fromkeys(["one", "two", "three"], Estimate("left 0.25, middle 0.5, right 0.25"))
+    wide = latex(Table([long], "profiles"), caption="", label="")
     assert wide.count("{") == wide.count("}")
     assert r"\resizebox" in wide
     assert "graphicx" in wide
@@ -242,14 +242,14 @@ def assert_in_this_process(found: Solution) -> None:
     for k, table in enumerate(found.tables):
         assert all(column for column in table.columns)
         assert all(line.strip() in text for line in text_lines(table._replace(title="")))
-        for row in cells(table)[:3]:
+        for row in table.cells[:3]:
             source = found.to_latex(k)
             assert all(latex_text(entry.text) in source for entry in row)
         frame = found.to_dataframe(k)
         assert len(frame) == len(table.rows)
         numbers = frame.select_dtypes("number")
         assert np.isfinite(numbers.to_numpy()).any() or numbers.empty
-    assert page.count("<table>") >= len(found.tables)
+    assert page.count("<table") >= len(found.tables)
 
 
 def assert_in_a_run(found: Solution, folder: Path) -> None:
@@ -273,7 +273,7 @@ def assert_in_a_run(found: Solution, folder: Path) -> None:
     cell = data.isel(dict.fromkeys(data.status.dims, 0))
     arrays = {str(name): variable.values for name, variable in cell.variables.items()}
     table = next(tables_of(Reader(arrays, Words(answer.study))), None)
-    for entry in cells(table)[0] if table else ():
+    for entry in table.cells[0] if table else ():
         start = entry.text[:50]
         assert start in shown
         assert typeset(start) in page

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.answer.two_keys import MARK, two_way_table
+from rivalry.lab.answer.two_keys import MARK, by_two_keys
 from rivalry.lab.export import answer_as
-from rivalry.results.table import Estimate
+from rivalry.results.table import Estimate, Table
 
 STUDY: dict[str, Any] = {
     "name": "two keys",
@@ -48,45 +47,43 @@ def answer(claim: str = "equilibrium", prices: list[float] = PRICES) -> Answer:
     return Answer(STUDY, collect(cells, axes))
 
 
-def listed(rows: list[list[str]], keys: int, columns: list[str]) -> AnswerTable:
-    return AnswerTable(columns, [[Estimate(text) for text in row] for row in rows], [], keys)
+def listed(rows: list[list[str]], keys: int, columns: list[str]) -> Table:
+    """A list of points, a row of texts each."""
+    entries = [dict(zip(columns, map(Estimate, row), strict=True)) for row in rows]
+    return Table(entries, "points", keys=keys, points=tuple((k,) for k in range(len(rows))))
 
 
 def test_every_entry_is_that_of_its_point() -> None:
-    two = answer().two_way()
-    assert (two.down, two.across) == ("cost of a disaster", "price of safety")
-    assert (two.labels, two.columns) == (["0", "1", "5"], ["0.05", "0.2", "0.35"])
-    assert [block.heading for block in two.blocks] == ["probability of a safe win", "safety input"]
-    for block, number in zip(
-        two.blocks, (lambda x, y: 0.5 + 0.01 * x - 0.1 * y, lambda x, y: 2 * x + y), strict=True
-    ):
-        for x, row in zip(COSTS, block.rows, strict=True):
-            assert [entry.mean for entry in row] == pytest.approx([number(x, y) for y in PRICES])
-    assert two.notes == ["largest gain: at most 0.1", "claim: equilibrium"]
-    assert not two.mark
+    (((_, two),), listed_points) = answer().tables(), answer().points
+    assert two.columns == ["cost of a disaster", "price of safety 0.05", "0.2", "0.35"]
+    headings = [k for k, row in enumerate(two.rows) if len(row) == 1]
+    assert headings == [0, 4]
+    assert [two.texts[k][0] for k in headings] == ["probability of a safe win", "safety input"]
+    numbers = {0: lambda x, y: 0.5 + 0.01 * x - 0.1 * y, 4: lambda x, y: 2 * x + y}
+    for head, number in numbers.items():
+        for k, x in enumerate(COSTS, start=head + 1):
+            label, *entries = two.cells[k]
+            assert label.text == f"{x:g}"
+            assert [entry.mean for entry in entries] == pytest.approx([number(x, y) for y in PRICES])
+            places = [tuple(listed_points[point].at.values()) for point in two.points[k]]
+            assert places == [(x, y) for y in PRICES]
+    assert two.below() == ["in every row: largest gain: at most 0.1; claim: equilibrium"]
 
 
-def test_a_weaker_claim_is_marked_in_every_block() -> None:
-    two = answer("not an equilibrium").two_way()
-    assert (two.mark, two.notes) == ("* not an equilibrium (1 of 9); without a mark: equilibrium", [])
-    for block in two.blocks:
-        marked = [[MARK in entry.text for entry in row] for row in block.rows]
-        assert marked == [[False] * 3, [False] * 3, [False, False, True]]
+def test_a_weaker_claim_is_marked_in_every_block_and_has_the_largest_gain_below() -> None:
+    ((_, two),) = answer("not an equilibrium").tables()
+    assert two.below() == ["* not an equilibrium (1 of 9), largest gain: 0.1; without a mark: equilibrium"]
+    marked = [[MARK in text for text in row[1:]] for row in two.texts]
+    nothing = [False] * 3
+    assert marked == [nothing, nothing, nothing, [False, False, True]] * 2
 
 
-def test_shell_notebook_and_latex_have_blocks_and_files_of_numbers_rows() -> None:
+def test_all_places_that_show_a_table_have_blocks_and_files_of_numbers_rows() -> None:
     found = answer("not an equilibrium")
-    table = found.printed_table()
-    assert table.columns == ["cost of a disaster", "price of safety 0.05", "0.2", "0.35"]
-    assert [row[0] for row in table.texts if not any(row[1:])] == [
-        "probability of a safe win",
-        "safety input",
-        "largest gain",
-    ]
-    assert len(table.rows) == 3 * (1 + len(COSTS))
     html = found._repr_html_()
-    assert "<th>price of safety 0.05</th>" in html
-    assert "not an equilibrium (1 of 9); without a mark: equilibrium" in html
+    assert ">price of safety 0.05</th>" in html
+    assert '<tr><th scope="rowgroup" colspan="4">safety input</th></tr>' in html
+    assert "not an equilibrium (1 of 9), largest gain: 0.1; without a mark: equilibrium" in html
     latex, markdown = (answer_as(form, found).decode() for form in ("latex", "markdown"))
     assert r"\multicolumn{4}{l}{\textit{safety input}} \\" in latex
     assert "\n* not an equilibrium (1 of 9)" in latex
@@ -98,12 +95,12 @@ def test_shell_notebook_and_latex_have_blocks_and_files_of_numbers_rows() -> Non
 
 
 def test_what_a_thinned_table_leaves_out_is_counted() -> None:
-    two = answer(prices=[float(k) for k in range(12)]).two_way(rows=5, columns=2)
+    ((_, two),) = answer(prices=[float(k) for k in range(12)]).tables(5, 3)
     # the longer key is down, and both ends of every key are shown
-    assert (two.down, two.labels[0], two.labels[-1], len(two.labels)) == ("price of safety", "0", "11", 5)
-    assert two.columns == ["0", "5"]
-    assert two.points_left_out == 12 * 3 - 5 * 2
-    assert two.stacked.rows_left_out == two.points_left_out
+    assert two.columns == ["price of safety", "cost of a disaster 0", "5"]
+    labels = [texts[0] for texts in two.texts]
+    assert (labels[1], labels[5], len(labels)) == ("0", "11", 2 * (1 + 5))
+    assert two.rows_left_out == 12 * 3 - 5 * 2
 
 
 @st.composite
@@ -124,30 +121,29 @@ def test_entries_of_random_sweeps_by_brute_force(
     points = [point for point in np.ndindex(*sizes) if point not in missing]
     keys = [f"key {k}" for k in range(len(sizes))]
     texts = [[*map(str, point), "".join(map(str, point))] for point in points]
-    two = two_way_table(listed(texts, len(sizes), [*keys, "value"]), rows, columns)
+    two = by_two_keys(listed(texts, len(sizes), [*keys, "value"]), rows, columns)
     if two is None:
         return
-    assert {len({point[int(name[-1])] for point in points}) > 1 for name in (two.down, two.across)} == {True}
+    down, head, *further = two.columns
+    across, values = head.rpartition(" ")[0], [head.rpartition(" ")[2], *further]
+    swept = [int(name[-1]) for name in (down, across)]
     longest = sorted((len({point[k] for point in points}) for k in range(len(sizes))), reverse=True)[:2]
-    both = [len({point[int(name[-1])] for point in points}) for name in (two.down, two.across)]
-    assert sorted(both, reverse=True) == longest
-    seen = set()
-    for block in two.blocks:
-        for label, line in zip(two.labels, block.rows, strict=True):
-            for value, entry in zip(two.columns, line, strict=True):
-                at = {two.down: label, two.across: value, **dict(zip(two.others, block.place, strict=True))}
-                point = tuple(int(at.get(key, 0)) for key in keys)
-                # a key with one value has it everywhere
-                point = tuple(
-                    k if key in at else points[0][n]
-                    for n, (key, k) in enumerate(zip(keys, point, strict=True))
-                )
-                known = point in points
-                assert entry.text == ("".join(map(str, point)) if known else "–")
-                seen |= {point} if known else set()
-    assert len(two.labels) <= rows
-    assert len(two.columns) <= columns
-    assert two.points_left_out == len(points) - len(seen)
+    assert sorted((len({point[k] for point in points}) for k in swept), reverse=True) == longest
+    assert len(values) <= columns
+    (other,) = {*range(len(sizes))} - {*swept} or {-1}
+    seen: set[tuple[int, ...]] = set()
+    for row, numbers in zip(two.texts, two.points, strict=True):
+        if not numbers:
+            place = row[0].partition(f"key {other} ")[2]
+            continue
+        for value, text, number in zip(values, row[1:], numbers, strict=True):
+            at = {swept[0]: int(row[0]), swept[1]: int(value)}
+            at[other] = int(place or points[0][other])  # a key with one value has it everywhere
+            point = tuple(at[k] for k in range(len(sizes)))
+            assert text == ("".join(map(str, point)) if point in points else "–")
+            assert number == (points.index(point) if point in points else -1)
+            seen |= {point} & {*points}
+    assert two.rows_left_out == len(points) - len(seen)
 
 
 @pytest.mark.parametrize(
@@ -162,14 +158,15 @@ def test_entries_of_random_sweeps_by_brute_force(
 )
 def test_other_runs_have_a_list_of_points(rows: list[list[str]], keys: int) -> None:
     columns = [*(f"key {k}" for k in range(keys)), "value"]
-    assert two_way_table(listed(rows, keys, columns)) is None
+    assert by_two_keys(listed(rows, keys, columns)) is None
 
 
 def test_keys_in_step_are_one() -> None:
     rows = [[str(a), str(a + 10), str(b), f"{a}{b}"] for a in range(3) for b in range(3)]
-    two = two_way_table(listed(rows, 3, ["a", "in step", "b", "value"]))
-    assert (two.down, two.across) == ("a, in step", "b")
-    assert two.labels == ["0, 10", "1, 11", "2, 12"]
+    two = by_two_keys(listed(rows, 3, ["a", "in step", "b", "value"]))
+    assert two is not None
+    assert two.columns == ["a, in step", "b 0", "1", "2"]
+    assert [texts[0] for texts in two.texts[1:]] == ["0, 10", "1, 11", "2, 12"]
 
 
 def test_the_second_key_of_the_picture_is_known_in_words() -> None:

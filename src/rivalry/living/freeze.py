@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -111,11 +111,11 @@ def _lead(
     selected = [answer.points[k] for k in numbers]
     figures_of, note = _points(run, selected, point_figures, figures) if selected else ([], "")
     keys = keys_in_words(answer.study, answer.points, selected)
-    places = zip(*([entry.text for entry in column] for column in keys.values()), strict=True)
-    points = dict(zip(numbers, zip_longest(figures_of, places, fillvalue=()), strict=True))
-    return Lead(
-        run.title, answer, pictures, tables, list(keys), points, f"; they are {_location(answer)}", note
-    )
+    points = {}
+    for k, shown in enumerate(figures_of):
+        points[numbers[k]] = shown, [column[k].text for column in keys.values()]
+    remedy = f"; they are {_location(answer)}"
+    return Lead(run.title, answer, pictures, tables, list(keys), points, remedy, note)
 
 
 def _points(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.files import policy_source
 from rivalry.lab.answer.table import MOST_CAVEATS
@@ -137,7 +137,13 @@ def frozen_page(
     policy = f"default-src 'none'; style-src {policy_source(look)}; script-src {parts.source}"
     if any("data:image" in picture for answer in answers for picture, _ in answer.pictures):
         policy += "; img-src data:"
-    content = {"title": title, "lead": lead, "sections": sections, "answers": answers, "parts": parts}
+    content: dict[str, Any] = {
+        "title": title,
+        "lead": lead,
+        "sections": sections,
+        "answers": answers,
+        "parts": parts,
+    }
     content |= {"policy": policy, "look": look, "most_caveats": MOST_CAVEATS}
     content["rooms"] = [room for k, room in enumerate(parts.rooms) if k not in visible]
     return str(template(Path(__file__).with_name("page.html.j2")).render(content))

@@ -197,7 +197,8 @@ def latex(table: Table, *, caption: str, label: str, below: Sequence[str] = ()) 
     head = " & ".join(heads) + r" \\"
     body = [_latex_row([entry.text for entry in row], is_wide) for row in rows]
     title = rf"\caption{{{latex_text(caption)}}}\label{{tab:{label}}}"
-    notes = [latex_text(f"{line.removesuffix('.')}.") for line in (*table.below(), *below)]
+    lines = (f"{line[:1].upper()}{line[1:].removesuffix('.')}." for line in (*table.below(), *below))
+    notes = list(map(latex_text, lines))
     if len(body) > PAGE:
         return "\n".join(
             [

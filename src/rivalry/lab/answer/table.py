@@ -214,9 +214,9 @@ def keys_in_words(
     for name in keys_of(points):
         keys[words.key(name)] = [_coordinate(point.at, name, words) for point in selected]
     texts = {name: [entry.text for entry in entries] for name, entries in keys.items()}
+    told = [column for column in texts.values() if column[:1] and not column[0].startswith(("[", "{"))]
     for name, column in texts.items():
-        others = [other for key, other in texts.items() if key != name]
-        if not full and column[0][:1] in ("[", "{") and any(in_step(column, other) for other in others):
+        if not full and column not in told and any(in_step(column, other) for other in told):
             del keys[name]
     for change in fixed_changes(study) if full else ():
         value = _coordinate({change.name: change.after[0]}, change.name, words)
@@ -285,7 +285,8 @@ def _lines(
         for k in indices.tolist():
             row = table.rows[k]
             # quantities are made where they are looked up, which few of many points need
-            if not row and (has_lists or "profile" in asked or not point.quantities.keys() - {"profile"}):
+            told = has_lists or "profile" in asked or "profile" in point.quantities or not point.quantities
+            if told and not row:
                 row = profile_row(point, numbers=full, payoffs=has_lists)
                 row = row or {"strategies": Estimate(point.profile_words)}
             lines.append(Line(point, number, table, k, row))
@@ -301,11 +302,11 @@ def _chosen(study: StudyTables, data: Dataset, points: ResultPoints, most: int) 
     changes = [k for k in range(1, len(kinds)) if kinds[k] != kinds[k - 1]]
     even = np.linspace(0, len(points) - 1, min(CANDIDATES, len(points))).astype(int).tolist()
     numbers = sorted({*even, *changes, *(k - 1 for k in changes)})
-    numeric = [name for name in quantities(study, data) if data[name].dtype.kind == "f"] or ["status"]
+    numeric = [name for name in quantities(study, data) if data[name].dtype.kind == "f"]
     rows = []
     for k in numbers:
-        results = points[k].arrays[numeric[0]]
-        known = np.isfinite(results) if results.dtype.kind == "f" else np.zeros(results.shape, bool)
+        results = points[k].arrays[numeric[0]] if numeric else np.zeros((1, 1))
+        known = np.isfinite(results)
         sums = np.where(known, results, 0.0).sum(axis=0)
         rows.append(np.ravel(sums / np.maximum(known.sum(axis=0), 1)))
     width = max(map(len, rows))
