@@ -29,19 +29,19 @@ def test_every_cell_lists_its_equilibria_and_their_completeness():
     found, left_out = Answer(study_of(*methods), data).result_tables
     assert left_out == 0
     lengths = [sum(len(table.rows) for table in t.tables) for t in found]
-    assert [(t.where, "(complete list)" in t.summary) for t in found] == [
+    assert [(t.where, t.summary.endswith(", complete")) for t in found] == [
         ("pure, chicken", False),
         ("pure, jordan", False),
         ("pure, big", False),
         ("mixed, chicken", True),
-        ("mixed, jordan", False),
+        ("mixed, jordan", True),
         ("mixed, big", True),
     ]
     assert lengths == [2, 0, 6, 3, 1, 63]
     mixed = found[3].tables[0].rows[2]
     assert [mixed[f"player {k}"].text for k in (0, 1)] == ["swerve 0.9, straight 0.1"] * 2
     assert [mixed[f"payoff, player {k}"].text for k in (0, 1)] == ["-0.1", "-0.1"]
-    assert found[3].summary == "3 equilibria, 2 of them in pure strategies (complete list)"
+    assert found[3].summary == "equilibria: 3, complete"
     half = found[4].tables[0].rows[0]
     assert [half[f"player {k}"].text for k in (0, 1, 2)] == ["heads 0.5, tails 0.5"] * 3
 
@@ -76,7 +76,7 @@ def test_json_and_the_shell_have_the_tables_that_methods_declare():
     (table,) = point["tables"]
     assert [row[:2] for row in table["rows"]] == [["0.25", "0.5"], ["0.75", "0.5"]]
     printed = "\n".join(answer.result_tables[0][0].lines())
-    assert "2 equilibria" in printed
+    assert "equilibria: 2, complete" in printed
     assert all(text in printed for row in table["rows"] for text in row)
 
 

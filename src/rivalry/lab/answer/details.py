@@ -53,6 +53,8 @@ def result_tables(study: StudyTables, points: ResultPoints) -> tuple[list[Result
         if not declared and is_first and point.quantities and "profile" not in point.quantities:
             tables = _profile(point)
         summary = point.completeness + boxes_in_words([point.boxes])
+        if summary and "equilibri" not in summary:
+            summary = f"equilibria: {summary}"
         if not tables and not summary:
             continue
         if len(results) == MOST_TABLES:
