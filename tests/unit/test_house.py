@@ -84,7 +84,7 @@ LAYERS: list[set[str]] = [
 APART = ("lab", "tables.kernels", "economies.kernels", "economies.figures")
 LAYER = {subpackage: layer for layer, subpackages in enumerate(LAYERS) for subpackage in subpackages}
 
-MOST_ANY = 0.054  # share of parameters
+MOST_ANY = 840  # parameters; a share would rise where typed code is deleted
 
 # Libraries that `import rivalry` and `rivalry --help` must not load.
 HEAVY = (
@@ -414,9 +414,8 @@ def test_few_parameters_are_of_any_type() -> None:
         if parameter is not None and parameter.annotation is not None
     ]
     untyped = Counter(file for file, kind in parameters if kind in ("Any", "Any | None"))
-    share = untyped.total() / len(parameters)
-    assert share < MOST_ANY, (
-        f"{share:.4f} of parameters are Any, not below MOST_ANY = {MOST_ANY} of tests/unit/test_house.py: "
+    assert untyped.total() <= MOST_ANY, (
+        f"{untyped.total()} parameters are Any, more than MOST_ANY = {MOST_ANY} of tests/unit/test_house.py: "
         "annotate those you added:\n" + "\n".join(f"{file}: {n} Any" for file, n in untyped.most_common())
     )
 
