@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from string import ascii_lowercase
 
@@ -13,7 +13,7 @@ from rivalry.results.comparison import differ, paired_margin
 from rivalry.results.table import Estimate
 from rivalry.text.statistics import format_interval
 
-LETTERS_NOTE = "means with a common letter do not differ (95 % each, not corrected for several pairs)"
+LETTERS = "means with a common letter do not differ (95 % each, not corrected for several pairs)"
 
 
 def letters(entries: Sequence[Estimate]) -> list[str]:
@@ -21,8 +21,8 @@ def letters(entries: Sequence[Estimate]) -> list[str]:
 
     Two of them differ where the 95 % interval of their difference excludes 0, in pairs where their draws are
     the same (`rivalry.results.comparison.differ`). The largest mean has an ``a``. Words and numbers of
-    unknown noise have no letter; nor has any number where nothing is random, or nothing differs. Ranges over
-    starts are no intervals.
+    unknown noise have no letter; nor has any number where nothing is random or nothing differs, or of more
+    than 26. Ranges over starts are no intervals.
 
     Examples
     --------
@@ -31,12 +31,14 @@ def letters(entries: Sequence[Estimate]) -> list[str]:
     ['b', 'b', 'a']
     """
     known = [k for k, entry in enumerate(entries) if np.isfinite([entry.mean, entry.low, entry.high]).all()]
+    texts = [""] * len(entries)
+    if len(known) > len(ascii_lowercase) or all(entries[k].is_exact for k in known):
+        return texts
     known.sort(key=lambda k: -entries[k].mean)
     differs = np.zeros((len(known), len(known)), bool)
     for i, j in combinations(range(len(known)), 2):
         differs[i, j] = differ(entries[known[i]], entries[known[j]])
-    texts = [""] * len(entries)
-    if differs.any() and not all(entries[k].is_exact for k in known):
+    if differs.any():
         for k, text in zip(known, compact_letters(differs | differs.T), strict=True):
             texts[k] = text
     return texts
@@ -77,15 +79,21 @@ def compact_letters(differs: ndarray) -> list[str]:
     return texts
 
 
-def letter_column(entries: Sequence[Estimate]) -> list[Estimate]:
-    """Return estimates with their `letters` in the text.
+def letter_columns(columns: Mapping[str, Sequence[Estimate]]) -> tuple[dict[str, list[Estimate]], list[str]]:
+    """Return columns of estimates with `letters` in their texts, and what these mean where there are any.
 
     >>> column = [Estimate("1 ± 0.1", 1.0, 0.9, 1.1), Estimate("2 ± 0.1", 2.0, 1.9, 2.1), Estimate("-")]
-    >>> [entry.text for entry in letter_column(column)]
+    >>> columns, _ = letter_columns({"gain": column})
+    >>> [entry.text for entry in columns["gain"]]
     ['1 ± 0.1 b', '2 ± 0.1 a', '-']
     """
-    pairs = zip(entries, letters(entries), strict=True)
-    return [entry._replace(text=f"{entry.text} {letter}".rstrip()) for entry, letter in pairs]
+    lettered, notes = dict[str, list[Estimate]](), list[str]()
+    for name, entries in columns.items():
+        marks = letters(entries)
+        pairs = zip(entries, marks, strict=True)
+        lettered[name] = [entry._replace(text=f"{entry.text} {mark}".rstrip()) for entry, mark in pairs]
+        notes = [LETTERS] if any(marks) else notes
+    return lettered, notes
 
 
 def difference_column(entries: Sequence[Estimate], which: int) -> list[Estimate]:

@@ -13,14 +13,18 @@ import numpy as np
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, methods_of
 from rivalry.lab.answer.two_keys import ACROSS, by_two_keys, in_step
+from rivalry.lab.study.document import asks_of
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, answer_keys, heading, quantities, quantities_of_answer
 from rivalry.results import TABLES, tables_of
+from rivalry.results.letters import difference_column, letter_columns
 from rivalry.results.reader import Reader
 from rivalry.results.table import (
+    CLAIM,
     CONSTANT,
     EMPTY,
+    GAIN,
     UNKNOWN,
     Estimate,
     Row,
@@ -83,7 +87,8 @@ def answer_tables(
     make = partial(answer_table, study, data)
     # a table of all points takes long where they are many: none is made along a single key
     if len({*chain.from_iterable(point.at for point in points)}) > 1:
-        pivot = by_two_keys(make(points, None, len(points)), rows, min(columns - 1, ACROSS))
+        of_points = make(points, None, len(points), is_compared=False)
+        pivot = by_two_keys(of_points, rows, min(columns - 1, ACROSS))
         if pivot:
             return [("", pivot)]
     lists = lists_of(study, points)
@@ -106,17 +111,22 @@ def answer_table(
     columns: int,
     *,
     full: bool = False,
+    is_compared: bool = True,
 ) -> Table:
     """Table of at most so many rows, which keep turns and changes of claims, and columns.
 
     A column with one text in all rows, or with those of another column, is a note. In ``full`` there are
     columns of everything, those of values changed from the study too, and every number of a strategy has one.
+    Else rows are compared, unless ``is_compared`` is false: means have letters.
     """
     words = Words(study)
     lines, count, noun = _lines(study, data, points, rows, full=full)
     keys = keys_in_words(study, points, [line.point for line in lines], full=full)
     entries = _columns_of(data, lines, words, full=full)
     entries = {name: column for name, column in entries.items() if any(entry.text for entry in column)}
+    remarks: list[str] = []
+    if is_compared and not full and not any(line.point.repeats == "starts" for line in lines):
+        entries, remarks = _with_comparisons(study, entries, keys)
     notes = [] if full or len(lines) < 2 else _taken_out(entries, lines, is_cut=count > len(lines))
     columns_of_table = keys | entries
     table = Table(
@@ -127,10 +137,29 @@ def answer_table(
         noun,
         keys=len(keys),
         notes=tuple(notes),
+        remarks=tuple(remarks),
         rows_left_out=count - len(lines),
         points=tuple((line.number,) for line in lines),
     )
     return table.with_columns(columns)
+
+
+def _with_comparisons(study: StudyTables, columns: Columns, keys: Columns) -> tuple[Columns, list[str]]:
+    """Columns with letters at means, and the differences asked for of the first; and what these mean."""
+    asks, better = asks_of(answer_keys(study), study.get("question", "")), answer_keys(study).get("better")
+    name, first = next(iter(columns.items()), ("", []))
+    means = np.array([entry.mean for entry in first])
+    of_gains = {name: column for name, column in columns.items() if name.startswith("largest gain")}
+    lettered, remarks = letter_columns({name: columns[name] for name in columns if name not in of_gains})
+    if np.isfinite(means).sum() < 2 or not (asks == "how much" or (asks == "which" and better)):
+        return {name: lettered.get(name, column) for name, column in columns.items()}, remarks
+    which = int(np.flatnonzero(np.isfinite(means))[0])
+    if asks == "which":
+        which = int(np.nanargmax(means) if better == "higher" else np.nanargmin(means))
+    base = ", ".join(column[which].text for column in keys.values() if column[which].text)
+    difference = {f"difference in {name}": difference_column(first, which)}
+    ordered = {name: lettered.pop(name)} | difference | lettered | of_gains
+    return ordered, [*remarks, f"difference: from {base}"]
 
 
 def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list[str]:
@@ -188,14 +217,14 @@ def _columns_of(data: Dataset, lines: Sequence[Line], words: Words, *, full: boo
         rows = zip(lines, gains, strict=True)
         # the certificate is one of the profile, and of other rows only where it covers all
         entries = [gain if line.is_main or line.table.claimed == "all" else EMPTY for line, gain in rows]
-        columns[f"largest gain{points[0].per_period}"] = entries
+        name = f"{GAIN}{points[0].per_period}"
+        columns[name] = [line.row.get(name, gain) for line, gain in zip(lines, entries, strict=True)]
     columns["best choice"] = [_in_main(line, _shortened(line.point.best_choice)) for line in lines]
     columns["equilibria"] = [_in_main(line, line.point.completeness) for line in lines]
     is_told = full or any(point.status not in USUAL for point in points)
     columns["status"] = [_in_main(line, line.point.status * is_told) for line in lines]
-    if "claim" not in in_lines:
-        covered = (_claim(line.point) * line.table.claims(line.k) for line in lines)
-        columns["claim"] = list(map(Estimate, covered))
+    covered = [Estimate(_claim(line.point) * line.table.claims(line.k)) for line in lines]
+    columns[CLAIM] = [line.row.get(CLAIM, entry) for line, entry in zip(lines, covered, strict=True)]
     return columns
 
 
