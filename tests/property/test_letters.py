@@ -109,7 +109,8 @@ def test_a_difference_of_shares_is_that_of_newcombe() -> None:
     assert difference.text == "0.20 (0.05 to 0.33)"
 
 
-def test_differences_of_single_runs_have_no_interval() -> None:
-    column = difference_column([Estimate("1", 1.0), Estimate("3", 3.0), Estimate("1", 1.0), Estimate("-")], 0)
-    assert [entry.text for entry in column] == ["", "2", "=", ""]
-    assert np.isnan(column[1].low)
+def test_numbers_of_unknown_noise_have_no_difference() -> None:
+    column = difference_column([Estimate("1", 1.0), Estimate("3", 3.0), Estimate("-")], 0)
+    assert [entry.text for entry in column] == ["", "", ""]
+    column = difference_column([exactly("1", 1.0), exactly("3", 3.0), exactly("1", 1.0)], 0)
+    assert [entry.text for entry in column] == ["", "2", "="]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.results.comparison import differ, paired_margin
-from rivalry.results.table import Estimate
+from rivalry.results.table import EMPTY, Estimate
 from rivalry.text.statistics import format_interval
 
 LETTERS = "means with a common letter do not differ (95 % each, not corrected for several pairs)"
@@ -100,7 +100,7 @@ def difference_column(entries: Sequence[Estimate], which: int) -> list[Estimate]
     """Return differences from the estimate of one row, whose own is empty, with 95 % intervals.
 
     Intervals are those of paired differences where draws are the same, else Newcombe's from both intervals.
-    The text is ``=`` where an interval holds 0. After single draws, a difference has no interval.
+    The text is ``=`` where an interval holds 0. Of numbers of unknown noise there is no difference.
 
     Examples
     --------
@@ -113,19 +113,17 @@ def difference_column(entries: Sequence[Estimate], which: int) -> list[Estimate]
     Newcombe, "Interval estimation for the difference between independent proportions", Statistics in
     Medicine 17, 1998, method 10.
     """
-    base = entries[which]
-    column = [Estimate("")] * len(entries)
+    base, column = entries[which], [EMPTY] * len(entries)
     for k, entry in enumerate(entries):
-        change = entry.mean - base.mean
-        if k == which or not np.isfinite(change):
-            continue
-        margin = paired_margin(base, entry)
+        margin, change = paired_margin(base, entry), entry.mean - base.mean
         below = np.hypot(entry.mean - entry.low, base.high - base.mean) if margin is None else margin
         above = np.hypot(entry.high - entry.mean, base.mean - base.low) if margin is None else margin
+        if k == which or not np.isfinite([change, below, above]).all():
+            continue
         ends = float(change - below), float(change + above)
-        if change == 0 or not (np.isnan(below) or differ(base, entry)):
+        if change == 0 or not differ(base, entry):
             text = "="
-        elif np.isclose(below, above, equal_nan=True):
+        elif np.isclose(below, above):
             text = format_interval(change, float(below))
         else:
             text = f"{change:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"

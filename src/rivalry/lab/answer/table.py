@@ -47,6 +47,7 @@ SHORTEST = 3  # fewest rows of a list that is cut
 CANDIDATES = 2000  # points among which a cut chooses, besides those at which claims change
 POINT = Table([{}], "points", claimed="all")  # of a point without a list
 USUAL = ("converged", "completed")
+DIFFERENCE = "difference"
 
 
 class Line(NamedTuple):
@@ -149,17 +150,23 @@ def _with_comparisons(study: StudyTables, columns: Columns, keys: Columns) -> tu
     asks, better = asks_of(answer_keys(study), study.get("question", "")), answer_keys(study).get("better")
     name, first = next(iter(columns.items()), ("", []))
     means = np.array([entry.mean for entry in first])
-    of_gains = {name: column for name, column in columns.items() if name.startswith("largest gain")}
-    lettered, remarks = letter_columns({name: columns[name] for name in columns if name not in of_gains})
-    if np.isfinite(means).sum() < 2 or not (asks == "how much" or (asks == "which" and better)):
-        return {name: lettered.get(name, column) for name, column in columns.items()}, remarks
-    which = int(np.flatnonzero(np.isfinite(means))[0])
-    if asks == "which":
-        which = int(np.nanargmax(means) if better == "higher" else np.nanargmin(means))
-    base = ", ".join(column[which].text for column in keys.values() if column[which].text)
-    difference = {f"difference in {name}": difference_column(first, which)}
-    ordered = {name: lettered.pop(name)} | difference | lettered | of_gains
-    return ordered, [*remarks, f"difference: from {base}"]
+    of_means = {name: column for name, column in columns.items() if not name.startswith(GAIN)}
+    lettered, remarks = letter_columns(of_means)
+    columns = columns | lettered
+    known = np.flatnonzero(np.isfinite(means))
+    if not len(known) or not (asks == "how much" or (asks == "which" and better)):
+        return columns, remarks
+    best = np.nanargmin(means) if better == "lower" else np.nanargmax(means)
+    which = int(known[0] if asks == "how much" else best)
+    differences = difference_column(first, which)
+    if not any(entry.text for entry in differences):
+        return columns, remarks
+    base = []
+    for key, column in keys.items():
+        entry = column[which]
+        base += [f"{key} {entry.text}" if np.isfinite(entry.mean) else entry.text] * bool(entry.text)
+    remarks.append(f"{DIFFERENCE}: of {name}, from {', '.join(base)}")
+    return {name: columns.pop(name), DIFFERENCE: differences} | columns, remarks
 
 
 def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list[str]:
