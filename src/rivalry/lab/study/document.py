@@ -26,7 +26,6 @@ Number = int | float
 MANY = ("random", "grid")  # starts that may mean several profiles
 Start = str | list[Number] | list[list[Number]]
 Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
-Asks = Literal["whether", "how much", "where", "which", "what"]
 Coordinates = dict[str, bool | int | float | str | list[bool | int | float | str]]
 
 
@@ -110,18 +109,16 @@ CONDITIONS = ("above", "below", "equals", "monotone")
 class AnswerKeys:
     """Subject of a study: the quantities of its answer and their form.
 
-    ``asks`` is what the question asks for, by default what its first words say, and ``test`` the condition
-    that decides whether; ``along`` is the swept key along which numbers are told, in the given ``direction``,
-    ``methods`` are those that sentences are about, ``at`` is the point at which quantities are told, where a
-    sweep has too many, ``better`` whether more or less of the quantities is meant to be better, and ``words``
-    are names of quantities, keys, methods and values in words. ``finding`` is the author's sentence on the
-    full results. A change of a ``harmless`` key leaves question, test, words and lines true.
+    ``difference`` names the number of the first quantity from which others are told. ``test`` is the
+    condition that decides a yes-or-no question, in the rows of ``methods``, ``at`` a point. ``along`` is the
+    swept key of a course, read in the given ``direction``. ``words`` are names of quantities, keys, methods
+    and values. ``finding`` is the author's sentence on the full results. A change of a ``harmless`` key
+    leaves question, test, words and lines true.
     """
 
     quantities: list[str] = field(default_factory=list)
-    asks: Asks | None = None
+    difference: Literal["first", "largest", "smallest"] | None = None
     test: TableDict = field(default_factory=dict)
-    better: Literal["higher", "lower"] | None = None
     along: str = ""
     direction: Literal["rising", "falling"] = "rising"
     methods: list[str] = field(default_factory=list)
@@ -132,13 +129,6 @@ class AnswerKeys:
 
 
 LONGEST_FINDING = 25  # words
-FIRST_WORDS = {
-    "whether": r"(is|are|was|were|does|do|did|can|could|will|would|has|have|must|should|may)\b",
-    "how much": r"(by )?how much\b",
-    "where": r"where\b|(at|from|up to|over|above|below) (which|what)\b",
-    "which": r"(in |for )?which\b|who\b",
-}
-"""Beginnings of questions, by what they ask for."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +188,7 @@ class Document:
 
 
 KEYS = tuple(keys_of(Document))
-RETIRED = "label_keys"  # a key that stored runs may have
+RETIRED = ("label_keys", "asks", "better")  # keys that stored studies may have
 
 
 def read(data: Table) -> Document:
@@ -214,7 +204,7 @@ def read(data: Table) -> Document:
     for key in ("title", "question", "source"):  # they stand in tables and lists
         if "\n" in getattr(document, key):
             raise StudyError("must be one line", key=key)
-    check_answer(document.answer, document.question)
+    check_answer(document.answer)
     if document.citation:
         check_table(CitationKeys, document.citation, ("citation",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
@@ -254,24 +244,8 @@ def located(error: StudyError, tables: Table) -> StudyError:
     return StudyError(rule, key=error.key, where=error.where)
 
 
-def asks_of(answer: Table, question: str) -> str:
-    """Return the kind of answer that a question asks for: as its study says, else as its first words do.
-
-    >>> asks_of({}, "Does it help?"), asks_of({}, "If prices rise, do profits rise?")
-    ('whether', 'whether')
-    >>> asks_of({}, "At which reach does it split?"), asks_of({}, "How do they bid?")
-    ('where', 'what')
-    """
-    text = question.lower()
-    if re.match(r"(if|with|without|under|among|when|as|for) [^?]*, ", text):
-        text = text.partition(", ")[2]
-    return answer.get("asks") or next(
-        (kind for kind, pattern in FIRST_WORDS.items() if re.match(pattern, text)), "what"
-    )
-
-
-def check_answer(table: Table, question: str) -> None:
-    """Raise `StudyError` unless a table ``[answer]`` is complete and its test can decide the question."""
+def check_answer(table: Table) -> None:
+    """Raise `StudyError` unless a table ``[answer]`` is complete and its test can decide a question."""
 
     def fault(name: str, rule: str) -> StudyError:
         return StudyError(rule, key=f"answer.test.{name}".removesuffix("."))
@@ -285,8 +259,6 @@ def check_answer(table: Table, question: str) -> None:
     if not table.get("test"):
         return
     test = check_table(ConditionKeys, table["test"], ("answer", "test"))
-    if (asks := asks_of(table, question)) != "whether":
-        raise fault("", f'decides a yes-or-no question; this one asks "{asks}": set asks = "whether"')
     conditions = [name for name in CONDITIONS if name in test]
     if ("quantity" in test) == ("claim" in test):
         raise fault("", "needs one of quantity and claim")
@@ -330,6 +302,18 @@ def nonempty(tables: Table) -> TableDict:
     return {key: tables[key] for key in KEYS if tables.get(key) not in (None, {}, [], "")}
 
 
+def without_retired(tables: Table) -> TableDict:
+    """Return stored tables without keys of earlier versions.
+
+    >>> without_retired({"label_keys": {}, "answer": {"asks": "what", "along": "reach"}})
+    {'answer': {'along': 'reach'}}
+    """
+    current = {key: value for key, value in tables.items() if key not in RETIRED}
+    if isinstance(current.get("answer"), Mapping):
+        current["answer"] = without_retired(current["answer"])
+    return current
+
+
 def check_stored(study: Table) -> None:
     """Raise `StudyError` unless a study has the form of `rivalry.lab.study.Study.resolved`.
 
@@ -364,7 +348,7 @@ def check_stored(study: Table) -> None:
         tables = study.get(key)
         if tables is None:
             continue
-        if not isinstance(tables, Mapping) or set(tables) - {*KEYS, RETIRED}:
+        if not isinstance(tables, Mapping) or set(tables) - {*KEYS, *RETIRED}:
             raise StudyError("must be tables of a study", key=key)
         try:
             _check_tables(tables)
@@ -374,7 +358,7 @@ def check_stored(study: Table) -> None:
 
 def _check_tables(tables: Table) -> None:
     """Raise `StudyError` unless stored tables have the form of those in a study file."""
-    read(nonempty(tables))
+    read(nonempty(without_retired(tables)))
     for table in ("sweep", "batch"):
         Grid(tables.get(table) or {}, table)
 

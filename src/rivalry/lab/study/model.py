@@ -340,12 +340,11 @@ class Study:
     @classmethod
     def from_resolved(cls, data: Table, folder: Path | None = None) -> Study:
         """Return the study of `resolved` data; ``folder`` holds its ``.py`` files. Raises `StudyError`."""
-        fields = dict(data)
+        fields = document.without_retired(data)
         schema = fields.pop("schema", None)
         if schema != SCHEMA:
             raise StudyError(f"{schema!r} must be {SCHEMA}: another rivalry wrote this", key="schema")
         fields["is_quick"] = fields.pop("quick_form", False)
-        fields.pop(document.RETIRED, None)
         for key in fields:
             if key not in cls.__dataclass_fields__:
                 raise StudyError("unknown key in a stored study", key=key)

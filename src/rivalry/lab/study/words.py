@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rivalry.games import GAMES
-from rivalry.lab.study.document import asks_of
 from rivalry.lab.study.identity import Table
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
@@ -94,11 +93,6 @@ def condition_of(study: Table) -> Table:
 def quantities_of_answer(study: Table) -> Collection[str]:
     """Quantities that an author wants in the answer; empty where there is no such choice."""
     return answer_keys(study).get("quantities") or ()
-
-
-def asks_in(study: Table) -> str:
-    """Return the kind of answer that a study's question asks for."""
-    return asks_of(answer_keys(study), str(study.get("question") or ""))
 
 
 def quantities(study: Table, data: Dataset) -> list[str]:
