@@ -96,7 +96,7 @@ def letter_columns(columns: Mapping[str, Sequence[Estimate]]) -> tuple[dict[str,
     return lettered, notes
 
 
-def difference_column(entries: Sequence[Estimate], which: int) -> list[Estimate]:
+def difference_column(entries: Sequence[Estimate], row: int) -> list[Estimate]:
     """Return differences from the estimate of one row, whose own is empty, with 95 % intervals.
 
     Intervals are those of paired differences where draws are the same, else Newcombe's from both intervals.
@@ -113,12 +113,12 @@ def difference_column(entries: Sequence[Estimate], which: int) -> list[Estimate]
     Newcombe, "Interval estimation for the difference between independent proportions", Statistics in
     Medicine 17, 1998, method 10.
     """
-    base, column = entries[which], [EMPTY] * len(entries)
+    base, column = entries[row], [EMPTY] * len(entries)
     for k, entry in enumerate(entries):
         margin, change = paired_margin(base, entry), entry.mean - base.mean
         below = np.hypot(entry.mean - entry.low, base.high - base.mean) if margin is None else margin
         above = np.hypot(entry.high - entry.mean, base.mean - base.low) if margin is None else margin
-        if k == which or not np.isfinite([change, below, above]).all():
+        if k == row or not np.isfinite([change, below, above]).all():
             continue
         ends = float(change - below), float(change + above)
         if change == 0 or not differ(base, entry):

@@ -13,7 +13,6 @@ import numpy as np
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, methods_of
 from rivalry.lab.answer.two_keys import ACROSS, by_two_keys, in_step
-from rivalry.lab.study.document import asks_of
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, answer_keys, heading, quantities, quantities_of_answer
@@ -147,23 +146,23 @@ def answer_table(
 
 def _with_comparisons(study: StudyTables, columns: Columns, keys: Columns) -> tuple[Columns, list[str]]:
     """Columns with letters at means, and the differences asked for of the first; and what these mean."""
-    asks, better = asks_of(answer_keys(study), study.get("question", "")), answer_keys(study).get("better")
+    reference = answer_keys(study).get("difference")
     name, first = next(iter(columns.items()), ("", []))
     means = np.array([entry.mean for entry in first])
     of_means = {name: column for name, column in columns.items() if not name.startswith(GAIN)}
     lettered, remarks = letter_columns(of_means)
     columns = columns | lettered
-    known = np.flatnonzero(np.isfinite(means))
-    if not len(known) or not (asks == "how much" or (asks == "which" and better)):
+    rows = np.flatnonzero(np.isfinite(means))
+    if reference is None or not len(rows):
         return columns, remarks
-    best = np.nanargmin(means) if better == "lower" else np.nanargmax(means)
-    which = int(known[0] if asks == "how much" else best)
-    differences = difference_column(first, which)
+    order = rows[np.argsort(means[rows])]
+    row = int({"first": rows[0], "largest": order[-1], "smallest": order[0]}[reference])
+    differences = difference_column(first, row)
     if not any(entry.text for entry in differences):
         return columns, remarks
     base = []
     for key, column in keys.items():
-        entry = column[which]
+        entry = column[row]
         base += [f"{key} {entry.text}" if np.isfinite(entry.mean) else entry.text] * bool(entry.text)
     remarks.append(f"{DIFFERENCE}: of {name}, from {', '.join(base)}")
     return {name: columns.pop(name), DIFFERENCE: differences} | columns, remarks
