@@ -78,7 +78,7 @@ def _body_lines(run: Run, answer: Answer, *, brief: bool) -> list[str]:
     if answer.parts:
         lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
     else:
-        lines += ["", *answer.lead, "", *_tables(run, answer)]
+        lines += ["", *answer.lead, *[""] * bool(answer.lead), *_tables(run, answer)]
     return lines + ([] if brief else answer.caveats[:MOST_CAVEATS])
 
 
@@ -179,7 +179,7 @@ def full_runs(parts: Iterable[Run]) -> list[str]:
 
     verdicts = [(verdict, run.name) for run in parts if (verdict := full_run_of(run)) is not None]
     return [
-        f"{full.about()}: {full.tally(study)}; `rivalry show {name}` lists it"
+        f"{full.about()}: {full.outcome(study)}; `rivalry show {name}` lists it"
         for (full, study), name in verdicts
     ]
 

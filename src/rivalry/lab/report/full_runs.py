@@ -53,9 +53,12 @@ class StoredAnswer(NamedTuple):
     def lead(self, study: Table) -> list[str]:
         """Return the lines above the table: whether the study was another, the question, and the verdict."""
         notices = [] if self.belongs_to(study) else [f"The answer is {EARLIER}."]
-        verdict = self.verdict
-        decided = [f"{verdict['truth'].capitalize()}: {verdict['test']}."] if verdict else []
-        return [*notices, *filter(None, [self.question]), *decided]
+        return [*notices, *filter(None, [self.question, self.decision])]
+
+    @property
+    def decision(self) -> str:
+        """The verdict as one line; empty without one."""
+        return f"{self.verdict['truth'].capitalize()}: {self.verdict['test']}." if self.verdict else ""
 
     def below(self) -> list[str]:
         """Return the lines below the table: the caveats, and the caption of Figure 1."""
@@ -112,6 +115,11 @@ class FullRun(NamedTuple):
         if digest_of(study) != self.tables:
             return OUTDATED
         return tally([comparison.row for comparison in self.judged(study)]) or "no reference values"
+
+    def outcome(self, study: Table) -> str:
+        """Return the verdict of a resolved study and those on its references, in words."""
+        decision = self.answer.decision if self.answer and self.answer.belongs_to(study) else ""
+        return " ".join(filter(None, [decision, self.tally(study)]))
 
 
 def full_run(name: str) -> FullRun | None:
