@@ -37,6 +37,7 @@ def estimates(
     seeds: ndarray | None = None,
     scale: float = 0.0,
     half: ndarray | None = None,
+    few: bool = False,
 ) -> tuple[Estimate, ...]:
     """Quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
@@ -60,6 +61,8 @@ def estimates(
         What the quantity is measured in: far smaller numbers are rounding errors of 0.
     half
         Half the widths of the intervals of a single result's means, of the shape of ``values``.
+    few
+        Whether fewer than `FEWEST` of the results converged, so that values stand in place of an interval.
     """
     dims = own_dims(variable, values)
     if values.dtype.kind == "U":
@@ -91,7 +94,7 @@ def estimates(
     if not rows.size or rows.shape[1] > ENTRIES:
         return ()
     if is_truth(variable):
-        return tuple(_share(column, name, random) for column, name in zip(rows.T, names, strict=True))
+        return tuple(_share(column, name, random, few) for column, name in zip(rows.T, names, strict=True))
     size = np.abs(rows[np.isfinite(rows)]).max(initial=scale)
     is_integer = values.dtype.kind == "i"
     numbers = []
@@ -99,7 +102,7 @@ def estimates(
         if range_of_search and np.isinf(column).any():
             numbers.append(_bound_beyond_search(column, name, range_of_search))
             continue
-        number = _number(column, name, repeats, size, is_integer, random, paired, float(width))
+        number = _number(column, name, repeats, size, is_integer, random, few, paired, float(width))
         numbers.append(_in_range(number, variable))
     return tuple(numbers)
 
@@ -113,7 +116,7 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
     return estimate._replace(text=format_chance(estimate.mean, estimate.high - estimate.mean))
 
 
-def _share(column: ndarray, entry: str, random: bool) -> Estimate:
+def _share(column: ndarray, entry: str, random: bool, few: bool) -> Estimate:
     """Truth value, or the share of true ones with its interval."""
     finite_values = column[np.isfinite(column)]
     mean = float(finite_values.mean())
@@ -121,7 +124,7 @@ def _share(column: ndarray, entry: str, random: bool) -> Estimate:
         ends = (UNKNOWN, UNKNOWN) if random else (mean, mean)
         return Estimate("yes" if mean else "no", mean, *ends, entry)
     count = int(finite_values.sum())
-    if random and len(finite_values) < FEWEST:
+    if few:
         return Estimate(f"{count} of {len(finite_values)}", mean, entry=entry)
     low, high = map(float, share_interval(count, len(finite_values)))
     return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
@@ -134,6 +137,7 @@ def _number(
     size: float,
     is_integer: bool,
     random: bool,
+    few: bool,
     paired: Draws | None = None,
     half: float = UNKNOWN,
 ) -> Estimate:
@@ -147,16 +151,17 @@ def _number(
         EQUAL * np.abs(finite_values).max(), ZERO * size
     ):
         text = f"{finite_values[0]:.0f}" if is_integer else number_in_words(finite_values[0], size, half)
-        half = half if np.isfinite(half) or (random and len(finite_values) == 1) else 0.0
+        half = half if np.isfinite(half) or few or (random and len(finite_values) == 1) else 0.0
         return Estimate(text, mean, mean - half, mean + half, entry, draws)
     if repeats == "starts":
         low, high = float(finite_values.min()), float(finite_values.max())
         return Estimate(
             f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
         )
-    if random and len(finite_values) < FEWEST:  # too few for an interval: the values themselves
-        texts = [number_in_words(value, size) for value in finite_values]
-        return Estimate(", ".join(texts), mean, entry=entry, draws=draws)
+    if few:
+        texts = [number_in_words(value, size) for value in np.sort(finite_values)]
+        text = ", ".join(texts) if len(texts) < FEWEST else f"{texts[0]} to {texts[-1]}"
+        return Estimate(text, mean, entry=entry, draws=draws)
     half = float(half_width(finite_values))
     return around(mean, half)._replace(entry=entry, draws=draws)
 

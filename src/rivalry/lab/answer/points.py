@@ -155,7 +155,8 @@ class PointResults:
             gains = np.fmax.reduce(self.regret, axis=1)
             regret = self._variables["regret"]
             variable = regret.isel({str(regret.dims[-1]): 0})
-            row = estimates(variable, gains, self.repeats, random=True, scale=self._scale("regret"))
+            scale, few = self._scale("regret"), self.is_too_few("regret")
+            row = estimates(variable, gains, self.repeats, random=True, scale=scale, few=few)
             return self._with_gainer(next(iter(row), Estimate("")))
         claims = self.claims.keys() - {""}
         gain = float(np.nanmax(self.regret, initial=0.0))
@@ -299,6 +300,7 @@ class PointResults:
             seeds=self._numbers,
             scale=self._scale(name),
             half=self._half(name),
+            few=self.is_too_few(name),
         )
 
     def _with_entries(self, row: Sequence[Estimate]) -> tuple[Estimate, ...]:
@@ -379,6 +381,7 @@ class PointResults:
                 seeds=self._numbers,
                 scale=scale,
                 half=width,
+                few=self.is_too_few(name),
             )
             parts = [*coordinates, *filter(None, [entry])] if len(names) > 1 else coordinates
             entry_text = ", ".join(parts)
