@@ -179,7 +179,7 @@ def test_swept_keys_have_controls_that_choose_the_point_of_the_figure(browser: A
     check(3)
 
 
-def test_sliders_of_second_keys_move_the_first_figure_and_mark_tables(browser: Any, tmp_path: Path) -> None:
+def test_sliders_of_second_keys_move_the_first_figure_and_mark_entries(browser: Any, tmp_path: Path) -> None:
     sweep = {"game.reach": [0.16, 0.2, 0.25], "game.players": [2, 3]}
     scenario = {"kind": "scenario", "over": "reach", "quantities": ["payoff"]}
     about = study(sweep=sweep, plots=[scenario], expect=[], answer={"quantities": ["payoff"]})
@@ -189,13 +189,16 @@ def test_sliders_of_second_keys_move_the_first_figure_and_mark_tables(browser: A
     series = [page.locator(f".drawn g[id*='series-{k}-']") for k in range(2)]
     assert all(one.count() for one in series)
     assert {text for one in series for text in one.evaluate_all(of_value)} == {""}  # all alike at first
-    assert page.locator("table[data-names] td[data-point]").count() == 4 * 6
+    # a block for each of the three players, one of whom every other point lacks
+    assert page.locator("table[data-names] td[data-point]").count() == 3 * 6
     page.locator(".chooser-bar input").nth(1).focus()
     page.keyboard.press("ArrowRight")
     assert [set(one.evaluate_all(of_value)) for one in series] == [{"0.18"}, {""}]
-    assert page.locator("table[data-names] th.at").all_inner_texts() == ["3", *["0.16"] * 4]
+    entries, pressed = page.locator("td[data-point]"), page.locator("td:has(> .point[aria-pressed=true])")
+    chosen = [entries.nth(k).inner_text() for k in (1, 7, 13)]  # three players and the first reach
+    assert pressed.all_inner_texts() == chosen
     page.locator("table[data-names] td[data-point]").nth(4).click()
-    assert page.locator("table[data-names] th.at").all_inner_texts() == ["2", *["0.25"] * 4]
+    assert pressed.all_inner_texts() == [entries.nth(k).inner_text() for k in (4, 10, 16)]
     assert [set(one.evaluate_all(of_value)) for one in series] == [{""}, {"0.18"}]
     assert opened.wrong == []
     assert opened.overflows() <= 0
@@ -209,7 +212,7 @@ def test_telephones_show_the_key_and_claim_of_wide_tables(browser: Any, tmp_path
     path = build(made.folder) if kind == "report" else freeze(made, tmp_path / "page.html").file
     opened = open_page(browser, path, 400)
     assert opened.overflows() <= 0
-    table = opened.page.locator("table[data-keys], table.results").first
+    table = opened.page.locator("table.claimed").first
     table.locator("xpath=..").evaluate("(one) => { one.firstElementChild.style.width = '700px'; }")
     row = table.locator("tbody tr").nth(1).locator("td")
     for cell in (row.first, row.last):

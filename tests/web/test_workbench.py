@@ -996,9 +996,8 @@ def test_quantities_of_a_run_are_those_of_its_answer(tmp_path: Path) -> None:
     run = stored(tmp_path / "run")
     found = run_quantities(str(run.folder))
     table = run.answer.table
-    assert list(found) == [
-        name for k, name in enumerate(table.columns) if k >= table.keys and np.isfinite(table.rows[0][k].mean)
-    ]
+    names = table.columns[table.keys :]
+    assert list(found) == [name for name in names if np.isfinite(table.rows[0][name].mean)]
     assert all(isinstance(one["value"], float) for one in found.values())
 
 

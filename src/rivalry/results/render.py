@@ -23,7 +23,7 @@ HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in La
 PAGE = 40  # most rows of a LaTeX table on one page
 PRINTED, ON_PATH = 50, 12  # most rows of a table in print; of a path
 NARROW, MANY = 3, 8  # most columns of one row, and of several, that are printed beside each other
-LINES = 100  # most lines of a table that is printed row by row
+FEW = 4  # most rows of a table that is printed row by row
 LONG = 24  # characters of an entry that pages break
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
@@ -63,8 +63,8 @@ def in_print(table: Table) -> Table:
 
 def is_wide(table: Table) -> bool:
     """True for a table that is read row by row: of many columns and few rows."""
-    width, count = len(table.columns), len(table.rows)
-    return width > (MANY if count > 1 else NARROW) and width * count <= LINES
+    count = len(table.rows)
+    return count <= FEW and len(table.columns) > (MANY if count > 1 else NARROW)
 
 
 def row_by_row(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, methods_of
-from rivalry.lab.answer.two_keys import ACROSS, by_two_keys, in_step
+from rivalry.lab.answer.two_keys import ACROSS, ONCE, by_two_keys, in_step
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, answer_keys, heading, quantities, quantities_of_answer
@@ -171,7 +171,7 @@ def _with_comparisons(study: StudyTables, columns: Columns, keys: Columns) -> tu
 def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list[str]:
     """Notes of columns that are taken out: those with one text, or with the texts of another one.
 
-    A list's columns stay, but those that a note may state; the first column stays where all would go.
+    A list's columns stay, but those that a note may state; quantities stay where all would go.
     """
     notes: dict[str, str] = {}
     earlier: dict[tuple[str, ...], str] = {}
@@ -186,7 +186,7 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
             notes[name] = f"as {earlier[texts]}"
         earlier.setdefault(texts, name)
     if len(notes) == len(columns):
-        del notes[next(iter(columns))]
+        notes = {name: text for name, text in notes.items() if ONCE.match(name)}
     for name in notes:
         del columns[name]
     return [f"{name}: {text}" for name, text in notes.items()]
