@@ -196,6 +196,32 @@ def test_the_table_of_learners_has_the_largest_gain_over_replications() -> None:
     assert column(table(data), "largest gain") == ["up to 0.6 (player 1)"]
 
 
+def test_rows_are_compared_in_pairs_of_the_same_draws() -> None:
+    """Draws that all rows share are larger than what separates the last row from the others."""
+    draws = np.array([0.0, 5.0, -3.0, 8.0, 1.0, -7.0])
+    own = {0.1: np.zeros(6), 0.2: np.array([0.1, -0.1] * 3), 0.3: np.array([2.0, 2.1, 1.9, 2.0, 2.0, 2.0])}
+    cells = []
+    for reach, level in own.items():
+        for k, value in enumerate(draws + level):
+            cells.append(({"reach": reach, "algorithm": "a", "replication": k}, result(threshold=value)))
+    data = collect(cells, {"reach": list(own), "algorithm": ["a"], "replication": list(range(6))})
+    asked = study(
+        "regret_matching",
+        answer={"quantities": ["threshold"], "asks": "how much"},
+        replications={"paired": True},
+    )
+    shown = table(data, asked)
+    assert [text.split()[-1] for text in column(shown, "threshold")] == ["b", "b", "a"]
+    half = 2.5705818366147395 * np.std(own[0.3], ddof=1) / np.sqrt(6)  # Student's at five degrees of freedom
+    assert column(shown, "difference") == ["", "=", f"2.000 ± {half:.3f}"]
+    assert "difference: of threshold, from reach 0.1" in shown.remarks
+    # the best is the row from which others differ, and the smallest may be the best
+    which = asked | {"answer": {"quantities": ["threshold"], "asks": "which", "better": "lower"}}
+    assert "difference: of threshold, from reach 0.1" in table(data, which).remarks
+    which["answer"]["better"] = "higher"
+    assert "difference: of threshold, from reach 0.3" in table(data, which).remarks
+
+
 def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
     batch: Record = {
         "batch": (("batch",), np.arange(2)),
