@@ -207,7 +207,7 @@ def test_rows_are_compared_in_pairs_of_the_same_draws() -> None:
     data = collect(cells, {"reach": list(own), "algorithm": ["a"], "replication": list(range(6))})
     asked = study(
         "regret_matching",
-        answer={"quantities": ["threshold"], "asks": "how much"},
+        answer={"quantities": ["threshold"], "difference": "first"},
         replications={"paired": True},
     )
     shown = table(data, asked)
@@ -215,11 +215,9 @@ def test_rows_are_compared_in_pairs_of_the_same_draws() -> None:
     half = 2.5705818366147395 * np.std(own[0.3], ddof=1) / np.sqrt(6)  # Student's at five degrees of freedom
     assert column(shown, "difference") == ["", "=", f"2.000 ± {half:.3f}"]
     assert "difference: of threshold, from reach 0.1" in shown.remarks
-    # the best is the row from which others differ, and the smallest may be the best
-    which = asked | {"answer": {"quantities": ["threshold"], "asks": "which", "better": "lower"}}
-    assert "difference: of threshold, from reach 0.1" in table(data, which).remarks
-    which["answer"]["better"] = "higher"
-    assert "difference: of threshold, from reach 0.3" in table(data, which).remarks
+    for reference, reach in (("smallest", 0.1), ("largest", 0.3)):
+        asked["answer"]["difference"] = reference
+        assert f"difference: of threshold, from reach {reach}" in table(data, asked).remarks
 
 
 def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:

@@ -79,7 +79,7 @@ def test_every_caption_states_what_was_fixed() -> None:
     assert [row.split(",")[column] for row in rows] == ["1.0"] * 3
     book = pytest.importorskip("openpyxl").load_workbook(BytesIO(answer_as("xlsx", answer)))
     assert book.properties.title == title
-    assert [cell.value for cell in book["points"][1]][:2] == ["subsidy for safety", "cost of a disaster"]
+    assert [cell.value for cell in book["results"][1]][:2] == ["subsidy for safety", "cost of a disaster"]
 
 
 @pytest.mark.slow
