@@ -14,6 +14,7 @@ from rivalry.methods.design.rule_design import RuleDesign, objective_value, run_
 from rivalry.methods.design.tables import chosen_rule, rule_trials
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 from rivalry.results.reader import Reader
+from rivalry.results.table import EMPTY
 from rivalry.text.statistics import half_width
 
 TINY: dict[str, Any] = {"max_karma": 2, "mean_karma": 1.0, "agents": 8}
@@ -128,10 +129,10 @@ def searched(values: np.ndarray, chosen: int, exact: bool = False) -> dict[str, 
     }
 
 
-def chosen(values: np.ndarray, default: int = 0, exact: bool = False) -> tuple[str, str]:
-    """Words on the trials of a rule, and on the objective of the chosen one."""
+def chosen(values: np.ndarray, exact: bool = False) -> tuple[str, str]:
+    """Words on the chosen rule, and on its objective."""
     arrays = searched(values, int(np.argmax(values.mean(axis=1))), exact)
-    found = chosen_rule(Reader(arrays | {"default_trial": np.asarray(default)}), "toll 2")
+    found = chosen_rule(Reader(arrays), "toll 2")
     return found[0].text, found[1].text
 
 
@@ -141,25 +142,18 @@ def test_a_rule_inside_the_noise_is_not_called_best(seed: int) -> None:
     values = draw.normal(0.0, 5.0, 3) + draw.normal(0.0, 1.0, (2, 3)) * [[1.0], [1.0]]
     values[1] = values[0] + [0.9, -1.0, 0.4]  # t = .17 with two degrees of freedom
     rule, objective = chosen(values)
-    assert rule.startswith("not decided: no rule can be told from another in 3 runs of each")
-    assert rule.endswith("from the game as it is by 0.1 ± 2.4 in the same seeds, which is not significant")
+    assert rule == "toll 2 (does not differ from 1 of 1 other rules)"
     assert "±" in objective
     values[1] = values[0] + [0.9, 1.0, 1.1]  # t = 17
-    difference = "differs from the game as it is by 1.00 ± 0.25 in the same seeds"
-    assert chosen(values)[0] == f"toll 2 (which {difference})"
+    assert chosen(values)[0] == "toll 2"
     values = np.concatenate([values, values[1:] - [0.9, -1.0, 0.4], values[1:] - 9.0])
-    assert chosen(values)[0].startswith(
-        "toll 2, which cannot be told from 1 of 3 others in 3 runs of each; it"
-    )
+    assert chosen(values)[0] == "toll 2 (does not differ from 1 of 3 other rules)"
 
 
 def test_a_rule_of_single_runs_is_best_only_where_nothing_is_drawn() -> None:
     values = np.array([[1.0], [2.0]])
-    rule, objective = chosen(values)
-    assert rule.startswith("not decided: of single runs, whose differences may be noise, the best is that of")
-    assert objective == "2"
-    assert chosen(values, exact=True) == ("toll 2 (which differs from the game as it is by 1)", "2")
-    assert chosen(values, default=1, exact=True) == ("toll 2", "2")
+    assert chosen(values) == ("toll 2 (of single runs)", "2")
+    assert chosen(values, exact=True) == ("toll 2", "2")
 
 
 def test_seeds_that_other_designs_have_are_no_runs_of_a_rule() -> None:
@@ -413,12 +407,19 @@ def test_objectives_are_means_or_minima_of_known_entries() -> None:
     assert np.isnan(objective_value({"absent": 1.0}, record))
 
 
-def test_the_table_of_rules_marks_the_game_as_it_is_and_what_cannot_be_told_from_the_best() -> None:
+def test_the_table_of_rules_compares_trials_in_the_same_seeds() -> None:
     values = np.array([[1.0, 1.2, 0.8], [2.0, 2.3, 1.9], [2.1, 2.2, 1.8]])
     arrays = {
         "choice_name": np.array(["toll"]),
         "parameters": np.array([[0.0], [2.0], [4.0]]),
         "default_trial": np.asarray(0),
     }
-    marks = [row["chosen"].text for row in rule_trials(Reader(searched(values, 1) | arrays)).rows]
-    assert marks == ["the game as it is", "yes", "cannot be told from the best"]
+    table = rule_trials(Reader(searched(values, 1) | arrays))
+    assert [row.get("chosen", EMPTY).text for row in table.rows] == ["the game as it is", "yes", ""]
+    assert [row["objective"].text.split()[-1] for row in table.rows] == ["b", "a", "a"]
+    # Student's quantile at two degrees of freedom, and the deviation of 1, 1.1, 1.1
+    half = 4.302652729911275 * np.std([1.0, 1.1, 1.1], ddof=1) / np.sqrt(3)
+    difference = table.rows[1]["difference"]
+    assert (difference.mean, difference.high) == pytest.approx((3.2 / 3, 3.2 / 3 + half))
+    assert "difference" not in table.rows[0]
+    assert table.remarks[-1] == "difference: from the game as it is"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.results.comparison import Ranking, difference_in_words, rank
+from rivalry.results.comparison import differ
+from rivalry.results.letters import difference_column, letter_columns
 from rivalry.results.reader import Reader
-from rivalry.results.table import UNKNOWN, Draws, Estimate, Row, Table, exactly
+from rivalry.results.table import EMPTY, UNKNOWN, Draws, Estimate, Row, Table, exactly
 from rivalry.text.statistics import format_interval
 
 CHOSEN = "chosen"
-SAME, DEFAULT = "cannot be told from the best", "the game as it is"
+DEFAULT = "the game as it is"
 FINISHED = ("converged", "completed", "iteration limit")  # statuses of trials that may be chosen
 
 
@@ -35,19 +36,24 @@ def trials(reader: Reader) -> Table:
 def rule_trials(reader: Reader) -> Table:
     """Return the trials of a design by learners or simulation: choices, objective with its interval."""
     reader.required("trial_objective")
-    remarks, objectives, ranking = reader.array("trial_remark"), _objectives(reader), _ranking(reader)
-    default = reader.array("default_trial")
+    trials, objectives = _trials_made(reader).tolist(), _objectives(reader)
+    of_default = reader.array("default_trial")
+    default = -1 if of_default is None else int(of_default)
+    entries = [objectives.get(k, EMPTY) for k in trials]
+    columns, notes = letter_columns({"objective": entries})
+    if default in trials and default in objectives:
+        columns["difference"] = difference_column(entries, trials.index(default))
+        notes.append(f"difference: from {DEFAULT}")
+    remarks = reader.array("trial_remark")
     rows: list[Row] = []
-    for k in _trials_made(reader).tolist():
+    for number, k in enumerate(trials):
         row = _choices(reader, k)
-        if k in objectives:
-            row["objective"] = objectives[k]
+        row |= {name: column[number] for name, column in columns.items() if column[number].text}
         if remarks is not None and remarks[k]:
             row["remark"] = Estimate(str(remarks[k]))
-        marks = [SAME] * (k in ranking.unclear) + [DEFAULT] * (default is not None and k == int(default))
-        row |= {CHOSEN: Estimate(", ".join(marks))} if marks else {}
+        row |= {CHOSEN: Estimate(DEFAULT)} if k == default else {}
         rows.append(row | _mark(k, reader.array("chosen")))
-    return Table(rows, "trials", "trials", beside=True)
+    return Table(rows, "trials", "trials", beside=True, remarks=tuple(notes))
 
 
 def _objectives(reader: Reader) -> dict[int, Estimate]:
@@ -68,45 +74,17 @@ def _objectives(reader: Reader) -> dict[int, Estimate]:
     return objectives
 
 
-def _ranking(reader: Reader) -> Ranking:
-    """The trials as they may be chosen, from the best on."""
-    objectives, optimum = _objectives(reader), reader.array("chosen")
-    if optimum is None or int(optimum) not in objectives:
-        return Ranking([], [], [])
-    statuses = reader.array("trial_status")
-    trials = [k for k in objectives if statuses is None or statuses[k] in FINISHED]
-    best_objective = objectives[int(optimum)]
-    is_lowest = any(objectives[k].mean > best_objective.mean for k in trials)
-    ranking = rank([{0: objectives[k]} for k in trials], ("higher", "lower")[is_lowest])
-    return Ranking(*([trials[k] for k in group] for group in ranking))
-
-
 def chosen_rule(reader: Reader, rule: str) -> tuple[Estimate, Estimate] | None:
-    """Return a rule that a design chose with what cannot be told from it, and its objective."""
-    ranking, objectives = _ranking(reader), _objectives(reader)
-    if not ranking.best:
+    """Return a rule that a design chose, with what it cannot be told from, and its objective."""
+    optimum, objectives = reader.array("chosen"), _objectives(reader)
+    if optimum is None or int(optimum) not in objectives:
         return None
-    best_objective = objectives[ranking.best[0]]
-    default = reader.array("default_trial")
-    rivals, count = len(ranking.unclear), len(ranking.unclear) + len(ranking.worse)
-    seeds = "" if best_objective.draws is None else f" in {len(best_objective.draws.values)} runs of each"
-    if np.isnan(best_objective.low):
-        text = f"not decided: of single runs, whose differences may be noise, the best is that of {rule}"
-    elif rivals and not ranking.worse:
-        text = f"not decided: no rule can be told from another{seeds}; the best mean is that of {rule}"
-    else:
-        text = f"{rule}, which cannot be told from {rivals} of {count} others{seeds}" if rivals else rule
-    if (
-        default is not None
-        and int(default) in {*ranking.unclear, *ranking.worse}
-        and not np.isnan(best_objective.low)
-    ):
-        by = difference_in_words(best_objective, objectives[int(default)])
-        doubt = ", which is not significant" * (int(default) in ranking.unclear)
-        difference = f"differs from the game as it is by {by}{doubt}"
-        # a sentence may list the rules of several designs
-        text += f" (which {difference})" if text == rule else f"; it {difference}"
-    return Estimate(text), best_objective._replace(draws=None)
+    best, statuses = objectives.pop(int(optimum)), reader.array("trial_status")
+    others = [row for k, row in objectives.items() if statuses is None or statuses[k] in FINISHED]
+    rivals = sum(not differ(best, row) for row in others)
+    doubt = f"does not differ from {rivals} of {len(others)} other rules" if rivals else ""
+    doubt = "of single runs" if np.isnan(best.low) else doubt
+    return Estimate(f"{rule} ({doubt})" if doubt else rule), best._replace(draws=None)
 
 
 def _trials_made(reader: Reader) -> np.ndarray:
