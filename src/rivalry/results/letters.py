@@ -30,16 +30,16 @@ def letters(entries: Sequence[Estimate]) -> list[str]:
     >>> letters([Estimate("", mean, mean - 0.1, mean + 0.1) for mean in means])
     ['b', 'b', 'a']
     """
-    known = [k for k, entry in enumerate(entries) if np.isfinite([entry.mean, entry.low, entry.high]).all()]
+    numbers = [k for k, entry in enumerate(entries) if np.isfinite([entry.mean, entry.low, entry.high]).all()]
     texts = [""] * len(entries)
-    if len(known) > len(ascii_lowercase) or all(entries[k].is_exact for k in known):
+    if len(numbers) > len(ascii_lowercase) or all(entries[k].is_exact for k in numbers):
         return texts
-    known.sort(key=lambda k: -entries[k].mean)
-    differs = np.zeros((len(known), len(known)), bool)
-    for i, j in combinations(range(len(known)), 2):
-        differs[i, j] = differ(entries[known[i]], entries[known[j]])
+    numbers.sort(key=lambda k: -entries[k].mean)
+    differs = np.zeros((len(numbers), len(numbers)), bool)
+    for i, j in combinations(range(len(numbers)), 2):
+        differs[i, j] = differ(entries[numbers[i]], entries[numbers[j]])
     if differs.any():
-        for k, text in zip(known, compact_letters(differs | differs.T), strict=True):
+        for k, text in zip(numbers, compact_letters(differs | differs.T), strict=True):
             texts[k] = text
     return texts
 
