@@ -140,11 +140,12 @@ class Table(NamedTuple):
         return [row.get(name, EMPTY) for row in self.rows]
 
     def below(self, remedy: str = "") -> list[str]:
-        """Lines below the table: what all rows share, remarks, and what is left out, with a ``remedy``."""
+        """Lines below the table: what all points share, remarks, and what is left out, with a ``remedy``."""
         rows = [f"{self.rows_left_out} more {self.noun}"] * bool(self.rows_left_out)
         hidden = [*rows, *self.columns_left_out]
         hidden = [*hidden[:FEW], *["..."] * (len(hidden) > FEW)]
-        lines = [f"in every row: {'; '.join(self.notes)}"] * bool(self.notes)
+        of_rows = "" if len({*self.points}) == 1 else "in every row: "
+        lines = [f"{of_rows}{'; '.join(self.notes)}"] * bool(self.notes)
         return [*lines, *self.remarks, *[f"not shown: {', '.join(hidden)}{remedy}"] * bool(hidden)]
 
     def covers(self, quantity: str) -> bool:

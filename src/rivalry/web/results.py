@@ -61,8 +61,7 @@ def results(folder: str, part: str) -> TableDict:
     certificates = [row | {"claim": details["claim"]} for row, details in answer.cells[:CERTIFICATES]]
     return {
         "cells": len(answer.cells),
-        "question": answer.question,
-        "state": list(map(typeset, answer.state)),
+        "question": [line for line in (answer.question, *answer.state) if line],
         "lead": list(map(typeset, answer.lead)),
         "caveats": list(map(typeset, answer.caveats[:MOST_CAVEATS])),
         "tables": [_shown(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],

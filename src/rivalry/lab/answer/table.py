@@ -177,12 +177,13 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
     earlier: dict[tuple[str, ...], str] = {}
     for name, entries in columns.items():
         in_list = any(name in line.table.columns for line in lines)
-        of_point = name.partition(",")[0] in ("n", "best choice", "equilibria", "status") and not in_list
+        # what is known of a point is in one of its rows
+        of_rows = in_list or name == "claim" or name.startswith("largest gain")
         rows = zip(entries, lines, strict=True)
-        texts = tuple(entry.text for entry, line in rows if line.is_main or not of_point)
+        texts = tuple(entry.text for entry, line in rows if line.is_main or of_rows)
         if len({*texts}) == 1 and (not in_list or (name in CONSTANT and not is_cut)):
             notes[name] = texts[0]
-        elif texts in earlier and not of_point and np.isfinite([entry.mean for entry in entries]).any():
+        elif texts in earlier and np.isfinite([entry.mean for entry in entries]).any():
             notes[name] = f"as {earlier[texts]}"
         earlier.setdefault(texts, name)
     if len(notes) == len(columns):

@@ -138,7 +138,7 @@ function choosePoints(chooser, room, show) {
   const tables = /** @type {HTMLTableElement[]} */ (Array.from(article.querySelectorAll("table[data-names]")));
   const { names, points } = pointsOf(tables);
   const values = names.map((_, k) => [...new Set(points.map((one) => one.at[k]))]);
-  const buttons = points.map((one) => one.nodes.map((node) => {
+  const buttons = (points.length > 1 ? points : []).map((one) => one.nodes.map((node) => {
     const full = node instanceof HTMLTableRowElement ? Array.from(node.cells).find((one) => one.textContent) : null;
     const place = full ?? node;
     const made = el("button", { type: "button", class: "point" }, ...Array.from(place.childNodes));
@@ -165,7 +165,7 @@ function choosePoints(chooser, room, show) {
   /** @param {TablePoint} chosen */
   function choose(chosen, begun = true) {
     now = chosen;
-    points.forEach((one, k) => buttons[k].forEach((each) => each.setAttribute("aria-pressed", String(one === chosen))));
+    buttons.forEach((all, k) => all.forEach((each) => each.setAttribute("aria-pressed", String(points[k] === chosen))));
     controls.forEach((one, k) => one.set(chosen.at[k]));
     if (drawn && begun) showSeries(drawn, names.includes(key) ? texts.indexOf(chosen.at[names.indexOf(key)]) : -1);
     end();

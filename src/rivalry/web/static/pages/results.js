@@ -113,7 +113,7 @@ export default async function results(place) {
 function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
-  for (const line of [found.question, ...found.state].filter(Boolean)) parts.push(el("p", { class: "question" }, line));
+  for (const line of found.question) parts.push(el("p", { class: "question" }, line));
   for (const line of found.lead) parts.push(el("p", { class: "headline" }, line));
   if (found.tables.length) {
     parts.push(section("Results", resultTables(found.tables)));
