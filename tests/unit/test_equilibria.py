@@ -49,6 +49,7 @@ def test_without_pure_equilibria_the_status_is_not_found() -> None:
     assert (solution.status, solution.claim) == ("not found", "no certificate")
     assert int(solution.data.equilibrium_count) == 0
     assert np.isnan(solution.profile).all()
+    assert "no equilibrium in pure strategies, proved; mixed ones were not sought" in repr(solution)
 
 
 def test_an_enumeration_stopped_early_reports_the_iteration_limit() -> None:

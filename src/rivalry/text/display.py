@@ -25,6 +25,7 @@ ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
 BOUND_FLOOR = 1e-300  # bound that is printed
 MIXED = 1e-3  # sums of rounded probabilities are this near to 1
+PURE = "every pure equilibrium"  # begins the reason for which a list of these is complete
 SHORT = 6  # most actions of a strategy that are printed in full, and most places
 _EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf)")
@@ -195,6 +196,8 @@ def equilibrium_rows(record: Variables) -> dict[str, str]:
         return {"equilibria": ranges_in_words(record)}
     if not {"equilibria", "complete"} <= record.keys():
         return {}
+    if not len(record["equilibria"][1]) and str(record["complete_reason"][1]).startswith(PURE):
+        return {"equilibria": "no equilibrium in pure strategies, proved; mixed ones were not sought"}
     text = f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"
     is_complete = bool(record["complete"][1])
     if not has_proofs(record) or not is_complete:
