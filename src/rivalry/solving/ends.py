@@ -232,7 +232,8 @@ def certify(
     ``equilibrium_gain`` and ``equilibrium_claim``, the largest bound on gains at each equilibrium of a list
     and what its certificate claims; ``unconstrained_profile`` and ``unconstrained_equilibria``, in the
     coordinates in which a reparametrised box is searched and distances are measured; ``gamma_channels``, how
-    the discount factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if any.
+    the discount factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if
+    any.
     """
     proof, in_full = Certificate.from_record(record), False
     _refuse_missing_profile(record)
