@@ -74,17 +74,16 @@ def _answer(study: Table, run: Run) -> full_runs.StoredAnswer:
     """Return the answer of a finished run of a resolved study, without verdicts on reference values."""
     answer = Answer({**study, "expect": []}, run.dataset(), run)
     table = answer.table_of(ROWS)
-    remainder = [f"{table.rows_left_out} more {table.noun}"] if table and table.rows_left_out else []
     caption, panels = _first_figure(answer)
     return full_runs.StoredAnswer(
         definition=full_runs.definition_of(study),
         cells=run.cells_digest,
         question=answer.question,
-        verdict=answer.as_json().get("verdict"),
+        verdict=answer.verdict and answer.verdict.as_json(),
         caveats=answer.caveats,
         columns=table.columns if table else [],
         rows=table.texts if table else [],
-        notes=[*table.notes, *remainder] if table else [],
+        notes=table.below() if table else [],
         caption=caption,
         figure=panels,
     )

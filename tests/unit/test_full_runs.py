@@ -70,7 +70,7 @@ def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     assert found.answer is not None
     answer, table = whole.answer, whole.answer.table
     assert found.answer.question == load_study(NAME).resolved()["question"] != ""
-    assert found.answer.verdict == answer.as_json().get("verdict")
+    assert found.answer.verdict == answer.as_json()["verdict"]
     assert (found.answer.columns, found.answer.rows) == (table.columns, table.texts)
     assert len(bytes.fromhex(found.answer.cells)) == 32
     assert not any("published" in line for line in found.answer.caveats)  # verdicts are not stored

@@ -345,8 +345,7 @@ def _full_run_words(full: FullRun, resolved: Table) -> list[str]:
     else:
         paragraphs += map(output.paragraph, filter(None, [*answer.lead(resolved), full.finding(resolved)]))
         paragraphs += [output.table(answer.columns, answer.rows)] * bool(answer.rows)
-        paragraphs += [output.paragraph(f"in every row: {'; '.join(answer.notes)}")] * bool(answer.notes)
-        paragraphs += map(output.paragraph, answer.below())
+        paragraphs += map(output.paragraph, [*answer.notes, *answer.below()])
     return paragraphs + [reference_table(rows, parts=False)] * bool(rows)
 
 

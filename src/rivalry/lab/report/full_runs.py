@@ -42,7 +42,7 @@ class StoredAnswer(NamedTuple):
     caveats: list[str]
     columns: list[str]
     rows: list[list[str]]
-    notes: list[str]  # on the table
+    notes: list[str]  # lines below the table
     caption: str  # of Figure 1
     figure: list[TableDict]  # its panels, see `panel_data` in benchmarks/full_runs.py
 

@@ -6,6 +6,7 @@ study as written as soon as a key is changed that the study does not list as ``h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def is_as_written(study: Table) -> bool:
     """
     harmless = [*HARMLESS, *map(read_key, answer_keys(study).get("harmless") or ())]
     keys = [change.key for change in differences(study)]
-    return all(any(key[: len(listed)] == listed for listed in harmless) for key in keys)
+    return all(any(key[: len(prefix)] == prefix for prefix in harmless) for key in keys)
 
 
 def state_of(study: Table) -> list[str]:
@@ -69,20 +70,18 @@ def as_asked(study: Table) -> TableDict:
     changes, answer = differences(study), dict(answer_keys(study))
     if changes or is_reduced(study):
         answer.pop("finding", None)
-    asked: TableDict = {"question": study.get("question") or "", "plots": list(study.get("plots") or ())}
+    question, plots = str(study.get("question") or ""), list(study.get("plots") or ())
     if not is_as_written(study):
         varied = {name: values for name, values in swept_in(study).items() if len(values) > 1}
         absent = {change.old_name for change in changes if change.was_swept} - set(varied)
-        answer = {key: value for key, value in answer.items() if key not in ("test", "at")}
-        if answer.get("along") in absent:
-            del answer["along"]
+        obsolete = ("test", "at", "along" if answer.get("along") in absent else "")
+        answer = {key: value for key, value in answer.items() if key not in obsolete}
         answer["words"] = _general_words(study, changes)
-        asked["question"] = f"{AS_WRITTEN}{asked['question']}" if asked["question"] else ""
-        asked["plots"] = [_redrawn(entry, absent, varied) for entry in asked["plots"]]
-    asked = {**study, **asked, "answer": answer}
-    title = str(study.get("title") or study.get("name") or "")
-    title = " ".join(filter(None, [title, changes_in_words(asked)]))
-    return {**asked, "title": title, "state": state_of(asked)}
+        question = f"{AS_WRITTEN}{question}" if question else ""
+        plots = [_redrawn(entry, absent, varied) for entry in plots]
+    tables: TableDict = {**study, "question": question, "plots": plots, "answer": answer}
+    title = [str(study.get("title") or study.get("name") or ""), changes_in_words(tables)]
+    return {**tables, "title": " ".join(filter(None, title)), "state": state_of(tables)}
 
 
 def fixed_changes(study: Table) -> list[Difference]:
@@ -101,8 +100,11 @@ def _general_words(study: Table, changes: Sequence[Difference]) -> dict[str, str
     methods -= {str(change.key[1]) for change in changes if change.key[0] == "method"}
     general = {*quantities_named(study), *swept_in(study), *(study.get("game") or ())} - set(tables) | methods
     words = answer_keys(study).get("words") or {}
-    words = {label: text for label, text in words.items() if label in general}
-    return {label: text for label, text in words.items() if not any(map(str.isdigit, label + text))}
+    return {
+        label: words[label]
+        for label in words
+        if label in general and not re.search(r"\d", label + words[label])
+    }
 
 
 def _redrawn(entry: Any, absent: set[str], varied: Mapping[str, Sequence[Any]]) -> Any:
@@ -114,14 +116,13 @@ def _redrawn(entry: Any, absent: set[str], varied: Mapping[str, Sequence[Any]]) 
         return entry
     over = entry.get("over") or ()
     keys = {over} if isinstance(over, str) else {*over}
-    lacking = ["over"] * bool(keys & absent) + ["series"] * (entry.get("series") in absent)
-    options = {name: value for name, value in entry.items() if name not in (*LEVELS, *lacking)}
+    lacking = {"over": keys & absent, "series": entry.get("series") in absent}
+    options = {name: value for name, value in entry.items() if not (name in LEVELS or lacking.get(name))}
     lines = entry.get("lines") or {}
     if benchmarks := {name: level for name, level in lines.items() if is_benchmark(level)}:
         options["lines"] = benchmarks
     numeric = [values for values in varied.values() if all(map(is_number, values))]
-    if options.get("kind") == "heat" and "over" in lacking and len(numeric) < 2:
-        quantities = [options.pop("quantity")]
+    if options.get("kind") == "heat" and lacking["over"] and len(numeric) < 2:
+        options |= {"kind": "scenario", "quantities": [options.pop("quantity")]}
         options.pop("player", None)
-        return options | {"kind": "scenario", "quantities": quantities}
     return options
