@@ -8,7 +8,7 @@ import xarray as xr
 
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.points import points_of, profile_in_words
+from rivalry.lab.answer.points import points_of
 from rivalry.lab.study.words import quantities
 from rivalry.results.table import Table, number_in_words
 
@@ -159,8 +159,6 @@ def test_results_without_a_proof_file_are_named_with_the_reason() -> None:
 
 def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
     assert [number_in_words(value) for value in (2e-14, -1e-17, 0.0)] == ["2e-14", "-1e-17", "0"]
-    assert profile_in_words(np.array([[1e-17], [0.5]])) == "(0, 0.5)"
-    assert profile_in_words(np.array([[1e-14], [2e-14]])) == "(1e-14, 2e-14)"
 
 
 @pytest.mark.parametrize(
@@ -312,9 +310,10 @@ def test_players_with_fewer_choices_have_no_further_ones(seeds: int) -> None:
     game = {"family": "continuous", "choices": ["a", ["b", "c"]], "payoffs": ["-a^2", "-b^2-c^2"]}
     rows = [result("", profile=[[2.0 + 0.1 * k, 0.0], [1.5, 0.0]], payoff=[1.0, 2.0]) for k in range(seeds)]
     found = Answer(study(game=game, answer={"quantities": ["profile"]}), replicated(rows))
-    wide = ["2 ", "2.05 ± 0.64 "][seeds - 1]
-    assert found.points[0].profile_words.replace(",", " ").startswith(wide)
-    assert found.points[0].profile_words.endswith("(1.5, 0)")  # a zero that is a choice stays
+    wide = ["2", "2.05 ± 0.64"][seeds - 1]
+    assert found.table is not None
+    assert column(found.table, "a, player 0") == [wide]
+    assert ("player 1, c" in found.table.columns) == (seeds == 2)
     columns = found.table_of(None, full=True)
     assert columns is not None
     assert [name for name in columns.columns if "player" in name and "payoff" not in name] == [
@@ -353,9 +352,8 @@ def test_intervals_of_probabilities_are_printed_within_their_range() -> None:
     known = dict(zip(shown.columns, shown.texts[0], strict=True))
     assert known["Herfindahl-Hirschman index"] == f"0.10 ± {half:.2f}"
     assert known["probability of a safe win"] == f"0.10 (0 to {0.1 + half:.2f})"
-    (one,) = points_of(about, replicated(rows))
-    chances = f"(stay 0.10 (0 to {0.1 + half:.2f}), go 0.90 ({0.9 - half:.2f} to 1))"
-    assert one.profile_words == f"each {chances}"
+    assert known["player 0, stay"] == f"0.10 (0 to {0.1 + half:.2f})"
+    assert known["player 2, go"] == f"0.90 ({0.9 - half:.2f} to 1)"
 
 
 def test_what_a_list_proves_not_to_exist_is_not_called_not_found() -> None:

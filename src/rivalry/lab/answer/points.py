@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial
-from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,8 +18,6 @@ from rivalry.core.results import (
     count_in_words,
     gains_left_open,
     radius_in_words,
-    strategy_by_name,
-    strategy_in_words,
     undecided_in_words,
 )
 from rivalry.lab.answer.estimates import EQUAL, FEWEST, counted, estimates
@@ -35,7 +32,6 @@ from rivalry.results.table import Estimate, exactly, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
 from rivalry.text.display import count_text, ranges_in_words
-from rivalry.text.statistics import format_chance, format_interval, half_width
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -262,14 +258,6 @@ class PointResults:
         named = names[(names != "").any(axis=(1, 2))][:1]
         named = _without_blanks(named, named != "")
         return named[0] if named.shape[1:] == profile.shape[1:] and len(named) else None
-
-    @cached_property
-    def axes(self) -> str:
-        """Names of a strategy's coordinates, in brackets; empty where they have none."""
-        if self.profile is None or self.actions is not None or (count := self.profile.shape[2]) < 2:
-            return ""
-        names = self.words.coordinates(np.ravel(self.arrays.get("axis_name", np.array([[]]))[0]), count)
-        return f" ({', '.join(names)})" if names else ""
 
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
@@ -576,29 +564,6 @@ class PointResults:
             {claim_of_absence.get(claim) or claim_in_words(claim, self.concept): n for claim, n in pairs}
         )
 
-    @cached_property
-    def profile_words(self) -> str:
-        """The profile, or the mean over replications; empty where it is too large or starts differ."""
-        if self.profile is None:
-            return ""
-        initial_profile = self.profile[0]
-        single = len(self.profile) == 1 and not np.isnan(initial_profile).all()
-        size = 0.0 if single else np.nanmax(np.abs(initial_profile), initial=0.0)
-        if single or np.allclose(self.profile, initial_profile, rtol=1e-4, atol=1e-6 * size, equal_nan=True):
-            return profile_in_words(initial_profile, self.actions, plain=bool(self.axes))
-        if self.repeats == "starts":
-            return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
-        mean, half = self.profile.mean(axis=0), half_width(self.profile)
-        rows: list[list[str]] = []
-        for k, numbers in enumerate(zip(mean.tolist(), half.tolist(), strict=True)):
-            columns = zip(*numbers, strict=True)
-            if self.actions is not None:
-                texts = zip(self.actions[k], map(format_chance, *numbers), strict=True)
-                rows.append([f"{name} {text}" for name, text in texts if name])
-            else:
-                rows.append([format_interval(*pair) for pair in columns if not np.isnan(pair[0])])
-        return _rows(rows)
-
 
 ResultPoints = Sequence[PointResults]
 
@@ -685,59 +650,6 @@ def _without_constant(variable: DataArray, values: ndarray) -> tuple[DataArray, 
             variable, values = variable.isel({dim: 0}), np.take(values, 0, axis=axis)
             dims.remove(dim)
     return variable, values
-
-
-def profile_in_words(rows: ndarray, actions: ndarray | None = None, *, plain: bool = False) -> str:
-    """Profile ``[player axis]`` as text, with the names of ``actions`` if any; padding is left out.
-
-    ``plain`` numbers are of named coordinates, which are no probabilities.
-
-    >>> profile_in_words(np.array([[0.25], [0.75]])), profile_in_words(np.array([[0.5], [0.5]]))
-    ('(0.25, 0.75)', 'each 0.5')
-    >>> profile_in_words(np.array([[1.0, 0.0], [0.5, 0.5]]))
-    '[1 0], [0.5 0.5]'
-    >>> profile_in_words(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([["stag", "hare"]] * 2))
-    'stag, [stag 0.5, hare 0.5]'
-    """
-    if actions is not None:
-        return _all_texts(_by_name(rows, actions))
-    filled_rows = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
-    mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in filled_rows)
-    if plain or not mixed:
-        size = max((np.abs(row).max() for row in filled_rows), default=0.0)
-        return _rows([_numbers(row, size) for row in filled_rows])
-    texts = [strategy_in_words(np.round(row, 4)) for row in filled_rows]
-    return _all_texts(texts)
-
-
-def _by_name(rows: ndarray, actions: ndarray) -> list[str]:
-    """Text of every player's strategy by the names of its actions."""
-    texts = []
-    for row, names in zip(rows, actions, strict=True):
-        text = strategy_by_name(np.round(row, 4), names)
-        texts.append(f"[{text}]" if "," in text else text)
-    return texts
-
-
-def _numbers(row: Iterable[float], size: float) -> list[str]:
-    """Texts of numbers, with the digits of the largest."""
-    return [number_in_words(value, size) for value in row]
-
-
-def _all_texts(texts: Sequence[str]) -> str:
-    """Players' texts, or the one that all have."""
-    return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
-
-
-def _rows(rows: Sequence[Sequence[str]]) -> str:
-    """Player's numbers per row as text."""
-    if all(len(row) == 1 for row in rows):
-        texts = list(chain.from_iterable(rows))
-        return f"({', '.join(texts)})" if len(set(texts)) > 1 else _all_texts(texts)
-    texts = []
-    for row in rows:
-        texts.append(f"({', '.join(row)})" if len(row) > 1 else row[0])
-    return _all_texts(texts)
 
 
 def tested(test: Table) -> list[str]:

@@ -22,18 +22,20 @@ from rivalry.results.reader import Reader
 from rivalry.results.table import (
     CLAIM,
     CONSTANT,
+    DIGITS,
     EMPTY,
     GAIN,
     UNKNOWN,
     Estimate,
     Row,
     Table,
+    around,
     exactly,
     in_order,
     rows_with_turns,
 )
 from rivalry.schema.construction import is_number
-from rivalry.text.statistics import half_width
+from rivalry.text.statistics import format_chance, format_interval, half_width
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -324,7 +326,6 @@ def _lines(
             told = has_lists or "profile" in asked or "profile" in point.quantities or not point.quantities
             if told and not row:
                 row = profile_row(point, numbers=full, payoffs=has_lists)
-                row = row or {"strategies": Estimate(point.profile_words)}
             lines.append(Line(point, number, table, k, row))
     noun, *further = {table.noun for table in lists} or {"points"}
     return lines, total, "rows" if further else noun
@@ -375,16 +376,18 @@ def has_lists(point: PointResults) -> bool:
 
 
 def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = True) -> Row:
-    """Strategies and payoffs at a profile; empty where results have different ones.
+    """Strategies and payoffs at a profile; of replications that differ, the means with their intervals.
 
-    With ``numbers``, means over replications have their intervals.
+    Profiles that differ over starts, or over too few sessions for an interval, are counted.
     """
-    reader, profile = reader_of(point, numbers=numbers), point.profile
+    profile = point.profile
     if profile is None or np.isnan(profile).all(axis=-1).any():
         return {}
     differ = not np.allclose(profile, profile[0], equal_nan=True)
-    if differ and (not numbers or point.repeats == "starts"):
-        return {}
+    if differ and (point.repeats == "starts" or point.is_too_few("profile")):
+        count = len(np.unique(profile.round(DIGITS), axis=0))
+        return {"strategies": Estimate(f"{count} different profiles")}
+    reader = reader_of(point, numbers=numbers or differ)
     radius = reader.array("radius") if len(profile) == 1 else None
     # of a list, whose first equilibrium is the profile
     within = float(np.nan_to_num(radius[0])) if radius is not None else 0.0
@@ -392,9 +395,10 @@ def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = T
     row = reader.strategies("profile", mean, point.actions, within)
     if differ:
         half = reader.strategies("profile", half_width(profile), point.actions)
+        in_words = format_interval if point.actions is None else format_chance
         for name, entry in row.items():
             width = half[name].mean
-            row[name] = entry._replace(low=entry.mean - width, high=entry.mean + width)
+            row[name] = around(entry.mean, width)._replace(text=in_words(entry.mean, width))
     return row | (reader.payoffs(point.payoff[0]) if point.payoff is not None and payoffs else {})
 
 
