@@ -16,7 +16,7 @@ DIGITS = 4  # of numbers in reports
 PROVED, RADIUS = "proof", "radius"  # columns of the distance to an exact equilibrium, in words and as numbers
 CHECK, AT = "difference quotients differ by", "value of the parameter"  # columns of derivatives
 GAIN, CLAIM = "largest gain", "claim"  # columns of what was certified of each row
-CONSTANT = frozenset({PROVED, RADIUS, CHECK, AT, GAIN, CLAIM})
+CONSTANT = frozenset({"component", PROVED, RADIUS, CHECK, AT, GAIN, CLAIM})
 """Columns of lists that a note states where all rows have the same."""
 FEW = 4  # most names of what is left out
 STRAIGHT = 1e-3  # rows nearer to a line, as a fraction of the range, are chosen evenly

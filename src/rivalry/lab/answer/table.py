@@ -185,7 +185,7 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
         texts = tuple(entry.text for entry, line in rows if line.is_main or of_rows)
         if len({*texts}) == 1 and (not in_list or (name in CONSTANT and not is_cut)):
             notes[name] = texts[0]
-        elif texts in earlier and np.isfinite([entry.mean for entry in entries]).any():
+        elif len({*texts}) > 1 and texts in earlier and any(np.isfinite(entry.mean) for entry in entries):
             notes[name] = f"as {earlier[texts]}"
         earlier.setdefault(texts, name)
     if len(notes) == len(columns):
