@@ -12,6 +12,8 @@ from rivalry.families.matrix import matrix
 from rivalry.methods.finite import mixed_equilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import PureEquilibria, expected_over
+from rivalry.results.equilibria import equilibria
+from rivalry.results.reader import Reader
 from rivalry.solving.ends import certify
 from rivalry.studies.finite_games import finite_game
 from rivalry.tables import equilibria as equilibria_of
@@ -243,6 +245,12 @@ def test_a_row_without_a_certificate_claims_nothing(monkeypatch: pytest.MonkeyPa
     listed = certify(game, dict(record), TOLERANCE).tables[-1]
     assert [row["claim"].text for row in listed.rows] == ["equilibrium", "not an equilibrium"]
     assert [row["largest gain"].text for row in listed.rows] == ["0", "at most 2"]
+    unproved = {
+        "equilibrium_gain": np.array([0.0, np.inf]),
+        "equilibrium_claim": np.array(["equilibrium", "x"]),
+    }
+    rows = equilibria(Reader({"equilibria": profiles, **unproved})).rows
+    assert [row.keys() & {"largest gain", "claim"} for row in rows] == [{"largest gain", "claim"}, {"claim"}]
     monkeypatch.setattr("rivalry.solving.ends.LISTED", 1)
     listed = certify(game, dict(record), TOLERANCE).tables[-1]
     assert [listed.claims(k) for k in range(2)] == [True, False]

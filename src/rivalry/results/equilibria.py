@@ -60,8 +60,9 @@ def _certificate(reader: Reader, k: int, *, is_proved: bool) -> Row:
     gains, claims, row = reader.array("equilibrium_gain"), reader.array("equilibrium_claim"), Row()
     # numbers within a proved radius stand for the exact equilibrium; the profile is the first
     claim = "equilibrium" if is_proved else reader.text("claim") * (k == 0)
-    if gains is not None and claims is not None and claims[k]:
+    if claims is not None and claims[k]:
         claim = str(claims[k])
+    if gains is not None and claims is not None and np.isfinite(gains[k]):
         bound = float(np.nanmax(gains) if set(claims.tolist()) <= {"", "equilibrium"} else gains[k])
         row[GAIN] = exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", float(gains[k]))
     return row | ({CLAIM: Estimate(claim)} if claim else {})
