@@ -25,8 +25,8 @@ CERTIFYING = (
     *("claim", "status", "coverage", "regret", "bound", "steps", "equilibria", "equilibrium_count"),
     *("complete", "distance", "tolerance", "nearest_method", "profile", "payoff"),
 )
-"""Quantities that a sentence on claims or lists states, or a column of their own."""
-LIST = "equilibria"  # a quantity that only a sentence can name
+"""Quantities that have columns of their own beside those of the answer."""
+LIST = "equilibria"  # a quantity that has rows of its own
 IN_WORDS = {
     "COIN": "random allocation",
     "DICT": "allocation by true urgency",
@@ -49,7 +49,6 @@ CONTROLS = {
 REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")
-SINGULAR = ("ss", "us", "is", "as")  # ends of nouns that are no plurals
 CHOICE = ("choice",)  # the coordinates of a strategy where a family has no name for them
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
@@ -151,7 +150,6 @@ class Words:
         tables = study.get("method", ())
         self._methods = [str(table["name"]) for table in tables]
         self._swept = {**(study.get("sweep") or {}), **(study.get("batch") or {})}
-        self._profiles = {str(table["name"]) for table in tables if table.get("kind") == "evaluate"}
         game = study.get("game") or {}
         turns: list[list[int]] = [list(stage) for stage in game.get("stages") or ()]
         leaders = list(game.get("leaders") or [])
@@ -173,11 +171,6 @@ class Words:
         ]
         self.is_spatial = game.get("family") == "influencer"  # strategies are places
         self.player = family.player if family else "player"
-        brought = [str(table["name"]) for table in tables if ".py:" in table.get("kind", "")]
-        self.single_runs = "with one run each, differences may be noise"
-        if brought and len(brought) == len(self._methods):  # nobody knows whether a user's class draws
-            draw = f"{' or '.join(brought)} draws random numbers"
-            self.single_runs = f"with one run each, differences may be noise if {draw}"
 
     def quantity(self, name: str) -> str:
         """Return the name of a quantity.
@@ -211,11 +204,6 @@ class Words:
         forms = {key: form for key, form in flat(self._swept).items() if key != ("zip",)}
         digits = [distinct_digits(values(form, key, repeats=True)) for key, form in forms.items()]
         return max(digits, default=4)
-
-    @property
-    def has_roles(self) -> bool:
-        """True if the players are a leader and a follower, of whom one may be certified alone."""
-        return bool(self._roles)
 
     def _player(self, k: int) -> str:
         player_name = self._own.get(f"player {k}")
@@ -321,45 +309,6 @@ class Words:
             return f"{key} {text}"
         return f"{text} {things.removesuffix('s') if text == '1' else things}"
 
-    def at(self, name: str, value: object) -> str:
-        """Return a value of a key as the place of a number.
-
-        >>> race = Words({"game": {"family": "race"}})
-        >>> race.at("cost.safety_price", 0.05), race.at("players", 3), race.at("payment", "PBS")
-        ('at a price of safety of 0.05', 'with 3 players', 'for bids paid to society')
-        >>> race.at("drivers", 0.5)
-        'at drivers of 0.5'
-        """
-        if not is_number(value):
-            return f"for {self.place({name: value})}"
-        return f"{('at', 'with')[self.key(name).startswith('number of ')]} {self._amount(name, value)}"
-
-    def case(self, at: Table) -> str:
-        """Return a point as a case that numbers are of: its words, with its numbers.
-
-        >>> words = Words({})
-        >>> words.case({"payment": "PBS", "reach": 0.25}), words.case({"reach": 1e-05, "players": 3})
-        ('bids paid to society with a reach of 0.25', 'with a reach of 0.00001 and 3 players')
-        >>> Words({"answer": {"words": {"price = 0.05": "half the price"}}}).case({"price": 0.05})
-        'half the price'
-        """
-        numbers = {k: v for k, v in at.items() if is_number(v) and value_label(k, v) not in self._own}
-        label = self.place({name: value for name, value in at.items() if name not in numbers})
-        amounts = " and ".join([self._amount(name, value) for name, value in numbers.items()])
-        return f"{label} with {amounts}".lstrip() if amounts else label
-
-    def _amount(self, name: str, value: object) -> str:
-        """Return a number of a key with an article, or a number of things."""
-        key, text = self.key(name), self.value(value)
-        if "e-" in text:
-            text = f"{float(text):.12f}".rstrip("0")
-        if key.startswith("number of "):
-            return self._coordinate(name, value)
-        thing = key.partition(" of ")[0]
-        is_plural = thing.endswith("s") and not thing.endswith(SINGULAR)
-        article = "an" if key[0] in "aeio" else "a"
-        return f"{key} of {text}" if is_plural or key.startswith("the ") else f"{article} {key} of {text}"
-
     def action(self, player: int, axis: int) -> str:
         """Return the study's name of an action, of one player or of all; empty without one.
 
@@ -407,21 +356,13 @@ class Words:
             [name for names in self._choices for name in names] if set(map(len, self._choices)) == {1} else []
         )
 
-    def is_profile(self, method: str) -> bool:
-        """True for a method that evaluates a profile, after which it is named."""
-        return method in self._profiles
-
     def is_named(self, name: str) -> bool:
         """True if the study has words for a method, a player or a value."""
         return name in self._own
 
-    def is_labelled(self, key: str, value: object) -> bool:
-        """True if the study has words for a value, or for that of the key."""
-        return not {value_label(key, value), format_value(value)}.isdisjoint(self._own)
-
 
 def name_in_words(data: Dataset, study: Table, swept: Iterable[str]) -> None:
-    """Give the variables of a run's dataset the names that sentences use, and its swept coordinates too.
+    """Give the variables of a run's dataset their names in words, and its swept coordinates too.
 
     Where values of a coordinate, such as methods, have names in words, ``value_names`` has one line each;
     so have the attributes ``player_names``, ``axis_names`` and, with one choice each, ``choice_names`` of the
