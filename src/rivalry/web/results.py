@@ -52,7 +52,7 @@ DOWNLOADS = (*FORMATS, "page")
 
 
 def results(folder: str, part: str) -> TableDict:
-    """Return tables, sentences, references and certificates of a run, or of one of its parts."""
+    """Return answer, references and certificates of a run, or of one of its parts."""
     run = _part(folder, part)
     damaged = run.collect().damaged
     answer = answer_of(run)

@@ -707,7 +707,7 @@ class Run:
 
     @property
     def answer(self) -> Any:
-        """Answer of the run: question, sentences, figure, table, caveats and checks."""
+        """Answer of the run: question, verdict, finding, figure, table, caveats and checks."""
         return load("rivalry.lab.answer:answer_of")(self)  # by name: answers are made of runs
 
     def explore(self) -> Any:
