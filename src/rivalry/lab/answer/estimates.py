@@ -38,6 +38,7 @@ def estimates(
     scale: float = 0.0,
     half: ndarray | None = None,
     few: bool = False,
+    most: int = ENTRIES,
 ) -> tuple[Estimate, ...]:
     """Quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
@@ -63,6 +64,8 @@ def estimates(
         Half the widths of the intervals of a single result's means, of the shape of ``values``.
     few
         Whether fewer than `FEWEST` of the results converged, so that values stand in place of an interval.
+    most
+        The largest number of entries.
     """
     dims = own_dims(variable, values)
     if values.dtype.kind == "U":
@@ -91,7 +94,7 @@ def estimates(
     if rows.size and dims and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
         # one number for all of them
         rows, names, halves = rows[:, :1], np.array([""], object), halves.max(keepdims=True)
-    if not rows.size or rows.shape[1] > ENTRIES:
+    if not rows.size or rows.shape[1] > most:
         return ()
     if is_truth(variable):
         return tuple(_share(column, name, random, few) for column, name in zip(rows.T, names, strict=True))

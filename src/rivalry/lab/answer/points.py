@@ -20,7 +20,7 @@ from rivalry.core.results import (
     radius_in_words,
     undecided_in_words,
 )
-from rivalry.lab.answer.estimates import EQUAL, FEWEST, counted, estimates
+from rivalry.lab.answer.estimates import ENTRIES, FEWEST, counted, estimates
 from rivalry.lab.dimensions import DRAWS, REPEATED, SESSIONS, entries_of, own_dims, split
 from rivalry.lab.discounted import PERIODS
 from rivalry.lab.study.expect import same_value
@@ -280,15 +280,30 @@ class PointResults:
         if name in SCANS:
             scan = self.arrays[SCANS[name]][0]
             range_of_search = float(np.fmin.reduce(scan)), float(np.fmax.reduce(scan))
+        variable, values = _without_constant(self._variables[name], self.arrays[name])
+        return self._estimated(name, variable, values, self._half(name), range_of_search=range_of_search)
+
+    def _estimated(
+        self,
+        name: str,
+        variable: DataArray,
+        values: ndarray,
+        half: ndarray | None,
+        range_of_search: tuple[float, float] | None = None,
+        most: int = ENTRIES,
+    ) -> tuple[Estimate, ...]:
+        """Estimates of the values ``[result own ...]`` of a quantity, or of a part of it."""
         return estimates(
-            *_without_constant(self._variables[name], self.arrays[name]),
+            variable,
+            values,
             self.repeats,
             random=self._is_random(name),
             range_of_search=range_of_search,
             seeds=self._numbers,
             scale=self._scale(name),
-            half=self._half(name),
+            half=half,
             few=self.is_too_few(name),
+            most=most,
         )
 
     def _with_entries(self, row: Sequence[Estimate]) -> tuple[Estimate, ...]:
@@ -306,10 +321,11 @@ class PointResults:
 
     def converged_sessions(self, name: str) -> int:
         """Number of the independent runs of a quantity that ended at rest, or at the end of their course."""
-        share = float(np.mean([status in SETTLED for status in self.arrays["status"].tolist()]))
-        if "converged_share" in self.arrays:
-            share = float(np.nanmean(self.arrays["converged_share"]))
-        return round(share * self.sample_size(name))
+        shares = self.arrays.get("converged_share", np.empty(0))
+        shares = shares[np.isfinite(shares)]  # of learners with sessions
+        if not len(shares):
+            shares = np.isin(self.arrays["status"], SETTLED)
+        return round(float(shares.mean()) * self.sample_size(name))
 
     def is_too_few(self, name: str) -> bool:
         """True for a quantity that draws enter, of fewer converged sessions than a verdict needs."""
@@ -351,36 +367,14 @@ class PointResults:
             half = None if half is None else np.take(half, k, axis=1 + dims.index(dim))
             dims.remove(dim)
             coordinates += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
-        entry_numbers: list[Estimate] = []
-        sizes = dict(zip(dims, values.shape[1:], strict=True))
-        for dim in SESSIONS:
-            sizes.pop(dim, None)  # their mean is the number of an entry
-        names = entries_of(variable, list(sizes), list(sizes.values()))
-        for entry, index in zip(names, np.ndindex(*sizes.values()), strict=True):
-            indices = dict(zip(sizes, index, strict=True))
-            place = (slice(None), *(indices.get(dim, slice(None)) for dim in dims))
-            part_values, width = values[place], None if half is None else half[place]
-            random, scale = self._is_random(name), self._scale(name)
-            row = estimates(
-                variable.isel(indices),
-                part_values,
-                self.repeats,
-                random=random,
-                seeds=self._numbers,
-                scale=scale,
-                half=width,
-                few=self.is_too_few(name),
-            )
-            parts = [*coordinates, *filter(None, [entry])] if len(names) > 1 else coordinates
-            entry_text = ", ".join(parts)
+        numbers = []
+        for number in self._estimated(name, variable, values, half, most=values.size):
+            parts = [*coordinates, *filter(None, [number.entry])]
+            entry = ", ".join(parts)
             label = ", ".join(filter(None, map(self._entry_words, parts)))
-            label = self._entry_words(entry_text) if self.words.is_named(entry_text) else label
-            entry_numbers += [row._replace(entry=label) for row in row if label or not parts]
-        means = [row.mean for row in entry_numbers]
-        is_alike = len(means) > 1 and len({row.text for row in entry_numbers}) == 1
-        equal = is_alike and np.allclose(means, means[0], rtol=EQUAL, atol=0.0, equal_nan=True)
-        entry_name = ", ".join(map(self._entry_words, coordinates))
-        return (entry_numbers[0]._replace(entry=entry_name),) if equal else tuple(entry_numbers)
+            label = self._entry_words(entry) if self.words.is_named(entry) else label
+            numbers += [number._replace(entry=label)] if label or not parts else []
+        return tuple(numbers)
 
     def entries(self, name: str) -> list[str]:
         """Names of the entries of a quantity, such as players, that have a number here."""
