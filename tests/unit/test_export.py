@@ -14,11 +14,10 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.export import _tables, export, number_format, tidy, to_csv, to_latex
+from rivalry.lab.export import _tables, export, number_format, tidy, to_csv
 from rivalry.lab.store import Run, StoreError
 from rivalry.results.render import dataframe, latex
 from rivalry.results.table import Estimate, Table
-from tests import typed
 from tests.duel_study import record, store, study
 from tests.unit.stored_run import stored
 from tests.unit.stored_run import study as influencer
@@ -98,7 +97,6 @@ def test_text_is_escaped_against_formulas_and_numbers_are_not(first: str) -> Non
     head, row = csv.reader(io.StringIO(text, newline=""))
     assert head == ["k", "'=x", "i", "s"]
     assert row == [f"'{first}k", "-1.5", "-2", f"'{first}1+cmd"]
-    assert f"'{first}1+cmd" in to_latex(tidy(data, ("k",), ["s"]), 1)
 
 
 @pytest.mark.slow
@@ -115,56 +113,25 @@ def test_netcdf_equals_the_dataset(run: Run, tmp_path: Path) -> None:
     assert xr.load_dataset(path, engine="h5netcdf").identical(run.dataset())
 
 
-def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
-    data = xr.Dataset({"x_1": ("k", [1 / 3, 1e-9, np.nan]), "s": ("k", ["50%", "a_b", "s>t"])})
-    text = to_latex(tidy(data, ("k",), ["s", "x_1"]), 1)
-    assert r"k & s & x\_1 \\" in text
-    assert r"0 & 50\% & $0.333333$ \\" in text
-    assert r"1 & a\_b & $1\cdot 10^{-9}$ \\" in text
-    assert r"2 & s\textgreater{}t & -- \\" in text
-    assert {path.suffix for path in export(run, "latex", tmp_path / "out", everything=True).files} == {
-        ".md",
-        ".tex",
-    }
-
-
 @pytest.mark.slow
 def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))
     for k, place in reversed(list(enumerate(other.cells))):
         store(other, place.id, record(k))
-    for form in ("csv", "latex", "netcdf"):
+    for form in ("csv", "netcdf"):
         one, two = (export(each, form, everything=form != "netcdf").files for each in (run, other))
         assert [p.name for p in one] == [p.name for p in two]
         assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
         assert one[0].parent == run.folder / "export"
 
 
-@pytest.mark.skipif(typed.AT_WORK, reason="needs calls without checks of types (no RIVALRY_TYPED)")
-def test_long_tables_have_no_latex(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rivalry.lab.export.LATEX_ROWS", 6)  # as many as cells
-    with pytest.warns(UserWarning, match="not written") as caught:
-        found = export(run, "latex", tmp_path / "out", everything=True)
-    rule = "above the 6 rows of a LaTeX table; export to csv, which has no limit"
-    (names,) = (str(one.message).removesuffix(f": not written, {rule}") for one in caught)
-    assert names.split(", ") == [row.name for row in found.left_out]
-    assert caught[0].filename == __file__
-    assert [path.name for path in found.files] == ["cells.tex", "columns.md"]
-    reasons = {row.name: row.reason for row in found.left_out}
-    assert reasons["player.tex"] == "12 rows, above the 6 of a LaTeX table"
-    assert not (tmp_path / "out" / "player.tex").exists()
-
-
-def test_truth_values_and_infinite_numbers_are_words() -> None:
+def test_truth_values_are_words() -> None:
     stored = ("k", np.array([1, 0, -1], np.int8), {"flag_meanings": "false true"})  # -1 where missing
     data = xr.Dataset({"stable": ("k", [True, False, True]), "unique": stored})
     assert (
         to_csv(tidy(data, ("k",), ["stable", "unique"]))
         == "k,stable,unique\n0,true,true\n1,false,false\n2,true,\n"
     )
-    text = to_latex(tidy(xr.Dataset({"x": ("k", [np.inf, -np.inf])}), ("k",), ["x"]), 1)
-    assert r"$\infty$" in text
-    assert r"$-\infty$" in text
 
 
 def test_single_rows_are_collected_and_longer_tables_are_not(tmp_path: Path) -> None:
@@ -383,5 +350,5 @@ def test_a_latex_table_has_short_lines_and_is_cut_into_pages_where_it_is_long() 
 
 
 def test_everything_is_for_tables_alone(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="--all: is for csv, latex, parquet; png has nothing to add"):
+    with pytest.raises(StoreError, match="--all: is for csv, parquet; png has nothing to add"):
         export(run, "png", tmp_path / "out", everything=True)

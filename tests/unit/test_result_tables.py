@@ -26,8 +26,8 @@ from rivalry.lab.study.words import Words
 from rivalry.methods import METHODS
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
-from rivalry.results.render import aligned, dataframe, html, latex, latex_text, markdown, text_lines
-from rivalry.results.table import Estimate, Row, Table, exactly, number_in_words
+from rivalry.results.render import aligned, dataframe, html, html_of, latex, latex_text, markdown, text_lines
+from rivalry.results.table import Estimate, Row, Table, exactly, number_in_words, rows_with_turns
 from rivalry.schema.registry import load
 from rivalry.text.display import typeset
 from tests.duel_study import store
@@ -105,10 +105,74 @@ def test_rows_that_are_not_printed_are_counted() -> None:
     assert along[-1] == "not shown: 48 more points"
 
 
-def test_columns_are_aligned_and_a_wide_row_has_a_line_per_column() -> None:
+def test_columns_are_aligned_and_few_wide_rows_have_a_line_per_column() -> None:
     assert aligned([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc  d"]
     row = {name: Estimate(name.upper()) for name in "abcd"}
     assert text_lines(Table([row], "rows")) == ["a  A", "b  B", "c  C", "d  D"]
+    wide = {name: Estimate(name.upper()) for name in "abcdefghi"}
+    by_rows = text_lines(Table([wide, wide | {"a": Estimate("Z")}], "rows", keys=1))
+    assert by_rows[:2] == ["a A", "b  B"]
+    assert by_rows[9:11] == ["a Z", "b  B"]
+    assert len(text_lines(Table([wide] * 5, "rows", keys=1))) == 1 + 5  # more rows are compared in columns
+
+
+def test_keys_are_blank_in_print_where_they_repeat_and_complete_in_data() -> None:
+    places = [("one", "1"), ("one", "2"), ("one", "2"), ("two", "2")]
+    rows = [{"method": Estimate(a), "reach": exactly(b, float(b)), "gain": Estimate("2")} for a, b in places]
+    table = Table(rows, "points", keys=2)
+    printed = [("one", "1", "2"), ("", "2", "2"), ("", "", "2"), ("two", "2", "2")]
+    assert [tuple(texts) for texts in table.without_repeats().texts] == printed
+    assert text_lines(table) == aligned([("method", "reach", "gain"), *printed])
+    assert "| one | 1 | 2 |\n|  | 2 | 2 |\n|  |  | 2 |" in markdown(table)
+    frame = dataframe(table)
+    assert frame["method"].tolist() == ["one", "one", "one", "two"]
+    assert frame["reach"].tolist() == [1.0, 2.0, 2.0, 2.0]
+    assert [row[:2] for row in table.as_json()["rows"]] == [list(place) for place in places]
+
+
+def test_what_is_left_out_and_shared_has_one_wording_everywhere() -> None:
+    row = {name: Estimate(name) for name in ("key", "a", "b", "c", "claim")}
+    table = Table([row] * 3, "points", keys=1, notes=("n: 4",), remarks=("* a mark",), rows_left_out=2)
+    cut = table.with_columns(3)
+    assert cut.columns == ["key", "a", "claim"]  # the claim stays
+    below = ["in every row: n: 4", "* a mark", "not shown: 2 more points, b, c"]
+    assert cut.below() == below
+    assert text_lines(cut)[-3:] == below
+    assert all(line in html(cut) for line in below)
+    assert all(line.lstrip("*") in markdown(cut) for line in below)
+    assert "In every row: n: 4." in latex(cut, caption="", label="")
+
+
+def test_points_of_rows_and_of_entries_have_attributes() -> None:
+    rows = [{"k": Estimate("1"), "x": Estimate("2")}, {"k": Estimate("2"), "x": Estimate("3")}]
+    listed = html_of(Table(rows, "points", keys=1, points=((0,), (1,))), points={1: ' data-point="5"'})
+    assert '<tr><td>1</td><td>2</td></tr><tr data-point="5"><td>2</td><td>3</td></tr>' in listed
+    block = [{"k": Estimate("x")}, {"k": Estimate("1"), "a": Estimate("2"), "b": Estimate("3")}]
+    two = html_of(Table(block, "points", keys=1, points=((), (0, 1))), points={1: ' data-point="5"'})
+    assert '<tr><th scope="rowgroup" colspan="3">x</th></tr>' in two
+    assert '<tr><td>1</td><td>2</td><td data-point="5">3</td></tr>' in two
+
+
+@given(st.integers(2, 12), st.integers(20, 200), st.integers(1, 18))
+def test_a_cut_keeps_ends_claims_and_an_inner_peak(most: int, count: int, place: int) -> None:
+    """A peak of one row among rows on two lines; below it, the claim changes at one row."""
+    peak, change = 1 + place * (count - 2) // 19, count // 2
+    values = np.minimum(np.arange(count) / peak, (count - 1 - np.arange(count)) / (count - 1 - peak))
+    kinds = ["equilibrium" if k < change else "none" for k in range(count)]
+    chosen = rows_with_turns(values[:, None], [""] * count, np.ones(count, bool), most)
+    assert len(chosen) == most == len({*chosen})
+    assert {0, count - 1} <= {*chosen}
+    assert most == 2 or peak in chosen
+    of_claims = rows_with_turns(np.zeros((count, 1)), kinds, np.ones(count, bool), most)
+    assert most < 4 or {0, change - 1, change, count - 1} <= {*of_claims}
+
+
+def test_methods_asked_for_keep_their_rows_first() -> None:
+    kinds = ["asked"] * 10 + ["other"] * 10
+    values = np.array([0, 0, 0, 0, 9, 0, 0, 0, 0, 0] * 2, float)[:, None]
+    is_asked = np.arange(20) < 10
+    assert rows_with_turns(values, kinds, is_asked, 2) == [0, 9]
+    assert rows_with_turns(values, kinds, is_asked, 5) == [0, 4, 9, 10, 19]
 
 
 def test_a_solution_has_data_frames_and_latex() -> None:

@@ -166,11 +166,10 @@ def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool 
 
 def reference_table(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> str:
     """Return our values beside published and independent ones as a table, without empty columns."""
-    head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
-    columns = list(zip(head, *(_reference(row, parts) for row in rows), strict=True))
-    used = [column for column in columns if any(entry is not None for entry in column[1:])]
-    names, *entries = zip(*used, strict=True)
-    return output.table(names, entries)
+    from rivalry.lab.answer.details import checks_table
+
+    table = checks_table(rows, part=parts)
+    return output.table(table.columns, table.texts)
 
 
 def full_runs(parts: Iterable[Run]) -> list[str]:
@@ -182,13 +181,3 @@ def full_runs(parts: Iterable[Run]) -> list[str]:
         f"{full.about()}: {full.outcome(study)}; `rivalry show {name}` lists it"
         for (full, study), name in verdicts
     ]
-
-
-def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
-    from rivalry.lab.answer.caveats import check_name
-
-    band = row["within"]
-    expected = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
-    published = [row["published"], row["published_verdict"]]
-    name = check_name(row, part=parts)
-    return [name, row["ours"], *published, expected, row["expected_verdict"], row["certificate"]]

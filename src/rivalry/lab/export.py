@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.util import find_spec
 from io import BytesIO
-from math import prod
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +22,7 @@ from rivalry.lab.answer import Answer
 from rivalry.lab.answer.table import MOST_CAVEATS
 from rivalry.lab.figures import draw
 from rivalry.lab.store import LeftOut
-from rivalry.results.render import SPECIAL, dataframe, latex, latex_label, markdown
+from rivalry.results.render import dataframe, latex, latex_label, markdown
 from rivalry.schema.installation import remedy
 
 if TYPE_CHECKING:
@@ -37,16 +35,13 @@ TABLES = {"csv": "csv", "xlsx": "xlsx", "latex": "tex", "markdown": "md", "parqu
 _UNSAFE = re.compile(r"[^\w.\[\]-]+")  # in names of files
 FIGURES = ("png", "svg", "pdf")
 FORMATS = (*TABLES, "netcdf", *FIGURES)
-EVERYTHING = ("csv", "latex", "parquet")  # formats of all that is stored
+EVERYTHING = ("csv", "parquet")  # formats of all that is stored
 NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")}
 EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
 WIDEST, ROW = 44, 15.0  # characters of a column of a workbook, and points of a line
 EVERY = 10_000  # columns of a file of numbers, which has all
-LATEX_ROWS = 2_000  # longer tables do not suit a paper
 NO_FIGURE = "the study names no plots, and none of its family's figures is of such results"
 DECIMALS = ["0" * places for places in range(1, 8)]  # of formats of numbers in spreadsheets
-FEW = 5  # most tables left out that a warning names
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula
 
 
@@ -75,12 +70,11 @@ def export(
     out
         Output folder; default ``export`` in the run's folder, where nothing else is written.
     everything
-        For ``csv``, ``latex`` and ``parquet``: all that is stored in place of the answer's table, with
+        For ``csv`` and ``parquet``: all that is stored in place of the answer's table, with
         ``columns.md``, which says what each column is. One table per set of variables with the same
         dimensions, one row per point, rows sorted, floats in the shortest form that reads back the same. Of
         CSV, except for ``cells.csv``, tables with a single row are collected in ``single_rows.csv``, one row
-        per variable. Parquet has the types of the dataset. LaTeX has six significant digits and up to 2000
-        rows; one warning names longer tables, which are left out.
+        per variable. Parquet has the types of the dataset.
 
     Raises
     ------
@@ -100,10 +94,6 @@ def export(
     if to in FIGURES and not exported.files:
         reasons = "; ".join(row.reason for row in exported.left_out) or NO_FIGURE
         raise StoreError(f"--to {to}: no figure was drawn: {reasons}")
-    if long := [row.name for row in exported.left_out if row.name.endswith(".tex")]:
-        names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
-        rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"
-        warnings.warn(f"{names}: not written, {rule}", stacklevel=2)
     return exported
 
 
@@ -130,11 +120,9 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
             [folder / picture.file for picture in pictures if not picture.why], left_out + lacking, damaged
         )
     if everything:
-        tables = list(_tables(data, list(run.axes), folder, to))
-        paths = [table for table in tables if isinstance(table, Path)]
+        paths = list(_tables(data, list(run.axes), folder, to))
         write(folder / "columns.md", _meanings(data).encode())
-        lacking = [table for table in tables if isinstance(table, LeftOut)]
-        return Exported([*paths, folder / "columns.md"], left_out + lacking, damaged)
+        return Exported([*paths, folder / "columns.md"], left_out, damaged)
     answer = Answer(run.head["study"], data, run)
     path = folder / f"results.{TABLES[to]}"
     write(path, answer_as(to, answer))
@@ -271,26 +259,19 @@ def _join(parts: Mapping[str, Exported]) -> Exported:
     )
 
 
-def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterator[Path | LeftOut]:
+def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterator[Path]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(map(str, data.data_vars)):
         groups.setdefault(tuple(map(str, data[name].dims)), []).append(name)
     single: list[dict[str, Any]] = []
     for dims, names in sorted(groups.items()):
         stem = "_".join(_UNSAFE.sub("-", dim)[:60] for dim in dims if dim not in lead) or "cells"
-        path = folder / f"{stem}.{'tex' if to == 'latex' else to}"
-        count = prod(data.sizes[dim] for dim in dims)
-        if to == "latex" and count > LATEX_ROWS:
-            yield LeftOut(path.name, f"{count} rows, above the {LATEX_ROWS} of a LaTeX table")
-            continue
+        path = folder / f"{stem}.{to}"
         frame = tidy(data, dims, names)
         if to == "csv" and len(frame) == 1 and stem != "cells":
             single.extend(_by_variable(stem, frame, names))
             continue
-        if to == "parquet":
-            write(path, to_parquet(frame, data))
-        else:
-            write(path, (to_csv(frame) if to == "csv" else to_latex(frame, len(dims))).encode())
+        write(path, to_parquet(frame, data) if to == "parquet" else to_csv(frame).encode())
         yield path
     if single:
         path = folder / "single_rows.csv"
@@ -381,25 +362,3 @@ def _harmless(value: object) -> Any:
         return value
     quoted = f"'{value}" if value.startswith(_FORMULA) else value
     return quoted.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def to_latex(frame: DataFrame, keys: int) -> str:
-    """Return a tidy table for LaTeX's ``booktabs``, numbers with six significant digits.
-
-    The first ``keys`` columns are aligned to the left.
-    """
-    frame = frame.map(_tex).rename(columns=_tex)
-    columns = "l" * keys + "r" * (len(frame.columns) - keys)
-    return str(frame.to_latex(index=False, column_format=columns))
-
-
-def _tex(value: object) -> str:
-    """Return an entry of a LaTeX table."""
-    if isinstance(value, float | None):
-        if value is None or np.isnan(value):
-            return "--"
-        if np.isinf(value):
-            return r"$\infty$" if value > 0 else r"$-\infty$"
-        digits, _, power = f"{value:.6g}".partition("e")
-        return rf"${digits}\cdot 10^{{{int(power)}}}$" if power else f"${digits}$"
-    return str(_harmless(value)).translate(SPECIAL)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
-from rivalry.lab.answer.caveats import check_name
+from rivalry.lab.answer.details import checks_table
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import keys_in_words
 from rivalry.lab.checks import tally
@@ -144,21 +144,22 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     sections = list[Section]()
     sections += _summary(answer, prefix)
     if answer.checks:
-        head = ("quantity", "ours", "published", "verdict", "expected", "verdict", "certificate")
-        rows = [_reference(check.row) for check in answer.checks[:ROWS]]
-        notes = [f"{tally([check.row for check in answer.checks])}."]
-        sections.append(Section(f"{prefix}Published and expected values", notes, head, rows, folded=True))
+        rows = [check.row for check in answer.checks]
+        table, notes = checks_table(rows[:ROWS]), [f"{tally(rows)}."]
+        texts = [list(map(typeset, row)) for row in table.texts]
+        heading = f"{prefix}Published and expected values"
+        sections.append(Section(heading, notes, table.columns, texts, folded=True))
     if answer.cells:
         columns = ["cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding"]
-        rows = [_certificate(*row) for row in answer.cells[:ROWS]]
+        certificates = [_certificate(*row) for row in answer.cells[:ROWS]]
         proofs = [verified_in_words(details["verified"]) for _, details in answer.cells[:ROWS]]
         if any(proofs):
             columns.append("proof")
-            rows = [[*row, proof or "–"] for row, proof in zip(rows, proofs, strict=True)]
-        remainder = len(answer.cells) - len(rows)
+            certificates = [[*row, proof or "–"] for row, proof in zip(certificates, proofs, strict=True)]
+        remainder = len(answer.cells) - len(certificates)
         notes = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
         notes += [f"{remainder} further cells are {_location(answer)}."] * bool(remainder)
-        sections.append(Section(f"{prefix}Certificates", notes, columns, rows, folded=True))
+        sections.append(Section(f"{prefix}Certificates", notes, columns, certificates, folded=True))
     sections.append(Section(f"{prefix}Study", verbatim=run.written_study, folded=True))
     return sections
 
@@ -182,20 +183,6 @@ def _summary(answer: Answer, prefix: str) -> list[Section]:
             folded=True,
         )
         for table in (*head, tail)
-    ]
-
-
-def _reference(row: Table) -> list[str]:
-    within = row["within"]
-    expected = row["expected"] if within is None else f"{number(within[0])} to {number(within[1])}"
-    return [
-        check_name(row),
-        number(row["ours"]),
-        number(row["published"]),
-        row["published_verdict"] or "–",
-        number(expected),
-        row["expected_verdict"] or "–",
-        row["certificate"] or "none",
     ]
 
 

@@ -228,9 +228,8 @@ def rows_with_turns(
         ends = numbers[is_end & is_of_group]
         room = min(most - len(chosen), len(ends))
         chosen += ends[np.linspace(0, len(ends) - 1, room).round().astype(int)].tolist() if room else []
-    known = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    sizes = np.ptp(known, axis=0)
-    scaled = known / np.where(sizes > 0.0, sizes, 1.0)
+    sizes = np.ptp(values, axis=0)
+    scaled = values / np.where(sizes > 0.0, sizes, 1.0)
     while len(chosen) < most:
         chosen.sort()
         lines = np.transpose([np.interp(numbers, chosen, column[chosen]) for column in scaled.T])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.results import boxes_in_words
+from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.points import PointResults, ResultPoints
 from rivalry.lab.answer.table import has_lists, profile_row, reader_of
 from rivalry.lab.study.identity import StudyTables
+from rivalry.lab.study.identity import Table as StudyTable
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
 from rivalry.results.render import text_lines
-from rivalry.results.table import Table
+from rivalry.results.table import Estimate, Row, Table
 
 MOST_TABLES = 24  # points of a sweep with tables of their results
 LISTS = "equilibria"  # the rows of tables that the answer may cut
@@ -84,3 +87,26 @@ def channels(points: ResultPoints) -> list[tuple[str, str]]:
         for text in filter(None, np.ravel(point.arrays.get("gamma_channels", "")).tolist()):
             methods.setdefault(text, {})[point.algorithm] = None
     return [(", ".join(names), text) for text, names in methods.items()]
+
+
+def checks_table(rows: Sequence[StudyTable], *, part: bool = False) -> Table:
+    """Our values beside published and independent ones; with the study's name where several are parts."""
+    entries: list[Row] = []
+    for row in rows:
+        expected = row["expected"] if row["within"] is None else "{:g} to {:g}".format(*row["within"])
+        values = {
+            "quantity": check_name(row, part=part),
+            "ours": row["ours"],
+            "published": row["published"],
+            "published verdict": row["published_verdict"],
+            "expected": expected,
+            "expected verdict": row["expected_verdict"],
+            "certificate": row["certificate"],
+        }
+        known = {name: value for name, value in values.items() if value is not None}
+        entries.append({name: Estimate(_in_words(value)) for name, value in known.items()})
+    return Table(entries, "values")
+
+
+def _in_words(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

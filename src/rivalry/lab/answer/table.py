@@ -340,16 +340,12 @@ def _chosen(study: StudyTables, data: Dataset, points: ResultPoints, most: int) 
     even = np.linspace(0, len(points) - 1, min(CANDIDATES, len(points))).astype(int).tolist()
     numbers = sorted({*even, *changes, *(k - 1 for k in changes)})
     numeric = [name for name in quantities(study, data) if data[name].dtype.kind == "f"]
-    rows = []
-    for k in numbers:
-        results = points[k].arrays[numeric[0]] if numeric else np.zeros((1, 1))
-        known = np.isfinite(results)
-        sums = np.where(known, results, 0.0).sum(axis=0)
-        rows.append(np.ravel(sums / np.maximum(known.sum(axis=0), 1)))
-    width = max(map(len, rows))
+    values = np.zeros((len(numbers), 1))
+    if numeric:
+        results = (np.nan_to_num(points[k].arrays[numeric[0]], posinf=0.0, neginf=0.0) for k in numbers)
+        values = np.array([array.mean(axis=0).ravel() for array in results])
     methods = answer_keys(study).get("methods") or methods_of(points)
     is_asked = np.array([points[k].algorithm in methods for k in numbers])
-    values = np.array([np.resize(row, width) for row in rows])
     return [numbers[k] for k in rows_with_turns(values, [kinds[k] for k in numbers], is_asked, most)]
 
 

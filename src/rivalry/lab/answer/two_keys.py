@@ -111,14 +111,7 @@ def _thinned(values: list[T], most: int | None) -> list[T]:
 
 
 def _weaker(table: Table) -> tuple[list[bool], list[str]]:
-    """Points with a weaker claim than the strongest, and lines on their mark and on what is told once."""
-    remarks: list[str] = []
-    for name in ("status", "n"):
-        if name in table.columns:
-            counts = Counter(entry.text for entry in table.column(name))
-            remarks.append(
-                f"{name}: {', '.join(f'{text} ({count})' for text, count in counts.most_common())}"
-            )
+    """Points with a weaker claim than the strongest, and lines on their mark, or on the claim of all."""
     # how many of a point's sessions have a claim is no claim of another kind
     kinds = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
     strongest = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
@@ -131,10 +124,8 @@ def _weaker(table: Table) -> tuple[list[bool], list[str]]:
     largest = max(marked, key=lambda entry: np.nan_to_num(entry.mean)).text
     words += [f"{gain}: {largest}"] * bool(largest)
     if weaker:
-        remarks.append(f"{MARK} {', '.join(words)}; without a mark: {claim_in_words(strongest)}")
-    else:
-        remarks += [f"claim: {strongest}"] * bool(strongest) + words
-    return marks, remarks
+        return marks, [f"{MARK} {', '.join(words)}; without a mark: {claim_in_words(strongest)}"]
+    return marks, [f"claim: {strongest}"] * bool(strongest) + words
 
 
 def _entry(entry: Estimate, is_marked: bool) -> Estimate:
