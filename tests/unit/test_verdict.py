@@ -114,6 +114,10 @@ def test_below_five_converged_sessions_there_is_neither_verdict_nor_interval(cou
         assert estimate.text == ", ".join(["3", "3.1", "3.2", "3.3"][:count])
     stopped = {("a", 0.1): [number(3.0 + k, status="max steps") for k in range(6)]}
     assert drawn({"quantity": "payoff", "above": 0.0}, stopped) is None
+    # learners of a fixed length do not converge, and are complete
+    values = {"status": "completed", "converged_share": 0.0}
+    complete = {("a", 0.1): [number(3.0 + k, **values) for k in range(5)]}
+    assert drawn({"quantity": "payoff", "above": 0.0}, complete) is not None
 
 
 def test_rows_are_compared_by_the_difference_in_the_same_draws() -> None:

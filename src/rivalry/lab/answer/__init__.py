@@ -20,7 +20,7 @@ from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, points_o
 from rivalry.lab.answer.table import MOST_COLUMNS, answer_table, answer_tables, lists_of
 from rivalry.lab.answer.verdict import Verdict, verdict_of
 from rivalry.lab.bins import summarise, tiled
-from rivalry.lab.checks import JudgedCell, JudgedExpectation, cells, judge
+from rivalry.lab.checks import JudgedCell, JudgedExpectation, agree, cells, judge
 from rivalry.lab.dimensions import REPEATED, thinned
 from rivalry.lab.discounted import per_period
 from rivalry.lab.figures import figure_file, kind_and_options, second_key_of
@@ -113,9 +113,7 @@ class Answer:
         if self.parts or self._is_unfinished:
             return ""
         rows = [check.row for check in self.checks]
-        differing = [row for row in rows if row["expected_verdict"] == "differs"]
-        differing += [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
-        return "" if differing else str(answer_keys(self.study).get("finding") or "")
+        return str(answer_keys(self.study).get("finding") or "") if agree(rows) else ""
 
     @cached_property
     def lead(self) -> list[str]:

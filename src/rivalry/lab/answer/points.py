@@ -321,11 +321,13 @@ class PointResults:
 
     def converged_sessions(self, name: str) -> int:
         """Number of the independent runs of a quantity that ended at rest, or at the end of their course."""
-        shares = self.arrays.get("converged_share", np.empty(0))
-        shares = shares[np.isfinite(shares)]  # of learners with sessions
-        if not len(shares):
-            shares = np.isin(self.arrays["status"], SETTLED)
-        return round(float(shares.mean()) * self.sample_size(name))
+        statuses = self.arrays["status"]
+        shares = np.isin(statuses, SETTLED).astype(float)
+        # learners of a fixed length do not converge and are complete
+        of_sessions = self.arrays.get("converged_share", np.full(len(shares), np.nan))
+        shares = np.where(np.isnan(of_sessions) | (statuses == "completed"), shares, of_sessions)
+        count = max(self.sample_size(name), *self.sessions, 0)  # a share of sessions is one number of them
+        return round(float(shares.mean()) * count)
 
     def is_too_few(self, name: str) -> bool:
         """True for a quantity that draws enter, of fewer converged sessions than a verdict needs."""
