@@ -51,7 +51,7 @@ def caveats_of(
         *(_of_run(run) if run else ()),
         *["quick form: reduced numbers, not those of the full study"] * is_reduced(study),
         *_controls(study, points, words),
-        *_counted("not equilibria", points, lambda point: point.is_refuted or _is_no_equilibrium(point)),
+        *_counted("not equilibria", points, _is_no_equilibrium),
         *_unsettled(points, words),
         *_counted("fewer than five converged sessions, so no intervals", points, _has_few_sessions),
         *_undecided(points, words),
