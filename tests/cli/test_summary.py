@@ -1,4 +1,4 @@
-"""The answer of a run on the terminal: sentences and a table before caveats and references."""
+"""The answer of a run on the terminal: question and table before caveats and references."""
 
 from pathlib import Path
 
@@ -40,12 +40,9 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     assert lines[0] == "chicken: done, 4 of 4 cells"
     assert all(len(line) <= 120 for line in lines)
     sentences = " ".join(answer.out.split())
-    # both swerving in chicken: each could gain the reward of driving on
-    assert "3 of the 4 results are equilibria; in the other each player could gain " in sentences
     parts = (
-        "3 of the 4 results",
+        "certificate.tolerance 1e-07 instead of ",
         "method game",
-        "changed from the study: certificate.tolerance 1e-07 instead of ",
         "reference values:",
     )
     places = [sentences.index(part) for part in parts]
@@ -86,7 +83,7 @@ def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.slow
-def test_a_study_of_studies_prints_one_sentence_per_study(rivalry: Command) -> None:
+def test_a_study_of_studies_prints_the_studies(rivalry: Command) -> None:
     Path("chicken.toml").write_text(STUDY)
     Path("other.toml").write_text(STUDY.replace("Two games", "More games"))
     Path("both.toml").write_text('title = "Both"\ninclude = ["chicken.toml", "other.toml"]\n')
@@ -95,11 +92,12 @@ def test_a_study_of_studies_prints_one_sentence_per_study(rivalry: Command) -> N
     heads = ("Two games of chicken [chicken", "More games of chicken [other")
     titles = [k for k, line in enumerate(brief) if line.startswith(heads)]
     assert len(titles) == 2
-    assert all(brief[k + 1].startswith("  ") for k in titles)
     lines = rivalry("run", "both.toml", "--workers", "1", "--verbose").out.splitlines()
     cited = [any(line.startswith("to cite") for line in printed) for printed in (brief, lines)]
     assert cited == [False, True]
     assert brief[brief.index("Try") + 1].strip().startswith("rivalry run chicken --verbose")
     assert brief[-1].endswith("report.html")
     # columns of published values are left out where the study has none
-    assert ["quantity", "ours", "expected", "verdict", "certificate"] in [line.split() for line in lines]
+    assert ["quantity", "ours", "expected", "expected", "verdict", "certificate"] in [
+        line.split() for line in lines
+    ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.two_keys import MARK, by_two_keys
+from rivalry.lab.answer.table import MARK, by_two_keys
 from rivalry.lab.export import answer_as
 from rivalry.results.table import Estimate, Table
 

@@ -59,13 +59,15 @@ def _result_lines(answer: Answer) -> list[str]:
     from rivalry.text.display import count_text
 
     results, left_out = answer.result_tables
-    shown: dict[str, list[str]] = {}
+    lines_by_method: dict[str, list[str]] = {}
     for result in results:
         tables = [table for table in result.tables if table.beside]  # others are rows of the answer's table
-        left_out += bool(tables) and result.method in shown
+        left_out += bool(tables) and result.method in lines_by_method
         if tables:
-            shown.setdefault(result.method, ["", *result._replace(tables=tables, summary="").lines()])
-    lines = [line for lines_of_method in shown.values() for line in lines_of_method]
+            lines_by_method.setdefault(
+                result.method, ["", *result._replace(tables=tables, summary="").lines()]
+            )
+    lines = [line for lines_of_method in lines_by_method.values() for line in lines_of_method]
     suffix = "have" if left_out > 1 else "has"
     further = f"{count_text(left_out, 'further point')} {suffix} such tables: see the report"
     return [*lines, "", further] if lines and left_out else lines

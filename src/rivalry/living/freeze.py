@@ -112,8 +112,8 @@ def _lead(
     figures_of, note = _points(run, selected, point_figures, figures) if selected else ([], "")
     keys = keys_in_words(answer.study, answer.points, selected)
     points = {}
-    for k, shown in enumerate(figures_of):
-        points[numbers[k]] = shown, [column[k].text for column in keys.values()]
+    for k, figure in enumerate(figures_of):
+        points[numbers[k]] = figure, [column[k].text for column in keys.values()]
     remedy = f"; they are {_location(answer)}"
     return Lead(run.title, answer, pictures, tables, list(keys), points, remedy, note)
 

@@ -56,14 +56,15 @@ class Lead(NamedTuple):
     @property
     def visible(self) -> list[int]:
         """Figures of points, the first of which is shown at first."""
-        return [shown[0] for shown, _ in self.points.values() if shown]
+        return [figure[0] for figure, _ in self.points.values() if figure]
 
     def html(self, table: Table) -> str:
         """Return a table whose rows or entries choose among the figures."""
         nodes: dict[int, str] = {}
-        for number, (shown, place) in self.points.items():
-            if shown:
-                nodes[number] = _attributes(point=str(shown[0]), cell=shown[1], at=_json(map(typeset, place)))
+        for number, (figure, place) in self.points.items():
+            if figure:
+                at = _json(map(typeset, place))
+                nodes[number] = _attributes(point=str(figure[0]), cell=figure[1], at=at)
         claimed = ' class="claimed"' * (table.columns[-1:] == ["claim"])
         return html_of(table, f"{claimed}{_attributes(names=_json(self.keys))}", nodes)
 

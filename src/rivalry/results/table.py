@@ -164,7 +164,7 @@ class Table(NamedTuple):
         names, above, rows = self.columns[: self.keys], list[str](), list[Row]()
         for row in self.rows:
             texts = [row.get(name, EMPTY).text for name in names]
-            is_same = [text == other for text, other in zip(texts, above, strict=False)]
+            is_same = [text == text_above for text, text_above in zip(texts, above, strict=False)]
             repeated = [*is_same, False].index(False)
             rows.append(row | dict.fromkeys(names[:repeated], EMPTY))
             above = texts
@@ -202,7 +202,7 @@ def rows_with_turns(
     """Return the numbers of at most so many rows that keep the turns of their numbers.
 
     The ends of every stretch of one kind come first, those asked for before others. Then, one after the
-    other, comes the row farthest from the straight line between its neighbours among those chosen.
+    other, comes the row farthest from the straight line between its neighbours among those selected.
 
     Parameters
     ----------
@@ -223,24 +223,24 @@ def rows_with_turns(
     if count <= most:
         return numbers.tolist()
     is_new = np.array([True, *(kind != before for before, kind in pairwise(kinds)), True])
-    is_end, chosen = is_new[:-1] | is_new[1:], list[int]()
+    is_end, selected = is_new[:-1] | is_new[1:], list[int]()
     for is_of_group in (is_asked, ~is_asked):
         ends = numbers[is_end & is_of_group]
-        room = min(most - len(chosen), len(ends))
-        chosen += ends[np.linspace(0, len(ends) - 1, room).round().astype(int)].tolist() if room else []
+        room = min(most - len(selected), len(ends))
+        selected += ends[np.linspace(0, len(ends) - 1, room).round().astype(int)].tolist() if room else []
     sizes = np.ptp(values, axis=0)
     scaled = values / np.where(sizes > 0.0, sizes, 1.0)
-    while len(chosen) < most:
-        chosen.sort()
-        lines = np.transpose([np.interp(numbers, chosen, column[chosen]) for column in scaled.T])
+    while len(selected) < most:
+        selected.sort()
+        lines = np.transpose([np.interp(numbers, selected, column[selected]) for column in scaled.T])
         distance = np.abs(scaled - lines).max(axis=1, initial=0.0)
-        places = np.array(chosen)
+        places = np.array(selected)
         after = np.searchsorted(places, numbers).clip(1, len(places) - 1)
         gap = np.minimum(np.abs(numbers - places[after - 1]), np.abs(numbers - places[after]))
         distance = np.where(distance > STRAIGHT, distance + is_asked, STRAIGHT * gap / count)
-        distance[chosen] = -1.0
-        chosen.append(int(np.argmax(distance)))
-    return sorted(chosen)
+        distance[selected] = -1.0
+        selected.append(int(np.argmax(distance)))
+    return sorted(selected)
 
 
 def in_order(rows: list[list[str]]) -> list[str]:

@@ -64,7 +64,7 @@ def results(folder: str, part: str) -> TableDict:
         "question": [line for line in (answer.question, *answer.state) if line],
         "lead": list(map(typeset, answer.lead)),
         "caveats": list(map(typeset, answer.caveats[:MOST_CAVEATS])),
-        "tables": [_shown(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],
+        "tables": [_table(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],
         "results": [_point(point) for point in answer.result_tables[0]],
         "summary": _summary(answer),
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,
@@ -81,7 +81,7 @@ def results(folder: str, part: str) -> TableDict:
     }
 
 
-def _shown(table: Table) -> TableDict:
+def _table(table: Table) -> TableDict:
     """Return a table as texts of a page; a row with a single text is the heading of those below it."""
     printed = table.without_repeats()
     rows = [[typeset(text) for text in texts] for texts in printed.texts]
@@ -94,7 +94,7 @@ def _shown(table: Table) -> TableDict:
 def _point(point: ResultTables) -> TableDict:
     """Return the tables of one point, below the point and its list in a line."""
     head = ": ".join(filter(None, [point.where, point.summary]))
-    return {"head": typeset(head), "tables": list(map(_shown, point.tables))}
+    return {"head": typeset(head), "tables": list(map(_table, point.tables))}
 
 
 def _summary(answer: Answer) -> TableDict | None:

@@ -103,8 +103,8 @@ def checks_table(rows: Sequence[StudyTable], *, part: bool = False) -> Table:
             "expected verdict": row["expected_verdict"],
             "certificate": row["certificate"],
         }
-        known = {name: value for name, value in values.items() if value is not None}
-        entries.append({name: Estimate(_in_words(value)) for name, value in known.items()})
+        texts = {name: _in_words(value) for name, value in values.items() if value is not None}
+        entries.append({name: Estimate(text) for name, text in texts.items()})
     return Table(entries, "values")
 
 
