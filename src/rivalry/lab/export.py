@@ -19,7 +19,7 @@ from pandas import DataFrame, Series
 from rivalry.core.files import StoreError, folder_for, followed, write
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.table import MOST_CAVEATS
+from rivalry.lab.answer.table import EVERY, MOST_CAVEATS
 from rivalry.lab.figures import draw
 from rivalry.lab.store import LeftOut
 from rivalry.results.render import dataframe, latex, latex_label, markdown
@@ -39,7 +39,6 @@ EVERYTHING = ("csv", "parquet")  # formats of all that is stored
 NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")}
 EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
 WIDEST, ROW = 44, 15.0  # characters of a column of a workbook, and points of a line
-EVERY = 10_000  # columns of a file of numbers, which has all
 NO_FIGURE = "the study names no plots, and none of its family's figures is of such results"
 DECIMALS = ["0" * places for places in range(1, 8)]  # of formats of numbers in spreadsheets
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula

@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING
 from rivalry.core.assumed_range import UNBOUNDED
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.details import ResultTables, result_tables
-from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, points_of, tested
-from rivalry.lab.answer.table import MOST_COLUMNS, answer_table, answer_tables, lists_of
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, keys_of, points_of, tested
+from rivalry.lab.answer.table import (
+    ACROSS,
+    EVERY,
+    MOST_COLUMNS,
+    answer_table,
+    by_two_keys,
+    lists_of,
+    tables_by_method,
+)
 from rivalry.lab.answer.verdict import Verdict, verdict_of
 from rivalry.lab.bins import summarise, tiled
 from rivalry.lab.checks import JudgedCell, JudgedExpectation, agree, cells, judge
@@ -168,8 +176,19 @@ class Answer:
         return answer_table(self.study, self.data, self.points, rows, columns, full=full)
 
     def tables(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> list[tuple[str, Table]]:
-        """Tables that are read, each with its heading; none without results."""
-        return answer_tables(self.study, self.data, self.points, rows, columns)
+        """Tables that are read, each with its heading; none without results.
+
+        By two swept keys where there are two; one per method where these have lists of different things.
+        """
+        pivot = self._all_points and by_two_keys(self._all_points, rows, min(columns - 1, ACROSS))
+        return [("", pivot)] if pivot else tables_by_method(self.study, self.data, self.points, rows, columns)
+
+    @cached_property
+    def _all_points(self) -> Table | None:
+        """Table of all points; none is made along a single key, since it takes long where they are many."""
+        if len(keys_of(self.points)) < 2:
+            return None
+        return answer_table(self.study, self.data, self.points, None, EVERY, is_compared=False)
 
     @cached_property
     def caveats(self) -> list[str]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 Columns = dict[str, list[Estimate]]
-MOST_COLUMNS = 14
+MOST_COLUMNS, EVERY = 14, 10_000
 MOST_CAVEATS = 3  # on all surfaces but the report
 TEXT = 60  # characters of an entry
 SHORTEST = 3  # fewest rows of a list that is cut
@@ -85,25 +85,14 @@ class Line(NamedTuple):
         return self.point.sample_size(quantity) if quantity in self.point.quantities else 0
 
 
-def answer_tables(
-    study: StudyTables,
-    data: Dataset,
-    points: ResultPoints,
-    rows: int | None = None,
-    columns: int = MOST_COLUMNS,
+def tables_by_method(
+    study: StudyTables, data: Dataset, points: ResultPoints, rows: int | None, columns: int
 ) -> list[tuple[str, Table]]:
-    """Tables that are read, each with its heading, of at most so many rows and columns; none without results.
+    """Tables of at most so many rows and columns, each with its heading; none without results.
 
-    By two swept keys where there are two; one per method where these have lists of different things.
+    One without a heading, or one per method where these have lists of different things.
     """
-    make = partial(answer_table, study, data)
-    # a table of all points takes long where they are many: none is made along a single key
-    if len({*chain.from_iterable(point.at for point in points)}) > 1:
-        of_points = make(points, None, len(points), is_compared=False)
-        pivot = by_two_keys(of_points, rows, min(columns - 1, ACROSS))
-        if pivot:
-            return [("", pivot)]
-    lists = lists_of(study, points)
+    make, lists = partial(answer_table, study, data), lists_of(study, points)
     if len({table.noun for table in lists if table is not POINT}) < 2:
         return [("", make(points, rows, columns))] if points else []
     tables = []
