@@ -55,7 +55,7 @@ BLOCKS = 6
 ACROSS = 8  # values across
 FEWEST = 6  # entries of a block; fewer are a list
 WIDE = 24  # characters of a cell; longer texts stand in the list only
-FILLED = 0.5  # share of the cells that have a point; in a sparser table, as of a zip, most would be empty
+FILLED = 0.6  # least share of the cells that have a point; in a sparser table, as of a zip, most would be empty
 MARK = "*"
 ONCE = re.compile(r"(claim|status|n|largest gain.*)$")  # columns that are told below
 T = TypeVar("T")
@@ -172,7 +172,7 @@ def _with_comparisons(study: StudyTables, columns: Columns, keys: Columns) -> tu
 def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list[str]:
     """Notes of columns that are taken out: those with one text, or with the texts of another one.
 
-    A list's columns stay, but those that a note may state; quantities stay where all would go.
+    A list's columns stay, but those that a note may state; quantities stay where none would be left.
     """
     notes: dict[str, str] = {}
     earlier: dict[tuple[str, ...], str] = {}
@@ -187,7 +187,7 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
         elif len({*texts}) > 1 and texts in earlier and any(np.isfinite(entry.mean) for entry in entries):
             notes[name] = f"as {earlier[texts]}"
         earlier.setdefault(texts, name)
-    if len(notes) == len(columns):
+    if all(map(ONCE.match, columns.keys() - notes.keys())):
         notes = {name: text for name, text in notes.items() if ONCE.match(name)}
     for name in notes:
         del columns[name]
