@@ -103,16 +103,19 @@ def is_compared(row: Table) -> bool:
 
 
 def agree(rows: Sequence[Table]) -> bool:
-    """True if no value differs from its reference, but published ones whose difference a study explains.
+    """True if every value was compared and agrees, but published ones whose difference a study explains.
 
     >>> agree([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
     True
-    >>> agree([{"published_verdict": None, "expected_verdict": "differs"}])
+    >>> agree([{"published_verdict": None, "expected_verdict": "not compared"}])
     False
     """
-    differing = [row for row in rows if row["expected_verdict"] == "differs"]
-    differing += [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
-    return not differing
+    for row in rows:
+        is_explained = row["published_verdict"] == "differs" and bool(row["why"])
+        verdicts = {row["expected_verdict"], None if is_explained else row["published_verdict"]}
+        if not verdicts.isdisjoint(("differs", NOT_COMPARED)):
+            return False
+    return True
 
 
 def tally(rows: Sequence[Table]) -> str:

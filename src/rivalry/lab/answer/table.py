@@ -55,7 +55,9 @@ BLOCKS = 6
 ACROSS = 8  # values across
 FEWEST = 6  # entries of a block; fewer are a list
 WIDE = 24  # characters of a cell; longer texts stand in the list only
-FILLED = 0.6  # least share of the cells that have a point; in a sparser table, as of a zip, most would be empty
+FILLED = (
+    0.6  # least share of the cells that have a point; in a sparser table, as of a zip, most would be empty
+)
 MARK = "*"
 ONCE = re.compile(r"(claim|status|n|largest gain.*)$")  # columns that are told below
 T = TypeVar("T")
@@ -382,19 +384,33 @@ def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = T
     if differ and (point.repeats == "starts" or point.is_too_few("profile")):
         count = len(np.unique(profile.round(DIGITS), axis=0))
         return {"strategies": Estimate(f"{count} different profiles")}
-    reader = reader_of(point, numbers=numbers or differ)
+    reader = reader_of(point, numbers=numbers)
     radius = reader.array("radius") if len(profile) == 1 else None
     # of a list, whose first equilibrium is the profile
     within = float(np.nan_to_num(radius[0])) if radius is not None else 0.0
     mean = profile.mean(axis=0) if differ else profile[0]
     row = reader.strategies("profile", mean, point.actions, within)
     if differ:
-        half = reader.strategies("profile", half_width(profile), point.actions)
-        in_words = format_interval if point.actions is None else format_chance
-        for name, entry in row.items():
-            width = half[name].mean
-            row[name] = around(entry.mean, width)._replace(text=in_words(entry.mean, width))
+        row = _with_intervals(point, profile, row)
     return row | (reader.payoffs(point.payoff[0]) if point.payoff is not None and payoffs else {})
+
+
+def _with_intervals(point: PointResults, profiles: np.ndarray, row: Row) -> Row:
+    """Means of strategies ``[result player axis]`` over replications, each number with its interval."""
+    reader = reader_of(point, numbers=True)
+    means = reader.strategies("profile", profiles.mean(axis=0), point.actions)
+    halves = reader.strategies("profile", half_width(profiles), point.actions)
+    in_words = format_interval if point.actions is None else format_chance
+    numbers: Row = {}
+    for name, entry in means.items():
+        half = halves[name].mean
+        numbers[name] = around(entry.mean, half)._replace(text=in_words(entry.mean, half))
+    with_intervals: Row = {}
+    for player, entry in row.items():
+        of_player = [name for name in numbers if name.startswith(f"{player}, ")]
+        parts = [f"{name.removeprefix(f'{player}, ')} {numbers[name].text}" for name in of_player]
+        with_intervals[player] = numbers.get(player) or entry._replace(text=", ".join(parts) or entry.text)
+    return with_intervals
 
 
 def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
