@@ -106,7 +106,10 @@ def test_a_claim_is_not_spread_over_a_list_without_proofs() -> None:
     of_others = ("component", "equilibrium_gain", "equilibrium_claim")
     some = {name: value for name, value in record.items() if not name.startswith(of_others)}
     found = answer({0.0: some | {"equilibria": (record["equilibria"][0], profiles)}})
-    assert [row["claim"] for row in numbers(found)] == ["equilibrium", "", ""]
+    rows = numbers(found)
+    assert [row["claim"] for row in rows] == ["equilibrium", "", ""]
+    assert [row["largest gain"] for row in rows] == ["0.0", "", ""]
+    assert not any("claim" in note or "gain" in note for note in table(found).notes)
 
 
 @pytest.mark.default
