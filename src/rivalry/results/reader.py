@@ -69,7 +69,7 @@ class Arrays(Mapping[str, ndarray]):
     def __getitem__(self, name: str) -> ndarray:
         if name not in self._names:
             raise KeyError(name)
-        return self._make(name)
+        return np.asarray(self._make(name))
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
@@ -288,7 +288,7 @@ def player_names(record: Mapping[str, Any], names: NamesByDimension) -> tuple[st
     return names.get("player", ())
 
 
-def _numbers(row: ndarray, labels: Sequence[str]) -> Row:
+def _numbers(row: ndarray, labels: Sequence[str] | ndarray) -> Row:
     """Return a column per known entry of a strategy."""
     if len(labels) != len(row):
         noun = "strategy" if len(row) == 1 else "strategy {}"
@@ -300,12 +300,12 @@ def _numbers(row: ndarray, labels: Sequence[str]) -> Row:
 
 
 def _words(
-    row: ndarray, labels: Sequence[str], grid: ndarray | None, has_actions: bool, in_full: bool
+    row: ndarray, labels: Sequence[str] | ndarray, grid: ndarray | None, has_actions: bool, in_full: bool
 ) -> str:
     """Return a strategy in words: by actions, as a mixture of points of a grid, or by coordinates."""
     if has_actions:
         return strategy_by_name(row, labels)
-    return strategy_by_axes(row, labels, in_full) if grid is None else _mixture(row, grid)
+    return strategy_by_axes(row, list(labels), in_full) if grid is None else _mixture(row, grid)
 
 
 def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> ndarray:
