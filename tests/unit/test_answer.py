@@ -144,7 +144,7 @@ def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
 
 def test_what_did_not_come_to_rest_is_a_caveat() -> None:
     found = Answer(study(), replicated([result(), result(status="cycling"), result()]))
-    assert "not converged: a: 1 of 3 cycling" in found.caveats
+    assert "not converged: 1 cycling of 3 results" in found.caveats
 
 
 def test_results_without_a_proof_file_are_named_with_the_reason() -> None:
@@ -290,7 +290,7 @@ def test_keys_of_other_methods_are_no_coordinates_of_a_method() -> None:
         ({"a.rate": 0.1, "algorithm": "b"}, result()),
     ]
     data = collect(cells, {"a.rate": [0.1, 0.2], "algorithm": ["a", "b"]})
-    assert column(table(data), "rate of a") == ["0.1", "0.2", ""]
+    assert column(table(data), "rate of a") == ["0.1", "0.2", "–"]
 
 
 def test_a_quantity_that_no_result_has_is_named() -> None:

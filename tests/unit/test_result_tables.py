@@ -135,7 +135,7 @@ def test_what_is_left_out_and_shared_has_one_wording_everywhere() -> None:
     table = Table([row] * 3, "points", keys=1, notes=("n: 4",), remarks=("* a mark",), rows_left_out=2)
     cut = table.with_columns(3)
     assert cut.columns == ["key", "a", "claim"]  # the claim stays
-    below = ["in every row: n: 4", "* a mark", "not shown: 2 more points, b, c"]
+    below = ["in every row: n: 4", "* a mark", "not shown: 2 more points; b; c"]
     assert cut.below() == below
     assert text_lines(cut)[-3:] == below
     assert all(line in html(cut) for line in below)

@@ -72,7 +72,7 @@ def test_every_entry_is_that_of_its_point() -> None:
 
 def test_a_weaker_claim_is_marked_in_every_block_and_has_the_largest_gain_below() -> None:
     ((_, two),) = answer("not an equilibrium").tables()
-    assert two.below() == ["* not an equilibrium (1 of 9), largest gain: 0.1; without a mark: equilibrium"]
+    assert two.below() == ["† not an equilibrium (1 of 9), largest gain: 0.1; without a mark: equilibrium"]
     marked = [[MARK in text for text in row[1:]] for row in two.texts]
     nothing = [False] * 3
     assert marked == [nothing, nothing, nothing, [False, False, True]] * 2
@@ -86,9 +86,9 @@ def test_all_places_that_show_a_table_have_blocks_and_files_of_numbers_rows() ->
     assert "not an equilibrium (1 of 9), largest gain: 0.1; without a mark: equilibrium" in html
     latex, markdown = (answer_as(form, found).decode() for form in ("latex", "markdown"))
     assert r"\multicolumn{4}{l}{\textit{safety input}} \\" in latex
-    assert "\n* not an equilibrium (1 of 9)" in latex
+    assert "\n† not an equilibrium (1 of 9)" in latex
     assert "| cost of a disaster | price of safety 0.05 | 0.2 | 0.35 |" in markdown
-    assert "\n\\* not an equilibrium (1 of 9)" in markdown  # no bullet
+    assert "\n† not an equilibrium (1 of 9)" in markdown  # no bullet
     rows = answer_as("csv", found).decode().splitlines()
     assert rows[0].startswith("cost of a disaster,price of safety,probability of a safe win")
     assert len(rows) == 1 + len(COSTS) * len(PRICES)

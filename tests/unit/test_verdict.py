@@ -61,9 +61,11 @@ def answered(test: dict[str, Any], rows: Rows, kind: str, **answer: Any) -> Answ
     return Answer(about, collect(cells, coords))
 
 
-def drawn(test: dict[str, Any], rows: Rows, **answer: Any) -> Verdict | None:
+def drawn(test: dict[str, Any], rows: Rows, **answer: Any) -> Verdict:
     """The verdict on results of learners, which draw."""
-    return answered(test, rows, "q_learning", **answer).verdict
+    verdict = answered(test, rows, "q_learning", **answer).verdict
+    assert verdict is not None
+    return verdict
 
 
 def line(test: dict[str, Any], rows: Rows, **answer: Any) -> str:
@@ -98,7 +100,6 @@ def test_an_interval_that_holds_the_limit_decides_nothing(seed: int) -> None:
     verdict = drawn({"quantity": "payoff", "above": 0.0}, {("a", 0.1): [number(each) for each in draws]})
     half = 2.3646 * draws.std(ddof=1) / np.sqrt(8)  # 97.5 % quantile of Student's t with 7 degrees of freedom
     low, high = draws.mean() - half, draws.mean() + half
-    assert verdict is not None
     assert verdict.truth is (True if low > 0 else False if high < 0 else None)
     assert "±" in verdict.test
 
@@ -107,17 +108,22 @@ def test_an_interval_that_holds_the_limit_decides_nothing(seed: int) -> None:
 def test_below_five_converged_sessions_there_is_neither_verdict_nor_interval(count: int) -> None:
     rows = {("a", 0.1): [number(3.0 + k / 10) for k in range(count)]}
     answer = answered({"quantity": "payoff", "above": 0.0}, rows, "q_learning")
-    assert (answer.verdict is not None) == (count == 5)
+    assert answer.verdict is not None
+    assert answer.verdict.is_withheld == (count < 5)
+    if count < 5:
+        assert answer.lead == [
+            "No verdict below five converged sessions; asked is whether the payoff is above 0."
+        ]
+        assert answer.as_json()["verdict"] is None
     (estimate,) = answer.points[0].quantities["payoff"]
     assert ("±" in estimate.text) == (count == 5)
     if count < 5:
         assert estimate.text == ", ".join(["3", "3.1", "3.2", "3.3"][:count])
     stopped = {("a", 0.1): [number(3.0 + k, status="max steps") for k in range(6)]}
-    assert drawn({"quantity": "payoff", "above": 0.0}, stopped) is None
+    assert drawn({"quantity": "payoff", "above": 0.0}, stopped).is_withheld
     # learners of a fixed length do not converge, and are complete
-    values = {"status": "completed", "converged_share": 0.0}
-    complete = {("a", 0.1): [number(3.0 + k, **values) for k in range(5)]}
-    assert drawn({"quantity": "payoff", "above": 0.0}, complete) is not None
+    complete = {("a", 0.1): [number(3.0 + k, status="completed", converged_share=0.0) for k in range(5)]}
+    assert not drawn({"quantity": "payoff", "above": 0.0}, complete).is_withheld
 
 
 def test_rows_are_compared_by_the_difference_in_the_same_draws() -> None:
@@ -128,21 +134,20 @@ def test_rows_are_compared_by_the_difference_in_the_same_draws() -> None:
     }
     test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": {"at": {"algorithm": "b"}}}
     verdict = drawn(test | {"above": 0.0}, rows)
-    assert verdict is not None
     assert verdict.truth
     assert verdict.test.endswith("(b); difference 1.000 ± 0.053")
-    assert drawn(test | {"above": 2.0}, rows)._replace(cases=[]).truth is False  # type: ignore[union-attr]
+    assert drawn(test | {"above": 2.0}, rows).truth is False
 
 
 def test_every_player_counts_unless_the_test_names_it() -> None:
     words = {"player 0": "the cautious", "player 1": "the bold"}
     test, rows = {"quantity": "payoff", "above": 2}, exact([1.0, 3.0])
     assert line(test, rows, words=words) == (
-        "No: the payoff (the cautious) is 1, not above 2; met in 1 of 2 cases."
+        "No: the payoff is 1 (the cautious), not above 2; met in 1 of 2 cases."
     )
     assert line(test | {"at": {"player": 1}}, rows, words=words).startswith("Yes: ")
     assert line(test | {"everywhere": False}, rows, words=words).startswith("Yes: ")
-    assert line(test, rows, words={"player 0": ""}) == "Yes: the payoff (player 1) is 3, above 2."
+    assert line(test, rows, words={"player 0": ""}) == "Yes: the payoff is 3 (player 1), above 2."
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -154,7 +159,7 @@ def test_the_case_nearest_to_its_reference_decides(seed: int) -> None:
     assert verdict.truth == bool(np.all(values > limit))
     deciding = values[values > limit] if verdict.truth else values[values <= limit]
     nearest = deciding[np.argmin(np.abs(deciding - limit))]
-    assert f" is {nearest:g}, " in verdict.test
+    assert f" is {nearest:g} (" in verdict.test
     assert verdict.test.endswith(f"; met in {np.sum(values > limit)} of 4 cases")
     assert [case.is_met for case in verdict.cases] == (values > limit).tolist()
 
@@ -162,7 +167,7 @@ def test_the_case_nearest_to_its_reference_decides(seed: int) -> None:
 def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
     rows = {("a", 0.1): [number([1.0, 3.0], claim="equilibrium", value=[0.5, 2.0])]}
     assert line({"quantity": "payoff", "above": "value"}, rows, words={"value": "value of waiting"}) == (
-        "Yes: the payoff (player 0) is 1, above 0.5 (value of waiting); difference 0.5; met in 2 of 2 cases."
+        "Yes: the payoff is 1 (player 0), above 0.5 (value of waiting); difference 0.5; met in 2 of 2 cases."
     )
 
 
@@ -188,11 +193,9 @@ def test_claims_decide_by_what_they_prove(claims: list[str], text: str) -> None:
 
 def test_one_learned_profile_refutes_and_does_not_show_that_all_are_equilibria() -> None:
     rows = exact([1.0, 1.0], claim="equilibrium")
-    assert drawn({"claim": "equilibrium"}, rows) is None
+    assert drawn({"claim": "equilibrium"}, rows).is_withheld
     rows = exact([1.0, 1.0], claim="not an equilibrium")
-    verdict = drawn({"claim": "equilibrium"}, rows)
-    assert verdict is not None
-    assert verdict.truth is False
+    assert drawn({"claim": "equilibrium"}, rows).truth is False
 
 
 @pytest.mark.parametrize(
@@ -271,7 +274,7 @@ def test_players_of_one_row_are_compared() -> None:
     test = {"quantity": "payoff", "at": {"player": 1}, "than": {"at": {"player": 0}}, "above": 0}
     words = {"player 0": "the impatient", "player 1": "the patient"}
     assert line(test, exact([1.0, 3.0]), words=words) == (
-        "Yes: the payoff (the patient) is 3, above 1 (the impatient); difference 2."
+        "Yes: the payoff is 3 (the patient), above 1 (the impatient); difference 2."
     )
     assert line(test, exact([3.0, 1.0]), words=words).startswith("No: ")
 

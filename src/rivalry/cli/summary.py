@@ -26,10 +26,11 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     from rivalry.lab.answer.caveats import warnings_of
     from rivalry.lab.citation import how_to_cite
     from rivalry.lab.store import status_of
+    from rivalry.lab.study.expect import is_reduced
 
     parts = run.runs()
     cells = run.counts()
-    quick = ", quick form" if run.head["study"].get("quick_form") else ""
+    quick = ", quick form" if is_reduced(run.head["study"]) else ""
     lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
     brief = bool(answer.parts) and not verbose
     lines += _body_lines(run, answer, brief=brief)
@@ -178,8 +179,9 @@ def full_runs(parts: Iterable[Run]) -> list[str]:
     """Return the verdicts of the stored full runs of studies, where these runs are others."""
     from rivalry.lab.report.full_runs import full_run_of
 
-    verdicts = [(verdict, run.name) for run in parts if (verdict := full_run_of(run)) is not None]
-    return [
-        f"{full.about()}: {full.outcome(study)}; `rivalry show {name}` lists it"
-        for (full, study), name in verdicts
-    ]
+    lines = []
+    for run in parts:
+        if stored := full_run_of(run):
+            full, study = stored
+            lines.append(f"{full.about()}: {full.outcome(study, run)}; `rivalry show {run.name}` lists it")
+    return lines

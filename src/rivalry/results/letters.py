@@ -13,7 +13,7 @@ from rivalry.results.comparison import differ, paired_margin
 from rivalry.results.table import EMPTY, Estimate
 from rivalry.text.statistics import format_interval
 
-LETTERS = "means with a common letter do not differ (95 % each, not corrected for several pairs)"
+LETTERS = "means with a common letter do not differ significantly (pairs at 95 %, not corrected)"
 
 
 def letters(entries: Sequence[Estimate]) -> list[str]:

@@ -293,16 +293,15 @@ def markdown(table: Table) -> str:
     """Return a table in Markdown, with its notes below.
 
     >>> row = {"player": Estimate("0"), "a | b": Estimate("1")}
-    >>> print(markdown(Table([row], "rows", remarks=("* one",))))
+    >>> print(markdown(Table([row], "rows", remarks=("one",))))
     | player | a \\| b |
     |---|---|
     | 0 | 1 |
     <BLANKLINE>
-    \\* one
+    one
     """
     printed = table.without_repeats()
     bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *printed.texts)]
     lines = [f"| {' | '.join(row)} |" for row in bars]
     lines.insert(1, f"|{'---|' * len(table.columns)}")
-    notes = [re.sub(r"^\*", r"\*", line) for line in table.below()]
-    return "\n\n".join(["\n".join(lines), *notes])
+    return "\n\n".join(["\n".join(lines), *table.below()])

@@ -146,7 +146,7 @@ class Table(NamedTuple):
         hidden = [*hidden[:FEW], *["..."] * (len(hidden) > FEW)]
         of_rows = "" if len({*self.points}) == 1 else "in every row: "
         lines = [f"{of_rows}{'; '.join(self.notes)}"] * bool(self.notes)
-        return [*lines, *self.remarks, *[f"not shown: {', '.join(hidden)}{remedy}"] * bool(hidden)]
+        return [*lines, *self.remarks, *[f"not shown: {'; '.join(hidden)}{remedy}"] * bool(hidden)]
 
     def covers(self, quantity: str) -> bool:
         """True for a quantity with columns in these rows, if there are several."""

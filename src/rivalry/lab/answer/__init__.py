@@ -32,7 +32,7 @@ from rivalry.lab.checks import JudgedCell, JudgedExpectation, agree, cells, judg
 from rivalry.lab.dimensions import REPEATED, thinned
 from rivalry.lab.discounted import per_period
 from rivalry.lab.figures import figure_file, kind_and_options, second_key_of
-from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.expect import is_fixed, is_reduced
 from rivalry.lab.study.identity import StudyTables, TableDict
 from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words, answer_keys, condition_of, quantities_of_answer
@@ -128,7 +128,8 @@ class Answer:
         """Lines above the table: the verdict and the finding; of a study of studies, the first of each."""
         lines = [f"{name}: {line}" for name, part in self.parts.items() for line in part.lead[:1]]
         if self.verdict:
-            lines.append(f"So far: {self.verdict.line}" if self._is_unfinished else self.verdict.line)
+            start = "So far: " if self._is_unfinished else "Quick form: " if is_reduced(self.study) else ""
+            lines.append(f"{start}{self.verdict.line}")
         return [*lines, *filter(None, [self.finding])]
 
     @property
@@ -302,7 +303,7 @@ class Answer:
         return {
             "question": self.question,
             "state": self.state,
-            "verdict": self.verdict and self.verdict.as_json(),
+            "verdict": self.verdict.as_json() if self.verdict and not self.verdict.is_withheld else None,
             "finding": self.finding,
             "figure": self.figure,
             "table": self.table and self.table.as_json(),

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.results import claim_in_words
 from rivalry.lab.answer.points import (
     NOT_AN_EQUILIBRIUM,
     SETTLED,
     PointResults,
     ResultPoints,
-    grouped,
     methods_of,
 )
-from rivalry.lab.checks import JudgedCell, is_compared, unfiled, unproved
-from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.lab.checks import JudgedCell, unfiled, unproved
+from rivalry.lab.study.expect import is_reduced
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import CONTROLS, Words, condition_of
 from rivalry.results.comparison import differ
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 FEW = 5  # warnings reported; the others are counted
 GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
-OF_ORIGINAL = "values of the study as written"
 NO_REASON = "the study gives no explanation"
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
@@ -52,15 +51,15 @@ def caveats_of(
         *["quick form: reduced numbers, not those of the full study"] * is_reduced(study),
         *_controls(study, points, words),
         *_counted("not equilibria", points, _is_no_equilibrium),
-        *_unsettled(points, words),
-        *_counted("fewer than five converged sessions, so no intervals", points, _has_few_sessions),
+        *_unsettled(points),
+        *_counted("fewer than five converged sessions", points, _has_few_sessions),
         *_undecided(points, words),
-        *_differing(checks),
+        *_differing(checks, words),
         *_price_takers(study, points),
+        *_uncompared(study, checks),
         *_bare(points, words),
         *[f"not proved: {line}" for line in unproved(judged)],
         *[f"no proof file: {line}" for line in unfiled(judged, words)],
-        *_uncompared(study, checks),
     ]
 
 
@@ -72,7 +71,7 @@ def _counted(words: str, points: ResultPoints, is_so: Callable[[PointResults], b
 
 def _is_no_equilibrium(point: PointResults) -> bool:
     """True for rows that fail the concept that they are computed for."""
-    return NOT_AN_EQUILIBRIUM in point.claims and not point.concept
+    return NOT_AN_EQUILIBRIUM in {claim_in_words(claim, point.concept) for claim in point.claims}
 
 
 def _has_few_sessions(point: PointResults) -> bool:
@@ -92,8 +91,9 @@ def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[st
         if kind not in CONTROLS or kind == "myopic_follower" or (name, base, at) not in gains:
             continue
         gain = gains[name, base, at]
-        is_lower = control.mean < gain.mean and differ(control, gain)
-        if not (is_lower or np.isnan(gain.low) or np.isnan(control.low)):
+        is_noise_known = np.isfinite([gain.low, control.low]).all()
+        is_lower = control.mean < gain.mean and (differ(control, gain) or not is_noise_known)
+        if not is_lower:
             equal[words.method(method)] = None
     names = ", ".join(equal)
     line = f"controls gain as much, so that gains are no evidence of collusion: {names}"
@@ -111,12 +111,12 @@ def _undecided(points: ResultPoints, words: Words) -> list[str]:
     return lines
 
 
-def _differing(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+def _differing(checks: Sequence[Mapping[str, Any]], words: Words) -> list[str]:
     """Values that differ from published ones, by the reason."""
     differing: dict[str, list[str]] = {}
     for row in checks:
         if row["published_verdict"] == "differs":
-            differing.setdefault(str(row["why"] or NO_REASON), []).append(check_name(row))
+            differing.setdefault(str(row["why"] or NO_REASON), []).append(check_name(row, words))
     lines = []
     for reason, names in differing.items():
         further = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -125,22 +125,19 @@ def _differing(checks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _uncompared(study: StudyTables, checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Number of references with which nothing is compared, by the reason."""
-    changed = dict.fromkeys((change.words for change in differences(study)), OF_ORIGINAL)
-    reasons = Counter(
-        changed.get(str(row["reason"]), str(row["reason"])) for row in checks if not is_compared(row)
-    )
-    counted = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
-    return [f"not compared: {counted}"] if reasons else []
+    """References that a run as written could be compared with and is not, by the reason."""
+    usual = {REDUCED, *(change.words for change in differences(study))}
+    reasons = Counter(str(row["reason"]) for row in checks if not is_compared(row))
+    return [f"not compared: {count} ({reason})" for reason, count in reasons.items() if reason not in usual]
 
 
-def check_name(row: Mapping[str, Any], *, part: bool = False) -> str:
+def check_name(row: Mapping[str, Any], words: Words | None = None, *, part: bool = False) -> str:
     """Name of a compared quantity with its reduction and point, and its study if asked.
 
     >>> check_name({"study": "s", "reduce": "mean", "quantity": "p_safe", "at": {"reach": 0.1}})
     'mean probability of a safe win (reach 0.1)'
     """
-    words = Words({})
+    words = words or Words({})
     at = ", ".join(_place(name, value, words) for name, value in row["at"].items())
     if row["quantity"] == "claim" and row["reduce"] == "share":
         name = f"share of results that are {row.get('equals') or 'equilibria'}"
@@ -170,18 +167,13 @@ def _of_run(run: Run) -> list[str]:
     return lines
 
 
-def _unsettled(points: ResultPoints, words: Words) -> list[str]:
-    """Methods that did not end at rest, with the number of results."""
-    lines = []
-    for method, rows in grouped(points, lambda point: point.algorithm).items():
-        counts: Counter[str] = Counter()
-        for point in rows:
-            counts.update(point.statuses)
-        open_ends = {status: n for status, n in counts.items() if status not in SETTLED}
-        if open_ends:
-            text = ", ".join(f"{n} of {counts.total()} {status}" for status, n in open_ends.items())
-            lines.append(f"not converged: {words.method(method)}: {text}")
-    return lines
+def _unsettled(points: ResultPoints) -> list[str]:
+    """Results that did not end at rest, by their statuses."""
+    counts: Counter[str] = Counter()
+    for point in points:
+        counts.update(point.statuses)
+    open_ends = [f"{n} {status}" for status, n in counts.items() if status not in SETTLED]
+    return [f"not converged: {', '.join(open_ends)} of {counts.total()} results"] if open_ends else []
 
 
 def _bare(points: ResultPoints, words: Words) -> list[str]:

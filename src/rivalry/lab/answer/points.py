@@ -375,7 +375,7 @@ class PointResults:
             entry = ", ".join(parts)
             label = ", ".join(filter(None, map(self._entry_words, parts)))
             label = self._entry_words(entry) if self.words.is_named(entry) else label
-            numbers += [number._replace(entry=label)] if label or not parts else []
+            numbers += [number._replace(entry=label)] if label or not number.entry else []
         return tuple(numbers)
 
     def entries(self, name: str) -> list[str]:
@@ -459,11 +459,13 @@ class PointResults:
     @cached_property
     def best_choice(self) -> str:
         """Best value of every design variable, with the end of those tried at which it is."""
-        if "chosen_bound" not in self.arrays or "chosen_label" in self.arrays or self._count > 1:
+        if "chosen_bound" not in self.arrays or self._count > 1:
             return ""
         names, ends = self.arrays["choice_name"][0], self.arrays["chosen_bound"][0]
         parts = []
         for k in self._choices:
+            if "chosen_label" in self.arrays and not ends[k]:
+                continue  # the rule has a column of its own
             choice = f"{self.words.key(str(names[k]))} {self._chosen_number(k)}"
             parts.append(", ".join(filter(None, [choice, str(ends[k])])))
         return "; ".join(parts)

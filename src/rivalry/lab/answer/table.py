@@ -58,7 +58,7 @@ WIDE = 24  # characters of a cell; longer texts stand in the list only
 FILLED = (
     0.6  # least share of the cells that have a point; in a sparser table, as of a zip, most would be empty
 )
-MARK = "*"
+MARK = "†"
 ONCE = re.compile(r"(claim|status|n|largest gain.*)$")  # columns that are told below
 T = TypeVar("T")
 
@@ -184,7 +184,9 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
         of_rows = in_list or name == "claim" or name.startswith("largest gain")
         rows = zip(entries, lines, strict=True)
         texts = tuple(entry.text for entry, line in rows if line.is_main or of_rows)
-        if len({*texts}) == 1 and (not in_list or (name in CONSTANT and not is_cut)):
+        # of lists, a quantity is that of the first profile
+        is_of_all = of_rows or name == "equilibria" or all(line.is_main for line in lines)
+        if len({*texts}) == 1 and is_of_all and (not in_list or (name in CONSTANT and not is_cut)):
             notes[name] = texts[0]
         elif len({*texts}) > 1 and texts in earlier and any(np.isfinite(entry.mean) for entry in entries):
             notes[name] = f"as {earlier[texts]}"
@@ -251,7 +253,9 @@ def keys_in_words(
     if len(methods_of(points)) > 1:
         keys[METHOD] = [Estimate(words.method(point.algorithm)) for point in selected]
     for name in keys_of(points):
-        keys[words.key(name)] = [_coordinate(point.at, name, words) for point in selected]
+        absent = EMPTY if full else Estimate("–")  # not blank, as what repeats the row above
+        column = [_coordinate(point.at, name, words) if name in point.at else absent for point in selected]
+        keys[words.key(name)] = column
     texts = {name: [entry.text for entry in entries] for name, entries in keys.items()}
     labelled = [column for column in texts.values() if column[:1] and not column[0].startswith(("[", "{"))]
     for name, column in texts.items():
@@ -264,9 +268,7 @@ def keys_in_words(
 
 
 def _coordinate(at: Mapping[str, Any], name: str, words: Words) -> Estimate:
-    """Value of a key at a point, which may lack it."""
-    if name not in at:
-        return EMPTY
+    """Value of a key at a point."""
     text = words.value(at[name])
     return exactly(text, float(at[name])) if is_number(at[name]) else Estimate(text)
 

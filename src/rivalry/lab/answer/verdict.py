@@ -68,10 +68,13 @@ class Verdict(NamedTuple):
     truth: bool | None
     test: str
     cases: list[Case]
+    is_withheld: bool = False  # below five converged sessions; the test says what is asked
 
     @property
     def line(self) -> str:
         """Verdict as one line."""
+        if self.is_withheld:
+            return f"No verdict below five converged sessions; asked is whether {self.test}."
         return f"{VERDICTS[self.truth]}: {self.test}."
 
     def as_json(self) -> TableDict:
@@ -139,7 +142,7 @@ class QuestionTest(NamedTuple):
 def verdict_of(study: StudyTables, results: ResultPoints) -> Verdict | None:
     """Verdict on a yes-or-no question.
 
-    None without a test, without rows that it is of, and below five converged sessions of learners.
+    None without a test, and without rows that it is of; withheld below five converged sessions of learners.
     """
     test = condition_of(study)
     at = test.get("at") or {}
@@ -150,13 +153,14 @@ def verdict_of(study: StudyTables, results: ResultPoints) -> Verdict | None:
     name = str(test.get("quantity", "claim"))
     all_count = name in ("claim", *OF_DYNAMICS) or any(word in name for word in OF_GAINS)
     rows = [point for point in points if all_count or not point.is_refuted] or points
-    if name != "claim" and any(point.is_too_few(name) for point in rows):
-        return None
     question = QuestionTest(study, test, rows, results, Words(study))
     condition = next(name for name in ("claim", "monotone", "quantity") if name in test)
     verdict = {"claim": _on_claims, "monotone": _on_courses, "quantity": _on_numbers}[condition](question)
     if verdict is None:
         return None
+    # a few sessions refute a claim, and do not show that it holds of all
+    if any(point.is_too_few(name) for point in rows) and not (name == "claim" and verdict.truth is False):
+        return Verdict(None, _asked(question, verdict.cases), [], is_withheld=True)
     excluded = len(points) - len(rows)
     if excluded:
         remark = f"{verdict.test}; {excluded} of {len(points)} rows, which are not equilibria, left out"
@@ -183,6 +187,18 @@ def _counted(cases: Sequence[Case]) -> str:
     return f"; met in {count} of {len(cases)} cases" if len(cases) > 1 else ""
 
 
+def _asked(question: QuestionTest, cases: Sequence[Case]) -> str:
+    """Test of a question, with the number that it compares with."""
+    test = question.test
+    if "claim" in test:
+        return f"profiles have the claim {test['claim']}"
+    if "monotone" in test:
+        return f"the {question.name} is {test['monotone']}"
+    relation = {"above": "above", "below": "below", "equals": "equal to"}[question.condition]
+    references = dict.fromkeys(f"{case.reference.text} ({case.beside})".removesuffix(" ()") for case in cases)
+    return f"the {question.name} is {relation} {' or '.join(references)}"
+
+
 def _on_claims(question: QuestionTest) -> Verdict | None:
     """Verdict on the claims of all rows, or of some."""
     holding = HOLDING[question.test["claim"]]
@@ -198,8 +214,6 @@ def _on_claims(question: QuestionTest) -> Verdict | None:
             text = Estimate(_claim_of(point, claim))
             cases.append(Case(question.place_of(point), text, Estimate(""), "", is_met))
     truth = question.truth_of(cases)
-    if truth and any(point.is_too_few("claim") for point in question.rows):
-        return None  # what a few sessions end at does not show where all do
     if truth and len(cases) > 1 and len({case.number.text for case in cases}) == 1:
         return Verdict(truth, f"{cases[0].number.text} in {len(cases)} of {len(cases)} cases", cases)
     case = next((case for case in cases if case.is_met is truth), cases[0])
@@ -330,10 +344,10 @@ def _on_numbers(question: QuestionTest) -> Verdict | None:
 def _fact(question: QuestionTest, case: Case) -> str:
     """Number that decides, and what it is compared with."""
     owner = ", ".join(filter(None, [case.number.entry, case.place]))
-    name = question.name + (f" ({owner})" if owner else "")
+    of_case = f" ({owner})" if owner else ""
     if case.number.text in ("yes", "no") or not np.isfinite(case.number.mean):
-        return f"{name}: {case.number.text}"
-    subject = f"the {name} is {case.number.text}"
+        return f"{question.name}: {case.number.text}{of_case}"
+    subject = f"the {question.name} is {case.number.text}{of_case}"
     reference = case.reference.text.replace("_", " ")
     relation = {"above": "above", "below": "below", "equals": "equal to"}[question.condition]
     if case.is_met is False:

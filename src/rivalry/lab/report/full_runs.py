@@ -58,7 +58,9 @@ class StoredAnswer(NamedTuple):
     @property
     def decision(self) -> str:
         """The verdict as one line; empty without one."""
-        return f"{self.verdict['truth'].capitalize()}: {self.verdict['test']}." if self.verdict else ""
+        if not self.verdict:
+            return ""
+        return ": ".join(filter(None, [self.verdict["truth"].capitalize(), self.verdict["test"]])) + "."
 
     def below(self) -> list[str]:
         """Return the lines below the table: the caveats, and the caption of Figure 1."""
@@ -116,8 +118,10 @@ class FullRun(NamedTuple):
             return OUTDATED
         return tally([comparison.row for comparison in self.judged(study)]) or "no reference values"
 
-    def outcome(self, study: Table) -> str:
-        """Return the verdict of a resolved study and those on its references, in words."""
+    def outcome(self, study: Table, run: Run) -> str:
+        """Return the verdict of the resolved study of a run, and those on its references, in words."""
+        if differences(run.head["study"]):
+            return f"of the study as written, {self.tally(study)}"
         decision = self.answer.decision if self.answer and self.answer.belongs_to(study) else ""
         return " ".join(filter(None, [decision, self.tally(study)]))
 

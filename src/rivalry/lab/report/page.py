@@ -230,7 +230,7 @@ def _full_run(run: Run) -> TableDict | None:
     if (stored := full_run_of(run)) is None:
         return None
     full, study = stored
-    return {"about": full.about(), "tally": full.outcome(study), "judged": full.judged(study)}
+    return {"about": full.about(), "tally": full.outcome(study, run), "judged": full.judged(study)}
 
 
 def _parameters(study: Table) -> dict[str, str]:

@@ -47,7 +47,8 @@ def state_of(study: Table) -> list[str]:
     """
     words = Words(study)
     changes = [change.in_words(words) for change in differences(study)]
-    return ["; ".join(changes)] if changes else []
+    form = " in the quick form" if is_reduced(study) else ""
+    return [f"{'; '.join(changes)}{form}"] if changes else []
 
 
 def as_asked(study: Table) -> TableDict:
