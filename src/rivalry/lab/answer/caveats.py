@@ -19,8 +19,8 @@ from rivalry.lab.answer.points import (
     ResultPoints,
     methods_of,
 )
-from rivalry.lab.checks import JudgedCell, unfiled, unproved
-from rivalry.lab.study.expect import is_reduced
+from rivalry.lab.checks import REDUCED, JudgedCell, is_compared, unfiled, unproved
+from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.words import CONTROLS, Words, condition_of
 from rivalry.results.comparison import differ

@@ -254,8 +254,9 @@ def keys_in_words(
         keys[METHOD] = [Estimate(words.method(point.algorithm)) for point in selected]
     for name in keys_of(points):
         absent = EMPTY if full else Estimate("–")  # not blank, as what repeats the row above
-        column = [_coordinate(point.at, name, words) if name in point.at else absent for point in selected]
-        keys[words.key(name)] = column
+        keys[words.key(name)] = [
+            _coordinate(point.at, name, words) if name in point.at else absent for point in selected
+        ]
     texts = {name: [entry.text for entry in entries] for name, entries in keys.items()}
     labelled = [column for column in texts.values() if column[:1] and not column[0].startswith(("[", "{"))]
     for name, column in texts.items():
