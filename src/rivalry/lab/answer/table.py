@@ -125,7 +125,7 @@ def answer_table(
     words = Words(study)
     lines, count, noun = _lines(study, data, points, rows, full=full)
     keys = keys_in_words(study, points, [line.point for line in lines], full=full)
-    entries = _columns_of(data, lines, words, full=full)
+    entries = _columns_of(study, data, lines, words, full=full)
     entries = {name: column for name, column in entries.items() if any(entry.text for entry in column)}
     remarks: list[str] = []
     if is_compared and not full and not any(line.point.repeats == "starts" for line in lines):
@@ -198,15 +198,23 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
     return [f"{name}: {text}" for name, text in notes.items()]
 
 
-def _columns_of(data: Dataset, lines: Sequence[Line], words: Words, *, full: bool) -> Columns:
+def _columns_of(
+    study: StudyTables, data: Dataset, lines: Sequence[Line], words: Words, *, full: bool
+) -> Columns:
     """Columns of quantities, of strategies and lists, and of what is known of results."""
     points = [line.point for line in lines]
     names = list(dict.fromkeys(chain.from_iterable(point.quantities for point in points)))
     in_lines = in_order([list(line.row) for line in lines])
+    strategies: Columns = {}
+    for name in in_lines:
+        entries = [line.row.get(name, EMPTY) for line in lines]
+        strategies[name] = entries if full else [row._replace(text=_shortened(row.text)) for row in entries]
     has_payoffs = any(name.startswith("payoff, ") for name in in_lines)
     columns: Columns = {}
-    for name in names:
-        if name != "profile" and not (name == "payoff" and has_payoffs):
+    for name in dict.fromkeys([*quantities_of_answer(study), *names]):
+        if name == "profile":
+            columns |= strategies
+        elif name in names and not (name == "payoff" and has_payoffs):
             is_listed = data[name].ndim > data["status"].ndim
             players = [point.entries(name) for point in points] if is_listed else None
             columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], players)
@@ -218,9 +226,7 @@ def _columns_of(data: Dataset, lines: Sequence[Line], words: Words, *, full: boo
                 counts[f"n, {heading(data, name, words)}"] = sizes
         for name, sizes in counts.items():
             columns[name] = [_in_main(line, str(n or ""), n) for line, n in zip(lines, sizes, strict=True)]
-    for name in in_lines:
-        entries = [line.row.get(name, EMPTY) for line in lines]
-        columns[name] = entries if full else [row._replace(text=_shortened(row.text)) for row in entries]
+    columns |= strategies
     if points and "regret" not in names:
         gains = [point.largest_gain for point in points]
         if not full and all(point.claims.keys() <= {"equilibrium"} for point in points):

@@ -339,6 +339,8 @@ class Words:
         >>> game.coordinates([], 2, player=0), game.coordinates([], 2, player=1)
         (['effort', ''], ['price', 'quality'])
         """
+        if count == 1 and "profile" in self._own:
+            return [self._own["profile"]]
         if player is not None and player < len(self._choices):
             choice_names = self._choices[player]
             return [*choice_names, *[""] * (count - len(choice_names))]
