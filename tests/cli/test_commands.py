@@ -607,7 +607,7 @@ def test_show_of_a_run_prints_its_answer(rivalry: Command) -> None:
     question = "".join(load_study("matrix_classics").resolved()["question"].split())
     assert question in "".join(folder.split())
     assert rivalry("show", "runs/one/").out == folder
-    assert rivalry("show", "runs/one", "--json").value["sentences"]
+    assert rivalry("show", "runs/one", "--json").value["table"]["rows"]
 
 
 @pytest.mark.parametrize(
