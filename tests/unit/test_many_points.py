@@ -133,7 +133,7 @@ def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
     quantiles, reach, width, *_ = answer.summary.tables
     own = answer.data["spread"].sel(algorithm="one").values
     own = own[np.isfinite(own)]
-    label, texts = quantiles.rows[0]
+    label, *texts = quantiles.texts[0]
     assert label.startswith("one, spread")
     assert texts[0] == f"{own.size:,}"
     assert [float(text) for text in texts[1:]] == pytest.approx(
@@ -141,8 +141,8 @@ def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
     )
     assert len(reach.rows) == len(width.rows) == 2 * 10
     last = answer.data.sortby("reach").isel(algorithm=1, reach=slice(-9, None))
-    assert reach.rows[-1][0].startswith("other, ")
-    mean, _, rest = reach.rows[-1][1][0].partition(" (")
+    assert reach.texts[-1][0].startswith("other, ")
+    mean, _, rest = reach.texts[-1][1].partition(" (")
     assert float(mean) == pytest.approx(float(last["spread"].mean()), rel=1e-3)
     low, high = np.nanquantile(last["spread"].values, [0.05, 0.95])
     assert [float(end) for end in rest.removesuffix(")").split(" to ")] == pytest.approx(
@@ -153,9 +153,10 @@ def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
 @pytest.mark.slow
 def test_the_worst_certificates_and_random_cells_are_named() -> None:
     *_, worst, some = Answer(study(), data(reach=POINTS)).summary.tables
-    assert worst.rows[0][1][:2] == [str(POINTS - 2), "not an equilibrium"]
-    ids = [parts[0] for _, parts in some.rows]
+    assert worst.texts[0][1:3] == [str(POINTS - 2), "not an equilibrium"]
+    ids = [texts[1] for texts in some.texts]
     assert len(set(ids)) == 10
-    assert [parts[0] for _, parts in Answer(study(), data(reach=POINTS)).summary.tables[-1].rows] == ids
+    again = Answer(study(), data(reach=POINTS)).summary
+    assert [texts[1] for texts in again.tables[-1].texts] == ids
     other = Answer(study(replications={"count": 1, "seed": 4}), data(reach=POINTS)).summary
-    assert [parts[0] for _, parts in other.tables[-1].rows] != ids
+    assert [texts[1] for texts in other.tables[-1].texts] != ids

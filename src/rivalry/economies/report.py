@@ -10,7 +10,7 @@ from numpy import ndarray
 from rivalry.economies.figures.streets import RULES
 from rivalry.plots.select import NoSuchPoint, band, is_own
 from rivalry.plots.series import RULE, CellSeries, series_of
-from rivalry.schema.register import ReportSection, ReportTable
+from rivalry.results.table import ReportSection, labelled
 from rivalry.text.statistics import format_interval, half_width
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def section(data: Dataset) -> ReportSection | None:
     rules = tables[0].rules
     return ReportSection(
         "Lucky, average and unlucky agents",
-        [ReportTable(table.where, table.columns, table.rows) for table in tables],
+        [labelled(table.where, table.columns, table.rows) for table in tables],
         rules and f"{rules[0].upper()}{rules[1:]}.",
         "Means over the agents of a class; ± is half the width of the 95 % interval (Student's t) over "
         "replications, where there are several. Agents without a trip have no bid; |J| is the absolute value "

@@ -18,8 +18,7 @@ from rivalry.lab.dimensions import REPEATED, entries_of, split
 from rivalry.lab.study.identity import StudyTables, TableDict
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
-from rivalry.results.table import number_in_words
-from rivalry.schema.register import ReportSection, ReportTable
+from rivalry.results.table import ReportSection, Table, labelled, number_in_words
 from rivalry.text.statistics import without_padding
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def _by_method(data: Dataset, lead: Sequence[str], words: Words) -> list[tuple[s
     return [(words.method(name) * (len(names) > 1), (*before, k)) for k, name in enumerate(names)]
 
 
-def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words) -> ReportTable:
+def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words) -> Table:
     rows = []
     for method, index in _by_method(data, lead, words):
         for metric in metrics:
@@ -135,7 +134,7 @@ def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], wo
                 rows.append(
                     (", ".join(filter(None, [method, metric.words])), [f"{finite_values.size:,}", *levels])
                 )
-    return ReportTable("Quantiles over all results", ["results", *NAMES], rows)
+    return labelled("Quantiles over all results", ["results", *NAMES], rows)
 
 
 def bins(values: ndarray, max_bins: int) -> list[ndarray]:
@@ -161,9 +160,7 @@ def swept_numbers(data: Dataset, lead: Sequence[str]) -> dict[str, str]:
     return dims_by_name
 
 
-def _bins(
-    data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words
-) -> Iterator[ReportTable]:
+def _bins(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words) -> Iterator[Table]:
     """Yield the means of metrics in bins of each of the longest swept keys."""
     for key, dim in list(swept_numbers(data, lead).items())[:MOST_KEYS]:
         at, rows = data[key].values, []
@@ -178,7 +175,7 @@ def _bins(
                     rows.append((", ".join(filter(None, [method, " to ".join(ends)])), texts))
         size = -(-len(at) // min(BINS, len(at)))
         bin_note = f", bins of up to {size:,} values" if size > 1 else ""
-        yield ReportTable(f"{words.key(key)}{bin_note}", [metric.words for metric in metrics], rows)
+        yield labelled(f"{words.key(key)}{bin_note}", [metric.words for metric in metrics], rows)
 
 
 def _in_bin(values: ndarray) -> str:
@@ -197,14 +194,14 @@ def _strength(cell: JudgedCell) -> tuple[int, float, float]:
     return CLAIMS.index(certificate["claim"]), -properties["gain"], np.inf if regret is None else -regret
 
 
-def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> ReportTable:
+def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Table:
     rows = []
     for certificate, properties in cells:
         entries = [certificate["cell"], properties["claim"], properties["status"]]
         for key in ("regret", "bound"):
             entries.append("–" if certificate[key] is None else f"{certificate[key]:.3g}")
         rows.append((words.place(properties["place"]), entries))
-    return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
+    return labelled(where, ["cell", "claim", "status", "regret", "bound"], rows)
 
 
 def tiled(study: StudyTables, data: Dataset) -> list[tuple[TableDict, Dataset]]:

@@ -170,20 +170,15 @@ def _location(answer: Answer) -> str:
 
 
 def _summary(answer: Answer, prefix: str) -> list[Section]:
-    """Return the tables that summarise all points of a large run."""
-    if (summary := answer.summary) is None:
-        return []
-    *head, tail = summary.tables
-    return [
-        Section(
-            f"{prefix}{table.where}",
-            [summary.reading] if table is tail else (),
-            ("", *table.columns),
-            [[typeset(text) for text in (label, *parts)] for label, parts in table.rows],
-            folded=True,
-        )
-        for table in (*head, tail)
-    ]
+    """Return the tables that summarise all points of a large run, below the last one how to read them."""
+    sections: list[Section] = []
+    for table in answer.summary.tables if answer.summary else ():
+        heading, *columns = table.columns
+        texts = [list(map(typeset, row)) for row in table.texts]
+        sections.append(Section(f"{prefix}{heading}", (), ("", *columns), texts, folded=True))
+    if answer.summary:
+        sections[-1] = sections[-1]._replace(paragraphs=[answer.summary.reading])
+    return sections
 
 
 def _certificate(row: Table, details: Table) -> list[str]:

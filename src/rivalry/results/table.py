@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -194,6 +194,26 @@ class Table(NamedTuple):
         """Title, columns, texts and notes, as ``--json`` prints them."""
         notes = [*self.notes, *self.remarks]
         return {"title": self.title, "columns": self.columns, "rows": self.texts, "notes": notes}
+
+
+def labelled(about: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> Table:
+    """Return a table of texts whose first column has labels of rows, and is headed by what they are about.
+
+    >>> labelled("quantiles", ["low", "high"], [("reach", ["0", "1"])]).texts
+    [['reach', '0', '1']]
+    """
+    names = (about, *columns)
+    entries = [dict(zip(names, map(Estimate, (label, *texts)), strict=True)) for label, texts in rows]
+    return Table(entries, "rows", keys=1)
+
+
+class ReportSection(NamedTuple):
+    """Tables of a family in a report, a sentence below them, and what they mean, for the page's glossary."""
+
+    heading: str
+    tables: list[Table]
+    reading: str
+    meaning: str
 
 
 def rows_with_turns(

@@ -11,7 +11,7 @@ has any of these tables:
 ``DEFAULTS``        what a report shows of a family where a study names nothing: `FamilyDefaults`
 ``STUDIES``         files of studies by name, ``package:file`` without ``.toml``
 ``TABLES``          functions of tables of results, by the variable that begins each: see `rivalry.results`
-``REPORT_SECTIONS`` tables of a report: functions of the dataset that return a `ReportSection` or None
+``REPORT_SECTIONS`` tables of a report: functions of the dataset: see `rivalry.results.table.ReportSection`
 ``LABELS``          capital letters that studies use as labels, with what they mean, for a report
 ``ENVIRONMENTS``    environments of agents, by the name of the type of their kernels' arrays
 ``VIEWS``           modules that make data of living figures, by the name of the view that draws them
@@ -187,23 +187,6 @@ class FamilyDefaults(NamedTuple):
 
     metrics: NameTuple = ()
     figures: tuple[DefaultFigure, ...] = ()
-
-
-class ReportTable(NamedTuple):
-    """A table of a report: what it is about, its columns, and a label and a text per column of every row."""
-
-    where: str
-    columns: list[str]
-    rows: list[tuple[str, list[str]]]
-
-
-class ReportSection(NamedTuple):
-    """Tables of a family in a report, a sentence below them, and what they mean, for the page's glossary."""
-
-    heading: str
-    tables: list[ReportTable]
-    reading: str
-    meaning: str
 
 
 E = TypeVar("E", bound=Entry | FamilyEntry | PlotEntry)

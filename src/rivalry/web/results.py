@@ -66,7 +66,8 @@ def results(folder: str, part: str) -> TableDict:
         "caveats": list(map(typeset, answer.caveats[:MOST_CAVEATS])),
         "tables": [_table(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],
         "results": [_point(point) for point in answer.result_tables[0]],
-        "summary": _summary(answer),
+        "summary": answer.summary
+        and answer.summary._asdict() | {"tables": list(map(_table, answer.summary.tables))},
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,
         "groups": certificate_groups(answer.cells),
         "certificates": certificates,
@@ -95,20 +96,6 @@ def _point(point: ResultTables) -> TableDict:
     """Return the tables of one point, below the point and its list in a line."""
     head = ": ".join(filter(None, [point.where, point.summary]))
     return {"head": typeset(head), "tables": list(map(_table, point.tables))}
-
-
-def _summary(answer: Answer) -> TableDict | None:
-    """Return the tables that summarise all points of a large run."""
-    if (summary := answer.summary) is None:
-        return None
-    tables = [
-        {
-            "columns": [table.where, *table.columns],
-            "rows": [list(map(typeset, (label, *parts))) for label, parts in table.rows],
-        }
-        for table in summary.tables
-    ]
-    return {"heading": summary.heading, "tables": tables, "reading": summary.reading}
 
 
 def run_quantities(folder: str) -> TableDict:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.lab.store import Run
-    from rivalry.schema.register import ReportSection
+    from rivalry.results.table import ReportSection
 
 
 class Answer:
@@ -309,7 +309,7 @@ class Answer:
             "table": self.table and self.table.as_json(),
             "caveats": self.caveats,
             "results": [point.as_json() for point in self.result_tables[0]],
-            **({"summary": self.summary.tables} if self.summary else {}),
+            **({"summary": [table.as_json() for table in self.summary.tables]} if self.summary else {}),
             "checks": [check.row for check in self.checks],
             **({"parts": {name: part.as_json() for name, part in self.parts.items()}} if self.parts else {}),
         }

@@ -121,8 +121,7 @@ function content(found, about, part, place, end) {
   } else parts.push(notice("No cell is finished yet."));
   if (found.results.length) parts.push(section("Results of each point", el("div", {}, found.results.map((/** @type {any} */ one) => el("div", {}, el("p", {}, one.head), resultTables(one.tables))))));
   if (found.summary) {
-    parts.push(section(found.summary.heading, el("div", {}, found.summary.tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.columns[0])),
-      el("p", { class: "soft" }, found.summary.reading))));
+    parts.push(section(found.summary.heading, resultTables(found.summary.tables), el("p", { class: "soft" }, found.summary.reading)));
   }
   const room = el("div", {});
   parts.push(section("Figures", room));
