@@ -11,7 +11,7 @@ from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.table import MARK, by_two_keys
 from rivalry.lab.export import answer_as
-from rivalry.results.table import Estimate, Table
+from rivalry.results.table import Estimate, Row, Table, exactly
 
 STUDY: dict[str, Any] = {
     "name": "two keys",
@@ -177,3 +177,18 @@ def test_the_second_key_of_the_picture_is_known_in_words() -> None:
         {"quantity": "p_safe", "over": ["disaster_cost", "cost.safety_price"]},
     )
     assert many.figure_key == ("price of safety", [f"{k}" for k in range(9)])
+
+
+def test_a_number_that_one_key_does_not_change_stands_once() -> None:
+    def row(reach: float, players: int, threshold: float) -> Row:
+        numbers = {"reach": reach, "players": players, "threshold": threshold}
+        return {name: exactly(f"{value:g}", value) for name, value in numbers.items()}
+
+    rows = [row(x, n, n / 10) for x in (0.1, 0.2, 0.3) for n in (2, 3)]
+    pivot = by_two_keys(Table(rows, "points", keys=2, points=tuple((k,) for k in range(6))))
+    assert pivot is not None
+    assert pivot.texts == [["threshold", "", ""], ["any reach", "0.2", "0.3"]]
+    rows[3]["threshold"] = exactly("0.4", 0.4)
+    pivot = by_two_keys(Table(rows, "points", keys=2, points=tuple((k,) for k in range(6))))
+    assert pivot is not None
+    assert [row[0] for row in pivot.texts] == ["threshold", "0.1", "0.2", "0.3"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rivalry.lab.store import Run
 
 ROWS = 12  # most points of a study in the table
+OF_PART = 3  # rows that stand for a part of a study of studies without a verdict or finding
 
 
 def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> str:
@@ -79,17 +80,29 @@ def _body_lines(run: Run, answer: Answer, *, brief: bool) -> list[str]:
 
     lines = ["", answer.question] * bool(answer.question) + answer.state
     if answer.parts:
-        lines += [*(line for name, part in answer.parts.items() for line in ("", *_of_part(name, part))), ""]
+        runs = run.parts()
+        for name, part in answer.parts.items():
+            lines += ["", *_of_part(name, runs[name], part)]
+        lines.append("")
     else:
         lines += ["", *answer.lead, *[""] * bool(answer.lead), *_tables(run, answer)]
     return lines + ([] if brief else answer.caveats[:MOST_CAVEATS])
 
 
-def _of_part(name: str, answer: Answer) -> list[str]:
-    """Return a part's question, with its name and source, and below it what answers it."""
+def _of_part(name: str, run: Run, answer: Answer) -> list[str]:
+    """Return a part's question, with its name and source, and below it what answers it: a line or rows."""
+    from rivalry.lab.report.full_runs import full_run_of
+
     source = str(answer.study.get("source") or "").partition(";")[0]
-    lead = [f"  {line}" for line in answer.lead[:1]]
-    return [f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]", *lead]
+    lines = answer.lead[:1]
+    if not lines:
+        (_, table), *_ = answer.tables(OF_PART, OF_PART + 1)
+        lines = output.table(table.columns, table.without_repeats().texts).split("\n")
+    if answer.verdict and answer.verdict.is_withheld and (stored := full_run_of(run)):
+        full, study = stored
+        lines.append(f"Full run: {full.outcome(study, run)}")
+    head = f"{answer.question or answer.title} [{', '.join(filter(None, [name, source]))}]"
+    return [head, *(f"  {line}" for line in lines)]
 
 
 def _next_steps(run: Run) -> list[str]:

@@ -488,14 +488,18 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
             ]
             stacked.append({down: Estimate(", ".join([name, *parts]))})
             points.append(())
-            for label in labels:
-                numbers = [group.get((label, head), -1) for head in heads]
+            cells = {label: [group.get((label, head), -1) for head in heads] for label in labels}
+            used.update(*cells.values())
+            has_marks = not _is_same_down(table, name, list(cells.values()))
+            if not has_marks:  # a number of the game, whatever profile was computed at each point
+                cells = {f"any {down}": cells[labels[0]]}
+            for label, numbers in cells.items():
                 entries = [
-                    _entry(table.rows[k][name], marks[k]) if k >= 0 else Estimate("–") for k in numbers
+                    _entry(table.rows[k][name], has_marks and marks[k]) if k >= 0 else Estimate("–")
+                    for k in numbers
                 ]
                 stacked.append({down: Estimate(label)} | dict(zip(names_across, entries, strict=True)))
                 points.append(tuple(table.points[k][0] if k >= 0 else -1 for k in numbers))
-                used.update(numbers)
     return table._replace(
         rows=stacked,
         keys=1,
@@ -504,6 +508,19 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
         columns_left_out=tuple(name for name in names if name not in short[:BLOCKS]),
         points=tuple(points),
     )
+
+
+def _is_same_down(table: Table, name: str, cells: Sequence[Sequence[int]]) -> bool:
+    """True if no number of a block changes down its columns, and none is drawn."""
+    first, *further = cells
+    for numbers in further:
+        for above, below in zip(first, numbers, strict=True):
+            if above < 0 or below < 0:
+                return False
+            entries = table.rows[above][name], table.rows[below][name]
+            if entries[0].text != entries[1].text or not all(entry.is_exact for entry in entries):
+                return False
+    return bool(further)
 
 
 def _key_columns(table: Table) -> dict[str, list[str]]:
