@@ -218,6 +218,7 @@ def _columns_of(
             is_listed = data[name].ndim > data["status"].ndim
             players = [point.entries(name) for point in points] if is_listed else None
             columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], players)
+    columns |= strategies
     if any(point.repeats for point in points):
         counts = {"n": [point.results for point in points]}
         for name in names:
@@ -226,7 +227,6 @@ def _columns_of(
                 counts[f"n, {heading(data, name, words)}"] = sizes
         for name, sizes in counts.items():
             columns[name] = [_in_main(line, str(n or ""), n) for line, n in zip(lines, sizes, strict=True)]
-    columns |= strategies
     if points and "regret" not in names:
         gains = [point.largest_gain for point in points]
         if not full and all(point.claims.keys() <= {"equilibrium"} for point in points):
