@@ -329,11 +329,13 @@ def claim_in_words(claim: str, concept: str = "") -> str:
     ('not an equilibrium', 'logit equilibrium at beta 2')
     >>> claim_in_words("equilibrium", "logit at beta 2"), claim_in_words("")
     ('equilibrium', 'no certificate')
+    >>> claim_in_words("not an equilibrium", "logit equilibrium")
+    'logit equilibrium'
     """
     name, _, at = concept.partition(" at ")
     if claim != CLAIMS[1] or not name or "Nash" in name or name == "mean field":
         return claim or NO_CERTIFICATE.claim
-    return f"{name} equilibrium{f' at {at}' * bool(at)}"
+    return f"{name.removesuffix(' equilibrium')} equilibrium{f' at {at}' * bool(at)}"
 
 
 def gains_left_open(numbers: Mapping[str, ndarray]) -> ndarray:
