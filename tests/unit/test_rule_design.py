@@ -142,12 +142,12 @@ def test_a_rule_inside_the_noise_is_not_called_best(seed: int) -> None:
     values = draw.normal(0.0, 5.0, 3) + draw.normal(0.0, 1.0, (2, 3)) * [[1.0], [1.0]]
     values[1] = values[0] + [0.9, -1.0, 0.4]  # t = .17 with two degrees of freedom
     rule, objective = chosen(values)
-    assert rule == "toll 2 (does not differ from 1 of 1 other rules)"
+    assert rule == "toll 2 (does not differ significantly from 1 of 1 other rules)"
     assert "±" in objective
     values[1] = values[0] + [0.9, 1.0, 1.1]  # t = 17
     assert chosen(values)[0] == "toll 2"
     values = np.concatenate([values, values[1:] - [0.9, -1.0, 0.4], values[1:] - 9.0])
-    assert chosen(values)[0] == "toll 2 (does not differ from 1 of 3 other rules)"
+    assert chosen(values)[0] == "toll 2 (does not differ significantly from 1 of 3 other rules)"
 
 
 def test_a_rule_of_single_runs_is_best_only_where_nothing_is_drawn() -> None:

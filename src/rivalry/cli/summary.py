@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rivalry.lab.answer import Answer
     from rivalry.lab.store import Run
 
-ROWS = 12  # most points of a study in the table
+ROWS = 24  # most points of a study in the table
 OF_PART = 3  # rows that stand for a part of a study of studies without a verdict or finding
 
 

@@ -128,9 +128,18 @@ class Answer:
         """Lines above the table: the verdict and the finding; of a study of studies, the first of each."""
         lines = [f"{name}: {line}" for name, part in self.parts.items() for line in part.lead[:1]]
         if self.verdict:
-            start = "So far: " if self._is_unfinished else "Quick form: " if is_reduced(self.study) else ""
-            lines.append(f"{start}{self.verdict.line}")
+            lines.append(f"{self._extent}{self.verdict.line}")
         return [*lines, *filter(None, [self.finding])]
+
+    @property
+    def _extent(self) -> str:
+        """Beginning of a verdict that is of a part of the study's results; empty for one of all."""
+        if self._is_unfinished:
+            return "So far: "
+        if not is_reduced(self.study):
+            return ""
+        is_swept_less = any(str(key).startswith("sweep") for key in self.study.get("quick") or {})
+        return "Quick form, of fewer points: " if is_swept_less else "Quick form: "
 
     @property
     def _is_unfinished(self) -> bool:

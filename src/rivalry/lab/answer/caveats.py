@@ -150,6 +150,9 @@ def check_name(row: Mapping[str, Any], words: Words | None = None, *, part: bool
 
 
 def _place(name: str, value: object, words: Words) -> str:
+    entry = f"{name} {value}"
+    if words.is_named(entry) or name in ("player", "seat"):
+        return words.who(entry)
     return words.method(str(value)) if name == "algorithm" else words.place({name: value})
 
 

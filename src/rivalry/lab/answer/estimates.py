@@ -162,8 +162,10 @@ def _number(
             f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
         )
     if few:
-        texts = [number_in_words(value, size) for value in np.sort(finite_values)]
-        text = ", ".join(texts) if len(texts) < FEWEST else f"{texts[0]} to {texts[-1]}"
+        texts = [number_in_words(value, size) for value in finite_values]
+        if len(texts) >= FEWEST:
+            texts = [" to ".join(number_in_words(end(finite_values), size) for end in (np.min, np.max))]
+        text = ", ".join(texts)
         return Estimate(text, mean, entry=entry, draws=draws)
     half = float(half_width(finite_values))
     return around(mean, half)._replace(entry=entry, draws=draws)

@@ -28,7 +28,7 @@ from rivalry.lab.study.identity import StudyTables, Table, TableDict
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, answer_keys, quantities
 from rivalry.results.reader import Arrays, Reader
-from rivalry.results.table import Estimate, exactly, number_in_words
+from rivalry.results.table import UNKNOWN, Estimate, exactly, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
 from rivalry.text.display import count_text, ranges_in_words
@@ -266,6 +266,8 @@ class PointResults:
         if self.rule_words:
             names = ("chosen_rule", "chosen_objective")
             for name, rule in zip(names, self._rule or (Estimate(self.rule_words),), strict=False):
+                if name in numbers and self.is_too_few(name):
+                    rule = rule._replace(text=rule.text.partition(" ± ")[0], low=UNKNOWN, high=UNKNOWN)
                 numbers |= {name: (rule,)} if name in numbers else {}
         for name, row in numbers.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
@@ -436,12 +438,14 @@ class PointResults:
         if not {"choice_name", "chosen_label"} <= self.arrays.keys() or self._count > 1:
             return ""
         names, labels = (self.arrays[name][0] for name in ("choice_name", "chosen_label"))
+        ends = self.arrays["chosen_bound"][0] if "chosen_bound" in self.arrays else np.full(len(names), "")
         parts = []
         for k in self._choices:
             text = self.words.value(str(labels[k])) if labels[k] else self._chosen_number(k)
             if text.startswith(("[", "{")):  # a table of Python is told by its number among several
                 text = f"number {int(self.arrays['chosen_parameters'][0][k]) + 1}"
-            parts.append(f"{self.words.key(str(names[k]))} {text}")
+            end = str(ends[k])  # of the values tried, where the best one is an end
+            parts.append(f"{self.words.key(str(names[k]))} {text}" + (f" ({end})" if end else ""))
         return ", ".join(parts)
 
     @cached_property
@@ -459,13 +463,11 @@ class PointResults:
     @cached_property
     def best_choice(self) -> str:
         """Best value of every design variable, with the end of those tried at which it is."""
-        if "chosen_bound" not in self.arrays or self._count > 1:
+        if "chosen_bound" not in self.arrays or "chosen_label" in self.arrays or self._count > 1:
             return ""
         names, ends = self.arrays["choice_name"][0], self.arrays["chosen_bound"][0]
         parts = []
         for k in self._choices:
-            if "chosen_label" in self.arrays and not ends[k]:
-                continue  # the rule has a column of its own
             choice = f"{self.words.key(str(names[k]))} {self._chosen_number(k)}"
             parts.append(", ".join(filter(None, [choice, str(ends[k])])))
         return "; ".join(parts)

@@ -210,7 +210,8 @@ def _columns_of(
         entries = [line.row.get(name, EMPTY) for line in lines]
         strategies[name] = entries if full else [row._replace(text=_shortened(row.text)) for row in entries]
     has_payoffs = any(name.startswith("payoff, ") for name in in_lines)
-    columns: Columns = {}
+    # a list is read by its strategies: other quantities are of its first profile
+    columns: Columns = {} if all(line.is_main for line in lines) else dict(strategies)
     for name in dict.fromkeys([*quantities_of_answer(study), *names]):
         if name == "profile":
             columns |= strategies

@@ -34,6 +34,13 @@ HOLDING = {
     NOT_AN_EQUILIBRIUM: (NOT_AN_EQUILIBRIUM,),
 }
 """Claims with which a test of claims is met."""
+ALL_CLAIMED = {
+    "equilibrium": "all profiles are equilibria",
+    "approximate equilibrium": "all profiles are at least approximate equilibria",
+    "no deviation found": "no deviation is found at any profile",
+    NOT_AN_EQUILIBRIUM: "no profile is an equilibrium",
+}
+"""What a test of claims asks of all rows."""
 OF_DYNAMICS = ("end_state", "basin_count", "cycle_period")  # of what dynamics do, in equilibrium or not
 OF_GAINS = ("exploitability", "regret", "gain", "nash_conv")  # in names of distances from equilibrium
 
@@ -191,12 +198,13 @@ def _asked(question: QuestionTest, cases: Sequence[Case]) -> str:
     """Test of a question, with the number that it compares with."""
     test = question.test
     if "claim" in test:
-        return f"profiles have the claim {test['claim']}"
+        return ALL_CLAIMED[test["claim"]]
     if "monotone" in test:
         return f"the {question.name} is {test['monotone']}"
     relation = {"above": "above", "below": "below", "equals": "equal to"}[question.condition]
-    references = dict.fromkeys(f"{case.reference.text} ({case.beside})".removesuffix(" ()") for case in cases)
-    return f"the {question.name} is {relation} {' or '.join(references)}"
+    beside, *further = dict.fromkeys(case.beside or case.reference.text for case in cases)
+    reference = "its reference" if further else beside if question.than == {} else f"that of {beside}"
+    return f"the {question.name} is {relation} {reference}"
 
 
 def _on_claims(question: QuestionTest) -> Verdict | None:

@@ -306,7 +306,7 @@ class Words:
             return label
         things = key.removeprefix("number of ")
         if things == key or not text.isdigit():
-            return f"{key} {text}"
+            return f"{key} = {text}" if key[-1].isdigit() else f"{key} {text}"
         return f"{text} {things.removesuffix('s') if text == '1' else things}"
 
     def action(self, player: int, axis: int) -> str:

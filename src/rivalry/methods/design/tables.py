@@ -82,7 +82,7 @@ def chosen_rule(reader: Reader, rule: str) -> tuple[Estimate, Estimate] | None:
     best, statuses = objectives.pop(int(optimum)), reader.array("trial_status")
     compared = [row for k, row in objectives.items() if statuses is None or statuses[k] in FINISHED]
     rivals = sum(not differ(best, row) for row in compared)
-    doubt = f"does not differ from {rivals} of {len(compared)} other rules" if rivals else ""
+    doubt = f"does not differ significantly from {rivals} of {len(compared)} other rules" if rivals else ""
     doubt = "of single runs" if np.isnan(best.low) else doubt
     return Estimate(f"{rule} ({doubt})" if doubt else rule), best._replace(draws=None)
 
