@@ -112,7 +112,7 @@ def test_below_five_converged_sessions_there_is_neither_verdict_nor_interval(cou
     assert answer.verdict.is_withheld == (count < 5)
     if count < 5:
         assert answer.lead == [
-            "No verdict below five converged sessions; asked is whether the payoff is above 0."
+            "No verdict below five converged runs; asked is whether the payoff is above 0."
         ]
         assert answer.as_json()["verdict"] is None
     (estimate,) = answer.points[0].quantities["payoff"]

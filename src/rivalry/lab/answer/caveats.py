@@ -52,7 +52,7 @@ def caveats_of(
         *_controls(study, points, words),
         *_counted("not equilibria", points, _is_no_equilibrium),
         *_unsettled(points),
-        *_counted("fewer than five converged sessions", points, _has_few_sessions),
+        *_few_runs(points),
         *_undecided(points, words),
         *_differing(checks, words),
         *_price_takers(study, points),
@@ -74,8 +74,12 @@ def _is_no_equilibrium(point: PointResults) -> bool:
     return NOT_AN_EQUILIBRIUM in {claim_in_words(claim, point.concept) for claim in point.claims}
 
 
-def _has_few_sessions(point: PointResults) -> bool:
-    return any(map(point.is_too_few, point.quantities))
+def _few_runs(points: ResultPoints) -> list[str]:
+    """Number of rows of too few independent runs for an interval."""
+    few = [point for point in points if any(map(point.is_too_few, point.quantities))]
+    if not few:
+        return []
+    return [f"fewer than five converged {few[0].runs_noun}: {len(few)} of {count_text(len(points), 'row')}"]
 
 
 def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[str]:

@@ -331,6 +331,11 @@ class PointResults:
         count = max(self.sample_size(name), *self.sessions, 0)  # a share of sessions is one number of them
         return round(float(shares.mean()) * count)
 
+    @property
+    def runs_noun(self) -> str:
+        """Independent runs of a method in words: learners have sessions."""
+        return "sessions" if self.sessions else "runs"
+
     def is_too_few(self, name: str) -> bool:
         """True for a quantity that draws enter, of fewer converged sessions than a verdict needs."""
         return self._is_random(name) and self._half(name) is None and self.converged_sessions(name) < FEWEST

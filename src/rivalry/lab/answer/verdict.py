@@ -75,13 +75,13 @@ class Verdict(NamedTuple):
     truth: bool | None
     test: str
     cases: list[Case]
-    is_withheld: bool = False  # below five converged sessions; the test says what is asked
+    is_withheld: bool = False  # below five converged sessions or runs; the test says what is asked
 
     @property
     def line(self) -> str:
         """Verdict as one line."""
         if self.is_withheld:
-            return f"No verdict below five converged sessions; asked is whether {self.test}."
+            return f"No verdict below five converged {self.test}."
         return f"{VERDICTS[self.truth]}: {self.test}."
 
     def as_json(self) -> TableDict:
@@ -167,7 +167,8 @@ def verdict_of(study: StudyTables, results: ResultPoints) -> Verdict | None:
         return None
     # a few sessions refute a claim, and do not show that it holds of all
     if any(point.is_too_few(name) for point in rows) and not (name == "claim" and verdict.truth is False):
-        return Verdict(None, _asked(question, verdict.cases), [], is_withheld=True)
+        text = f"{rows[0].runs_noun}; asked is whether {_asked(question, verdict.cases)}"
+        return Verdict(None, text, [], is_withheld=True)
     excluded = len(points) - len(rows)
     if excluded:
         remark = f"{verdict.test}; {excluded} of {len(points)} rows, which are not equilibria, left out"
