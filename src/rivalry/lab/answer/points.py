@@ -76,7 +76,7 @@ class PointResults:
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
         self.random = random  # whether the method draws random numbers
-        self._variables, self._names, self.words = variables, names, words
+        self.variables, self._names, self.words = variables, names, words
         self.arrays = arrays  # of the run's dataset, ``[result ...]``
         self._numbers = numbers  # of the results' seeds, where others have the same
         self._table = table  # of the method
@@ -88,16 +88,12 @@ class PointResults:
         """Variables of the first result."""
         return Arrays(self.arrays, lambda name: self.arrays[name][0])
 
-    def variable(self, name: str) -> DataArray | None:
-        """One of these in the dataset, with its labels; None where it is missing."""
-        return self._variables.get(name)
-
     @cached_property
     def repeats(self) -> str:
         """``replications``, ``starts`` or empty."""
         if self._count == 1:
             return ""
-        status = self._variables["status"]
+        status = self.variables["status"]
         batched = "batch" in status.dims and self._count > status.sizes.get("replication", 1)
         return "starts" if batched else "replications"
 
@@ -149,7 +145,7 @@ class PointResults:
         """
         if self.random and self.repeats == "replications" and self.regret.size:
             gains = np.fmax.reduce(self.regret, axis=1)
-            regret = self._variables["regret"]
+            regret = self.variables["regret"]
             variable = regret.isel({str(regret.dims[-1]): 0})
             scale, few = self._scale("regret"), self.is_too_few("regret")
             row = estimates(variable, gains, self.repeats, random=True, scale=scale, few=few)
@@ -220,11 +216,8 @@ class PointResults:
     def sessions(self) -> tuple[int, ...]:
         """Sessions in equilibrium, and all; empty without sessions, whose weakest decides the claim."""
         in_equilibrium = self.arrays.get("in_equilibrium", np.zeros(0))
-        return (
-            (int(np.sum(in_equilibrium == 1)), int(np.sum(in_equilibrium >= 0)))
-            if in_equilibrium.size
-            else ()
-        )
+        count = int(np.sum(in_equilibrium >= 0))
+        return (int(np.sum(in_equilibrium == 1)), count) if count else ()
 
     @cached_property
     def profile(self) -> ndarray | None:
@@ -239,7 +232,7 @@ class PointResults:
     def _printable(self, name: str, dims: tuple[str, ...]) -> ndarray | None:
         """Numbers ``[result *dims]`` without padding; None where they are missing or too large to print."""
         rows = self.arrays.get(name)
-        if rows is None or self._variables[name].dims[-len(dims) :] != dims:
+        if rows is None or self.variables[name].dims[-len(dims) :] != dims:
             return None
         rows = _without_blanks(rows, ~np.isnan(rows))
         return rows if len(rows) and rows[0].size <= SMALL else None
@@ -282,7 +275,7 @@ class PointResults:
         if name in SCANS:
             scan = self.arrays[SCANS[name]][0]
             range_of_search = float(np.fmin.reduce(scan)), float(np.fmax.reduce(scan))
-        variable, values = _without_constant(self._variables[name], self.arrays[name])
+        variable, values = _without_constant(self.variables[name], self.arrays[name])
         return self._estimated(name, variable, values, self._half(name), range_of_search=range_of_search)
 
     def _estimated(
@@ -318,7 +311,7 @@ class PointResults:
 
     def _quantity(self, name: str) -> tuple[DataArray, ndarray, list[str]]:
         """Quantity with its labels, its values ``[result own ...]``, and its own dimensions."""
-        variable, values = self._variables[name], self.arrays[name]
+        variable, values = self.variables[name], self.arrays[name]
         return variable, values, own_dims(variable, values)
 
     def converged_sessions(self, name: str) -> int:
@@ -351,7 +344,7 @@ class PointResults:
 
     def is_at(self, at: Table) -> bool:
         """True for results at a point; a list has several values of a coordinate."""
-        coords = self._variables["status"].coords
+        coords = self.variables["status"].coords
         for name, target in at.items():
             if name != "algorithm" and name not in self.at and (name not in coords or coords[name].size > 1):
                 continue  # a dimension of a quantity, or a key of another method
@@ -364,7 +357,7 @@ class PointResults:
 
     def numbers(self, name: str, at: Table) -> tuple[Estimate, ...]:
         """Quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
-        if name not in self._variables:
+        if name not in self.variables:
             return ()
         variable, values, dims = self._quantity(name)
         half = self._half(name)
@@ -418,13 +411,13 @@ class PointResults:
 
     def _scale(self, name: str) -> float:
         """Unit of a quantity: its largest number anywhere, 1 of shares, the stake."""
-        variable = self._variables[name]
+        variable = self.variables[name]
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
             size = float(numbers.max(initial=0.0))
             share = variable.attrs.get("units") == "1" or size < NO_SIZE
             self._sizes[name] = max(size, float(share))
-        stake = self.at_stake if self._variables[name].attrs.get("units") == "payoff" else np.zeros(0)
+        stake = self.at_stake if self.variables[name].attrs.get("units") == "payoff" else np.zeros(0)
         return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
 
     def _entry_words(self, entry: str) -> str:
@@ -548,7 +541,7 @@ class PointResults:
     @property
     def results(self) -> int:
         """Number of results."""
-        return sum(self.statuses.values())
+        return self._count
 
     @property
     def status(self) -> str:
@@ -563,11 +556,11 @@ class PointResults:
     @property
     def claims_in_words(self) -> Counter[str]:
         """Claims in words and their numbers."""
-        claim_of_absence = {"": self.completeness} if self.is_proved_absent else {}
-        pairs = self.claims.items()
-        return Counter(
-            {claim_of_absence.get(claim) or claim_in_words(claim, self.concept): n for claim, n in pairs}
-        )
+        of_absence = {"": self.completeness} if self.is_proved_absent else {}
+        counts: Counter[str] = Counter()
+        for claim, count in self.claims.items():
+            counts[of_absence.get(claim) or claim_in_words(claim, self.concept)] += count
+        return counts
 
 
 ResultPoints = Sequence[PointResults]
@@ -595,11 +588,6 @@ def base_methods(study: Table) -> set[str]:
     return {str(table["name"]) for table in study["method"]}
 
 
-def values_of(rows: Iterable[PointResults], key: str) -> set[str]:
-    """Texts of the values of a key in the rows that have it."""
-    return {str(row.at[key]) for row in rows if key in row.at}
-
-
 def in_step(rows: Iterable[PointResults], name: str, key: str) -> bool:
     """True for a coordinate that another one fixes, as in a zip."""
     pairs = {(str(row.at[key]), str(row.at.get(name))) for row in rows if key in row.at}
@@ -610,9 +598,10 @@ def in_step(rows: Iterable[PointResults], name: str, key: str) -> bool:
 def differing_keys(rows: Sequence[PointResults], key: str = "") -> list[str]:
     """Keys in which rows differ beside one, one of those that vary together, as in a zip."""
     selected: list[str] = []
-    for name in varying(rows):
+    for name in keys_of(rows):
+        values = {str(row.at[name]) for row in rows if name in row.at}
         names = [*selected, key] if key else selected
-        if name != key and not any(in_step(rows, name, other_name) for other_name in names):
+        if len(values) > 1 and name != key and not any(in_step(rows, name, earlier) for earlier in names):
             selected.append(name)
     return selected
 
@@ -623,11 +612,6 @@ def keys_of(rows: Iterable[PointResults]) -> list[str]:
     for row in rows:
         keys |= dict.fromkeys(row.at)
     return list(keys)
-
-
-def varying(rows: Sequence[PointResults]) -> list[str]:
-    """Keys with several values."""
-    return [key for key in keys_of(rows) if len(values_of(rows, key)) > 1]
 
 
 def points_asked(study: StudyTables, points: ResultPoints) -> list[PointResults]:

@@ -440,7 +440,7 @@ def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
 
 def _axes(point: PointResults, variable: str) -> np.ndarray:
     """Labels of a variable's coordinates of strategies."""
-    array = point.variable(variable)
+    array = point.variables.get(variable)
     if array is not None and "axis" in array.coords:
         return np.asarray(array.coords["axis"].values)
     return np.ravel(point.arrays.get("axis_name", np.array([[]]))[0])
