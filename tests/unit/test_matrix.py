@@ -356,6 +356,7 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
         "payoff, column": "1",
         "claim": "equilibrium",
         "largest gain": "0",
+        "equilibria": "1, complete in pure strategies",
     }
     frozen = rv.solve(rv.transforms.freeze(game, {0: [1.0, 0.0]}), rv.methods.PureEquilibria())
     assert frozen.data.action_name.values.tolist() == [["left", "right"]]
