@@ -236,7 +236,7 @@ class Answer:
                 lines.append(f"{name} is in no cell of this run; {near(name, variables)}")
         for name in requested:
             if name in variables and self._is_lost(name):
-                lines.append(f"{name} is asked for, but the table does not have it, only the dataset")
+                lines.append(f"asked for, but not in the table: {Words(self.study).quantity(name)}")
         return lines + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
 
     def _is_lost(self, name: str) -> bool:
