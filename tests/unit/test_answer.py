@@ -10,7 +10,7 @@ from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.points import points_of
 from rivalry.lab.study.words import quantities
-from rivalry.results.table import Table, number_in_words
+from rivalry.results.table import Table
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
 
@@ -155,10 +155,6 @@ def test_results_without_a_proof_file_are_named_with_the_reason() -> None:
         "no proof file: reach 0.25: not complete",
     ]
     assert "proof file" not in " ".join(Answer(study(), swept([result()] * 2)).caveats)
-
-
-def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
-    assert [number_in_words(value) for value in (2e-14, -1e-17, 0.0)] == ["2e-14", "-1e-17", "0"]
 
 
 @pytest.mark.parametrize(
