@@ -48,7 +48,7 @@ def run(code: str) -> None:
         "poker = rv.solve(kuhn_poker(), rv.methods.LinearProgramme())\n"
         "assert poker.claim == 'equilibrium' and poker.data.game_value == -1 / 18",
         "logit = rv.methods.QuantalResponse(max_lambda=1.0, step=1.0)\n"
-        "assert rv.solve(rv.games.matrix('chicken'), logit).status == 'converged'",
+        "assert rv.solve(rv.games.matrix('chicken'), logit).status == 'completed'",
         "import gymnasium\n"
         "lake = rv.interop.from_gymnasium(gymnasium.make('FrozenLake-v1'))\n"
         "learner = rv.methods.EnvironmentQLearning(episodes=5, evaluation=2)\n"
