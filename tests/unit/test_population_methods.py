@@ -359,7 +359,7 @@ def test_newton_converges_quadratically(economy: Any, regularised: bool) -> None
     step = eqx.filter_jit(
         lambda here: (
             equations(economy, here, by),
-            direction(economy, here, slopes_at(economy, here, by), by)[1],
+            direction(economy, here, slopes_at(economy, here, by), by, jnp.ones(1))[1],
         )
     )
     for _ in range(4):
