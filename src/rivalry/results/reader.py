@@ -233,7 +233,7 @@ def _is_padding(entries: ndarray) -> ndarray:
     """Return the mask of entries that another result has and this one lacks."""
     if entries.dtype.kind == "U":
         return np.asarray(entries == "")
-    return np.isnan(entries) if entries.dtype.kind == "f" else np.asarray(entries == -1)
+    return np.asarray(np.isnan(entries) if entries.dtype.kind == "f" else entries == -1)
 
 
 def are_probabilities(rows: ndarray) -> bool:
