@@ -44,7 +44,7 @@ SCANS = {"window_low": "window_tried", "window_high": "window_tried", "fitted_la
 """Values tried, by the quantities that are infinite where they lie beyond."""
 NO_SIZE = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
 WHOSE = ("player", "firm", "bidder", "type", "agent", "team", *ROLES)
-"""Beginnings of entries that sentences name."""
+"""Beginnings of entries that are names of players."""
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
 SMALL = 24  # numbers of the largest profile that is printed
