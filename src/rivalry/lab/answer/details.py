@@ -36,7 +36,7 @@ class ResultTables(NamedTuple):
         return {**self._asdict(), "tables": [table.as_json() for table in self.tables]}
 
     def lines(self) -> list[str]:
-        """Tables as aligned lines, after the point and the list of equilibria in a sentence."""
+        """Tables as aligned lines, after the point and what is known of the list of equilibria."""
         head = ": ".join(filter(None, [self.where, self.summary]))
         return [head, *("\n".join(text_lines(table)) for table in self.tables)]
 
