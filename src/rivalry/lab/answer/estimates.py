@@ -54,7 +54,7 @@ def estimates(
         What the results are: ``replications``, ``starts`` or empty for one.
     random
         Whether a single result depends on random draws.
-    tried
+    range_of_search
         The smallest and the largest value tried, beyond which infinite values are; None where they are not.
     seeds
         Numbers of the seeds of the results, where other methods and points have the same.
