@@ -279,7 +279,8 @@ def write_nfg(
     Raises
     ------
     ValueError
-        For a game that is not finite, or has several states; for a comment without names.
+        For a game that is not finite, or has several states; for a comment without names; for a name with a
+        zero byte or a carriage return.
 
     Examples
     --------
@@ -315,6 +316,8 @@ def write_nfg(
 
 
 def _quoted(words: str) -> str:
+    if "\0" in words or "\r" in words:  # readers take no file with the first, and the second for a line's end
+        raise ValueError(f"{format_value(words)}: must be without zero bytes and carriage returns")
     return '"' + re.sub(r'(["\\])', r"\\\1", words) + '"'
 
 
