@@ -204,7 +204,7 @@ def largest_gain(table: np.ndarray, x: np.ndarray) -> float:
 def test_every_equilibrium_of_a_list_has_its_largest_gain(shape: tuple[int, ...], seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=shape)
     solution = rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria())
-    record, listed = solution.record, solution.tables[-1]
+    record, listed = solution.record, solution.tables[0]
     want = [largest_gain(table, x) for x in record["equilibria"][1]]
     np.testing.assert_allclose(record["equilibrium_gain"][1], want, atol=1e-15)
     assert max(want) < 1e-10
@@ -242,7 +242,7 @@ def test_a_row_without_a_certificate_claims_nothing(monkeypatch: pytest.MonkeyPa
         "equilibria": (("equilibrium", "player", "action"), profiles),
         "status": ((), np.array("converged")),
     }
-    listed = certify(game, dict(record), TOLERANCE).tables[-1]
+    listed = certify(game, dict(record), TOLERANCE).tables[0]
     assert [row["claim"].text for row in listed.rows] == ["equilibrium", "not an equilibrium"]
     assert [row["largest gain"].text for row in listed.rows] == ["0", "at most 2"]
     unproved = {
@@ -252,7 +252,7 @@ def test_a_row_without_a_certificate_claims_nothing(monkeypatch: pytest.MonkeyPa
     rows = equilibria(Reader({"equilibria": profiles, **unproved})).rows
     assert [row.keys() & {"largest gain", "claim"} for row in rows] == [{"largest gain", "claim"}, {"claim"}]
     monkeypatch.setattr("rivalry.solving.ends.LISTED", 1)
-    listed = certify(game, dict(record), TOLERANCE).tables[-1]
+    listed = certify(game, dict(record), TOLERANCE).tables[0]
     assert [listed.claims(k) for k in range(2)] == [True, False]
     assert ["largest gain" in row for row in listed.rows] == [True, False]
 

@@ -62,7 +62,7 @@ def swept(rows: list[Record]) -> xr.Dataset:
 def test_payoffs_at_the_level_of_rounding_errors_are_zero() -> None:
     record = a_list([0.1, 0.9])
     record["equilibrium_payoff"] = (("equilibrium", "player"), np.array([[1e-28, -1e-41], [0.5, 1e-12]]))
-    table = Solution(record, NO_CERTIFICATE).tables[-1]
+    table = Solution(record, NO_CERTIFICATE).tables[0]
     assert [row["payoff, player 0"].text for row in table.rows] == ["0", "0.5"]
     assert [row["payoff, player 1"].text for row in table.rows] == ["0", "1e-12"]
 

@@ -26,8 +26,8 @@ from rivalry.lab.study.words import Words
 from rivalry.methods import METHODS
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
-from rivalry.results.render import aligned, dataframe, html, html_of, latex, latex_text, markdown, text_lines
-from rivalry.results.table import Estimate, Row, Table, exactly, number_in_words, rows_with_turns
+from rivalry.results.render import dataframe, html, html_of, latex, latex_text, markdown
+from rivalry.results.table import Estimate, Row, Table, aligned, exactly, number_in_words, rows_with_turns
 from rivalry.schema.registry import load
 from rivalry.text.display import typeset
 from tests.duel_study import store
@@ -68,7 +68,7 @@ def tables(draw: Any) -> Table:
 def test_every_entry_stands_in_every_format(table: Table) -> None:
     texts = [entry.text for row in table.rows for entry in row.values()]
     columns = table.columns
-    printed = "\n".join(text_lines(table))
+    printed = "\n".join(table.lines())
     page, source = html(table), latex(table, caption="c", label="l")
     bars = markdown(table)
     for text in (*texts, *columns):
@@ -97,10 +97,10 @@ def test_numbers_survive_a_file_of_numbers(table: Table) -> None:
 
 def test_rows_that_are_not_printed_are_counted() -> None:
     rows = [{"k": exactly(str(k), float(k))} for k in range(60)]
-    lines = text_lines(Table(rows, "equilibria"))
+    lines = Table(rows, "equilibria").lines()
     assert len(lines) == 1 + 50 + 1
     assert lines[-1] == "not shown: 10 more equilibria"
-    along = text_lines(Table(rows, "points", path=True, main=58))
+    along = Table(rows, "points", path=True, main=58).lines()
     assert [along[1], *along[-3:-1]] == ["0", "58", "59"]
     assert along[-1] == "not shown: 48 more points"
 
@@ -108,12 +108,12 @@ def test_rows_that_are_not_printed_are_counted() -> None:
 def test_columns_are_aligned_and_few_wide_rows_have_a_line_per_column() -> None:
     assert aligned([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc  d"]
     row = {name: Estimate(name.upper()) for name in "abcd"}
-    assert text_lines(Table([row], "rows")) == ["a  A", "b  B", "c  C", "d  D"]
+    assert Table([row], "rows").lines() == ["a  A", "b  B", "c  C", "d  D"]
     wide = {name: Estimate(name.upper()) for name in "abcdefghi"}
-    by_rows = text_lines(Table([wide, wide | {"a": Estimate("Z")}], "rows", keys=1))
+    by_rows = Table([wide, wide | {"a": Estimate("Z")}], "rows", keys=1).lines()
     assert by_rows[:2] == ["a A", "b  B"]
     assert by_rows[9:11] == ["a Z", "b  B"]
-    assert len(text_lines(Table([wide] * 5, "rows", keys=1))) == 1 + 5  # more rows are compared in columns
+    assert len(Table([wide] * 5, "rows", keys=1).lines()) == 1 + 5  # more rows are compared in columns
 
 
 def test_keys_are_blank_in_print_where_they_repeat_and_complete_in_data() -> None:
@@ -122,7 +122,7 @@ def test_keys_are_blank_in_print_where_they_repeat_and_complete_in_data() -> Non
     table = Table(rows, "points", keys=2)
     printed = [("one", "1", "2"), ("", "2", "2"), ("", "", "2"), ("two", "2", "2")]
     assert [tuple(texts) for texts in table.without_repeats().texts] == printed
-    assert text_lines(table) == aligned([("method", "reach", "gain"), *printed])
+    assert table.lines() == aligned([("method", "reach", "gain"), *printed])
     assert "| one | 1 | 2 |\n|  | 2 | 2 |\n|  |  | 2 |" in markdown(table)
     frame = dataframe(table)
     assert frame["method"].tolist() == ["one", "one", "one", "two"]
@@ -137,7 +137,7 @@ def test_what_is_left_out_and_shared_has_one_wording_everywhere() -> None:
     assert cut.columns == ["key", "a", "claim"]  # the claim stays
     below = ["in every row: n: 4", "* a mark", "not shown: 2 more points; b; c"]
     assert cut.below() == below
-    assert text_lines(cut)[-3:] == below
+    assert cut.lines()[-3:] == below
     assert all(line in html(cut) for line in below)
     assert all(line.lstrip("*") in markdown(cut) for line in below)
     assert "In every row: n: 4." in latex(cut, caption="", label="")
@@ -177,23 +177,25 @@ def test_methods_asked_for_keep_their_rows_first() -> None:
 
 def test_a_solution_has_data_frames_and_latex() -> None:
     found = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria())
-    frame = found.to_dataframe()
+    frame = found.to_dataframe("profile")
     assert list(frame.columns) == ["player", "payoff", "stag", "hare"]
     assert frame["stag"].tolist() == found.profile.values[:, 0].tolist()
-    listed = found.to_dataframe("equilibria")
-    assert len(listed) == len(found.data.equilibria)
+    listed = found.to_dataframe()
+    assert len(listed) == len(found.data.equilibria) == 3
     np.testing.assert_array_equal(listed["player 0, stag"], found.data.equilibria.values[:, 0, 0])
-    assert r"\toprule" in found.to_latex(1)
-    assert "complete: true" in found.to_latex(1)
+    source = found.to_latex()
+    assert r"\caption{Equilibria. Matrix game of 2 players, 2 × 2 actions (stag, hare)}" in source
+    assert source.partition(r"\midrule")[2].count(r"\\") == 3
+    assert "complete: true" in source
     listed = rv.all_equilibria(rv.games.matrix("battle_of_the_sexes"))
     assert len(listed.to_dataframe()) == len(listed) == 3
     assert "exactly 3 equilibria" in listed.to_latex() or "3 equilibria listed" in listed.to_latex()
     assert found.certificate.claim in found.to_latex()
     with pytest.raises(
-        ValueError, match=r"^table: 'events'; must be one of profile, equilibria, or a number$"
+        ValueError, match=r"^table: 'events'; must be one of equilibria, profile, or a number$"
     ):
         found.to_dataframe("events")
-    with pytest.raises(ValueError, match=r"^table: 0; this result has no tables$"):
+    with pytest.raises(ValueError, match=r"^table: 0; this result has no tables: no certificate$"):
         Solution({}, NO_CERTIFICATE).to_dataframe()
 
 
@@ -212,11 +214,11 @@ def test_only_a_wide_table_is_scaled_in_latex() -> None:
 def test_lists_in_fractions_are_exact_and_columns_are_in_the_order_of_players() -> None:
     """The mixed equilibrium of a game of chicken is 9/10, which no float is."""
     listed = rv.all_equilibria(rv.games.matrix("chicken"))
-    assert listed.solution.tables[1].title == "equilibria"
-    assert {row["proof"].text for row in listed.solution.tables[1].rows} == {"exact"}
+    assert listed.solution.tables[0].title == "equilibria"
+    assert {row["proof"].text for row in listed.solution.tables[0].rows} == {"exact"}
     game = rv.games.matrix([[1, 0], [0, 1]], [[0, 1], [1, 0]], actions=[["a", "b"], ["y", "z"]])
     mixed = rv.solve(game, rv.methods.MixedEquilibria())
-    assert list(mixed.to_dataframe().columns)[-4:] == ["a", "b", "y", "z"]
+    assert list(mixed.to_dataframe("profile").columns)[-4:] == ["a", "b", "y", "z"]
 
 
 def test_fixation_and_ranking_are_named_and_sum_to_one() -> None:
@@ -305,7 +307,7 @@ def assert_in_this_process(found: Solution) -> None:
     text, page = repr(found), found._repr_html_()
     for k, table in enumerate(found.tables):
         assert all(column for column in table.columns)
-        assert all(line.strip() in text for line in text_lines(table._replace(title="")))
+        assert all(line.strip() in text for line in table._replace(title="").lines())
         for row in table.cells[:3]:
             source = found.to_latex(k)
             assert all(latex_text(entry.text) in source for entry in row)

@@ -120,22 +120,22 @@ def _next_steps(run: Run) -> list[str]:
 
 def _tables(run: Run, answer: Answer) -> list[str]:
     """Return the tables of an answer with as many columns as fit the terminal, and what stands below them."""
-    from rivalry.results.render import MANY, is_wide, row_by_row
+    from rivalry.results.table import MANY
 
     lines: list[str] = []
     for k, (heading, table) in enumerate(answer.tables(ROWS)):
         for count in range(MANY, 1, -1):
             # the first quantity is shown beside the claim, in more lines if need be
             if (
-                is_wide(table)
+                table.is_wide
                 or len(table.columns) <= table.keys + 2
                 or output.fits(table.columns, table.texts)
             ):
                 break
             table = answer.tables(ROWS, count)[k][1]
         lines += [f"{heading}:"] * bool(heading)
-        if is_wide(table):
-            for keys, (first, *further) in row_by_row(table):
+        if table.is_wide:
+            for keys, (first, *further) in table.row_by_row():
                 lines += [*filter(None, [keys]), output.table(first, further)]
         else:
             lines.append(output.table(table.columns, table.without_repeats().texts))

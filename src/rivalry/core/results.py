@@ -24,11 +24,12 @@ from rivalry.core.tolerances import APPROXIMATE
 from rivalry.results import tables_of
 from rivalry.results.reader import NamesByDimension as NamesByDimension
 from rivalry.results.reader import Reader, player_names, profile_rows
-from rivalry.results.render import dataframe, html, latex, latex_label, text_lines
+from rivalry.results.render import dataframe, html, latex, latex_label
 from rivalry.results.table import Table
 from rivalry.runtime.jax import floats
 from rivalry.schema.registry import hook
 from rivalry.text.display import (
+    OneLineRepr,
     attributes_of,
     count_text,
     equilibrium_rows,
@@ -514,7 +515,7 @@ class Solution:
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
-        """Tables of what the method is for, the profile first if there is one.
+        """Tables of what the method is for, from the main one on, and last the profile if there is one.
 
         Each has ``columns`` and ``rows``, whose entries have a text and a number. `to_dataframe` has them in
         full.
@@ -544,13 +545,18 @@ class Solution:
         return dataframe(selected)
 
     def to_latex(self, table: int | str = 0) -> str:
-        """Return a table for LaTeX with booktabs rules, claims below it; see `to_dataframe`."""
+        """Return a table for LaTeX with booktabs rules, the claim below it; see `to_dataframe`.
+
+        Its caption is what the table is of, and the game where that describes itself.
+        """
         selected = self._table(self.tables, table)
         below = [] if self.claim == NO_CERTIFICATE.claim else [f"Claim: {self.certificate.statement}."]
         lists = equilibrium_rows(self.record)  # whether there are others
         below += [f"{name[:1].upper()}{name[1:]}: {text}." for name, text in lists.items()]
         title = selected.title
-        return latex(selected, caption=title, label=latex_label(title), below=below)
+        of_game = [repr(self.game).partition(": ")[0]] if isinstance(self.game, OneLineRepr) else []
+        caption = ". ".join([f"{title[:1].upper()}{title[1:]}", *of_game])
+        return latex(selected, caption=caption, label=latex_label(title), below=below)
 
     def _table(self, tables: Sequence[Table], key: int | str) -> Table:
         """Return one of the tables, by number or title."""
@@ -559,17 +565,16 @@ class Solution:
             return tables[key]
         if key in titles:
             return tables[titles.index(str(key))]
-        choices = (
-            f"must be one of {', '.join(titles)}, or a number" if titles else "this result has no tables"
-        )
+        nothing = f"this result has no tables: {next(reversed(self._rows().values()))}"
+        choices = f"must be one of {', '.join(titles)}, or a number" if titles else nothing
         raise ValueError(f"table: {key!r}; {choices}")
 
     def _tables(self, *, numbers: bool) -> Iterator[Table]:
-        """Yield the table of the profile, and those of the method."""
+        """Yield the tables of the method, and that of the profile."""
+        yield from tables_of(self._reader(numbers=numbers))
         rows = profile_rows(self.record, self.names, in_full=self.in_full, numbers=numbers)
         if rows:
             yield Table(rows, "players", "profile", shows=("profile", "payoff"), claimed="all")
-        yield from tables_of(self._reader(numbers=numbers))
 
     def _reader(self, *, numbers: bool) -> Reader:
         """Return the arrays of the record without padding, with the names of players and coordinates."""
@@ -589,7 +594,7 @@ class Solution:
         lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
         lines += [f"  {name:<{name_width}}  {text}" for name, text in rows.items()]
         for table in self._printed_tables():
-            lines += [f"  {line}" for line in text_lines(table)]
+            lines += [f"  {line}" for line in table.lines()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -598,8 +603,10 @@ class Solution:
         return f"<div>{html_table('Solution', rows)}{tables}</div>"
 
     def _printed_tables(self) -> list[Table]:
-        """Return the tables that are printed below the claim, that of the profile without a title."""
-        return [table._replace(title=table.title.removesuffix("profile")) for table in self.tables]
+        """Return the tables below the claim: a profile that is a row of a list is not repeated."""
+        *others, last = self.tables or (Table([], ""),)
+        is_repeated = last.title == "profile" and any(table.holds_profile for table in others)
+        return [*others, *[last] * bool(last.rows and not is_repeated)]
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate

@@ -34,7 +34,7 @@ def equilibria(reader: Reader) -> Table | None:
         for row in rows:
             row.pop(CLAIM, None)  # the claim of the profile is that of all
     sets = _sets(reader) if reader.array("equilibrium_vertex") is None else _vertices(reader)
-    return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved")
+    return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved", holds_profile=True)
 
 
 def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: bool) -> Row:
@@ -126,4 +126,4 @@ def play(reader: Reader) -> Table | None:
     if profile.ndim != 2:
         return None
     row = reader.strategies("play", profile) | reader.payoffs(pays)
-    return Table([row], "profiles", "what all players play", claimed="all", beside=True)
+    return Table([row], "profiles", "what all players play", claimed="all", holds_profile=True, beside=True)

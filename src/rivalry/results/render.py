@@ -1,4 +1,4 @@
-"""Renderers of tables: aligned text, HTML, data frames, CSV, LaTeX and Markdown."""
+"""Renderers of tables: HTML, data frames, CSV, LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 LINE = 60  # characters of a LaTeX table that certainly fits into a line
 HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
 PAGE = 40  # most rows of a LaTeX table on one page
-PRINTED, ON_PATH = 50, 12  # most rows of a table in print; of a path
-NARROW, MANY = 3, 8  # most columns of one row, and of several, that are printed beside each other
-FEW = 4  # most rows of a table that is printed row by row
 LONG = 24  # characters of an entry that pages break
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
@@ -37,72 +34,15 @@ _NUMBERS = re.compile(
 _POWER = re.compile(r"e([+-]?\d+)")
 
 
-def text_lines(table: Table) -> list[str]:
-    """Return a table as aligned lines, after its title and with its notes below.
-
-    A wide table has a line per column for every row, below the row's keys.
-    """
-    printed = in_print(table)
-    lines = [table.title] if table.title else []
-    if is_wide(table):
-        for heading, pairs in row_by_row(table):
-            lines += [*filter(None, [heading]), *aligned(pairs)]
-    else:
-        lines += aligned([printed.columns, *printed.texts])
-    return lines + printed.below()
-
-
-def in_print(table: Table) -> Table:
-    """Return a table without repeated keys, cut where it is long: along a path evenly."""
-    count, numbers = len(table.rows), range(min(len(table.rows), PRINTED))
-    if table.path and count > ON_PATH:
-        even = np.linspace(0, table.main, ON_PATH - 1).round().astype(int)
-        return table.with_rows(sorted({*even.tolist(), count - 1}))
-    return table.with_rows(numbers).without_repeats()
-
-
-def is_wide(table: Table) -> bool:
-    """True for a table that is read row by row: of many columns and few rows."""
-    count = len(table.rows)
-    return count <= FEW and len(table.columns) > (MANY if count > 1 else NARROW)
-
-
-def row_by_row(table: Table) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return every row as a heading, of its keys, and the names and texts of its entries."""
-    names = table.columns
-    blocks = []
-    for row in table.texts:
-        pairs = list(zip(names, row, strict=True))
-        keys = [f"{name} {text}" for name, text in pairs[: table.keys] if text]
-        entries = [(name, text) for name, text in pairs[table.keys :] if text]
-        blocks.append((", ".join(keys), entries))
-    return blocks
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of texts as lines with aligned columns; texts without others beside them take no space.
-
-    >>> aligned([("player", "payoff"), ("0", "12.5"), ("the other", "3"), ("of all others", "")])
-    ['player     payoff', '0          12.5', 'the other  3', 'of all others']
-    """
-    full = [row for row in rows if any(row[1:])] or rows
-    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
-    lines = []
-    for row in rows:
-        padded = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
-        lines.append("  ".join(padded).rstrip())
-    return lines
-
-
 def html(table: Table) -> str:
     """Return a table as HTML without scripts or colours, after its title and with its notes below.
 
     The colours are those of the page, so that the table can be read in light and in dark notebooks.
     """
-    printed = in_print(table)
+    printed = table.in_print()
     parts = [f"<strong>{escape(table.title)}</strong>"] if table.title else []
-    if is_wide(table):
-        for heading, pairs in row_by_row(table):
+    if table.is_wide:
+        for heading, pairs in table.row_by_row():
             rows = [f"<tr><th>{escape(name)}</th><td>{_in_page(text)}</td></tr>" for name, text in pairs]
             parts.append(f"<p>{_in_page(heading)}</p>" * bool(heading) + f"<table>{''.join(rows)}</table>")
     else:

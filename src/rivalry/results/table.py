@@ -18,7 +18,9 @@ CHECK, AT = "difference quotients differ by", "value of the parameter"  # column
 GAIN, CLAIM = "largest gain", "claim"  # columns of what was certified of each row
 CONSTANT = frozenset({"component", PROVED, RADIUS, CHECK, AT, GAIN, CLAIM})
 """Columns of lists that a note states where all rows have the same."""
-FEW = 4  # most names of what is left out
+FEW = 4  # most names of what is left out, and most rows of a table that is printed row by row
+PRINTED, ON_PATH = 50, 12  # most rows of a table in print; of a path
+NARROW, MANY = 3, 8  # most columns of one row, and of several, that are printed beside each other
 STRAIGHT = 1e-3  # rows nearer to a line, as a fraction of the range, are chosen evenly
 
 
@@ -85,6 +87,8 @@ class Table(NamedTuple):
         their own, and the main one.
     main : int
         The row of the result's profile.
+    holds_profile : bool
+        Whether that row has the profile's strategies and payoffs.
     path : bool
         Whether the rows are points of a curve, which are thinned evenly where there is no space for all.
     beside : bool
@@ -109,6 +113,7 @@ class Table(NamedTuple):
     shows: tuple[str, ...] = ()
     claimed: Literal["all", "proved", "none"] = "none"
     main: int = 0
+    holds_profile: bool = False
     path: bool = False
     beside: bool = False
     keys: int = 0
@@ -190,10 +195,67 @@ class Table(NamedTuple):
         rows = [{name: row[name] for name in visible if name in row} for row in self.rows]
         return self._replace(rows=rows, columns_left_out=(*self.columns_left_out, *hidden))
 
+    def lines(self) -> list[str]:
+        """Return the table as aligned lines, after its title and with its notes below.
+
+        A wide table has a line per column for every row, below the row's keys.
+        """
+        printed = self.in_print()
+        lines = [self.title] if self.title else []
+        if self.is_wide:
+            for heading, pairs in self.row_by_row():
+                lines += [*filter(None, [heading]), *aligned(pairs)]
+        else:
+            lines += aligned([printed.columns, *printed.texts])
+        return lines + printed.below()
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def in_print(self) -> Table:
+        """Return the table without repeated keys, cut where it is long: along a path evenly."""
+        count, numbers = len(self.rows), range(min(len(self.rows), PRINTED))
+        if self.path and count > ON_PATH:
+            even = np.linspace(0, self.main, ON_PATH - 1).round().astype(int)
+            return self.with_rows(sorted({*even.tolist(), count - 1}))
+        return self.with_rows(numbers).without_repeats()
+
+    @property
+    def is_wide(self) -> bool:
+        """True for a table that is read row by row: of many columns and few rows."""
+        count = len(self.rows)
+        return count <= FEW and len(self.columns) > (MANY if count > 1 else NARROW)
+
+    def row_by_row(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Return every row as a heading, of its keys, and the names and texts of its entries."""
+        names = self.columns
+        blocks = []
+        for row in self.texts:
+            pairs = list(zip(names, row, strict=True))
+            keys = [f"{name} {text}" for name, text in pairs[: self.keys] if text]
+            entries = [(name, text) for name, text in pairs[self.keys :] if text]
+            blocks.append((", ".join(keys), entries))
+        return blocks
+
     def as_json(self) -> dict[str, Any]:
         """Title, columns, texts and notes, as ``--json`` prints them."""
         notes = [*self.notes, *self.remarks]
         return {"title": self.title, "columns": self.columns, "rows": self.texts, "notes": notes}
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of texts as lines with aligned columns; texts without others beside them take no space.
+
+    >>> aligned([("player", "payoff"), ("0", "12.5"), ("the other", "3"), ("of all others", "")])
+    ['player     payoff', '0          12.5', 'the other  3', 'of all others']
+    """
+    full = [row for row in rows if any(row[1:])] or rows
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    lines = []
+    for row in rows:
+        padded = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
+        lines.append("  ".join(padded).rstrip())
+    return lines
 
 
 def labelled(about: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> Table:

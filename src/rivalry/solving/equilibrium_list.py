@@ -14,7 +14,7 @@ from rivalry.core.exact_payoffs import holds_doubles, split_payoffs
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution, scalar
-from rivalry.results.render import dataframe, html, text_lines
+from rivalry.results.render import dataframe, html
 from rivalry.results.table import Row, Table, exactly
 from rivalry.runtime.jax import compiling_seconds, search_clock
 from rivalry.schema.registry import load
@@ -42,7 +42,7 @@ class _Printed:
         title, *further = (f"{name}: {text}" for name, text in self._rows().items())
         lines = [title.removeprefix("equilibria: ")]
         for table in self._tables():
-            lines += text_lines(table)
+            lines += table.lines()
         return "\n".join([*lines, *further])
 
     def _repr_html_(self) -> str:

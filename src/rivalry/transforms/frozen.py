@@ -79,8 +79,9 @@ class Restricted(OneLineRepr, eqx.Module):
     players: Players = eqx.field(static=True)
 
     def _title_and_parameters(self) -> Description:
-        names = ", ".join(map(str, self.players))
-        return f"{type(self).__name__} game of players {names}", {"of": repr(self.game)}
+        names = "s" * (len(self.players) > 1) + " " + ", ".join(map(str, self.players))
+        title, _, parameters = repr(self.game).partition(": ")
+        return f"Game of player{names} in {title}", {"with": parameters} if parameters else {}
 
     @property
     def space(self) -> Space:

@@ -15,7 +15,6 @@ from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.identity import Table as StudyTable
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
-from rivalry.results.render import text_lines
 from rivalry.results.table import Estimate, Row, Table
 
 MOST_TABLES = 24  # points of a sweep with tables of their results
@@ -38,7 +37,7 @@ class ResultTables(NamedTuple):
     def lines(self) -> list[str]:
         """Tables as aligned lines, after the point and what is known of the list of equilibria."""
         head = ": ".join(filter(None, [self.where, self.summary]))
-        return [head, *("\n".join(text_lines(table)) for table in self.tables)]
+        return [head, *(repr(table) for table in self.tables)]
 
 
 def result_tables(study: StudyTables, points: ResultPoints) -> tuple[list[ResultTables], int]:

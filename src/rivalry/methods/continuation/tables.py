@@ -132,7 +132,7 @@ def logit_branch(reader: Reader) -> Table:
         row = {"precision": Estimate("limit, not proved", np.inf)}
         rows.append(row | reader.strategies("logit_profile", limit, actions))
     shows = ("logit_", "limit")
-    return Table(rows, "points of the branch", shows=shows, claimed="proved", main=main, path=True)
+    return Table(rows, "points of the branch", "", shows, "proved", main, holds_profile=True, path=True)
 
 
 def derivatives(reader: Reader) -> Table:
