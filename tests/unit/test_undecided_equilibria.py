@@ -298,14 +298,14 @@ def test_a_cost_of_entry_is_a_jump_unless_it_is_zero() -> None:
     assert (out.claim, out.radius) == ("equilibrium", None)
     assert "payoffs have a kink or a jump there" in out.method
     assert rv.certificate(Duopoly(entry), [[0.5], [0.0]], proof=True).claim == "not an equilibrium"
-    # the second firm stays out: its cost is above the monopoly price 55, and all that it can win is rounding
+    # the second firm stays out: its cost is above the monopoly price 55
     found = rv.certificate(rv.games.market(unit_cost=[10.0, 60.0]), [[45.0], [0.0]], proof=True)
-    assert (found.claim != "not an equilibrium", found.radius < 1e-12) == (True, True)
+    assert (found.claim, found.coverage, found.radius < 1e-12) == ("equilibrium", "proved", True)
     costly = rv.games.market(unit_cost=[10.0, 50.0], fixed_cost=[0.0, 30.0])
     # its best output 2.5 earns 6.25, less than its fixed cost
     stays = rv.certificate(costly, [[45.0], [0.0]], proof=True)
     enters = rv.certificate(costly, [[130 / 3], [10 / 3]], proof=True)
-    assert (stays.claim != "not an equilibrium", stays.radius) == (True, None)
+    assert (stays.claim, stays.rounding, stays.radius) == ("equilibrium", "outward", None)
     assert (enters.claim, enters.radius) == ("not an equilibrium", None)
     assert enters.regret[1] == pytest.approx(30 - 100 / 9)
 

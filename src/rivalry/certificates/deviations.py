@@ -32,7 +32,7 @@ from rivalry.core.reparametrisation import (
     unconstrained_game,
 )
 from rivalry.core.space import Box, Simplex, visibly_apart
-from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
+from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
@@ -186,7 +186,7 @@ def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: boo
         return response._replace(
             bound=response.payoff, coverage="exact", method="one strategy", rounding="outward"
         )
-    unit = at.unit(player, response).size
+    unit = _unit_of_search(at, player, response)
     if bounded:
         strategy, payoff, bound = yield from _branch_and_bound(
             game, x, player, response, unit, enclosed=False
@@ -194,6 +194,12 @@ def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: boo
         method = f"{response.method}, branch and bound"
         return Response(strategy, payoff, bound, "bounded", method, response.tried)
     return (yield from _outward(at, player, response, unit)) if few_axes(game, player) else response
+
+
+def _unit_of_search(at: GameAtProfile, player: int, response: Response) -> float:
+    """Return the unit of gains by which a search ends, no larger than that by which its bound is judged."""
+    current_payoff = float(at.payoffs[player])
+    return at.unit(player, response).capped(max(response.payoff - current_payoff, abs(current_payoff)))
 
 
 def _outward(
@@ -289,7 +295,7 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
         )
     if not source_of_bound(game):
         return response  # the search has tried
-    unit = at.unit(player, response).size
+    unit = _unit_of_search(at, player, response)
     start = response._replace(rounding="floating point")
     if np.isfinite(response.bound):  # from what the strategy pays, whatever the oracle says of it
         paid = _paid(at, player, response.strategy)
@@ -648,7 +654,7 @@ def _branch_and_bound(
     if not isinstance(space, Box | Simplex):
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
-    gap = PROVED * unit + ROUNDING * abs(payoff) / 4
+    gap = max(PROVED * unit + ROUNDING * abs(payoff) / 4, VANISHING / 2)
     low, high = (end[None] for end in bounding_box(space, player))
     bounds = np.array([np.inf])
     paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
