@@ -72,6 +72,8 @@ def _run_type_checking_blocks(module: ModuleType, before: bool = False) -> None:
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            if node.orelse and not before:  # what the module has instead stays
+                continue
             imports = [line for line in node.body if isinstance(line, ast.Import | ast.ImportFrom)]
             body: list[ast.stmt] = [line for line in imports if not before or _is_of_arrays(line)]
             block = ast.Module(body=body, type_ignores=[])

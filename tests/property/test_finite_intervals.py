@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.audit.measures import Reaction, SampleMean, Versus
-from rivalry.audit.verdict import UNDECIDED, verdict
+from rivalry.audit.measures import Measures, Reaction, SampleMean, Versus
+from rivalry.audit.verdict import PUNISHED, UNDECIDED, verdict
 from rivalry.core.results import COVERAGES, Certificate
 from rivalry.lab.checks import _verdict, _within
 from rivalry.plots.branches import claims_of_rows
@@ -83,42 +83,29 @@ def test_no_comparison_agrees_with_what_is_no_number(number: float) -> None:
         assert _within([0.0, 1.0], number)[0] not in ("agrees", "differs")
 
 
-class Measured:
-    """What a verdict reads of an audit: a bot of elevated prices that punishes a cut."""
-
-    burn, early, late = 10, 0.8, 0.8
-
-    def __init__(self) -> None:
-        sure = SampleMean(0.8, 0.01, 9)
-        self.halves = (0.8, 0.8)
-        self.versus = [Versus("itself", sure, sure, sure)]
-        self.reactions = [Reaction(1, sure, sure, sure, sure, sure, sure, np.zeros((3, 3)), 0.5, 1)]
+SURE = SampleMean(0.8, 0.01, 9)
+ITSELF = Versus("itself", SURE, SURE, SURE)
+CUT = Reaction(1, SURE, SURE, SURE, SURE, SURE, SURE, np.zeros((3, 3)), 0.5, 1)
+# of a bot of elevated prices that punishes a cut
+MEASURES = Measures([ITSELF], [CUT], CUT, [], 0.0, "itself", 0.0, (0.8, 0.8), 9, 10, False, False, 1.0)
 
 
-def _planted() -> Iterator[Measured]:
+def _planted() -> Iterator[Measures]:
     """Measures with one mean or width that is no number."""
     for number in (np.nan, np.inf):
         broken = SampleMean(number, 0.01, 9)
         for name in ("price", "profit"):
-            measured = Measured()
-            measured.versus[0] = measured.versus[0]._replace(**{name: broken})
-            yield measured
+            yield MEASURES._replace(versus=[ITSELF._replace(**{name: broken})])
         for name in ("excess", "excess_loss"):
-            measured = Measured()
-            measured.reactions[0] = measured.reactions[0]._replace(**{name: broken})
-            yield measured
-        measured = Measured()
-        measured.halves = (0.8, number)
-        yield measured
-    measured = Measured()
-    measured.versus[0] = measured.versus[0]._replace(price=SampleMean(0.8, np.nan, 9))
-    yield measured
+            yield MEASURES._replace(reactions=[CUT._replace(**{name: broken})])
+        yield MEASURES._replace(halves=(0.8, number))
+    yield MEASURES._replace(versus=[ITSELF._replace(price=SampleMean(0.8, np.nan, 9))])
 
 
 def test_no_audit_decides_on_what_is_no_number() -> None:
-    assert verdict(Measured()).word != UNDECIDED  # type: ignore[arg-type]
-    for measured in _planted():
-        assert verdict(measured).word == UNDECIDED  # type: ignore[arg-type]
+    assert verdict(MEASURES).word == PUNISHED
+    for measures in _planted():
+        assert verdict(measures).word == UNDECIDED
 
 
 class Holed:

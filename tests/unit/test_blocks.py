@@ -473,7 +473,7 @@ CRAFTED: dict[str, tuple[Callable[[Record, dict[str, Any]], object], str]] = {
         "do not agree",
     ),
     "too many cells": (lambda record, meta: meta.update(cells=meta["cells"] * 1001), "must be at most 4000"),
-    "cells that are no text": (set_meta("cells", [1]), "TypeError"),
+    "cells that are no text": (set_meta("cells", [1]), "damaged (Type"),
     "a path for a cell": (set_meta("cells", "../../etc/passwd" * BLOCK), "not hexadecimal"),
     "fewer cells": (lambda record, meta: meta.update(cells=meta["cells"][:16]), "do not agree"),
     "words of any length": (put("claim.0 words", np.array(["x" * 40_000])), "more than 65536 bytes"),

@@ -186,10 +186,10 @@ def test_stages_of_leader_games() -> None:
 @pytest.mark.default
 def test_discount_factors_are_those_of_the_option_or_the_game() -> None:
     game = rv.games.market(gamma=[0.5, 0.75])
-    np.testing.assert_array_equal(discounts(game, None), [0.5, 0.75])
-    np.testing.assert_array_equal(discounts(game, 0.25), [0.25, 0.25])
-    np.testing.assert_array_equal(discounts(cournot(2), None), [0.95, 0.95])
-    np.testing.assert_allclose(discounts(rv.games.market(gamma=0.8, growth=0.1), None), 0.88)
+    np.testing.assert_array_equal(discounts(game, None, 2), [0.5, 0.75])
+    np.testing.assert_array_equal(discounts(game, 0.25, 2), [0.25, 0.25])
+    np.testing.assert_array_equal(discounts(cournot(2), None, 2), [0.95, 0.95])
+    np.testing.assert_allclose(discounts(rv.games.market(gamma=0.8, growth=0.1), None, 2), 0.88)
 
 
 @pytest.mark.slow

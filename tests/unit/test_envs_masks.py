@@ -1,5 +1,6 @@
 """Masks in infos alone, and the state of all agents: environments that wrappers of boxes take."""
 
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,6 @@ def test_pettingzoo_accepts_them() -> None:
 
 def test_wrong_places_are_refused() -> None:
     with pytest.raises(ValueError, match="mask: 'infos' is unknown; did you mean 'info'"):
-        parallel_env(economy(), mask="infos")
+        unwrap(parallel_env)(economy(), mask="infos")
     with pytest.raises(ValueError, match="mask: is for parallel_env and aec_env"):
         PlayerEnv(economy(), 0, np.full((1, 2, 7, 7), 1 / 7), mask="info")

@@ -252,7 +252,7 @@ class Compared(float):
 @pytest.mark.parametrize("count", [100, 1000])
 def test_swept_values_are_compared_a_few_times_each(count: int) -> None:
     Compared.count = 0
-    assert len(values([Compared(k) for k in range(count)], "game.prize")) == count
+    assert len(values([Compared(k) for k in range(count)], ("game", "prize"))) == count
     assert Compared.count <= 4 * count
 
 
@@ -269,8 +269,8 @@ def test_the_dimension_of_a_zip_is_found_once(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("twice", [[1, 2, 1.0], [[1, 2], [1.0, 2]], ["a", "a"], [True, 1]])
 def test_equal_values_are_found(twice: list[Any]) -> None:
     with pytest.raises(StudyError, match="is there twice"):
-        values(twice, "game.prize")
-    assert values(twice, "game.prize", repeats=True) == twice
+        values(twice, ("game", "prize"))
+    assert values(twice, ("game", "prize"), repeats=True) == twice
 
 
 # -- methods without draws ----------------------------------------------------------------------------------

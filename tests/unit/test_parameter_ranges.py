@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def partners(a: float) -> Any:
 )
 def test_ranges_that_make_no_sense_are_refused_in_one_line(where: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(words)}.*$"):
-        rv.all_equilibria(LINE, where=where)
+        unwrap(rv.all_equilibria)(LINE, where=where)
 
 
 def test_a_number_that_follows_from_a_parameter_has_no_range_of_its_own() -> None:

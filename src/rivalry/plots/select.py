@@ -62,8 +62,8 @@ class NoSuchPoint(ValueError):
     """The data hold no such point; another run of the same study may."""
 
 
-def doubt(claims: ndarray | None) -> str:
-    """Return the words for marks of these claims; empty if all are certified.
+def doubt(claims: ndarray | str | None) -> str:
+    """Return the words for marks of these claims, or of one; empty if all are certified.
 
     >>> doubt(np.array(["not an equilibrium"])), doubt(np.array(["not an equilibrium", "equilibrium"]))
     ('not an equilibrium', 'not certified')

@@ -99,7 +99,7 @@ def enclosed_cost(game: RouteGame, link: int, flow: ndarray) -> Jet:
     stack: list[Jet] = []
     zero = np.zeros_like(flow)
     operations = slice(*game.begins[link : link + 2])
-    for code, number in zip(game.codes[operations], game.numbers[operations], strict=True):
+    for code, number in zip(game.codes[operations].tolist(), game.numbers[operations], strict=True):
         if code == NUMBER:
             stack.append(Jet(zero + number, zero, zero))
         elif code == FLOW:

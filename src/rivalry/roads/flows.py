@@ -55,15 +55,15 @@ def unserved_trips(game: RouteGame, flow: ndarray) -> ndarray | None:
         return np.zeros(pairs)
     if len(kinds) * len(used) > MOST_NUMBERS:
         return None
-    nodes, columns, row = start.max() + 1, np.arange(len(used)), np.arange(pairs)
+    nodes, columns, row = int(start.max()) + 1, np.arange(len(used)), np.arange(pairs)
 
-    def incidence(tail: ndarray, head: ndarray, column: ndarray, shape: tuple[int, int]) -> Any:
+    def incidence(tail: ndarray, head: ndarray, column: ndarray, rows: int) -> Any:
         entries = np.repeat([-1.0, 1.0], len(column))
-        return coo_array((entries, (np.append(tail, head), np.tile(column, 2))), shape=shape)
+        return coo_array((entries, (np.append(tail, head), np.tile(column, 2))), shape=(rows, len(column)))
 
-    of_links = incidence(start[game.tail[used]], game.head[used], columns, (nodes, len(used)))
+    of_links = incidence(start[game.tail[used]], game.head[used], columns, nodes)
     begin, end = kind * nodes + start[game.origin], kind * nodes + game.destination
-    of_pairs = incidence(begin, end, row, (len(kinds) * nodes, pairs))  # trips that are not made go by air
+    of_pairs = incidence(begin, end, row, len(kinds) * nodes)  # trips that are not made go by air
     balance = hstack([block_diag([of_links] * len(kinds)), of_pairs], format="csr")
     on_links = hstack([identity(len(used))] * len(kinds) + [coo_array((len(used), pairs))], format="csr")
     demand, supply = of_pairs @ (game.trips / unit), flow[used] / unit

@@ -135,7 +135,7 @@ class ActorCritic(BaseLearner):
         play = Play(
             base,
             put(scales_around(base)),
-            put(discounts(base, self.gamma)),
+            put(discounts(base, self.gamma, players)),
             put(_fixed_choices(base.space, tables)),
             put(stage[:, None] > stage[None, :]),
             put(np.asarray(self.observation == "last")),

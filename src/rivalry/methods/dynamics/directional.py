@@ -236,7 +236,7 @@ class Directional(BaseLearner):
         step, noise = (each_player(n, getattr(self, n), players) for n in ("step_size", "cost_noise"))
         groups, singletons = self._groups(world)
         rows = np.array([[float(p in group) for p in range(players)] for group in groups])
-        discount = discounts(world.game, self.gamma)
+        discount = discounts(world.game, self.gamma, players)
         return Turns(*map(put, (step, noise, discount, rows, singletons, self._marks(), self.periods // 2)))
 
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:

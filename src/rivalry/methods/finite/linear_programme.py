@@ -15,6 +15,7 @@ from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record, scalar
 from rivalry.tables.extreme_equilibria import common_payoffs, lemke_howson
 from rivalry.tables.sequence_form import (
+    Number,
     best_plan,
     fractions,
     information_sets,
@@ -202,7 +203,7 @@ def _centred(form: SequenceForm) -> tuple[ndarray, ndarray]:
     What every move of an information set pays alike is paid by the move before. Next to a large constant,
     differences of payoffs would be below the tolerance of HiGHS.
     """
-    entries: dict[int, dict[int, float]] = {}
+    entries: dict[int, dict[int, Any]] = {}
     for (row, column), payoff in zip(form.moves.tolist(), form.paid[:, 0].tolist(), strict=True):
         entries.setdefault(column, {})[row] = entries.get(column, {}).get(row, 0) + payoff
     # a player's sets can be settled by those of the other, so each is looked at twice
@@ -215,7 +216,7 @@ def _centred(form: SequenceForm) -> tuple[ndarray, ndarray]:
     return table[:, :2].astype(int), table[:, 2]
 
 
-def _settle(form: SequenceForm, player: int, entries: dict[int, dict[int, float]]) -> None:
+def _settle(form: SequenceForm, player: int, entries: dict[int, dict[int, Number]]) -> None:
     """Move what all moves of a player's set pay alike to the move before, in ``[axis][rival axis]``."""
     for axes in reversed(list(information_sets(form.sizes[player]))):
         rows = [entries.get(axis, {}) for axis in range(axes.start, axes.stop)]

@@ -441,8 +441,8 @@ def _unit(size: int, action: int) -> Strategy:
     return tuple(Fraction(int(k == action)) for k in range(size))
 
 
-def _expected(payoffs: ndarray, mixture: Mixture) -> Any:
-    """Return the expectation of ``payoffs [plan ..]`` over independent mixtures."""
+def _expected(payoffs: ndarray | Fraction, mixture: Mixture) -> Any:
+    """Return the expectation of ``payoffs [plan ..]``, or of one payoff, over independent mixtures."""
     expected: Any = payoffs
     for weights in mixture:
         expected = sum((p * part for p, part in zip(weights, expected, strict=True) if p), 0 * expected[0])

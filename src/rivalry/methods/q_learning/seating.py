@@ -8,7 +8,6 @@ import numpy as np
 from annotated_types import Ge, Lt
 
 from rivalry.core import oracles
-from rivalry.core.game import Playable
 from rivalry.methods.q_learning.exploration import each_player
 from rivalry.transforms import Leadership
 
@@ -66,12 +65,11 @@ def seating(game: Any) -> Seating:
     return Seating(base, stages, alternating, stages[0] if led else all_players, led, turns)
 
 
-def discounts(game: Playable, gamma: Any, players: int | None = None) -> np.ndarray:
+def discounts(game: object, gamma: Any, players: int) -> np.ndarray:
     """Return the present value of a unit of market size in the next period, ``gamma_i (1 + g)``,
     ``[player]``.
 
-    ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0. By
-    default there are as many ``players`` as in the game's space.
+    ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
 
     Raises
     ------
@@ -80,7 +78,7 @@ def discounts(game: Playable, gamma: Any, players: int | None = None) -> np.ndar
     """
     usual = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
     rates = usual if gamma is None else gamma
-    factors = each_player("gamma", np.asarray(rates, float), players or game.space.shape[0])
+    factors = each_player("gamma", np.asarray(rates, float), players)
     growth = float(oracles.payoff_growth(game))
     for player, factor in enumerate(factors):
         if not 0 <= factor * (1 + growth) < 1:

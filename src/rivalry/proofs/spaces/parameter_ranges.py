@@ -37,7 +37,7 @@ class ParameterPlaces:
 
     positions: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
 
-    def replaced(self, game: object, values: Iterable[Array]) -> Any:
+    def replaced(self, game: object, values: ndarray | Array) -> Any:
         """Return the game with the parameters ``values [parameter]``, also in other coordinates."""
         if isinstance(game, InLogs | InFractions):
             return replace(game, game=self.replaced(game.game, values))
