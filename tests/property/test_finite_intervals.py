@@ -86,7 +86,6 @@ def test_no_comparison_agrees_with_what_is_no_number(number: float) -> None:
 SURE = SampleMean(0.8, 0.01, 9)
 ITSELF = Versus("itself", SURE, SURE, SURE)
 CUT = Reaction(1, SURE, SURE, SURE, SURE, SURE, SURE, np.zeros((3, 3)), 0.5, 1)
-# of a bot of elevated prices that punishes a cut
 MEASURES = Measures([ITSELF], [CUT], CUT, [], 0.0, "itself", 0.0, (0.8, 0.8), 9, 10, False, False, 1.0)
 
 
