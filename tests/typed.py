@@ -2,7 +2,8 @@
 
 Done by jaxtyping and beartype. Beartype looks an annotation's names up in the module where they stand, so the
 imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here: those of jaxtyping
-before the module, since what is subscripted is needed as a function is decorated, the others after it.
+before the module, since what is subscripted is needed as a function is decorated, the others after it, unless
+the module has an `else` that defines their names.
 """
 
 from __future__ import annotations
@@ -72,11 +73,9 @@ def _run_type_checking_blocks(module: ModuleType, before: bool = False) -> None:
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            if node.orelse and not before:  # what the module has instead stays
-                continue
             imports = [line for line in node.body if isinstance(line, ast.Import | ast.ImportFrom)]
-            body: list[ast.stmt] = [line for line in imports if not before or _is_of_arrays(line)]
-            block = ast.Module(body=body, type_ignores=[])
+            body = [line for line in imports if _is_of_arrays(line) or not (before or node.orelse)]
+            block = ast.Module(body=[*body], type_ignores=[])
             exec(compile(block, str(module.__file__), "exec"), vars(module))
 
 

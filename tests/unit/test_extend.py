@@ -12,8 +12,7 @@ CELL = re.compile(r"^```(?:\{code-cell\} ipython3|python)\n(.*?)^```", re.M | re
 
 
 def test_few_names_each_explained() -> None:
-    hidden = ("_", "jaxtyping")  # which a check of types imports into every module
-    names = [name for name in vars(rv.extend) if not name.startswith(hidden)]
+    names = [name for name in vars(rv.extend) if not name.startswith(("_", "jaxtyping"))]  # by tests/typed.py
     file = place("rivalry.extend")
     assert 8 <= len(names) <= 12, f"{file}: {len(names)} names, not 8 to 12: export what extensions need"
     lines = [
