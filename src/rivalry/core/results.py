@@ -87,6 +87,7 @@ WITH_GAIN: tuple[Claim, ...] = ("small estimated gain", "approximate equilibrium
 """The claims that are printed with the largest gain that they leave open."""
 
 SIX = 6  # digits of numbers in print
+PROFILE = "profile"  # title of the table of the profile
 SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 
@@ -515,7 +516,7 @@ class Solution:
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
-        """Tables of what the method is for, from the main one on, and last the profile if there is one.
+        """Tables of what the method is for, the profile if there is one, and what stands beside it.
 
         Each has ``columns`` and ``rows``, whose entries have a text and a number. `to_dataframe` has them in
         full.
@@ -570,11 +571,13 @@ class Solution:
         raise ValueError(f"table: {key!r}; {choices}")
 
     def _tables(self, *, numbers: bool) -> Iterator[Table]:
-        """Yield the tables of the method, and that of the profile."""
-        yield from tables_of(self._reader(numbers=numbers))
+        """Yield the tables of what the method is for, that of the profile, and those that stand beside it."""
+        tables = list(tables_of(self._reader(numbers=numbers)))
+        yield from (table for table in tables if table.shows)
         rows = profile_rows(self.record, self.names, in_full=self.in_full, numbers=numbers)
         if rows:
-            yield Table(rows, "players", "profile", shows=("profile", "payoff"), claimed="all")
+            yield Table(rows, "players", PROFILE, shows=("profile", "payoff"), claimed="all")
+        yield from (table for table in tables if not table.shows)
 
     def _reader(self, *, numbers: bool) -> Reader:
         """Return the arrays of the record without padding, with the names of players and coordinates."""
@@ -604,9 +607,8 @@ class Solution:
 
     def _printed_tables(self) -> list[Table]:
         """Return the tables below the claim: a profile that is a row of a list is not repeated."""
-        *others, last = self.tables or (Table([], ""),)
-        is_repeated = last.title == "profile" and any(table.holds_profile for table in others)
-        return [*others, *[last] * bool(last.rows and not is_repeated)]
+        is_repeated = any(table.holds_profile for table in self.tables)
+        return [table for table in self.tables if not (is_repeated and table.title == PROFILE)]
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate
