@@ -72,10 +72,12 @@ METHODS = {
             "rivalry.economies.learning.city_simulation:CitySimulation",
         ),
         "finitely many agents with fixed policies, or an allocation rule without karma",
+        result=("efficiency",),
     ),
     "uncapped_equilibrium": Entry(
         ("rivalry.economies.karma.uncapped_equilibrium:UncappedEquilibrium",),
         "karma economies: the cap on karma is raised until hardly any agent is at it",
+        result=("distribution", "profile"),
     ),
 }
 

@@ -72,8 +72,40 @@ _TITLES = {
         "online_mirror_descent": "populations: the softmax of cumulative values",
     },
 }
+_PROFILE = ("profile",)
+_PLAY = ("profile", "mixture")  # mixtures of actions, or of points of a grid
+_EQUILIBRIA = ("equilibria",)
+_POPULATION = ("distribution", "profile")
+_RESULTS = {
+    "branches": ("branch_parameter",),
+    "comparative_statics": ("slope",),
+    "correlated_equilibrium": ("joint_distribution",),
+    "directional": ("mean_choice",),
+    "double_oracle": ("mixture",),
+    "evolutionary_stability": ("stability",),
+    "fermi": ("fixation", "mean_share"),
+    "hedge": _PLAY,
+    "linear_programme": ("game_value", "profile"),
+    "linear_quadratic": ("feedback", "value"),
+    "mixed_commitment": ("commitment",),
+    "mixed_equilibria": _EQUILIBRIA,
+    "moran": ("fixation", "mean_share"),
+    "online_mirror_descent": _POPULATION,
+    "periods": ("stage_regret", "profile"),
+    "pure_equilibria": _EQUILIBRIA,
+    "quantal_response": ("logit_lambda", "logit_profile"),
+    "regret_matching": _PLAY,
+    "round_robin": ("score", "match_payoff"),
+    "softmax_policy_gradient": _PLAY,
+    "subgame_perfect_equilibria": _EQUILIBRIA,
+    "subgame_perfect_payoffs": ("payoff_vertices",),
+    "thresholds": ("crossing",),
+}
+"""What methods are for that are not for a profile alone."""
 _OWN = {
-    kind: Entry((f"{package}.{kind}:{kind.title().replace('_', '')}",), title)
+    kind: Entry(
+        (f"{package}.{kind}:{kind.title().replace('_', '')}",), title, result=_RESULTS.get(kind, _PROFILE)
+    )
     for package, titles in _TITLES.items()
     for kind, title in titles.items()
 }
@@ -85,10 +117,12 @@ _OWN |= {
         ),
         "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
         "simplices, mixed ones of finite games",
+        result=_EQUILIBRIA,
     ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
         "a designer moves first and anticipates the equilibrium, or in populations what agents learn",
+        result=("parameters", "objective", "trial_objective"),
     ),
     "fictitious_play": Entry(
         (
@@ -96,10 +130,12 @@ _OWN |= {
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
+        result=("distribution", *_PLAY),
     ),
     "newton": Entry(
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
         "a nearby root of all own gradients; in populations, the logit equilibrium",
+        result=("eigenvalues_real", "distribution"),
     ),
     "q_learning": Entry(
         (
@@ -107,11 +143,13 @@ _OWN |= {
             "rivalry.methods.q_learning.period_q_learning:PeriodQLearning",
         ),
         "independent Q-learning: every player learns the values of its actions by trial",
+        result=("profile", "mean_bid", "agent_admitted", "mean_return"),
     ),
     "repeated_q_learning": Entry(
         ("rivalry.methods.q_learning.repeated_q_learning:RepeatedQLearning",),
         "Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable",
         controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
+        result=("converged", "full_gap", "cycle_length"),
     ),
 }
 METHODS = collect(

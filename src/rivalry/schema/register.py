@@ -72,12 +72,15 @@ class Entry(NamedTuple):
         Negative controls: values of the option ``control``.
     uses
         Packages whose versions are stored with results, besides those of every run.
+    result
+        Variables of the record that the method is for; those that a result holds are in its first table.
     """
 
     targets: NameTuple
     title: str
     controls: NameTuple = ()
     uses: NameTuple = ()
+    result: NameTuple = ()
 
 
 class FamilyEntry(NamedTuple):
