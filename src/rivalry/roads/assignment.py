@@ -61,7 +61,8 @@ class UserEquilibrium(BaseLearner):
     mean ``worst_decile`` of the dearest tenth of trips, the numbers above, ``total_cost``, ``travel_cost``
     (its mean per trip) and ``potential``; ``cost_without_tolls``, which is what travel costs all where tolls
     are spent for them, and their ``revenue``, in the unit of cost or, of classes, of tolls;
-    ``volume_capacity`` (link) where links have capacities, and ``relative_gap_curve`` (sample) after each
+    ``volume_capacity`` (link) where links have capacities, ``user_class_flow`` (class, link) where there are
+    several classes, and ``relative_gap_curve`` (sample) after each
     round.
 
     Examples
@@ -331,6 +332,11 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "payoff": (("player",), np.array([-paid / game.trips.sum()])),
         "player_name": (("player",), np.array(["travellers"])),
     }
+    if len(game.kind_names) > 1:
+        of_kinds = [game.kind[pair] == kind for kind in range(len(game.kind_names))]
+        flows = [link_flows(game, links, ends, route_flow * is_of_kind) for is_of_kind in of_kinds]
+        record["user_class_flow"] = ("user_class", "link"), np.array(flows)[:, is_road]
+        record["user_class_name"] = ("user_class",), np.array(game.kind_names)
     if np.isfinite(game.capacity).any():
         record["volume_capacity"] = ("link",), (flow / game.capacity)[is_road]
     if np.isfinite(game.node_at).all():

@@ -34,19 +34,29 @@ METHODS = {
     "departure_time_equilibrium": Entry(
         ("rivalry.roads.departures:DepartureTimeEquilibrium",),
         "times and lanes at which travellers pass a bottleneck, where none would gain by another",
+        result=("slow_arrivals", "fast_arrivals", "delay", "toll"),
     ),
     "user_equilibrium": Entry(
         ("rivalry.roads.assignment:UserEquilibrium",),
         "route flows at which no traveller has a cheaper route, with their gap",
+        result=("flow", "cost"),
     ),
     "system_optimum": Entry(
         ("rivalry.roads.assignment:SystemOptimum",),
         "route flows of the lowest total cost, with marginal tolls",
+        result=("flow", "cost", "marginal_toll"),
     ),
     "stochastic_user_equilibrium": Entry(
         ("rivalry.roads.stochastic:StochasticUserEquilibrium",),
         "route flows by logit choice among all routes, at the costs that they cause",
+        result=("flow", "cost"),
     ),
+}
+
+TABLES = {
+    "flow": "rivalry.roads.tables:links",
+    "slow_arrivals": "rivalry.roads.tables:departures",
+    "total_cost": "rivalry.roads.tables:totals",
 }
 
 PLOTS = {
