@@ -79,7 +79,7 @@ class Drift(BaseMethod):
             return {}
         pays = np.asarray(self._rewards(game, state.profile))
         gain = pays.max(axis=1) - (pays * np.asarray(state.profile)).sum(axis=1)
-        return Certificate(gain, gain, "exact", "all actions", 1e-6).record()
+        return Certificate(gain, gain, "tight", "all actions", 1e-6).record()
 
     @staticmethod
     def _rewards(game: PopulationGame, policy: Array) -> jax.Array:

@@ -27,7 +27,7 @@ def record(payoff: float) -> Record:
     """What `evaluate` finds in the cell of a payoff: both players have it at their best."""
     from rivalry.core.results import Certificate
 
-    proof = Certificate(np.zeros(2), np.zeros(2), "exact", "vertices", 1e-6, np.array([payoff, 2.0]), "exact")
+    proof = Certificate(np.zeros(2), np.zeros(2), "tight", "vertices", 1e-6, np.array([payoff, 2.0]), "exact")
     return {
         "profile": (("player", "axis"), np.array([[1.0, 0.0], [1.0, 0.0]])),
         "payoff": (("player",), np.array([payoff, 2.0])),

@@ -121,7 +121,7 @@ def responses(game: Any, x: np.ndarray, rng: Rng) -> Iterator[str]:
             is_wider = isinstance(game, Precipice) and game.information == "public" and payoff > paid
             if not (is_wider or np.isclose(paid, payoff, rtol=1e-7, atol=1e-9 * size)):
                 yield f"{name} of player {player} at {x.tolist()} pays {paid}, not {payoff}"
-            if coverage in ("exact", "bounded") and (excess := _above(values, bound)):
+            if coverage in ("tight", "bounded") and (excess := _above(values, bound)):
                 yield f"{name} of player {player} at {x.tolist()}: a strategy pays {excess:.3g} above {bound}"
 
 
@@ -137,7 +137,7 @@ def mixed_responses(game: Any, x: np.ndarray, rng: Rng) -> Iterator[str]:
                 w[atom] for rival, (w, atom) in enumerate(zip(weights, atoms, strict=True)) if rival != player
             ]
             total = total + np.prod(chances) * _paid(game, profile, player, own)
-        if coverage == "exact" and (excess := _above(np.asarray(total), float(payoff))):
+        if coverage == "tight" and (excess := _above(np.asarray(total), float(payoff))):
             yield f"player {player}: a strategy pays {excess:.3g} more against mixtures than {payoff}"
 
 

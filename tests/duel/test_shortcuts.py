@@ -176,7 +176,7 @@ def false_game(oracle: Oracle[..., Any], answer: Any) -> Any:
     [
         (
             oracles.best_response,
-            lambda game, x, player: (jnp.array([0.5]), game.payoffs(x.at[player].set(0.5))[player], "exact"),
+            lambda game, x, player: (jnp.array([0.5]), game.payoffs(x.at[player].set(0.5))[player], "tight"),
         ),
         (oracles.payoff_bound, lambda game, x, player, low, high: jnp.asarray(-50.0)),
         (oracles.gradients, lambda game, x: 1.1 + jnp.zeros_like(x)),
@@ -215,7 +215,7 @@ def test_a_certificate_refuses_a_best_response_that_a_distant_strategy_contradic
 
     def low_peak(game: Any, x: Any, player: Any) -> Any:
         strategy = jnp.array([1.0])
-        return strategy, game.payoffs(x.at[player].set(strategy))[player], "exact"
+        return strategy, game.payoffs(x.at[player].set(strategy))[player], "tight"
 
     kind: Any = type("Peaks", (Ruled,), {})
     oracles.best_response.register(kind)(low_peak)

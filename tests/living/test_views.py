@@ -133,7 +133,7 @@ def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
         "sentence": "equilibrium",
         "regret": [0, 0],
         "bound": [1e-9, 2e-9],
-        "coverage": "exact",
+        "coverage": "tight",
         "rounding": "floating point",
     }
     page = open_view("responses", responses.view_of(game, np.array(x)), host="frozen")
@@ -165,7 +165,7 @@ def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
     found = (
         title,
         text,
-        {**data, "answers": [{**stored, "regret": [0, 0], "bound": [None, None], "coverage": "exact"}]},
+        {**data, "answers": [{**stored, "regret": [0, 0], "bound": [None, None], "coverage": "tight"}]},
     )
     page = open_view("responses", found, host="frozen")
     page.get_by_role("button", name="Certified point").click()

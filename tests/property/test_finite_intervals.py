@@ -61,16 +61,16 @@ def test_no_claim_of_an_equilibrium_rests_on_what_is_no_number(coverage: str) ->
 @pytest.mark.parametrize("stake", NO_NUMBERS)
 def test_no_gain_is_small_beside_an_unknown_stake(stake: float) -> None:
     fields = {"regret": np.array([0.5]), "bound": np.array([0.5]), "tolerance": np.array([1e-6])}
-    words = certificate("exact", **fields, at_stake=np.array([stake]))
+    words = certificate("tight", **fields, at_stake=np.array([stake]))
     assert words.claim == "not an equilibrium"
     assert words.largest_gain == np.inf
 
 
 def test_a_bound_below_the_regret_bounds_nothing() -> None:
     fields = {"regret": np.array([0.5]), "bound": np.array([0.0]), "tolerance": np.array([1e-6])}
-    assert certificate("exact", **fields, at_stake=np.array([1.0])).claim == "not an equilibrium"
+    assert certificate("tight", **fields, at_stake=np.array([1.0])).claim == "not an equilibrium"
     fields["regret"] = np.array([5e-3])
-    assert certificate("exact", **fields, at_stake=np.array([1.0])).claim == "not an equilibrium"
+    assert certificate("tight", **fields, at_stake=np.array([1.0])).claim == "not an equilibrium"
 
 
 @pytest.mark.parametrize("number", NO_NUMBERS)

@@ -44,7 +44,7 @@ class Peaks(eqx.Module):
 @oracles.best_response.register(Peaks)
 def _(game: Peaks, x: Any, player: Any) -> Any:
     strategy = game.peaks[player, game.pick][None]
-    return strategy, game.payoffs(x.at[player].set(strategy))[player], "exact"
+    return strategy, game.payoffs(x.at[player].set(strategy))[player], "tight"
 
 
 def _words(seed: int) -> list[str]:

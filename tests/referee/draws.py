@@ -361,7 +361,7 @@ class Misled(Rugged):
 @rv.oracles.best_response.register(Misled)
 def _(game: Misled, x: Any, player: Any) -> Any:
     own = jnp.clip(game.parts["believed"][player], 0.0, 1.0)[None]
-    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+    return own, game.payoffs(x.at[player].set(own))[player], "tight"
 
 
 def rugged(kind: type[Rugged]) -> Callable[[np.random.Generator], Case]:

@@ -58,7 +58,7 @@ def _end(x: np.ndarray, reach: float, steps: int) -> Record:
         "payoff": (("player",), here),
         "regret": (("player",), regret),
         "bound": (("player",), np.full(len(x), np.inf) if found else regret + 1e-9),
-        "coverage": ((), np.asarray("lower bound" if found else "exact")),
+        "coverage": ((), np.asarray("lower bound" if found else "tight")),
         "claim": ((), np.asarray("not an equilibrium" if found else "equilibrium")),
         "status": ((), np.asarray("converged")),
         "end_state": ((), np.asarray("stable_point")),

@@ -30,7 +30,7 @@ def result(claim: str = "equilibrium", status: str = "converged", **values: Any)
     if claim:
         found |= {
             "claim": ((), np.asarray(claim)),
-            "coverage": ((), np.asarray("exact")),
+            "coverage": ((), np.asarray("tight")),
             "regret": (("player",), np.zeros(3)),
             "bound": (("player",), np.full(3, 0.02)),
             "at_stake": (("player",), np.full(3, 10.0)),

@@ -161,7 +161,7 @@ class Followed(eqx.Module):
 
     def best_response(self, x: Any, player: Any) -> Any:
         strategy = self.wish(x)[player]
-        return strategy, self.payoffs(x.at[player].set(strategy))[player], "exact"
+        return strategy, self.payoffs(x.at[player].set(strategy))[player], "tight"
 
 
 oracles.best_response.register(Followed)(Followed.best_response)

@@ -86,7 +86,7 @@ def test_best_response_dynamics_leave_a_non_equilibrium_profile(eight: tuple[Any
 def test_proportional_shares_are_equilibria_of_lottery_contests(eight: tuple[Any, np.ndarray, Any]) -> None:
     game, even, _ = eight
     proof = certificate(rv.with_(game, exponent=1.0), game.space.check([even, even]))
-    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "exact", "floating point")
+    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "tight", "floating point")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -145,7 +145,7 @@ def test_a_deviation_to_a_heavy_point_between_grid_points_is_found(axes: int) ->
     assert float(there - here) > 20
     assert proof.regret[0] >= float(there - here) * (1 - 1e-12)
     assert proof.claim == "not an equilibrium"
-    assert (proof.coverage, proof.rounding, "grid points" in proof.method) == ("exact", "outward", True)
+    assert (proof.coverage, proof.rounding, "grid points" in proof.method) == ("tight", "outward", True)
 
 
 @pytest.mark.nightly

@@ -113,7 +113,7 @@ def test_a_third_party_that_takes_nearly_the_whole_resource() -> None:
     assert certificate(game, game.space.check([0.5, 0.5])).claim == "equilibrium"  # too weak to compete
 
 
-def made(regret: float, bound: float, coverage: Any = "exact", stake: float | None = 1.0) -> Certificate:
+def made(regret: float, bound: float, coverage: Any = "tight", stake: float | None = 1.0) -> Certificate:
     at_stake = None if stake is None else np.array([stake, 1.0])
     return Certificate(
         np.array([regret, 0.0]), np.array([bound, 0.0]), coverage, "search", np.array([1e-6, 1e-6]), at_stake
@@ -195,7 +195,7 @@ def test_stored_certificates_without_stakes_are_read() -> None:
 
 def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
     unknown = np.array([np.nan, 0.0])
-    for coverage in ("exact", "lower bound", "local"):
+    for coverage in ("tight", "lower bound", "local"):
         proof = Certificate(unknown, np.full(2, np.inf), coverage, "search", 1e-6)  # type: ignore[arg-type]
         assert proof.claim == proof.statement == "not decided"
         assert repr(proof).startswith("not decided: regret nan")

@@ -105,7 +105,7 @@ def test_gains_are_per_period_beside_quantities_per_period(family: str, quantity
         "regret": (("player",), np.array([42.0])),
         "bound": (("player",), np.array([42.0])),
         "tolerance": (("player",), np.array([1e-6])),
-        "coverage": ((), np.asarray("exact")),
+        "coverage": ((), np.asarray("tight")),
     }
     data = collect([({"algorithm": "one"}, record)], {"algorithm": ["one"]})
     about = study(family, gamma=0.99) | {"answer": {"quantities": [quantity]}}
@@ -131,7 +131,7 @@ def test_gains_at_different_discount_factors_are_compared_per_period() -> None:
             "regret": (("player",), np.array([gain])),
             "bound": (("player",), np.array([gain])),
             "tolerance": (("player",), np.array([1e-6])),
-            "coverage": ((), np.asarray("exact")),
+            "coverage": ((), np.asarray("tight")),
         }
         rows.append(({"gamma": factor, "algorithm": "one"}, record))
     data = collect(rows, {"gamma": [0.5, 0.99], "algorithm": ["one"]})

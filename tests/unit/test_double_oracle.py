@@ -138,16 +138,16 @@ def test_the_game_s_own_best_response_is_used() -> None:
             mean = float(np.sum(weights[1 - player] * np.nan_to_num(positions[1 - player, :, 0])))
             square = float(np.sum(weights[1 - player] * np.nan_to_num(positions[1 - player, :, 0]) ** 2))
             if player == 1:
-                return np.array([mean]), -(square - mean**2), "exact"
+                return np.array([mean]), -(square - mean**2), "tight"
             pays = {x: x**2 - 2 * x * mean + square + float(self.drive[0]) * x for x in (0.0, 1.0)}
             best = max(pays, key=pays.__getitem__)
-            return np.array([best]), pays[best], "exact"
+            return np.array([best]), pays[best], "tight"
 
     oracles.mixed_best_response.register(WithBestResponse)(WithBestResponse.respond_to_mixture)
 
     found = found_by(seek(0.3, WithBestResponse), [0.2, 0.7])
     assert (found.status, found.claim) == ("converged", "equilibrium")
-    assert found.certificate.coverage == "exact"
+    assert found.certificate.coverage == "tight"
     np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
 
 

@@ -208,7 +208,7 @@ def test_gains_of_two_agents_are_exact(rules: dict[str, Any]) -> None:
     np.testing.assert_allclose(found.payoff, [np.mean(payoffs)], rtol=1e-9)
     np.testing.assert_allclose(found.gain, [np.mean(gains)], rtol=1e-9)
     np.testing.assert_allclose(found.bound, found.gain, rtol=1e-9)
-    assert found.coverage == "exact"
+    assert found.coverage == "tight"
 
 
 @pytest.mark.slow
@@ -397,7 +397,7 @@ def test_two_learners_are_evaluated_against_each_other() -> None:
         gains.append(mu @ (best - values))
     np.testing.assert_allclose(record["agent_exploitability"], gains, rtol=1e-8)
     np.testing.assert_allclose(record["regret"], [max(gains)], rtol=1e-8)
-    assert str(record["coverage"]) == "exact"
+    assert str(record["coverage"]) == "tight"
 
 
 @pytest.mark.slow
@@ -406,7 +406,7 @@ def test_payoffs_that_differ_from_simulated_play_raise_a_warning(monkeypatch: py
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=2)
     policy = np.broadcast_to(np.eye(5)[(np.arange(5) + 1) // 2], (2, 5, 5))
     run = rv.methods.Simulation(plays=policy, evaluation=5000)
-    assert rv.solve(game, run).certificate.coverage == "exact"
+    assert rv.solve(game, run).certificate.coverage == "tight"
     monkeypatch.setattr(few_agents, "FEW", 0)
     with pytest.warns(UserWarning, match=r"\(1 - gamma\) x payoff is .* do not rely on the gains"):
         rv.solve(game, run)

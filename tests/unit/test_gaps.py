@@ -107,7 +107,7 @@ def test_gains_against_grim_trigger(gamma: float) -> None:
     np.testing.assert_allclose(found.one_shot_gain, [[gain, gain]], atol=1e-12)
     top = max(3 / (1 - gamma), 4 + gamma / (1 - gamma))
     np.testing.assert_allclose(found.full_gap, [[gain / top] * 2], atol=1e-12)
-    assert found.coverage == "exact"
+    assert found.coverage == "tight"
 
 
 @pytest.mark.parametrize("gamma", [0.1, 0.25, 0.3, 0.34, 0.6, 0.9])
@@ -139,7 +139,7 @@ def test_without_memory_gains_are_those_of_the_stage_game() -> None:
     found = gaps(tables, policies, 0.8, limit_cycles(tables, policies, [0, 0, 0]))
     np.testing.assert_allclose(found.full_gain, np.array([[1, 1], [0, 1], [0, 0]]) / 0.2, atol=1e-12)
     np.testing.assert_allclose(found.one_shot_gain, [[1, 1], [0, 1], [0, 0]], atol=1e-12)
-    assert found.coverage == "exact"
+    assert found.coverage == "tight"
 
 
 @pytest.mark.representative

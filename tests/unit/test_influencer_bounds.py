@@ -180,7 +180,7 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
 def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     proof, cells = counted(game, [0.2, 0.5, 0.8], monkeypatch)
-    assert proof.coverage == "exact"
+    assert proof.coverage == "tight"
     assert np.all(proof.bound - proof.regret <= 1e-8 * float(oracles.payoff_scale(game)))
     assert proof.regret.max() == pytest.approx(3.7870346845461196, rel=1e-8)
     assert cells <= 600
@@ -195,7 +195,7 @@ def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) 
         return rows(*arguments, **options)
 
     monkeypatch.setattr(deviations, "_bounds_of_rows", counting)
-    assert certificate(game, game.space.check([0.5] * 3), tolerance=1e-8).coverage == "exact"
+    assert certificate(game, game.space.check([0.5] * 3), tolerance=1e-8).coverage == "tight"
     # one evaluates the best response; single halvings of widths of 1 to 1e-5 would need 16 more
     assert len(calls) <= 9
     assert calls[0] == [0, 1, 2]
@@ -204,7 +204,7 @@ def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) 
 def test_the_centre_is_proved_to_be_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.5] * 3))
-    assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
+    assert (proof.claim, proof.coverage) == ("equilibrium", "tight")
 
 
 def test_a_stable_point_that_is_not_an_equilibrium() -> None:
@@ -217,7 +217,7 @@ def test_a_stable_point_that_is_not_an_equilibrium() -> None:
 def test_proofs_on_a_box() -> None:
     game = rv.games.influencer(**SQUARE, variance=[3.0] * 4)
     proof = rv.certificate(game, game.space.check([[2.5, 2.5]] * 4))
-    assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
+    assert (proof.claim, proof.coverage) == ("equilibrium", "tight")
 
 
 @pytest.mark.default
@@ -238,7 +238,7 @@ def test_games_of_three_axes_and_more_have_a_bound_of_their_own(options: dict[st
 def test_proofs_in_a_cube() -> None:
     game = rv.games.influencer(**CUBE | {"reach": [6.0, 6.0]})
     end = rv.solve(game, rv.methods.GradientFlow(), start=PLACES, path=False)
-    assert (end.claim, end.record["coverage"][1]) == ("equilibrium", "exact")
+    assert (end.claim, end.record["coverage"][1]) == ("equilibrium", "tight")
 
 
 def test_custom_kernels_are_bounded_in_interval_arithmetic() -> None:
@@ -246,7 +246,7 @@ def test_custom_kernels_are_bounded_in_interval_arithmetic() -> None:
         kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"
     )
     proof = rv.certificate(game, game.space.check([0.5] * 3))
-    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "exact", "outward")
+    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "tight", "outward")
     gaussian = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     same = rv.certificate(gaussian, gaussian.space.check([0.5] * 3))
     np.testing.assert_allclose(proof.bound, same.bound, atol=float(np.max(proof.tolerance)))
@@ -268,7 +268,7 @@ def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
     )
     end = rv.solve(game, rv.methods.GradientFlow(), start=[[0.3, 0.4], [0.6, 0.7]], path=False)
     assert str(end.certificate).startswith("equilibrium")
-    assert end.record["coverage"][1] == "exact"
+    assert end.record["coverage"][1] == "tight"
 
 
 @pytest.mark.parametrize("normalised", [False, True])

@@ -119,7 +119,7 @@ def test_an_interior_equilibrium_is_certified_exactly() -> None:
     start = oracles.named_start(game, "paper_default")
     found = rv.solve(game, rv.methods.GradientAscent(rate=1e-3), start=start, path=False)
     x = found.record["profile"][1]
-    assert (found.claim, found.certificate.coverage) == ("equilibrium", "exact")
+    assert (found.claim, found.certificate.coverage) == ("equilibrium", "tight")
     assert np.all((x[:, 1] > 0.05) & (x[:, 1] < 0.5))
     np.testing.assert_allclose(oracles.gradients(game, jnp.asarray(x)), 0, atol=1e-6)
 

@@ -194,7 +194,7 @@ def test_certificates_and_plot_data() -> None:
     game = rv.games.influencer(**CASES["dirichlet"])
     x = game.space.check(X)
     found = rv.certificate(game, x)
-    assert (found.coverage in ("bounded", "exact"), found.rounding) == (True, "outward")
+    assert (found.coverage in ("bounded", "tight"), found.rounding) == (True, "outward")
     assert np.all((found.regret <= found.bound) & (found.bound <= np.sum(game.weights)))
     assert not hasattr(game, "ceiling")
     assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")

@@ -47,7 +47,7 @@ def a_list(points: list[float], undecided: int = 0, finished: bool = True, boxes
 
 
 def certificate(**more: Any) -> Certificate:
-    fields = {"regret": np.zeros(2), "bound": np.full(2, 1e-12), "coverage": "exact", "tolerance": 1e-6}
+    fields = {"regret": np.zeros(2), "bound": np.full(2, 1e-12), "coverage": "tight", "tolerance": 1e-6}
     return Certificate(
         **fields | {"method": "9 climbs", "rounding": "outward", "at_stake": np.ones(2)} | more
     )

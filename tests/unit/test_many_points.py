@@ -39,7 +39,7 @@ def data(**sizes: int) -> xr.Dataset:
         "bound": ((*dims, "player"), (claims != "equilibrium")[..., None] * 0.5),
         "at_stake": ((*dims, "player"), np.ones((*shape, 1))),
         "tolerance": ((*dims, "player"), np.full((*shape, 1), 1e-6)),
-        "coverage": (dims, np.full(shape, "exact")),
+        "coverage": (dims, np.full(shape, "tight")),
     }
     return xr.Dataset(found, {name: np.linspace(0.1, 0.4, size) for name, size in sizes.items()})
 

@@ -121,7 +121,7 @@ def test_no_prices_of_an_owner_pay_more_than_its_response(keys: dict[str, Any]) 
     x = np.array([[1.25, 1.95], [1.5, 0.0]])
     for player in range(2):
         response, paid, coverage = oracles.best_response(game, put(x), player)
-        assert coverage == "exact"
+        assert coverage == "tight"
         y = x.copy()
         y[player] = response
         np.testing.assert_allclose(paid, np.asarray(game.payoffs(y))[player], rtol=1e-14)

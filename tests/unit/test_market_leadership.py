@@ -192,7 +192,7 @@ def test_staged_markets_have_exact_best_responses_and_certificates(keys: dict[st
     game = rv.games.market(**keys)
     (root,) = oracles.closed_form(game)
     certificate = rv.certificate(game, root)
-    assert (certificate.claim, certificate.coverage) == ("equilibrium", "exact")
+    assert (certificate.claim, certificate.coverage) == ("equilibrium", "tight")
     np.testing.assert_allclose(
         np.asarray(game.choices(jnp.asarray(root)))[:, 0],
         leadership.linear(

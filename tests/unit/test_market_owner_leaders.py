@@ -119,7 +119,7 @@ def test_no_choices_of_an_owner_pay_more_than_its_response(keys: dict[str, Any])
     for _ in range(4):
         x = width * rng.random((2, 2)) * (0.4 if game.rule.choice == "quantity" else 1.0)
         response, paid, coverage = oracles.best_response(game, put(x), 0)
-        assert coverage == "exact"
+        assert coverage == "tight"
         near = np.asarray(response) + 0.1 * width[0] * rng.normal(size=(200, 2))
         rows = np.concatenate([width[0] * rng.random((200, 2)), np.clip(near, 0.0, width[0])])
         profiles = np.repeat(x[None], len(rows), axis=0)

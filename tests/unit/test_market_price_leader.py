@@ -77,7 +77,7 @@ def test_the_bound_holds_and_is_near(case: str) -> None:
     ends = tried[max(k - 1, 0)], tried[min(k + 1, 59)]
     best = minimize_scalar(lambda p: -leads(p), bounds=ends, method="bounded", options={"xatol": 1e-9})
     scale = float(n["taste_spread"])
-    assert found.coverage == "exact"
+    assert found.coverage == "tight"
     assert found.bound >= max(-best.fun, values.max()) - 1e-10 * scale
     assert found.bound <= -best.fun + 1e-6 * scale
     assert found.payoff == pytest.approx(-best.fun, abs=1e-7 * scale)
@@ -89,7 +89,7 @@ def test_the_bound_holds_and_is_near(case: str) -> None:
 def test_a_leader_is_certified_with_a_bound() -> None:
     game = rv.games.market(demand="logit", choice="price", stages=[[0], [1]])
     found = rv.solve(game, rv.methods.BestResponse())
-    assert (found.claim, found.certificate.coverage) == ("equilibrium", "exact")
+    assert (found.claim, found.certificate.coverage) == ("equilibrium", "tight")
     x = found.profile.values
     off = rv.certificate(game, 1.05 * x)
     assert off.claim == "not an equilibrium"
@@ -105,7 +105,7 @@ def test_two_leaders_respond_to_each_other() -> None:
     tried = np.linspace(float(game.space.low[1, 0]), float(game.space.high[1, 0]), 301)
     values = [float(payoffs(game, put(np.array([x[0], [p]])))[1]) for p in tried]
     assert max(values) <= found.bound <= max(values) + 1e-4
-    assert found.coverage == "exact"
+    assert found.coverage == "tight"
 
 
 @pytest.mark.parametrize("change", [{"capacity": 0.2}, {"shock": {"kind": "iid", "levels": [-0.1, 0.1]}}])

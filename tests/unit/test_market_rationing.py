@@ -115,7 +115,7 @@ def test_no_price_of_a_grid_pays_more_than_best_responses(rationing: str, furthe
         chances = np.prod(weights[np.arange(1, n), joint], axis=1)
         beside = np.concatenate([support[1:].ravel() + step for step in (-1e-9, 0.0, 1e-9)])
         grid = profit_against(game, np.append(np.linspace(0, 100, 2_001), beside), rivals, chances)
-        assert coverage == "exact"
+        assert coverage == "tight"
         assert grid.max() <= pays + 1e-9
         np.testing.assert_allclose(profit_against(game, price, rivals, chances), pays, rtol=1e-9)
 
@@ -136,7 +136,7 @@ def test_double_oracle_approaches_the_mixed_equilibrium(capacity: list[float]) -
     with pytest.warns(UserWarning, match=r"payoffs are discontinuous; .*; raise max_atoms"):
         found = rv.solve(game, rv.methods.DoubleOracle())
     proof = found.certificate
-    assert proof.coverage == "exact"
+    assert proof.coverage == "tight"
     assert np.all(proof.regret <= 0.003 * profits)
     assert found.claim == "not an equilibrium"  # finitely many prices leave a gain
     np.testing.assert_allclose(found.payoff.values, profits, rtol=0.003)
@@ -172,7 +172,7 @@ def test_with_proportional_rationing_prices_reach_the_monopoly_price() -> None:
     at, chance = found.data.action_grid.values[..., 0], found.data.mixture.values
     assert at[chance > 0].max() == pytest.approx(50.0, abs=0.2)
     assert at[chance > 0].min() == pytest.approx(float(found.payoff.mean()) / 45, abs=0.2)
-    assert found.certificate.coverage == "exact"
+    assert found.certificate.coverage == "tight"
     assert np.all(found.certificate.regret <= 0.008 * found.payoff.values)
 
 

@@ -72,7 +72,7 @@ def test_best_response_is_the_best_pure_action_even_when_traced(ragged: Matrix) 
     for player, size in enumerate(ragged.sizes):
         pays = [plainly(RAGGED, np.asarray(x.at[player].set(jnp.eye(4)[a])))[player] for a in range(size)]
         strategy, payoff, coverage = oracles.best_response(ragged, x, player)
-        assert coverage == "exact"
+        assert coverage == "tight"
         assert int(jnp.argmax(strategy)) == int(np.argmax(pays))
         np.testing.assert_allclose(payoff, max(pays), atol=1e-14)
         traced = jax.jit(lambda x, p: oracles.best_response(ragged, x, p)[:2])(x, player)
@@ -84,7 +84,7 @@ def test_known_equilibria_are_certified(name: str) -> None:
     game = matrix(name)
     for profile in EQUILIBRIA[name]:
         proof = rv.certificate(game, game.space.check(profile))
-        assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
+        assert (proof.claim, proof.coverage) == ("equilibrium", "tight")
         assert proof.regret.max() <= 1e-12
 
 

@@ -76,7 +76,7 @@ class Told(Cournot):
 
     def best_response(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
         other = float(x[1 - player, 0])
-        return jnp.array([(1 - other) / 2]), ((1 - other) / 2) ** 2, "exact"
+        return jnp.array([(1 - other) / 2]), ((1 - other) / 2) ** 2, "tight"
 
 
 oracles.best_response.register(Told)(Told.best_response)
@@ -126,9 +126,9 @@ def test_regret_is_the_gain_of_the_best_response(game: Game) -> None:
     ("game", "claim", "coverage"),
     [
         (CustomCournot(), "no deviation found", "lower bound"),
-        (Cournot(), "equilibrium", "exact"),
-        (Bounded(), "equilibrium", "exact"),
-        (Told(), "equilibrium", "exact"),
+        (Cournot(), "equilibrium", "tight"),
+        (Bounded(), "equilibrium", "tight"),
+        (Told(), "equilibrium", "tight"),
     ],
     ids=["no bound", "intervals", "bounded", "told"],
 )
@@ -249,7 +249,7 @@ class WrongProof(Peak):
 
 @oracles.proved_response.register(WrongProof)
 def _(game: WrongProof, x: Array, player: int) -> oracles.Response:
-    return oracles.Response(np.array([1.0]), 0.05, 0.05, "exact", "a guess")
+    return oracles.Response(np.array([1.0]), 0.05, 0.05, "tight", "a guess")
 
 
 class WrongOutwardProof(Peak):
@@ -258,7 +258,7 @@ class WrongOutwardProof(Peak):
 
 @oracles.proved_response.register(WrongOutwardProof)
 def _(game: WrongOutwardProof, x: Array, player: int) -> oracles.Response:
-    return oracles.Response(np.array([1.0]), 0.05, 0.05, "exact", "a guess", rounding="outward")
+    return oracles.Response(np.array([1.0]), 0.05, 0.05, "tight", "a guess", rounding="outward")
 
 
 class WrongResponse(Peak):
@@ -267,7 +267,7 @@ class WrongResponse(Peak):
 
 @oracles.best_response.register(WrongResponse)
 def _(game: WrongResponse, x: Array, player: int) -> tuple[Array, Array, str]:
-    return jnp.ones(1), jnp.asarray(0.05), "exact"
+    return jnp.ones(1), jnp.asarray(0.05), "tight"
 
 
 class WrongBound(Peak):
@@ -285,7 +285,7 @@ class BoastfulResponse(Peak):
 
 @oracles.best_response.register(BoastfulResponse)
 def _(game: BoastfulResponse, x: Array, player: int) -> tuple[Array, Array, str]:
-    return jnp.array([game.at]), jnp.asarray(3.0), "exact"
+    return jnp.array([game.at]), jnp.asarray(3.0), "tight"
 
 
 WRONG = {
@@ -322,7 +322,7 @@ class Rising(Cournot):
 
 @oracles.best_response.register(Rising)
 def _(game: Rising, x: Array, player: int) -> tuple[Array, Array, str]:
-    return jnp.ones(1), jnp.asarray(1.0), "exact"
+    return jnp.ones(1), jnp.asarray(1.0), "tight"
 
 
 @pytest.mark.default

@@ -168,7 +168,7 @@ class Searching(NamedTuple):
 def test_payoffs_of_a_mapped_loop_are_certified() -> None:
     # 1/2 and 3/2 are reached as upper ends by halving [0, 2]
     found = rv.certificate(Searching(jnp.array([0.25, 2.25])), [[0.5], [1.5]])
-    assert (found.claim, found.coverage) == ("equilibrium", "exact")
+    assert (found.claim, found.coverage) == ("equilibrium", "tight")
     assert rv.certificate(Searching(jnp.array([0.25, 2.25])), [[0.5], [1.0]]).regret[1] == pytest.approx(0.25)
 
 

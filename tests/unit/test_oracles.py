@@ -75,7 +75,7 @@ def test_fields_of_a_users_game_are_not_read_as_oracles(make: Any) -> None:
     assert not [oracle for oracle in ALL if oracle.knows(game)]
     found = certificate(game, HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
-    assert (found.claim, found.coverage, found.rounding) == ("not an equilibrium", "exact", "outward")
+    assert (found.claim, found.coverage, found.rounding) == ("not an equilibrium", "tight", "outward")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ class Known(Plain):
 @oracles.best_response.register(Known)
 def _(game: Known, x: Any, player: Any) -> Any:
     own = (1 - (x.sum() - x[player])) / 2
-    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+    return own, game.payoffs(x.at[player].set(own))[player], "tight"
 
 
 oracles.payoff_scale.register(Known)(lambda game: 3.0)
@@ -144,7 +144,7 @@ class Narrow(Known):
 def test_registered_oracles_are_used() -> None:
     found = certificate(Known(), HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-15)
-    assert (found.coverage, found.method) == ("exact", "registered best response")
+    assert (found.coverage, found.method) == ("tight", "registered best response")
     assert oracles.proved_response.knows(Known()) is False  # derived from best_response
     with pytest.raises(ValueError, match="a step: payoffs are discontinuous"):
         rv.solve(Known(), rv.methods.GradientAscent(), start=HERE)

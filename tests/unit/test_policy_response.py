@@ -188,7 +188,7 @@ def test_mixed_policies_that_remember_two_rounds(player: int, seed: int) -> None
     np.testing.assert_allclose(values[chosen[0]], found.best[0], atol=1e-12)
     whole = best_response(tables, chances, player, 0.8)
     np.testing.assert_allclose(whole.regret[0], found.best[0] - found.own[0], atol=1e-12)
-    assert whole.coverage == "exact"
+    assert whole.coverage == "tight"
 
 
 def test_zero_discount_gives_the_myopic_best_response() -> None:
@@ -198,7 +198,7 @@ def test_zero_discount_gives_the_myopic_best_response() -> None:
     found = best_response(tabulate(matrix(payoffs=table.tolist()), observation="joint"), policies, 0, 0.0)
     np.testing.assert_allclose(found.value[0], table[0][:, policies[1]].max(axis=0))
     assert np.array_equal(found.policy[0], table[0][:, policies[1]].argmax(axis=0))
-    assert found.coverage == "exact"
+    assert found.coverage == "tight"
 
 
 def test_constant_equilibrium_play_has_zero_regret() -> None:

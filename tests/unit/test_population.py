@@ -194,7 +194,7 @@ def test_exploitability_is_the_gain_of_the_best_response() -> None:
     assert float(found.regret[0]) == pytest.approx(gain, rel=1e-10)
     assert float(found.bound[0]) == pytest.approx(gain, rel=1e-8)
     proof = population_certificate(game, pi)
-    assert (proof.claim, proof.coverage) == ("not an equilibrium", "exact")
+    assert (proof.claim, proof.coverage) == ("not an equilibrium", "tight")
 
 
 @pytest.mark.nightly
@@ -255,7 +255,7 @@ def test_karma_is_constant_if_nobody_bids() -> None:
     proof = population_certificate(game, rv.oracles.named_start(game, "zero"))
     there = evaluate_policy(game, rv.oracles.named_start(game, "zero"))
     np.testing.assert_allclose(there.population.mu, first_distribution(game), atol=1e-10)
-    assert (proof.coverage, proof.claim) == ("exact", "not an equilibrium")
+    assert (proof.coverage, proof.claim) == ("tight", "not an equilibrium")
     # every win has probability 1/2; urgency is 1 in 4/7 of steps and 3 in 3/7
     np.testing.assert_allclose(there.payoff, [-(4 / 7 + 3 * 3 / 7) / 2 / (1 - GAMMA)], rtol=1e-9)
 
@@ -279,7 +279,7 @@ def evaluated(**changes: Any) -> certificate.PolicyEvaluation:
 @pytest.mark.slow
 def test_a_certificate_states_what_was_evaluated() -> None:
     found = certificate.certificate_of(commute(), evaluated(), 1e-3)
-    assert (found.coverage, found.concept, found.claim) == ("exact", "mean field", "not an equilibrium")
+    assert (found.coverage, found.concept, found.claim) == ("tight", "mean field", "not an equilibrium")
     np.testing.assert_array_equal(found.regret, [0.0, 0.5])
     np.testing.assert_allclose(found.tolerance, [4e-3, 8e-3], rtol=1e-6)
     wide = evaluated(bound=np.array([0.0, 0.9]))

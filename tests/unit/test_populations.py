@@ -113,7 +113,7 @@ class Table:
         return steps
 
     def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
-        proof = Certificate(np.zeros(2), np.zeros(2), "exact", "dynamic programming", 1e-6)
+        proof = Certificate(np.zeros(2), np.zeros(2), "tight", "dynamic programming", 1e-6)
         dims = ("player", "state", "action")
         return {"profile": (dims, session["policy"]), "payoff": (("player",), np.ones(2))} | proof.record()
 

@@ -84,7 +84,7 @@ def test_the_symmetric_equilibrium_is_a_proved_best_response_to_itself() -> None
     x = put(np.tile(SYMMETRIC, (2, 1)))
     np.testing.assert_allclose(rv.best_response(game, x, 1).strategy, SYMMETRIC, rtol=1e-11)
     proved = rv.certificate(game, x)
-    assert (proved.claim, proved.coverage) == ("equilibrium", "exact")
+    assert (proved.claim, proved.coverage) == ("equilibrium", "tight")
     assert np.all(proved.regret <= 1e-14)
 
 
@@ -321,7 +321,7 @@ def test_a_fine_is_paid_where_safety_costs_more() -> None:
         # without safety the contest alone: q (1 - q) / 2 = 0.1 xp, with xp = 1.25 if both are equal
         equal = game.inputs(safety_input=[4.0 * (1 + 1e-12) * met] * 2, performance_input=[1.25, 1.25])
         proved = rv.certificate(game, equal)
-        assert (proved.claim, proved.coverage) == ("equilibrium", "exact")
+        assert (proved.claim, proved.coverage) == ("equilibrium", "tight")
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ class Told(Prize):
 
     def proved_reply(self, x: jax.Array, player: int) -> Response:
         return Response(
-            np.zeros(1), 3.0 + player, 4.0 + player, "bounded" if player else "exact", f"by {player}"
+            np.zeros(1), 3.0 + player, 4.0 + player, "bounded" if player else "tight", f"by {player}"
         )
 
     def ceiling(self, x: jax.Array, player: int, low: jax.Array, high: jax.Array) -> jax.Array:

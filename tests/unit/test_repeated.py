@@ -314,7 +314,7 @@ def test_greedy_play_is_followed_to_its_cycle() -> None:
         np.testing.assert_allclose(
             record["end_action"][1][k], np.mean([np.unravel_index(j, (3, 4)) for j in joints], axis=0)
         )
-    assert record["coverage"][1] == "exact"
+    assert record["coverage"][1] == "tight"
     assert record["concept"][1] == "Nash equilibrium of the learned policies"  # not of limit play alone
     assert np.all(record["periods"][1] == session["clock"][:, 0])
 

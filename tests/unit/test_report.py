@@ -40,7 +40,7 @@ def record(**values: Any) -> Record:
     plain: Record = {
         "status": ((), np.asarray("converged")),
         "claim": ((), np.asarray("equilibrium")),
-        "coverage": ((), np.asarray("exact")),
+        "coverage": ((), np.asarray("tight")),
         "regret": (("player",), np.zeros(2)),
         "bound": (("player",), np.full(2, 1e-9)),
         "profile": (("player", "axis"), np.array([[0.25], [0.75]])),
@@ -509,7 +509,7 @@ def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
     batch: Record = {
         "status": (("batch",), np.array(["converged", "cycling"])),
         "claim": (("batch",), np.array(["equilibrium", "no deviation found"])),
-        "coverage": (("batch",), np.array(["exact", "lower bound"])),
+        "coverage": (("batch",), np.array(["tight", "lower bound"])),
         "regret": (("batch", "player"), np.array([[0.0, 1.0], [3.0, 2.0]])),
         "bound": (("batch", "player"), np.array([[1.0, 1.0], [np.inf, 1.0]])),
         "profile": (("batch", "player", "axis"), np.zeros((2, 2, 1))),

@@ -137,7 +137,7 @@ def test_a_solution_has_text_and_html_representations() -> None:
 
 def test_a_certificate_prints_regret_and_tolerance_of_one_player() -> None:
     units = np.array([1e-9, 1e-3])
-    within = Certificate(np.array([1e-10, 5e-4]), np.array([1e-9, 1e-3]), "exact", "by hand", units)
+    within = Certificate(np.array([1e-10, 5e-4]), np.array([1e-9, 1e-3]), "tight", "by hand", units)
     assert "regret 0.0005, bound 0.001, exact (by hand), tolerance 0.001" in repr(within)
     # the player that decides, not the one with the larger gain
     above = within._replace(regret=np.array([1e-6, 5e-4]))

@@ -163,7 +163,7 @@ def test_payoffs_of_rounds_with_shares_in_each_have_a_bound() -> None:
 
     # q (1-q) = 1/4 = x / 4
     found = rv.certificate(Rounds(), [[1.0], [1.0]])
-    assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "exact", "outward")
+    assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "tight", "outward")
 
 
 @pytest.mark.slow

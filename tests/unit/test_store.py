@@ -63,6 +63,21 @@ def test_stored_cells_are_read_exactly(run: Run) -> None:
     assert "A duel" in again._repr_html_()
 
 
+def test_former_words_of_coverages_are_read_in_present_ones(run: Run) -> None:
+    """A gain that equals its bound was once called exact, which is said of rational arithmetic alone."""
+    first, *_ = run.cells
+    kept = {
+        "coverage": ((), np.asarray("exact")),
+        "bound": record(0)["regret"],
+        "claim": ((), np.asarray("")),
+    }
+    kept |= {"certificate_method": ((), np.asarray("all actions"))}
+    store(run, first.id, {**record(0), **kept}, seconds=0.5)
+    again = load_run(run.folder)
+    assert str(again.read_cell(first.id)["coverage"][1]) == "tight"
+    assert set(again.dataset().coverage.values.ravel().tolist()) == {"", "tight"}
+
+
 @pytest.mark.parametrize(
     ("prizes", "seconds", "axis"),
     [([1.0, 2.0, 3.0], [0.0, 0.0, 0.1], "prize"), ([1.0, 1.0, 2.0], [0.0, 0.1, 0.0], "point")],

@@ -74,7 +74,7 @@ def test_gains_at_an_equilibrium_are_below_a_millionth_of_what_is_at_stake(gain:
 )
 def test_gains_at_an_approximate_equilibrium_are_below_a_hundredth(gain: float, claim: str) -> None:
     assert certificate(Alone(hill), [[0.5 + (gain / 4) ** 0.5]]).claim == claim
-    assert Certificate(np.array([gain]), np.array([gain]), "exact", "", 1e-6, np.ones(1)).claim == claim
+    assert Certificate(np.array([gain]), np.array([gain]), "tight", "", 1e-6, np.ones(1)).claim == claim
 
 
 def lost(x: Any) -> Any:

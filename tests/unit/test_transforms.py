@@ -418,7 +418,7 @@ def test_a_registered_response_that_steps_refute_is_no_answer() -> None:
     def _(game: Claimed, x: Any, player: Any) -> Any:
         rivals = x.sum() - x[player, 0]
         own = jnp.clip(game.share * (20.0 - game.costs[player] - rivals) / 2, 0.0, 20.0)[None]
-        return own, game.payoffs(x.at[player].set(own))[player], "exact"
+        return own, game.payoffs(x.at[player].set(own))[player], "tight"
 
     costs, x = jnp.array([1.0, 1.0, 3.0]), jnp.array([[6.0]])
     right = stackelberg(Claimed(costs), [0]).whole(x)

@@ -377,7 +377,7 @@ def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range(
     for high in (1e4, 1e8, 1e12):
         ends, smallest = (jnp.full((2, 2), end) for end in (high, 1e-25))
         game = Ruled(payoffs, rv.Box(jnp.zeros((2, 2)), ends, ("log", "log"), smallest))
-        stated = unit_at(game, jnp.zeros((2, 2)), 0, Response(np.zeros(2), 0.0, 0.0, "exact", "idle"))
+        stated = unit_at(game, jnp.zeros((2, 2)), 0, Response(np.zeros(2), 0.0, 0.0, "tight", "idle"))
         assert stated.size == pytest.approx(1.5, rel=1e-6)
 
 

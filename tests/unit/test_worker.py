@@ -255,7 +255,7 @@ def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None
         (roads, {"profile": (("state", "action"), np.ones((1, 1)))}, "a policy of a population"),
     ):
         task = task_of(tmp_path, **changes)
-        claim = Certificate(np.zeros(2), np.zeros(2), "exact", "dynamic programming", 1e-6)
+        claim = Certificate(np.zeros(2), np.zeros(2), "tight", "dynamic programming", 1e-6)
         record = more | claim.record()
         assert recertify(task, tmp_path, record) == {}
         ((name, (dims, method)),) = recertify(task, tmp_path, record, proof=True).items()

@@ -58,13 +58,13 @@ for oracle, answer in register.items():
 @oracles.best_response.register(Firms)
 def _(game: Firms, x: Any, player: Any) -> Any:
     own = _response(x.sum() - x[player, 0])
-    return own[None], game.payoffs(x.at[player, 0].set(own))[player], "exact"
+    return own[None], game.payoffs(x.at[player, 0].set(own))[player], "tight"
 
 
 @oracles.proved_response.register(Firms)
 def _(game: Firms, x: Any, player: int) -> oracles.Response:
     strategy, payoff, _ = oracles.best_response(game, x, player)
-    return oracles.Response(np.asarray(strategy), float(payoff), float(payoff), "exact", "parabola")
+    return oracles.Response(np.asarray(strategy), float(payoff), float(payoff), "tight", "parabola")
 
 
 @oracles.mixed_best_response.register(Firms)
@@ -72,7 +72,7 @@ def _(game: Firms, positions: Any, weights: Any, player: int) -> Any:
     means = np.einsum("pa,pax->p", weights, np.nan_to_num(positions))
     rest = means.sum() - means[player]
     own = _response(rest)
-    return own[None], own * (1 - COST - rest - own), "exact"
+    return own[None], own * (1 - COST - rest - own), "tight"
 
 
 @oracles.payoff_bound.register(Firms)
@@ -211,7 +211,7 @@ def test_forwarded_oracles_match_the_payoffs(name: str) -> None:
             strategy, payoff, coverage = oracles.best_response(game, x, player)
             there = x.at[player].set(jnp.asarray(strategy))
             np.testing.assert_allclose(payoffs(game, there)[player], payoff, rtol=1e-12)
-            assert (coverage, float(payoff) >= pays.max() - 1e-12) == ("exact", True)
+            assert (coverage, float(payoff) >= pays.max() - 1e-12) == ("tight", True)
             proved = oracles.proved_response(game, x, player)
             np.testing.assert_allclose([proved.payoff, proved.bound], payoff, rtol=1e-12)
             np.testing.assert_allclose(proved.strategy, strategy, rtol=1e-12)
@@ -280,7 +280,7 @@ def test_a_frozen_race_and_bertrand_competition_are_proved() -> None:
     race = rv.games.race()
     x = race.inputs(safety_input=[0.5, 0.4], performance_input=[0.3, 0.2])
     whole, part = certificate(race, x), certificate(freeze(race, {1: x[1]}), x[:1])
-    assert (part.coverage, part.method) == ("exact", whole.method)
+    assert (part.coverage, part.method) == ("tight", whole.method)
     np.testing.assert_array_equal([part.regret[0], part.bound[0]], [whole.regret[0], whole.bound[0]])
     prices = rv.games.market(choice="price")
     y = jnp.array([[40.0], [30.0]])
@@ -290,5 +290,5 @@ def test_a_frozen_race_and_bertrand_competition_are_proved() -> None:
         freeze(freeze(rv.games.market(choice="price", players=3), {1: [30.0]}), {1: [40.0]}),
     ):
         proof = certificate(game, y[:1])
-        assert (proof.coverage, proof.method) == ("exact", "undercutting")
+        assert (proof.coverage, proof.method) == ("tight", "undercutting")
         np.testing.assert_allclose(proof.bound, stage.bound[:1])

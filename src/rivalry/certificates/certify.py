@@ -193,9 +193,9 @@ def _judge(
     # a certificate covers no more than its weakest response
     weak = min(responses, key=lambda response: COVERAGES.index(response.coverage))
     weakest = weak.coverage
-    if weakest in ("exact", "bounded"):
+    if weakest in ("tight", "bounded"):
         # a gap within the tolerance between regret and bound leaves nothing undecided
-        weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
+        weakest = "tight" if np.all(bound - regret <= allowed) else "bounded"
     roundings = {response.rounding for response in responses}
     rounding: Rounding = (
         (roundings.pop() if len(roundings) == 1 else "floating point") if np.isfinite(bound).any() else ""

@@ -184,7 +184,7 @@ def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: boo
     game, x = at.game, at.x
     if not _free_axes(game, player):
         return response._replace(
-            bound=response.payoff, coverage="exact", method="one strategy", rounding="outward"
+            bound=response.payoff, coverage="tight", method="one strategy", rounding="outward"
         )
     unit = _unit_of_search(at, player, response)
     if bounded:

@@ -291,7 +291,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     weak = min(bounds.responses, key=lambda response: COVERAGES.index(response.coverage))
     coverage = weak.coverage
     if np.isfinite(bound).all():
-        coverage = "exact" if np.all(bound - regret <= allowed) else "bounded"
+        coverage = "tight" if np.all(bound - regret <= allowed) else "bounded"
     reasons = "; ".join(weak.method.split("; ")[1:])
     method = f"{responses[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")
     certificate = Certificate(

@@ -14,7 +14,7 @@ generic answer that holds for every game. A custom class registers its answers:
 >>> @oracles.best_response.register(Duopoly)
 ... def _(game, x, player):
 ...     own = jnp.clip((1 - (x.sum() - x[player])) / 2, 0.0, 1.0)
-...     return own, game.payoffs(x.at[player].set(own))[player], "exact"
+...     return own, game.payoffs(x.at[player].set(own))[player], "tight"
 >>> certificate(Duopoly(), [[1 / 3], [1 / 3]]).claim
 'equilibrium'
 
@@ -221,7 +221,7 @@ def jacobian(game: object, x: Profile) -> Float[Array, "row column"]:
 def best_response(game: object, x: Profile, player: int | Array) -> BestResponse:
     """Return a best response of ``player`` to the others at ``x``, its payoff, and the coverage.
 
-    The coverage ``exact`` claims that no strategy pays more. An answer that JAX can trace for a traced
+    The coverage ``tight`` claims that no strategy pays more. An answer that JAX can trace for a traced
     ``player`` also serves followers and best-response dynamics.
 
     The generic answer raises `Unsupported`; `rivalry.best_response` then searches.
@@ -234,14 +234,14 @@ def proved_response(game: object, x: Profile, player: int) -> Response:
     """Return a best response with an upper bound on every payoff of ``player``, for certificates.
 
     Answers compute with concrete numbers. Generic: the answer of `best_response`, whose payoff is the bound
-    where its coverage is exact.
+    where its coverage is tight.
     """
     return registered_response(*best_response(game, x, player))
 
 
 def registered_response(strategy: object, payoff: Any, coverage: Coverage) -> Response:
     """Return the answer of `best_response` as certificates take it."""
-    bound = float(payoff) if coverage == "exact" else np.inf
+    bound = float(payoff) if coverage == "tight" else np.inf
     return Response(np.asarray(strategy), float(payoff), bound, coverage, "registered best response")
 
 

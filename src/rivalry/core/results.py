@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 Dims = tuple[str, ...]
 SCHEMA = 2  # of every stored file: from version 0.1.0 on, later packages read what earlier ones wrote
 
-Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact", "proved"]
+Coverage = Literal["estimated", "local", "lower bound", "bounded", "tight", "proved"]
 Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]
 Claim = Literal[
     "not decided",
@@ -184,7 +184,7 @@ class Certificate(NamedTuple):
     def claim(self) -> Claim | Literal["no certificate"]:
         """The strongest statement these numbers allow.
 
-        >>> Certificate(np.array([0.0]), np.array([1e-9]), "exact", "vertices", 1e-6).claim
+        >>> Certificate(np.array([0.0]), np.array([1e-9]), "tight", "vertices", 1e-6).claim
         'equilibrium'
         """
         if not np.size(self.regret):
@@ -233,7 +233,7 @@ class Certificate(NamedTuple):
 
         Of estimates it is the upper end of their interval.
 
-        >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).largest_gain
+        >>> Certificate(np.array([0.0]), np.array([0.1]), "tight", "", 1e-6, np.array([20.0])).largest_gain
         0.005
         """
         _, upper = self.gains
@@ -250,7 +250,7 @@ class Certificate(NamedTuple):
     def statement(self) -> str:
         """The claim as printed: a small gain with its bound or interval, a search with its method.
 
-        >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).statement
+        >>> Certificate(np.array([0.0]), np.array([0.1]), "tight", "", 1e-6, np.array([20.0])).statement
         'approximate equilibrium: no gain above 0.5 % of the payoff at stake'
         """
         if self.claim in WITH_GAIN:

@@ -412,7 +412,7 @@ def _(game: Extensive, profiles: ndarray, player: int) -> ndarray:
 def _(game: Extensive, x: Profile | ndarray, player: int) -> oracles.Response:
     """Return a pure best response by backward induction; its payoff is the payoff upper bound."""
     strategy, payoff = best_plan(oracles.to_sequence_form(game), floats(x), player)
-    return oracles.Response(strategy, float(payoff), float(payoff), "exact", "backward induction")
+    return oracles.Response(strategy, float(payoff), float(payoff), "tight", "backward induction")
 
 
 @oracles.metrics.register(Extensive)

@@ -258,7 +258,7 @@ def _(game: Matrix, x: Profile, player: int | Array) -> oracles.BestResponse:
     # gradients are 0 in the padding, which would win where all payoffs are negative
     values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
     action = jnp.argmax(values)
-    return jnp.zeros_like(values).at[action].set(1.0), values[action], "exact"
+    return jnp.zeros_like(values).at[action].set(1.0), values[action], "tight"
 
 
 @oracles.proved_response.register(Matrix)
@@ -268,7 +268,7 @@ def _(game: Matrix, x: Profile | ndarray, player: int) -> oracles.Response:
     action = int(np.argmax(values))
     payoff = float(values[action])
     strategy, bound = np.eye(game.space.shape[1])[action], payoff + _rounding_of_payoffs(game, player)
-    return oracles.Response(strategy, payoff, bound, "exact", "registered best response", values)
+    return oracles.Response(strategy, payoff, bound, "tight", "registered best response", values)
 
 
 def _rounding_of_payoffs(game: Matrix, player: int) -> float:
@@ -309,7 +309,7 @@ def _(game: Matrix, support: ndarray, weights: ndarray, player: int) -> oracles.
         if opponent != player:
             expected = np.moveaxis(expected, opponent, -1) @ mean[opponent, : game.sizes[opponent]]
     action = int(np.argmax(expected))
-    return np.eye(game.space.shape[1])[action], float(expected[action]), "exact"
+    return np.eye(game.space.shape[1])[action], float(expected[action]), "tight"
 
 
 @checked

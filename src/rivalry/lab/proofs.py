@@ -290,7 +290,7 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
 
 
 COMPUTED = {
-    "exact": "best responses are exact up to floating point",
+    "tight": "best responses are exact up to floating point",
     "bounded": "gains are bounded in floating point",
 }
 """Computations of the gains of a claim without a profile, by coverage; others are estimates."""

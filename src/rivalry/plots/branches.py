@@ -151,7 +151,7 @@ def claims_of_rows(selection: DrawnPoint) -> ndarray:
         total = np.broadcast_to(total_stored, rows)
     not_decided, not_an_equilibrium, local_equilibrium = CLAIMS[:3]
     claims = np.full(rows, UNREFUTED[0], object)
-    claims[selection.get("branch_coverage", np.full(rows, "exact")) == "local"] = local_equilibrium
+    claims[selection.get("branch_coverage", np.full(rows, "tight")) == "local"] = local_equilibrium
     claims[np.any(regret[:, players] > BRANCH_REGRET * total[:, None], axis=1)] = not_an_equilibrium
     is_known = np.isfinite(regret[:, players]).all(axis=1) & np.isfinite(total) & players.any()
     claims[~is_known] = not_decided

@@ -104,7 +104,7 @@ def certificate_of(
     # in an environment other than the policy's own a gain says nothing about an equilibrium
     if not (np.isfinite(regret).all() and float(evaluation.population.residual) <= CONSISTENT):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
-    coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
+    coverage: Any = "tight" if np.all(bound - regret <= allowed) else "bounded"
     method = "policy iteration in the policy's own population"
     return Certificate(
         regret,

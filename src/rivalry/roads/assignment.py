@@ -357,7 +357,7 @@ def judged(
     return Certificate(
         gains,
         gains,
-        "exact",
+        "tight",
         "cheapest routes at the costs of these flows",
         tolerance * at_stake + ROUNDING * cheapest.max(),
         at_stake,

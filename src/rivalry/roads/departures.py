@@ -167,7 +167,7 @@ class BottleneckFlows(NamedTuple):
         return Certificate(
             gains,
             gains,
-            "exact",
+            "tight",
             "all slots and lanes at these delays and tolls",
             TOLERANCE * at_stake + ROUNDING * schedule.max(),
             at_stake,

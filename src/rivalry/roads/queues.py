@@ -59,7 +59,7 @@ def _(game: BottleneckGame, x: Any, tolerance: float) -> Certificate:
     return Certificate(
         gains,
         gains,
-        "exact",
+        "tight",
         "all times of departure, by the queue that these departures cause",
         tolerance * highest + ROUNDING * highest.max(),
         highest,

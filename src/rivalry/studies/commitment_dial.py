@@ -194,7 +194,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         node = world.first_node(gains.decision)
         method = "exact best responses at every node of the grid"
         allowed = TOLERANCE * gains.scale
-        coverage: Coverage = "exact" if np.all(gains.bound - gains.regret <= allowed) else "bounded"
+        coverage: Coverage = "tight" if np.all(gains.bound - gains.regret <= allowed) else "bounded"
         proof = Certificate(gains.regret, gains.bound, coverage, method, allowed, rounding="floating point")
         nodes = ("plan", "leader_level", "follower_level")
         record: Record = {

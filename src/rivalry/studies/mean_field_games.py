@@ -135,7 +135,7 @@ class FiniteHorizonPlay(BaseLearner):
         allowed = TOLERANCE * at_stake + ROUNDING * abs(value)
         method = "backward induction in the policy's own flow"
         proof = Certificate(
-            gain, gain, "exact", method, allowed, rounding="floating point", concept="mean field"
+            gain, gain, "tight", method, allowed, rounding="floating point", concept="mean field"
         )
         record: Record = {
             "policy": (("period", "state", "action"), pi.copy()),

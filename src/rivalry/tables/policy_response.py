@@ -28,13 +28,13 @@ class PolicyBestResponse(NamedTuple):
     value: ndarray  # [round state]: of the best response, discounted
     own: ndarray  # [round state]: of the policy that the player follows
     policy: ndarray  # [round state]: the best response's moves
-    coverage: Literal["exact", "upper bound"]
+    coverage: Literal["tight", "upper bound"]
 
     @property
     def regret(self) -> ndarray:
         """The gain of the best response over the player's own policy, ``[round state]``; at least 0.
 
-        With coverage ``exact`` the player observes the full state. With ``upper bound`` it observes less,
+        With coverage ``tight`` the player observes the full state. With ``upper bound`` it observes less,
         and no policy of its own observations gains more.
         """
         return np.asarray(np.maximum(self.value - self.own, 0.0))
@@ -118,9 +118,9 @@ def responses_to(
     for player, discount in discounts.items():
         values = values_in(play, player, discount, paid)
         rows = (values.best.reshape(shape), values.own.reshape(shape), values.action.reshape(shape))
-        coverage: Literal["exact", "upper bound"] = "upper bound"
+        coverage: Literal["tight", "upper bound"] = "upper bound"
         if observes_enough(tables, player):
-            coverage = "exact"
+            coverage = "tight"
         columns.append([PolicyBestResponse(*row, coverage) for row in zip(*rows, strict=True)])
     return [list(row) for row in zip(*columns, strict=True)]
 
@@ -197,7 +197,7 @@ def policy_certificate(
     return Certificate(
         regret,
         regret,
-        "exact" if exact else "bounded",
+        "tight" if exact else "bounded",
         "dynamic programming against the others' policies, from every state",
         TOLERANCE * world.scale,
         rounding="floating point",

@@ -51,8 +51,8 @@ class Gaps(NamedTuple):
 
     @property
     def coverage(self) -> str:
-        """``exact``, or ``upper bound`` where some best response depends on more than its player observes."""
-        return "exact" if bool(self.exact.all()) else "upper bound"
+        """``tight``, or ``upper bound`` where some best response depends on more than its player observes."""
+        return "tight" if bool(self.exact.all()) else "upper bound"
 
 
 def response_values(tables: FiniteGame, policies: object, player: int, gamma: float) -> ResponseValues:

@@ -361,8 +361,8 @@ class Followers(eqx.Module):
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
             x, _ = replace_row(jnp.asarray(0), x, jnp.asarray(True))
-            is_exact = registered is not None and registered[2] == "exact"
-            if isinstance(game.space, Box) and not is_exact:
+            is_tight = registered is not None and registered[2] == "tight"
+            if isinstance(game.space, Box) and not is_tight:
                 x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
             at_rest = jnp.asarray(True)
         else:

@@ -268,7 +268,7 @@ def _joint_gains(
         np.array([part[member].mean(axis=0) for member in members]) for part in columns
     )
     gain, upper = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, upper))
-    return AgentGains(payoff, gain, upper, gaps, "exact" if exact else "bounded", JOINT, None)
+    return AgentGains(payoff, gain, upper, gaps, "tight" if exact else "bounded", JOINT, None)
 
 
 def _entries(economy: Economy) -> int:

@@ -169,7 +169,7 @@ def price_taking(market: Market, choice: ndarray) -> Certificate:
     gain = paid.max(axis=0) - paid[0]
     tolerance = np.full(len(gain), TOLERANCE * float(payoff_scale(market)))
     method, scope = "all outputs at the given prices", "of firms that take prices as given"
-    return Certificate(gain, gain, "exact", method, tolerance, rounding="floating point", scope=scope)
+    return Certificate(gain, gain, "tight", method, tolerance, rounding="floating point", scope=scope)
 
 
 def gain_bounds(market: Market) -> tuple[ndarray, ndarray]:

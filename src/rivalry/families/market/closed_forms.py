@@ -455,7 +455,7 @@ def undercutting(market: Market, x: ndarray, firm: int) -> Response:
         at = np.nextafter(price, 0.0) if price >= below else price
         profit_at[float(at)] = float(market.net_of_taxes(jnp.full(len(x), profit))[firm])
     at = max(profit_at, key=lambda price: profit_at[price])
-    return Response(np.array([at]), profit_at[at], profit_at[at], "exact", "undercutting")
+    return Response(np.array([at]), profit_at[at], profit_at[at], "tight", "undercutting")
 
 
 # --- entry: every set of producers, in fractions ----------------------------------------------------------

@@ -522,7 +522,7 @@ def _compared(
     # two ways to the followers' responses: where they disagree, nothing is proved
     if abs(profit - paid) > AGREE * unit:
         return Response(candidate[player], paid, np.inf, "lower bound", method)
-    return Response(candidate[player], paid, max(bound, paid), "exact", method)
+    return Response(candidate[player], paid, max(bound, paid), "tight", method)
 
 
 class _LogitLeader(NamedTuple):

@@ -164,7 +164,7 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
 
 @oracles.best_response.register(Market, when=has_exact_response)
 def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
-    return *_choice_and_profit(game, x, jnp.asarray(player)), "exact"
+    return *_choice_and_profit(game, x, jnp.asarray(player)), "tight"
 
 
 @compiled
@@ -192,7 +192,7 @@ oracles.equilibria_by_cases.register(Market, when=has_cases)(equilibria_of_entry
 def _(game: StagedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
     choice = leader_choice(game, x, player)
-    return choice, game.payoffs(x.at[player].set(choice))[player], "exact"
+    return choice, game.payoffs(x.at[player].set(choice))[player], "tight"
 
 
 @oracles.proved_response.register(
@@ -320,7 +320,7 @@ oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
 @oracles.best_response.register(OwnedMarket, when=has_best_response)
 def _(game: OwnedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
     respond = concave_response if game.concave else owner_response
-    return *respond(game, x, player), "exact"
+    return *respond(game, x, player), "tight"
 
 
 @oracles.proved_response.register(OwnerLeadership)

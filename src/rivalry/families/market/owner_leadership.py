@@ -106,7 +106,7 @@ def leader_response(game: OwnerLeadership, x: ndarray, player: int) -> Response:
     method = f"{len(starts)} ascents, with Newton's method"
     rise = np.maximum(slope * (high - row), slope * (low - row)).sum()
     bound = float(paid + rise) if game.concave else np.inf
-    coverage: Coverage = "exact" if rise <= CLOSE * abs(paid) and game.concave else "lower bound"
+    coverage: Coverage = "tight" if rise <= CLOSE * abs(paid) and game.concave else "lower bound"
     return Response(row, float(paid), bound, coverage, method)
 
 

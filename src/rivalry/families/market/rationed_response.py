@@ -55,7 +55,7 @@ def rationed_response(
     price, is_rival = float(prices[side, interval]), np.arange(len(weights)) != player
     if price in np.asarray(support)[is_rival, :, 0]:
         price = float(np.nextafter(price, (starts[interval] + stops[interval]) / 2))
-    return np.array([price]), float(profits[side, interval]), "exact"
+    return np.array([price]), float(profits[side, interval]), "tight"
 
 
 def _pieces(game: Market, prices: ndarray, weights: ndarray, player: int) -> Iterator[_Piece]:

@@ -40,7 +40,8 @@ from rivalry.runtime.imports import pause_collection
 if TYPE_CHECKING:
     from xarray import Dataset
 
-_WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
+FORMER = {"exact": "tight"}  # words of coverages in stored runs that are older, with those of today
+_WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES, *FORMER)}
 _PER_PLAYER = ("regret", "bound")
 _NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
 _COMPARED = (  # what distances depend on
@@ -105,11 +106,25 @@ def record_fault(record: Record) -> str:
         if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
             return f"{name} is an array of {array.dtype} and shape {array.shape}"
         if name in _WORDS and (strange := set(array.ravel().tolist()) - set(_WORDS[name])):
-            return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(_WORDS[name][1:])}"
+            allowed = [word for word in _WORDS[name] if word and word not in FORMER]
+            return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(allowed)}"
     certified = [name for name in ("regret", "bound", "claim", "coverage") if name in record]
     if certified and len(certified) < 4:
         return f"{', '.join(certified)} without the rest of a certificate"
     return ""
+
+
+def in_present_words(name: str, values: ndarray) -> ndarray:
+    """Return an array of a stored file, with today's words of coverages.
+
+    >>> in_present_words("coverage", np.array(["exact", "bounded"])).tolist()
+    ['tight', 'bounded']
+    """
+    if not name.endswith("coverage") or values.dtype.kind != "U":
+        return values
+    for former, present in FORMER.items():
+        values = np.where(values == former, present, values)
+    return values
 
 
 def misfits(columns: Columns) -> dict[int, str]:
@@ -406,6 +421,8 @@ class CellFiles:
                 columns, damaged = self._read_all(ids, stamps)
             if all(error.why != "missing" for error in damaged):
                 break  # else the file was packed meanwhile
+        for name, forms in columns.items():
+            columns[name] = [form._replace(values=in_present_words(name, form.values)) for form in forms]
         return columns, damaged, stamps
 
     def _read_all(self, ids: Sequence[str], stamps: Stamps) -> tuple[Columns, list[DamagedFile]]:

@@ -29,7 +29,7 @@ from rivalry.lab.store.bookkeeping import (
     update_sums,
     write_sums,
 )
-from rivalry.lab.store.cells import CellFiles, Stamps, StoredCell, label_cells
+from rivalry.lab.store.cells import CellFiles, Stamps, StoredCell, in_present_words, label_cells
 from rivalry.lab.store.head import (
     FILES,
     FOLDERS,
@@ -569,12 +569,13 @@ class Run:
 
     def read_cell(self, id: str) -> Record:
         """Return a cell's record. Raises `DamagedFile`."""
-        return self._cell_files.read(id).record
+        return _with_present_words(self._cell_files.read(id).record)
 
     def certificates(self) -> dict[str, Record]:
         """Return recomputed certificates of finished cells. Raises `DamagedFile`."""
         on_disk = self.finished()
-        return self._cell_files.certificates(place.id for place in self.cells if place.id in on_disk)
+        records = self._cell_files.certificates(place.id for place in self.cells if place.id in on_disk)
+        return {id: _with_present_words(record) for id, record in records.items()}
 
     def write_certificate(self, id: str, record: Record) -> None:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
@@ -729,6 +730,10 @@ class Run:
     def _repr_html_(self) -> str:
         head, *_ = repr(self).split("\n")
         return f"<div>{html_table(head, {})}{self.answer._repr_html_()}</div>"
+
+
+def _with_present_words(record: Record) -> Record:
+    return {name: (dims, in_present_words(name, array)) for name, (dims, array) in record.items()}
 
 
 def redo(error: DamagedFile) -> str:

@@ -29,7 +29,7 @@ WAITING, GROWING, RANGE, BOUND, MEET, CLOSED, KNOWN, LONG, LOST, MANY, BEYOND = 
 UNFINISHED = (LONG, LOST, MANY, BEYOND)
 NONE = -1
 SEARCHES = 2  # at both ends of the range
-COVERAGES = ("", "lower bound", "bounded", "exact", "local")
+COVERAGES = ("", "lower bound", "bounded", "tight", "local")
 COPIED = (  # entries of the record, their dimensions, the columns of the session
     ("branch", "row", "row_branch"),
     ("branch_parameter", "row", "row_value"),

@@ -397,7 +397,7 @@ def certificate(
     ]
     payoff_bounds = np.array([(response.payoff, response.bound) for response in responses])
     regret, bound = np.maximum(payoff_bounds.T - payoff, 0.0)
-    exact = all(response.coverage == "exact" for response in responses)
+    tight = all(response.coverage == "tight" for response in responses)
     method = f"{responses[0].method} against mixtures"
     units = []
     for player, response in enumerate(responses):
@@ -413,8 +413,8 @@ def certificate(
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
     size = np.maximum(np.abs(payoff_bounds[:, 0]), float(scale_of(game)))
     allowed = tolerance * np.array(units) + ROUNDING * size
-    coverage: Coverage = "exact" if exact else "lower bound"
-    rounding: Rounding = "floating point" if exact else ""
+    coverage: Coverage = "tight" if tight else "lower bound"
+    rounding: Rounding = "floating point" if tight else ""
     numbers = regret, bound, coverage, method, allowed, np.array(units), rounding
     proof = Certificate(*numbers, payoff=payoff, scope=oracles.claim_scope(game))
     atoms = np.where((weights > 0)[..., None], action_grid, np.nan)
@@ -434,7 +434,7 @@ def best_response_to_mixtures(
     """
     if oracles.mixed_best_response.knows(game):
         strategy, payoff, coverage = oracles.mixed_best_response(game, action_grid, weights, player)
-        bound = float(payoff) if coverage == "exact" else np.inf
+        bound = float(payoff) if coverage == "tight" else np.inf
         return Response(np.asarray(strategy), float(payoff), bound, coverage, "registered best response")
     against = _opponents(game, action_grid, weights, player)
     x = np.array(against.profiles[0])

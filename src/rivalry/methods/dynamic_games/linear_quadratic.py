@@ -439,4 +439,4 @@ def _gain(problem: LinearQuadraticGame, cost: float, form: ndarray | None = None
 def _certificate(gains: list[float], allowed: float) -> Record:
     """Return gains by best responses as regrets; gains that rounding makes negative count in the bound."""
     regret, bound = np.maximum(gains, 0.0), np.abs(gains)
-    return Certificate(regret, bound, "exact", METHOD, allowed, rounding="floating point").record()
+    return Certificate(regret, bound, "tight", METHOD, allowed, rounding="floating point").record()

@@ -304,7 +304,7 @@ def _gaps(world: RepeatedWorld, greedy_policies: ndarray, gamma: ndarray, cycles
     record: Record = {name: (("session", "player"), getattr(losses, name)) for name in names}
     gain = (1 - gamma) * losses.full_gain
     regret = gain.max(axis=0)
-    coverage = "exact" if losses.coverage == "exact" else "bounded"
+    coverage = "tight" if losses.coverage == "tight" else "bounded"
     method = "dynamic programming against the others' policies"
     allowed = TOLERANCE * world.scale
     proof = Certificate(
