@@ -1,11 +1,7 @@
 """Tables of results: the same entries in print, notebooks, data frames, CSV, LaTeX and Markdown."""
 
 import io
-import json
-import warnings
-from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,30 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import rivalry as rv
-from rivalry.cli.summary import answer_lines
 from rivalry.core.results import NO_CERTIFICATE, Solution
-from rivalry.families.extensive import Extensive
-from rivalry.lab.answer import answer_of
-from rivalry.lab.store import Run
-from rivalry.lab.study import Study
-from rivalry.lab.study.words import Words
-from rivalry.methods import METHODS
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
 from rivalry.results.render import dataframe, html, html_of, latex, latex_text, markdown
 from rivalry.results.table import Estimate, Row, Table, aligned, exactly, number_in_words, rows_with_turns
 from rivalry.schema.registry import load
 from rivalry.text.display import typeset
-from tests.duel_study import store
-from tests.unit.test_check import EACH, OPTIONS, PLAYED
-from tests.unit.test_subgame_perfect_equilibria import beer_quiche
 
-FITTING: dict[str, Callable[[], Any]] = {
-    "linear_programme": lambda: rv.games.matrix("matching_pennies"),
-    "all_equilibria": rv.games.market,
-    "subgame_perfect_equilibria": lambda: Extensive.from_rules(beer_quiche),
-}
-"""Games for methods that take no symmetric table."""
 WORDS = st.text("abcxyz _&%#|<>$", min_size=1, max_size=12).map(str.strip).filter(bool)
 NUMBERS = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda value: value == 0 or abs(value) > 1e-9)
 
@@ -265,82 +245,3 @@ def test_means_over_sessions_have_intervals_and_no_padding() -> None:
 @pytest.mark.parametrize("variable", TABLES)
 def test_every_table_is_there_and_needs_no_jax(variable: str) -> None:
     assert callable(load(TABLES[variable]))
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", EACH)
-def test_every_method_says_what_it_is_for(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All entries of the tables of a method's result stand in every place that shows results."""
-    for library in METHODS[name].uses:
-        pytest.importorskip(library)
-    method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
-    game = (PLAYED | FITTING).get(name, lambda: rv.games.matrix("stag_hunt"))()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of methods that do not converge in this game
-        found = rv.solve(game, method)
-    monkeypatch.setenv("COLUMNS", "2000")
-    assert_declared(name, found)
-    assert_in_this_process(found)
-    assert_in_a_run(found, tmp_path / "run")
-
-
-def test_a_method_without_tables_is_named() -> None:
-    with pytest.raises(AssertionError, match=r"^guess: add a table to TABLES"):
-        assert_declared("guess", Solution({"status": ((), np.asarray("converged"))}, NO_CERTIFICATE))
-
-
-@pytest.mark.parametrize("name", ["moran", "mixed_equilibria"])
-def test_runs_show_tables_of_methods(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that stands beside the answer's, and a list that the answer's has."""
-    monkeypatch.setenv("COLUMNS", "2000")
-    method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
-    assert_in_a_run(rv.solve(rv.games.matrix("stag_hunt"), method), tmp_path / "run")
-
-
-def assert_declared(name: str, found: Solution) -> None:
-    """Assert that the method of a result declares a table, or has a profile."""
-    assert found.tables, f"{name}: add a table to TABLES in src/rivalry/results/__init__.py"
-
-
-def assert_in_this_process(found: Solution) -> None:
-    """Assert that print, notebook, LaTeX and data frame have all entries."""
-    text, page = repr(found), found._repr_html_()
-    for k, table in enumerate(found.tables):
-        assert all(column for column in table.columns)
-        assert all(line.strip() in text for line in table._replace(title="").lines())
-        for row in table.cells[:3]:
-            source = found.to_latex(k)
-            assert all(latex_text(entry.text) in source for entry in row)
-        frame = found.to_dataframe(k)
-        assert len(frame) == len(table.rows)
-        numbers = frame.select_dtypes("number")
-        assert np.isfinite(numbers.to_numpy()).any() or numbers.empty
-    assert page.count("<table") >= len(found.tables)
-
-
-def assert_in_a_run(found: Solution, folder: Path) -> None:
-    """Assert that `rivalry show` and the workbench have the first table of a run with this result."""
-    pytest.importorskip("tomlkit")
-    from rivalry.web.results import results
-
-    study = Study(
-        name="any",
-        title="A result",
-        game={"family": "matrix", "name": "stag_hunt"},
-        method=[{"kind": "pure_equilibria"}],
-    )
-    run = Run.create_or_open(folder, study)
-    with run.locking():
-        store(run, run.cells[0].id, found.record)
-    answer = answer_of(run)
-    shown = "\n".join(answer_lines(run, answer))
-    page = json.dumps(results(str(folder), ""), ensure_ascii=False)
-    data = run.dataset()
-    cell = data.isel(dict.fromkeys(data.status.dims, 0))
-    arrays = {str(name): variable.values for name, variable in cell.variables.items()}
-    table = next(tables_of(Reader(arrays, Words(answer.study))), None)
-    for entry in table.cells[0] if table else ():
-        start = entry.text[:50]
-        assert start in shown
-        assert typeset(start) in page
-    assert table or any(name in shown for name in ("strategies", "profile", "player 0"))
