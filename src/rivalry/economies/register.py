@@ -81,6 +81,12 @@ METHODS = {
     ),
 }
 
+TABLES = {
+    "agent_payoff": "rivalry.economies.tables:agents",
+    "bid_distribution": "rivalry.economies.tables:bids",
+    "efficiency": "rivalry.economies.tables:outcomes",
+}
+
 _TITLES = {
     "rivalry.economies.figures.bidding": {
         "bid_distribution": "frequency of each bid, and its probability of winning",

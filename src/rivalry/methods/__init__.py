@@ -143,7 +143,7 @@ _OWN |= {
             "rivalry.methods.q_learning.period_q_learning:PeriodQLearning",
         ),
         "independent Q-learning: every player learns the values of its actions by trial",
-        result=("profile", "mean_bid", "agent_admitted", "mean_return"),
+        result=("profile", "agent_payoff", "mean_return"),
     ),
     "repeated_q_learning": Entry(
         ("rivalry.methods.q_learning.repeated_q_learning:RepeatedQLearning",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.results.reader import Reader
+from rivalry.results.reader import Reader, profile_rows
 from rivalry.results.table import CLAIM, GAIN, PROVED, RADIUS, UNKNOWN, Estimate, Row, Rows, Table, exactly
 from rivalry.text.display import interval_in_words, radius_in_words
 
@@ -117,7 +117,7 @@ def ranges(reader: Reader) -> Table:
             row[reader.names.key(str(name))] = Estimate(text, (low + high) / 2, low, high)
         words = f"exactly {counts[k]}" if is_decided else f"undecided, at least {counts[k]}"
         rows.append(row | {"equilibria": Estimate(words)})
-    return Table(rows, "ranges", "numbers of equilibria", beside=True)
+    return Table(rows, "ranges", "numbers of equilibria", ("where_",), beside=True)
 
 
 def play(reader: Reader) -> Table | None:
@@ -125,5 +125,9 @@ def play(reader: Reader) -> Table | None:
     profile, pays = reader.required("play", "play_payoff")
     if profile.ndim != 2:
         return None
-    row = reader.strategies("play", profile) | reader.payoffs(pays)
-    return Table([row], "profiles", "what all players play", claimed="all", holds_profile=True, beside=True)
+    axes = reader.axes("play", profile.shape[1])
+    names = {"player": tuple(reader.players(len(profile))), "axis": () if axes[0] == "0" else tuple(axes)}
+    record = {"profile": (("player", "axis"), profile), "payoff": (("player",), pays)}
+    rows = profile_rows(record, names, numbers=reader.numbers)
+    shows = ("play", "profile", "payoff")
+    return Table(rows, "players", "what all players play", shows, "all", holds_profile=True, beside=True)

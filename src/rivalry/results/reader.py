@@ -10,9 +10,7 @@ from numpy import ndarray
 
 from rivalry.results.table import DIGITS, ZERO, Estimate, Row, exactly, number_in_words
 from rivalry.text.display import (
-    SHORT,
     attributes_of,
-    count_text,
     key_in_words,
     list_in_words,
     strategy_by_axes,
@@ -252,18 +250,18 @@ def profile_rows(
 
     Choices have six digits, or are ``in_full``. With ``numbers`` every entry of a strategy has a column.
     """
-    is_mixture = "profile" not in record and "mixture" in record
-    played = _of_players(record, "mixture" if is_mixture else "profile", "end_action")
-    if not is_mixture:
-        played = without_padding(record, played)
+    if "mixture" in record and "profile" not in record:
+        return []  # points with probabilities, which have a table of their own
+    played = without_padding(record, _of_players(record, "profile", "end_action"))
+    actions = record.get("action_name", record.get("move", ((), None)))[1]
     if played.ndim == 1:  # one number per player, as in the final play of sessions
         played = played[:, None]
-    payoffs = _of_players(record, "payoff", "end_payoff")
+    # means over sessions that may converge have a table of their own, with intervals
+    payoffs = _of_players(record, "payoff", "" if "converged_share" in record else "end_payoff")
     count = max(len(played), len(payoffs))
     players = player_names(record, names)
     if len(players) != count:
         players = tuple(map(str, range(count)))
-    actions = record.get("action_name", record.get("move", ((), None)))[1]
     if actions is None or np.shape(actions) != np.shape(played):
         actions = None
     rows: list[Row] = []
@@ -272,11 +270,10 @@ def profile_rows(
         if len(payoffs):
             row["payoff"] = exactly(f"{payoffs[k]:.6g}", float(payoffs[k]))
         if k < len(played):
-            grid = record["action_grid"][1][k] if is_mixture else None
             labels = names.get("axis", ()) if actions is None else actions[k]
             row |= _numbers(played[k], labels) if numbers else {}
             if not numbers:
-                row["strategy"] = Estimate(_words(played[k], labels, grid, actions is not None, in_full))
+                row["strategy"] = Estimate(_words(played[k], labels, actions is not None, in_full))
         rows.append(row)
     return rows
 
@@ -299,13 +296,9 @@ def _numbers(row: ndarray, labels: Sequence[str] | ndarray) -> Row:
     }
 
 
-def _words(
-    row: ndarray, labels: Sequence[str] | ndarray, grid: ndarray | None, has_actions: bool, in_full: bool
-) -> str:
-    """Return a strategy in words: by actions, as a mixture of points of a grid, or by coordinates."""
-    if has_actions:
-        return strategy_by_name(row, labels)
-    return strategy_by_axes(row, list(labels), in_full) if grid is None else _mixture(row, grid)
+def _words(row: ndarray, labels: Sequence[str] | ndarray, has_actions: bool, in_full: bool) -> str:
+    """Return a strategy in words: by actions, or by coordinates."""
+    return strategy_by_name(row, labels) if has_actions else strategy_by_axes(row, list(labels), in_full)
 
 
 def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> ndarray:
@@ -317,14 +310,3 @@ def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> ndarr
     if name in record or dims[:2] != ("session", "player"):
         return np.empty(0)
     return np.asarray(array.mean(axis=0))
-
-
-def _mixture(weights: ndarray, action_grid: ndarray) -> str:
-    """Return a mixture with the points that it mixes, the most probable of them if there are many."""
-    played = np.flatnonzero(weights > 0)
-    top_actions = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])
-    words = [f"{strategy_in_words(action_grid[k])} with probability {weights[k]:.6g}" for k in top_actions]
-    if remainder := len(played) - len(top_actions):
-        rest = weights[played].sum() - weights[top_actions].sum()
-        words.append(f"{count_text(remainder, 'other')} with {rest:.6g}")
-    return ", ".join(words)

@@ -16,6 +16,11 @@ EVENTS = {
     "fold": "fold",
     "split": "branches split or cross",
 }
+TURNS = {
+    "fold_lambda": "precisions at which the branch turns back",
+    "crossing_lambda": "precisions at which it meets other branches",
+    "unresolved_lambda": "precisions after which one of both lies",
+}
 NOT_FOLLOWED = "not followed"  # branches of a generation beyond the option `switch`
 FOLD = "no derivative: a fold"  # or another reason for which the Jacobian is singular
 SLOPE = "slope_"
@@ -82,7 +87,40 @@ def branches(reader: Reader) -> Table:
                 "ends": ends,
             }
         )
-    return Table(rows, "branches", "branches", beside=True)
+    return Table(rows, "branches", shows=("branch",), beside=True)
+
+
+def branch_points(reader: Reader) -> Table:
+    """Return the equilibria along all branches."""
+    numbers, at, positions, stable = reader.required(
+        "branch", "branch_parameter", "branch_position", "branch_stable"
+    )
+    key, pays = reader.names.key(reader.text("parameter_name")), reader.array("branch_payoff")
+    rows: Rows = []
+    for k in np.flatnonzero(np.isfinite(at)).tolist():
+        row = {"branch": exactly(str(numbers[k]), float(numbers[k])), key: reader.number(at[k])}
+        row |= reader.strategies("branch_position", positions[k])
+        if pays is not None:
+            row |= reader.payoffs(pays[k])
+        rows.append(row | {"stable": Estimate("yes" if stable[k] == 1 else "no", float(stable[k]))})
+    main = max(len(rows) - 1, 0)
+    return Table(rows, "points", "points of the branches", ("branch",), main=main, path=True, beside=True)
+
+
+def windows(reader: Reader) -> Table:
+    """Return the ranges of a parameter in which the symmetric point is stable."""
+    ends = np.stack(reader.required("window_low", "window_high"), axis=1)
+    (tried,), key = reader.required("window_tried"), reader.names.key(reader.text("parameter_name"))
+    rows: Rows = []
+    for window in ends[~np.isnan(ends).any(axis=1)]:  # without padding
+        row: Row = {}
+        for word, end, last in zip(("from", "to"), window.tolist(), tried.tolist(), strict=True):
+            value = reader.number(end)
+            if not np.isfinite(end):  # beyond the scan
+                value = value._replace(text=f"{reader.number(last).text} or beyond")
+            row[f"{key}, {word}"] = value
+        rows.append(row)
+    return Table(rows, "windows", "ranges in which the symmetric point is stable", ("window",), beside=True)
 
 
 def crossings(reader: Reader) -> Table | None:
@@ -131,8 +169,29 @@ def logit_branch(reader: Reader) -> Table:
     if limit is not None:
         row = {"precision": Estimate("limit, not proved", np.inf)}
         rows.append(row | reader.strategies("logit_profile", limit, actions))
-    shows = ("logit_", "limit")
-    return Table(rows, "points of the branch", "", shows, "proved", main, holds_profile=True, path=True)
+    shows, remarks = ("logit_", "limit", *TURNS), list[str]()
+    for name, words in TURNS.items():
+        turns = reader.array(name)
+        if turns is not None and turns.size:
+            remarks.append(f"{words}: {', '.join(reader.number(value).text for value in turns.tolist())}")
+    return Table(
+        *(rows, "points of the branch", "", shows, "proved", main),
+        holds_profile=True,
+        path=True,
+        remarks=tuple(remarks),
+    )
+
+
+def fit(reader: Reader) -> Table:
+    """Return the precision of greatest likelihood for observed play, and the logit equilibrium there."""
+    precision, profile, likelihood = reader.required("fitted_lambda", "fitted_profile", "log_likelihood")
+    value = reader.number(float(precision))
+    if not np.isfinite(precision):
+        value = value._replace(text="beyond the branch")
+    row = {"precision": value} | reader.strategies("fitted_profile", profile, reader.array("action_name"))
+    row["log likelihood"] = reader.number(float(likelihood))
+    title = "logit equilibrium that fits observed play best"
+    return Table([row], "fits", title, ("fitted_", "log_likelihood"), beside=True)
 
 
 def derivatives(reader: Reader) -> Table:

@@ -12,6 +12,7 @@ from rivalry.text.statistics import format_interval
 
 CHOSEN = "chosen"
 DEFAULT = "the game as it is"
+SHOWS = ("parameters", "objective", "trial_")
 FINISHED = ("converged", "completed", "iteration limit")  # statuses of trials that may be chosen
 
 
@@ -30,7 +31,7 @@ def trials(reader: Reader) -> Table:
             row["equilibria"] = exactly(str(int(equilibria[k])), float(equilibria[k]))
         row["claim"] = Estimate(str(claims[k]))
         rows.append(row | _mark(k, optimum))
-    return Table(rows, "trials", "trials", beside=True)
+    return Table(rows, "trials", shows=SHOWS, beside=True)
 
 
 def rule_trials(reader: Reader) -> Table:
@@ -53,7 +54,7 @@ def rule_trials(reader: Reader) -> Table:
             row["remark"] = Estimate(str(remarks[k]))
         row |= {CHOSEN: Estimate(DEFAULT)} if k == default else {}
         rows.append(row | _mark(k, reader.array("chosen")))
-    return Table(rows, "trials", "trials", beside=True, remarks=tuple(notes))
+    return Table(rows, "trials", shows=SHOWS, beside=True, remarks=tuple(notes))
 
 
 def _objectives(reader: Reader) -> dict[int, Estimate]:

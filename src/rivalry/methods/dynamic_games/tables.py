@@ -25,7 +25,7 @@ def linear_strategies(reader: Reader) -> Table:
     title = "strategies, linear in the state"
     if steady is not None:
         title += f"; steady state {reader.strategy(steady, np.isfinite(steady), _numbers(steady), False)}"
-    return Table(rows, "players", title, claimed="all", beside=True)
+    return Table(rows, "players", title, ("feedback", "value", "steady_state"), "all", beside=True)
 
 
 def _numbers(row: np.ndarray) -> np.ndarray:
@@ -33,14 +33,20 @@ def _numbers(row: np.ndarray) -> np.ndarray:
 
 
 def stages(reader: Reader) -> Table:
-    """Return, of every period, the equilibria found, the largest gain, and values from there on."""
+    """Return the schedule with its values from each period on, equilibria found, and the largest gains."""
     counts, regret, values = reader.required("stage_equilibria", "stage_regret", "value")
+    (profile,) = reader.required("profile")
+    periods = np.flatnonzero(counts >= 0)  # without padding
+    # the choices of one period stand beside each other
+    axes = int(np.isfinite(profile).any(axis=0).sum()) // len(periods)
     rows: list[Row] = []
-    for k in np.flatnonzero(counts >= 0):  # without padding
-        count = counts[k]
-        row = {"period": exactly(str(k), float(k)), "equilibria": exactly(str(int(count)), float(count))}
+    for k in periods.tolist():
+        count, choices = counts[k], profile[:, k * axes : (k + 1) * axes]
+        row = {"period": exactly(str(k), float(k))} | reader.strategies("stage", choices)
+        row["equilibria"] = exactly(str(int(count)), float(count))
         row["largest gain"] = reader.number(np.nanmax(regret[k]))
         for player, value in zip(reader.players(len(values[k])), values[k].tolist(), strict=True):
             row[f"value, {player}"] = reader.number(value)
         rows.append(row)
-    return Table(rows, "periods", "backward induction", beside=True)
+    shows = ("profile", "value", "stage_")
+    return Table(rows, "periods", "backward induction", shows, holds_profile=True, beside=True)

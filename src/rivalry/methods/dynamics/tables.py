@@ -1,9 +1,11 @@
-"""Table of adjustment with noise: mean choices over the last periods, over several runs."""
+"""Tables of adjustment: mean choices over the last periods of several runs, and cycles."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from rivalry.results.reader import Reader
-from rivalry.results.table import Estimate, Row, Table, around
+from rivalry.results.table import Estimate, Row, Table, around, exactly
 from rivalry.text.statistics import half_width
 
 
@@ -18,4 +20,24 @@ def late_means(reader: Reader) -> Table | None:
         for name, values in (("mean choice", choices[:, k]), ("mean cash flow", cash[:, k])):
             row[name] = around(float(values.mean()), float(half_width(values)))
         rows.append(row)
-    return Table(rows, "players", f"means over the last periods of {len(choices)} runs", beside=True)
+    title = f"means over the last periods of {len(choices)} runs"
+    return Table(rows, "players", title, ("mean_choice", "mean_cash"), beside=True)
+
+
+def cycle(reader: Reader) -> Table:
+    """Return the lowest and highest choices of every player on a limit cycle."""
+    low, high, period = reader.required("cycle_low", "cycle_high", "cycle_period")
+    rows: list[Row] = []
+    for k, player in enumerate(reader.players(len(low))):
+        for a, axis in enumerate(reader.axes("profile", low.shape[1], k)):
+            row = {"player": Estimate(player), "choice": Estimate(axis)}
+            rows.append(row | {"lowest": reader.number(low[k, a]), "highest": reader.number(high[k, a])})
+    title = f"limit cycle of period {reader.number(float(period)).text}, in units of time of the flow"
+    return Table([row for row in rows if np.isfinite(row["lowest"].mean)], "choices", title, beside=True)
+
+
+def rounds_of_cycle(reader: Reader) -> Table | None:
+    """Return the period of best responses that recur."""
+    (rounds,) = reader.required("cycle_rounds")
+    row = {"rounds until play recurs": exactly(str(int(rounds)), float(rounds))}
+    return Table([row], "cycles", "cycle of best responses", beside=True) if rounds > 0 else None

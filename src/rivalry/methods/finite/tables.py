@@ -34,7 +34,9 @@ def game_value(reader: Reader) -> Table | None:
     values = reader.array("game_values")
     if values is not None:  # payoffs with a sum other than 0: the second player's value is not the opposite
         row["value for the second player"] = reader.number(values[1])
-    return Table([row], "values", "value of the game, with proved bounds", claimed="all")
+    shows = ("game_value", "value_bound", "profile")
+    title = "value of the game, with proved bounds"
+    return Table([row], "values", title, shows, "all", holds_profile="profile" in reader.arrays)
 
 
 def _bounds(reader: Reader, name: str) -> Row:
@@ -114,7 +116,8 @@ def fixation(reader: Reader) -> Table:
         for k in np.flatnonzero(np.isfinite(shares)):
             share = reader.number(shares[k], 1.0)
             rows.append({"residents": Estimate(names[k]), "share of time": share})
-    return Table(rows, "populations", "rare mutations: populations of one action", beside=True)
+    title = "rare mutations: populations of one action"
+    return Table(rows, "populations", title, ("fixation", "small_mutation"), beside=True)
 
 
 def _action_names(actions: ndarray | None, count: int) -> list[str]:
@@ -140,7 +143,8 @@ def stability(reader: Reader) -> Table:
         if np.isfinite(advantage[k]):
             row |= {"mutant": in_words(mutants[k]), "its advantage": reader.number(advantage[k])}
         rows.append(row)
-    return Table(rows, "strategies", "evolutionary stability", beside=True)
+    shows = ("stability", "strategy", "mutant", "advantage")
+    return Table(rows, "strategies", "evolutionary stability", shows, beside=True)
 
 
 def mean_shares(reader: Reader) -> Table:
@@ -158,7 +162,7 @@ def mean_shares(reader: Reader) -> Table:
                 share = Estimate(f"{share.text} ({low:.3g} to {high:.3g})", share.mean, low, high)
             row = {} if is_single else {"population": Estimate(reader.players(len(shares))[player])}
             rows.append(row | {"action": Estimate(names[k]), "mean share": share})
-    return Table(rows, "actions", "shares of actions over time", beside=True)
+    return Table(rows, "actions", "shares of actions over time", ("mean_share",), beside=True)
 
 
 def scores(reader: Reader) -> Table:
@@ -174,6 +178,5 @@ def scores(reader: Reader) -> Table:
         for opponent in order:
             row[f"against {names[opponent]}"] = reader.number(matches[k, opponent])
         rows.append(row)
-    return Table(
-        rows, "strategies", "total score, and mean payoff per turn against each strategy", beside=True
-    )
+    title = "total score, and mean payoff per turn against each strategy"
+    return Table(rows, "strategies", title, ("score", "match_payoff", "ranking"), beside=True)

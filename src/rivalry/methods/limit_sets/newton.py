@@ -9,6 +9,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from rivalry.core.game import Game, own_gradients, require_continuity
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
+from rivalry.core.results import scalar
 from rivalry.core.space import Profile, Scalar, width
 from rivalry.methods.dynamics.tangent_cone import (
     SLACK,
@@ -41,7 +42,8 @@ class Newton(BaseMethod):
     gradient, times the width and relative to the player's payoff scale; where the Jacobian is singular a
     short step along the gradients is tried. The method converges when that number is at most ``tol``, and
     returns ``not found`` where no step helps. A root satisfies first-order conditions only; the certificate
-    says whether it is an equilibrium.
+    says whether it is an equilibrium. The record has the eigenvalues of the Jacobian of own gradients, and
+    ``repelling_directions``, the number of those whose real part is not negative.
 
     Examples
     --------
@@ -96,8 +98,10 @@ class Newton(BaseMethod):
         return jnp.where(lost, ENDINGS.index("not found"), 0)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Return the spectrum at the root; coincident players stay together."""
-        return end_state.analyse(game, profile, key, cycles=False, departs=False)
+        """Return the spectrum at the root, and in how many directions it repels; none is departed from."""
+        end = end_state.analyse(game, profile, key, cycles=False, departs=False)
+        repelling = int(np.sum(end.measures["eigenvalues_real"][1] >= 0))
+        return end._replace(measures=end.measures | {"repelling_directions": scalar(repelling)})
 
 
 def rest_point(game: Game, x: Profile) -> Profile | None:

@@ -11,6 +11,7 @@ from rivalry.text.statistics import half_width, share_interval
 MEANS = (
     *("pooled_gain", "end_mean_price", "end_total_quantity", "end_payoff", "value", "terminal_share"),
     *("leader_regret", "follower_gap", "follower_best_response", "one_shot_loss", "full_gap"),
+    "cycle_length",
 )
 SHARES = {
     "converged": "share of sessions that converged",
@@ -30,8 +31,9 @@ def sessions(reader: Reader) -> Table:
     rows: list[Row] = []
     for name in MEANS:
         values = reader.array(name)
-        if values is None or values.dtype.kind != "f" or values.ndim > 2:
+        if values is None or values.dtype.kind not in "fi" or values.ndim > 2:
             continue
+        values = np.where(values < 0, np.nan, values) if values.dtype.kind == "i" else values
         label = reader.names.quantity(name)
         columns = values.reshape(len(values), -1)
         owners = [f" of {player}" for player in reader.players(columns.shape[1])]
@@ -49,7 +51,7 @@ def sessions(reader: Reader) -> Table:
         complete = complete[np.all(complete >= 0, axis=1)]  # without padding
         sessions_with = np.asarray(complete.any(axis=1))
         rows.append({"quantity": Estimate(SHARES[name]), "mean": _share(sessions_with)})
-    return Table(rows, "quantities", "means over sessions", claimed="none", beside=True)
+    return Table(rows, "quantities", "means over sessions", (*MEANS, *SHARES), beside=True)
 
 
 def _mean(values: np.ndarray) -> Estimate:
@@ -93,4 +95,4 @@ def training(reader: Reader) -> Table:
         rows.append({"quantity": quantity, "largest over players": around(gain, half)})
     is_resumed = bool(np.any(reader.arrays["resumed"] == 1))
     suffix = ", resumed from a checkpoint" * is_resumed
-    return Table(rows, "quantities", f"outcomes of training{suffix}", beside=True)
+    return Table(rows, "quantities", f"outcomes of training{suffix}", GAINS, beside=True)
