@@ -117,7 +117,7 @@ _OWN |= {
         ),
         "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
         "simplices, mixed ones of finite games",
-        result=_EQUILIBRIA,
+        result=("equilibria", "where_count"),
     ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
