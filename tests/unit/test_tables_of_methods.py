@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.interop import from_gymnasium
+from tests.unit.test_environments import EXPLORE, Grid, grid_values
+from tests.unit.test_periods import by_hand, selling
 from tests.unit.test_roads import WHEATSTONE, saturating_roads
+
+pytestmark = pytest.mark.mostly_slow
 
 # Braess (1968): three routes of 92 each; without the middle road, two of 83
 BRAESS = {
@@ -22,7 +27,6 @@ def values_of(solution: Any, table: int | str = 1) -> dict[str, float]:
     return dict(zip(frame.iloc[:, 0], frame.iloc[:, 1], strict=True))
 
 
-@pytest.mark.slow
 def test_braess_flows_are_two_on_each_route() -> None:
     game = rv.games.routes(BRAESS, demand={"s>t": 6})
     equilibrium, optimum = (
@@ -44,7 +48,6 @@ def test_braess_flows_are_two_on_each_route() -> None:
     assert "marginal toll" in optimum.to_latex()
 
 
-@pytest.mark.slow
 def test_classes_have_flows_of_their_own_and_tolls_bring_revenue() -> None:
     """Rich lose (1, 0) / 2 and poor (1, 0) to the toll: all poor and 1 / 6 of the rich take the free road."""
     links = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x + 2", "2*x"], "toll": [1.0, 0.0]}
@@ -59,13 +62,11 @@ def test_classes_have_flows_of_their_own_and_tolls_bring_revenue() -> None:
     assert values_of(solution)["revenue"] == pytest.approx(11 / 6, abs=1e-8)
 
 
-@pytest.mark.slow
 def test_pigou_has_a_price_of_anarchy_of_four_thirds() -> None:
     totals = values_of(rv.solve(rv.games.routes("pigou"), rv.methods.SystemOptimum()))
     assert totals["price of anarchy"] == pytest.approx(4 / 3, rel=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [5, 24])
 def test_an_optimum_that_is_bounded_has_a_price_of_anarchy_between_bounds(seed: int) -> None:
     costs, trips = saturating_roads(seed)
@@ -100,6 +101,7 @@ def test_flows_of_many_links_are_cut_in_print_alone() -> None:
     assert printed == sorted(printed, reverse=True)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("slots", [20, 40])
 def test_the_rush_has_the_length_that_vickrey_found(slots: int) -> None:
     """Of N travellers at capacity s: from t* - l / (e + l) N / s on, with the longest delay at t*."""
@@ -132,6 +134,7 @@ def test_the_rush_has_the_length_that_vickrey_found(slots: int) -> None:
     assert totals["queue cost"] == pytest.approx(totals["total cost"] / 2, rel=2 / slots)
 
 
+@pytest.mark.default
 def test_lanes_and_classes_of_a_rush_have_columns() -> None:
     classes = {"a": {"share": 0.5, "value_of_time": 7.0}, "b": {"share": 0.5}}
     game = rv.games.bottleneck(slots=6, fast_share=0.5, classes=classes)
@@ -144,3 +147,126 @@ def test_lanes_and_classes_of_a_rush_have_columns() -> None:
     assert arrivals == pytest.approx(6000.0)
     tolls = solution.data.toll.values
     assert frame["toll, fast lane"].max() == tolls.max() > 0
+
+
+def test_eigenvalues_of_a_duopoly_are_those_of_its_jacobian() -> None:
+    """x_i (1 - c_i - b X) has the gradient 1 - 2 b x_i - b x_j: the Jacobian is -b (1 + [i = j])."""
+    game = rv.games.continuous(payoffs=["x1*(1 - x1 - x2)", "x2*(0.9 - x1 - x2)"])
+    solution = rv.solve(game, rv.methods.Newton())
+    frame = solution.to_dataframe()
+    expected = np.sort(np.linalg.eigvals(np.array([[-2.0, -1.0], [-1.0, -2.0]])))[::-1]
+    assert frame["real part"].to_numpy() == pytest.approx(expected)
+    assert frame["motion"].tolist() == ["attracts", "attracts"]
+    assert solution.to_dataframe("profile")["strategy"].to_numpy() == pytest.approx([1.1 / 3, 0.8 / 3])
+
+
+def test_a_saddle_repels_along_one_eigenvector_and_a_spiral_has_imaginary_parts() -> None:
+    """Gradients a x1 + b x2 and c x1 + d x2 around 0."""
+    for rows, motions in (
+        (((1.0, 2.0), (1.0, -3.0)), ["repels", "attracts"]),
+        (((-1.0, 2.0), (-2.0, -1.0)), ["attracts", "attracts"]),
+    ):
+        (a, b), (c, d) = rows
+        payoffs = [f"{a / 2}*x1*x1 + {b}*x1*x2", f"{d / 2}*x2*x2 + {c}*x1*x2"]
+        game = rv.games.continuous(payoffs=payoffs, low=-1.0, high=1.0)
+        solution = rv.solve(game, rv.methods.Newton(), start=[[0.05], [0.04]])
+        frame = solution.to_dataframe()
+        values = np.linalg.eigvals(np.array(rows))
+        values = values[np.argsort(-values.real, kind="stable")]
+        assert frame["real part"].to_numpy() == pytest.approx(values.real)
+        assert frame["motion"].tolist() == motions
+        if np.iscomplex(values).any():
+            assert np.sort(frame["imaginary part"]) == pytest.approx(np.sort(values.imag))
+        assert int(solution.data.repelling_directions) == motions.count("repels")
+
+
+def test_a_mixture_of_points_is_a_list_of_points_with_probabilities() -> None:
+    """One hides, the other seeks: (x1 - x2)^2 has the value 1/4, by 0 or 1 against 1/2."""
+    game = rv.games.continuous(payoffs=["(x1-x2)**2", "-(x1-x2)**2"])
+    solution = rv.solve(game, rv.methods.DoubleOracle())
+    frame = solution.to_dataframe()
+    hider, seeker = (rows for _, rows in frame.groupby("player"))
+    assert hider["choice"].tolist() == [0.0, 1.0]
+    assert hider["probability"].to_numpy() == pytest.approx([0.5, 0.5], abs=1e-4)
+    assert (seeker["choice"] * seeker["probability"]).sum() == pytest.approx(0.5, abs=1e-4)
+    assert frame["payoff"].abs().to_numpy() == pytest.approx(0.25, abs=1e-6)
+    assert [table.title for table in solution.tables] == ["mixed strategies"]
+    assert "probability" in solution.to_latex()
+
+
+def test_points_of_a_finite_game_are_mixed_into_probabilities_of_actions() -> None:
+    solution = rv.solve(rv.games.matrix("matching_pennies"), rv.methods.DoubleOracle())
+    frame = solution.to_dataframe()
+    assert frame["action"].tolist() == ["heads", "tails"] * 2
+    assert frame["probability"].to_numpy() == pytest.approx([0.5] * 4, abs=1e-9)
+    assert repr(solution).count("0.5") == 4
+
+
+def test_a_schedule_has_choices_and_values_of_every_period() -> None:
+    quantities, values = by_hand(0.04, 0.9, 3)
+    frame = rv.solve(selling(0.04, 0.9), rv.methods.Periods()).to_dataframe()
+    for player in range(2):
+        assert frame[f"player {player}"].to_numpy() == pytest.approx(quantities, abs=1e-9)
+        assert frame[f"value, player {player}"].to_numpy() == pytest.approx(values[:3], abs=1e-9)
+
+
+def test_a_leader_and_its_follower_are_the_first_table() -> None:
+    """Stackelberg: with price 120 - X and unit costs of 30 the leader sells 45, the follower 22.5."""
+    led = rv.transforms.stackelberg(rv.games.market(intercept=120.0, slope=1.0, unit_cost=30.0), leaders=[0])
+    frame = rv.solve(led, rv.methods.BestResponse()).to_dataframe()
+    assert frame["quantity"].to_numpy() == pytest.approx([45.0, 22.5], abs=1e-6)
+    assert frame["payoff"].to_numpy() == pytest.approx([45 * 22.5, 22.5**2], abs=1e-4)
+
+
+def test_the_precision_that_fits_counts_has_the_equilibrium_there() -> None:
+    """At lambda the chance of a stag solves p = 1 / (1 + exp(-lambda (u_s - u_h))), the same for both."""
+    game = rv.games.matrix("stag_hunt")
+    counts = [[60, 40], [60, 40]]
+    solution = rv.solve(game, rv.methods.QuantalResponse(counts=counts))
+    fit = solution.to_dataframe("logit equilibrium that fits observed play best").iloc[0]
+    chance, precision = fit["player 0, stag"], fit["precision"]
+    pays = np.array([[4.0, 0.0], [3.0, 3.0]])
+    difference = pays[0] @ [chance, 1 - chance] - pays[1] @ [chance, 1 - chance]
+    assert chance == pytest.approx(1 / (1 + np.exp(-precision * difference)), abs=1e-9)
+    likelihood = 2 * (60 * np.log(chance) + 40 * np.log(1 - chance))
+    assert fit["log likelihood"] == pytest.approx(likelihood, rel=1e-9)
+
+
+def test_windows_of_stability_end_at_the_crossings() -> None:
+    method = rv.methods.Thresholds(parameter="reach", low=0.18, high=0.2)
+    solution = rv.solve(rv.games.influencer(players=3, resource="bimodal"), method)
+    (crossing,) = solution.to_dataframe()["reach"]
+    window = solution.to_dataframe("ranges in which the symmetric point is stable").iloc[0]
+    assert window["reach, from"] == crossing
+    assert window["reach, to"] == "0.2 or beyond"
+
+
+def test_cycles_have_their_period_and_range() -> None:
+    with pytest.warns(UserWarning, match="best responses repeat"):
+        around = rv.solve(rv.games.matrix("matching_pennies"), rv.methods.BestResponse())
+    frame = around.to_dataframe("cycle of best responses")
+    # heads-heads, heads-tails, tails-tails, tails-heads: two moves a round
+    assert frame.iloc[0, 0] == 2
+
+
+def test_mean_bids_are_those_of_the_policy_and_agents_hold_all_karma() -> None:
+    game = rv.games.karma(max_karma=4, mean_karma=2.0, agents=8)
+    solution = rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start="uniform")
+    frame, policy = solution.to_dataframe(), solution.data.policy.values[0]
+    for k, urgency in enumerate(solution.data.urgency.values[0]):
+        expected = policy[k] @ np.arange(policy.shape[-1])
+        assert frame[f"mean bid at urgency {urgency:g}"].to_numpy() == pytest.approx(expected)
+    assert frame["share of agents"].sum() == pytest.approx(1.0)
+    assert (frame["share of agents"] * frame["karma"]).sum() == pytest.approx(2.0, abs=1e-8)
+    totals = values_of(solution, "outcomes")
+    assert totals["exploitability"] == pytest.approx(float(solution.certificate.regret[0]))
+
+
+def test_an_environment_has_returns_before_policies() -> None:
+    method = rv.methods.EnvironmentQLearning(episodes=150, gamma=0.9, **EXPLORE)
+    solution = rv.solve(from_gymnasium(Grid()), method, seed=3)
+    best = grid_values(0.9)
+    assert solution.to_dataframe()["mean return"].tolist() == pytest.approx([best[0].max()])
+    policies = solution.to_dataframe("greedy policies").set_index("state").iloc[:, 0]
+    for state in (0, 1, 3, 6, 7):  # on the way, around the wall
+        assert best[state, int(policies[state])] == pytest.approx(best[state].max())
