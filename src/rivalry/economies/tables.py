@@ -26,7 +26,7 @@ def bids(reader: Reader) -> Table:
     """Return the mean bid at every karma, by type and urgency, and the share of agents that hold it."""
     means, urgencies, shares = reader.required("mean_bid", "urgency", "karma_distribution")
     names, several = reader.array("class_name"), len(means) > 1
-    columns: dict[str, ndarray] = {"share of agents": shares.sum(axis=(0, 1)) / np.nansum(shares)}
+    columns: dict[str, ndarray] = {"share of agents": np.nansum(shares, axis=(0, 1)) / np.nansum(shares)}
     for kind, urgency in np.argwhere(np.isfinite(means).any(axis=2)).tolist():
         owner = f", {kind if names is None else names[kind]}" * several
         word = reader.number(urgencies[kind, urgency]).text
@@ -34,11 +34,11 @@ def bids(reader: Reader) -> Table:
     rows: list[Row] = []
     for karma in range(means.shape[2]):
         row: Row = {"karma": exactly(str(karma), float(karma))}
-        known = {name: column[karma] for name, column in columns.items() if np.isfinite(column[karma])}
-        rows.append(row | {name: reader.number(value, 1.0) for name, value in known.items()})
+        entries = {name: column[karma] for name, column in columns.items() if np.isfinite(column[karma])}
+        rows.append(row | {name: reader.number(value, 1.0) for name, value in entries.items()})
     shows = ("mean_bid", "karma_distribution", "distribution", "profile", "policy")
     # agents that only play given policies found none
-    is_given = "agent_reward" in reader.arrays and "agent_payoff" not in reader.arrays
+    is_given = reader.array("agent_reward") is not None and reader.array("agent_payoff") is None
     title = "mean bids by karma"
     return Table(rows, "karma", title, () if is_given else shows, main=len(rows) - 1, path=True, beside=True)
 
@@ -64,11 +64,11 @@ def agents(reader: Reader) -> Table:
     """Return what every agent earned, and what it could gain."""
     kinds, classes = reader.array("agent_type"), reader.array("class_name")
     columns = {label: reader.array(name) for name, label in OF_AGENTS.items()}
-    known = {label: column for label, column in columns.items() if column is not None}
+    present = {label: column for label, column in columns.items() if column is not None}
     rows: list[Row] = []
-    for k in np.flatnonzero(np.isfinite(next(iter(known.values())))).tolist():
+    for k in np.flatnonzero(np.isfinite(next(iter(present.values())))).tolist():
         row: Row = {"agent": exactly(str(k), float(k))}
         if kinds is not None and classes is not None and len(classes) > kinds.max() > 0:
             row["type"] = Estimate(str(classes[kinds[k]]))
-        rows.append(row | {label: reader.number(column[k]) for label, column in known.items()})
+        rows.append(row | {label: reader.number(column[k]) for label, column in present.items()})
     return Table(rows, "agents", "agents", tuple(OF_AGENTS), beside=True)

@@ -45,7 +45,8 @@ def links(reader: Reader) -> Table:
     order = np.flatnonzero(np.isfinite(flow))  # without padding
     if len(order) > PRINTED and not reader.numbers:
         order = order[np.argsort(-flow[order], kind="stable")]
-    rows = [{"link": Estimate(str(names[k]))} | _entries(reader, columns, k) for k in order.tolist()]
+    entries = zip(names[order].tolist(), _rows(reader, columns, order), strict=True)
+    rows = [{"link": Estimate(str(name))} | row for name, row in entries]
     return Table(rows, "links", "flows of links", (*OF_LINKS, "user_class_flow"), beside=True)
 
 
@@ -54,19 +55,18 @@ def departures(reader: Reader) -> Table:
     (time,) = reader.required("slot_time")
     width, classes = time[1] - time[0], reader.array("class_name")
     columns: dict[str, ndarray] = {}
-    for lane, name in LANES.items():
+    for name_of_lane, name in LANES.items():
         arrivals = np.atleast_2d(reader.required(name)[0])
         several = classes is not None and len(classes) > 1
         for k in np.flatnonzero(np.nansum(arrivals, axis=1) > 0):
             owner = f", {classes[k]}" if classes is not None and several else ""
-            columns[f"arrivals per unit of time, {lane}{owner}"] = arrivals[k] / width
+            columns[f"arrivals per unit of time, {name_of_lane}{owner}"] = arrivals[k] / width
     for label, name in LEVELS.items():
         level = reader.array(name)
         if level is not None and np.nanmax(level) > 0:
             columns[label] = level
     first, last = _rush(reader)
-    slots = range(first, last + 1)
-    rows = [{"time": reader.number(time[k])} | _entries(reader, columns, k) for k in slots]
+    rows = _rows(reader, {"time": time} | columns, np.arange(first, last + 1))
     shows = (*LANES.values(), *LEVELS.values(), "slot_time")
     title = "departures through the bottleneck, by the middles of slots"
     return Table(rows, "slots", title, shows, main=len(rows) - 1, path=True, beside=True)
@@ -134,7 +134,10 @@ def _length_of_rush(reader: Reader) -> Iterator[tuple[str, Estimate]]:
     yield "length of the rush", reader.number(end - begin)
 
 
-def _entries(reader: Reader, columns: dict[str, ndarray], k: int) -> Row:
-    """Return the entries of one link or slot, 0 for rounding errors."""
-    sizes = {name: float(np.nanmax(np.abs(values))) for name, values in columns.items()}
-    return {name: reader.number(values[k], sizes[name]) for name, values in columns.items()}
+def _rows(reader: Reader, columns: dict[str, ndarray], numbers: ndarray) -> list[Row]:
+    """Return the entries of links or slots, 0 for rounding errors."""
+    sizes = [float(np.nanmax(np.abs(values))) for values in columns.values()]
+    rows: list[Row] = []
+    for entries in zip(*(values[numbers].tolist() for values in columns.values()), strict=True):
+        rows.append(dict(zip(columns, map(reader.number, entries, sizes), strict=True)))
+    return rows

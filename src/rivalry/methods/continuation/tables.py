@@ -110,11 +110,11 @@ def branch_points(reader: Reader) -> Table:
 def windows(reader: Reader) -> Table:
     """Return the ranges of a parameter in which the symmetric point is stable."""
     ends = np.stack(reader.required("window_low", "window_high"), axis=1)
-    (tried,), key = reader.required("window_tried"), reader.names.key(reader.text("parameter_name"))
+    (scanned,), key = reader.required("window_tried"), reader.names.key(reader.text("parameter_name"))
     rows: Rows = []
     for window in ends[~np.isnan(ends).any(axis=1)]:  # without padding
         row: Row = {}
-        for word, end, last in zip(("from", "to"), window.tolist(), tried.tolist(), strict=True):
+        for word, end, last in zip(("from", "to"), window.tolist(), scanned.tolist(), strict=True):
             value = reader.number(end)
             if not np.isfinite(end):  # beyond the scan
                 value = value._replace(text=f"{reader.number(last).text} or beyond")
