@@ -170,7 +170,7 @@ def assert_first_table_shows(solution: Solution, variables: tuple[str, ...]) -> 
 
 def assert_on_surfaces(solution: Solution) -> None:
     """Assert that print, notebook, LaTeX and data frame have all entries of all tables, in their order."""
-    text, page = repr(solution), unescape(solution._repr_html_())
+    text, page = repr(solution), unescape(solution._repr_html_()).replace("\xa0", " ")
     first = solution.tables[0]
     for k, table in enumerate(solution.tables):
         assert all(column for column in table.columns)

@@ -60,11 +60,16 @@ TABLES: dict[str, str] = {
 """The function ``module:name`` of the table that a variable begins, in the order of print."""
 
 
+def functions_of_tables() -> dict[str, str]:
+    """Return `TABLES` with those of optional subpackages."""
+    return TABLES | collect("TABLES")
+
+
 def tables_of(reader: Reader) -> Iterator[Table]:
     """Yield the tables of a result that have rows."""
     from rivalry.results.reader import MissingArray
 
-    for variable, target in (TABLES | collect("TABLES")).items():
+    for variable, target in functions_of_tables().items():
         if variable in reader.arrays:
             try:
                 table = load(target)(reader)

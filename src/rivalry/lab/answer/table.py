@@ -17,7 +17,7 @@ from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, metho
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, answer_keys, heading, quantities, quantities_of_answer
-from rivalry.results import TABLES, tables_of
+from rivalry.results import functions_of_tables, tables_of
 from rivalry.results.letters import difference_column, letter_columns
 from rivalry.results.reader import Reader
 from rivalry.results.table import (
@@ -379,7 +379,7 @@ def lists_of(study: StudyTables, points: ResultPoints, *, full: bool = False) ->
 
 def has_lists(point: PointResults) -> bool:
     """True if any result of a run may have tables of its own."""
-    return not TABLES.keys().isdisjoint(point.arrays)
+    return not functions_of_tables().keys().isdisjoint(point.arrays)
 
 
 def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = True) -> Row:
