@@ -239,16 +239,16 @@ def _is_best(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> bool:
     Near it payoffs are concave while the others play in the box; farther away they are bounded.
     """
     point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
-    for player in sorted(set(at.player)):
+    for player in np.unique(at.player).tolist():
         coordinates = at.player == player
         rows = at.axis[coordinates]
         space = np.stack([at.start[player]] * 2)
         player_box = space.copy()
         space[:, rows] = at.low[coordinates], at.high[coordinates]
         player_box[:, rows] = low[coordinates], high[coordinates]
-        near_low, near_high = boxes_around(game.space, player, player_box, space, SIZES[:, None])  # type: ignore[arg-type]
-        boxes = [np.repeat(end[None], len(SIZES), axis=0) for end in (low, high)]
-        boxes[0][:, coordinates], boxes[1][:, coordinates] = near_low[:, rows], near_high[:, rows]
+        near = np.stack(boxes_around(game.space, player, player_box, space, SIZES[:, None]))  # type: ignore[arg-type]
+        boxes = np.repeat(np.stack([low, high])[:, None], len(SIZES), axis=1)
+        boxes[..., coordinates] = near[..., rows]
         enclosures = bends(game, at, *boxes)
         for k in range(len(SIZES)):
             concave = _bends_down(enclosures.bend_low[k], enclosures.bend_high[k], coordinates)
@@ -256,6 +256,6 @@ def _is_best(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> bool:
                 break
         else:
             return False
-        if judge_player(game, at, point, player, LIMIT, (near_low[k], near_high[k])) != "equilibrium":
+        if judge_player(game, at, point, player, LIMIT, (near[0, k], near[1, k])) != "equilibrium":
             return False
     return True
