@@ -131,7 +131,7 @@ def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study
     answer = rivalry("certify", found["run"])
     assert answer.status == 0
     *table, claims, last = answer.out.splitlines()
-    assert table[0].split() == ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
+    assert table[0].split() == ["cell", "algorithm", "claim", "coverage", "largest", "gain", "bound"]
     assert len(table) == 1 + 2
     assert claims == "certificates: 2 equilibrium"
     assert last == f"2 certificates recomputed; `rivalry report {run}` shows them"

@@ -217,8 +217,8 @@ def test_profiles_and_policies_of_populations(certify: Command) -> None:
     found = judged(certify, "more.py:bid", game="karma_equilibrium")
     assert (found["claim"], found["concept"]) == ("not an equilibrium", "mean field")
     lines = certify("more.py:bid", game="karma_equilibrium").out.splitlines()
-    assert lines[0].split() == ["type", "regret", "bound"]  # a mean field has no player 0
-    assert lines[-1].startswith("regret: the gain of an agent of the type from a best response; ")
+    assert lines[0].split() == ["type", "largest", "gain", "bound"]  # a mean field has no player 0
+    assert lines[-1].startswith("gain: that of an agent of the type from a best response; ")
 
 
 # Tables that other programs wrote

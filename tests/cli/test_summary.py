@@ -69,7 +69,7 @@ def test_a_table_fits_where_no_entry_is_broken(monkeypatch: pytest.MonkeyPatch) 
 
 def test_only_phrases_of_a_table_that_fits_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    phrase = "no gain above 0.0017 % of the payoff at stake"
+    phrase = "no gain above 0.0017 % of what own choice changes"
     assert output.fits(["a", "claim"], [["12345678", phrase]])
     assert not output.fits(["a", "claim"], [["123456789", phrase]])
     lines = output.table(["a", "claim"], [["12345678", phrase]]).splitlines()

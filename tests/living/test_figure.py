@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.results import Certificate
 from rivalry.living import figure, widget
 from rivalry.living.bundle import VIEWS
-from rivalry.living.figure import answer, figure_of, figures_of_solution, plain, sentence_of
+from rivalry.living.figure import answer, figure_of, figures_of_solution, plain, stored_answer
 
 
 def test_an_answer_is_the_certificate_of_the_profile() -> None:
@@ -59,15 +59,17 @@ def test_numbers_that_json_lacks_are_none() -> None:
 @pytest.mark.parametrize(
     ("regret", "bound", "words"),
     [
-        (0.0, 0.0, "No gain was found; no gain exceeds 0."),
-        (2.0, 2.5, "A gain of 2 was found; no gain exceeds 2.5."),
-        (0.0, np.inf, "No gain was found; no bound is proved."),
-        (0.0, 0.05, "No gain was found; no gain above 0.5 % of the payoff at stake; no gain exceeds 0.05."),
+        (0.0, 0.0, "largest gain 0, at most 0 in floating point (bounded: grid), tolerance 1e−6"),
+        (2.0, 2.5, "largest gain 2, at most 2.5 in floating point (bounded: grid), tolerance 1e−6"),
+        (0.0, np.inf, "largest gain 0, no bound (bounded: grid), tolerance 1e−6"),
     ],
 )
-def test_the_sentence_says_no_more_than_the_certificate(regret: float, bound: float, words: str) -> None:
+def test_the_note_says_no_more_than_the_certificate(regret: float, bound: float, words: str) -> None:
     proof = Certificate(np.array([regret]), np.array([bound]), "bounded", "grid", 1e-6, np.array([10.0]))
-    assert sentence_of(proof) == words
+    record = proof.record() | {"profile": ((), np.zeros(1)), "payoff": ((), np.zeros(0))}
+    kept = stored_answer(record)
+    assert (kept["word"], kept["sentence"]) == (proof.claim, words)
+    assert not kept["left_open"]
 
 
 def test_a_solution_has_a_figure_with_its_own_certificate() -> None:

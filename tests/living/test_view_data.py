@@ -106,7 +106,7 @@ def test_equilibria_of_a_record_keep_their_proofs() -> None:
     assert found is not None
     _, text, data = found
     assert (data["profile"], data["equilibria"][0]["claim"]) == ([[30.0], [30.0]], "equilibrium")
-    assert data["equilibria"][0]["sentence"].startswith("30; 30: proved, exact within")
+    assert data["equilibria"][0]["sentence"].startswith("30; 30: an equilibrium is proved within")
     assert text.endswith("1 equilibrium is known, and no other exists.")
 
 

@@ -130,7 +130,8 @@ def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
         "profile": x,
         "parameters": {},
         "claim": "equilibrium",
-        "sentence": "equilibrium",
+        "word": "equilibrium",
+        "sentence": "largest gain 0, at most 2e−9 in floating point",
         "regret": [0, 0],
         "bound": [1e-9, 2e-9],
         "coverage": "tight",
@@ -143,7 +144,7 @@ def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
     page.evaluate("(found) => answer(found)", answer)
     assert claim.get_attribute("data-claim") == "good"
     assert claim.inner_text().startswith("Equilibrium")
-    assert "proven bound 2e−9" in claim.inner_text()
+    assert "at most 2e−9 in floating point" in claim.inner_text()
     page.evaluate(
         "model.set('state', { ...model.get('state'), parameters: { intercept: 90 } }); model.save_changes()"
     )
@@ -160,7 +161,8 @@ def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
         "profile": [[30.0], [30.0]],
         "parameters": {},
         "claim": "equilibrium",
-        "sentence": "equilibrium",
+        "word": "equilibrium",
+        "sentence": "largest gain 0, no bound",
     }
     found = (
         title,
@@ -170,7 +172,7 @@ def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
     page = open_view("responses", found, host="frozen")
     page.get_by_role("button", name="Certified point").click()
     assert state(page)["profile"] == [[30], [30]]
-    assert "no proven bound" in page.locator(".rv-claim").inner_text()
+    assert "no bound" in page.locator(".rv-claim").inner_text()
 
 
 def test_players_on_a_line_climb_to_where_gradients_vanish(open_view: Any) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.core.results import CLAIMS, Record, collect
+from rivalry.core.claims import CLAIMS, ClaimFacts
+from rivalry.core.results import Record, collect, none_exists
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.points import points_of
 from rivalry.lab.study.words import quantities
@@ -74,7 +75,7 @@ def test_a_row_has_the_claim_of_its_certificate(claim: str) -> None:
     regret = [0.0, 0.2, 0.0] if claim == "not an equilibrium" else [0.0] * 3
     (point,) = points_of(study(), swept([result(claim, regret=regret)]))
     gains = {"equilibrium": "at most 0.02", "not an equilibrium": "0.2 (player 1)"}
-    assert (point.claim, point.largest_gain.text) == (claim, gains.get(claim, ""))
+    assert (point.claim, point.largest_gain.text) == (ClaimFacts(claim).word, gains.get(claim, ""))
 
 
 @pytest.mark.parametrize(
@@ -120,13 +121,14 @@ PURE = "every pure equilibrium; mixed ones were not sought"
             "2, complete in pure strategies",
         ),
         (
-            {"equilibrium_count": 0, "complete": False, "complete_reason": PURE},
+            {"equilibrium_count": 0, "status": "none exists", "absent": "equilibrium in pure strategies"},
             "no equilibrium in pure strategies, proved",
         ),
     ],
 )
 def test_a_list_says_whether_it_is_complete(values: dict[str, Any], words: str) -> None:
-    row = result("equilibrium" * bool(values["equilibrium_count"]), **values)
+    claim = "none exists" if "absent" in values else "equilibrium" * bool(values["equilibrium_count"])
+    row = result(claim, **values)
     (point,) = points_of(study("pure_equilibria"), swept([row]))
     assert point.completeness == words
     assert point.is_proved_absent == words.startswith("no equilibrium")
@@ -352,11 +354,9 @@ def test_intervals_of_probabilities_are_printed_within_their_range() -> None:
 
 
 def test_what_a_list_proves_not_to_exist_is_not_called_not_found() -> None:
-    none = {
-        "status": ((), np.asarray("not found")),
-        "equilibrium_count": ((), np.asarray(0)),
-        "complete": ((), np.asarray(1)),
-    }
-    assert not [line for line in Answer(study(), swept([none])).caveats if "not found" in line]
-    some = none | {"complete": ((), np.asarray(0))}
+    none = none_exists("equilibrium in pure strategies") | {"equilibrium_count": ((), np.asarray(0))}
+    answer = Answer(study(), swept([none]))
+    assert not [line for line in answer.caveats if "converged" in line or "certificate" in line]
+    assert column(answer.table, "claim") == ["no equilibrium in pure strategies, proved"]
+    some = {"status": ((), np.asarray("not found")), "equilibrium_count": ((), np.asarray(0))}
     assert [line for line in Answer(study(), swept([some])).caveats if "not found" in line]

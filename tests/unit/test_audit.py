@@ -462,7 +462,7 @@ def test_the_command_audits_a_table_of_action_values(
     assert main(["audit", str(tmp_path / "q.npy"), "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     expected = 0.8 * profit(N, C) + 0.2 * profit(N, N) - profit(C, C)
-    assert found["exact"]["on_path"] == pytest.approx([expected] * 2, abs=1e-8)
+    assert found["best_response"]["on_path"] == pytest.approx([expected] * 2, abs=1e-8)
     assert found["word"] == PUNISHED
     shown = text(found)
     assert f"{expected:.3g}" in next(line for line in shown.splitlines() if line.startswith("0 "))
@@ -470,9 +470,9 @@ def test_the_command_audits_a_table_of_action_values(
     assert "Best response" in page(found)
     (tmp_path / "bot.py").write_text("def price(history):\n    return 1.9\n")
     assert main(["audit", f"{tmp_path}/bot.py:price", "--json"]) == 0
-    exact = json.loads(capfd.readouterr().out)["exact"]
-    assert exact["memory"] == 0
-    assert exact["on_path"] == pytest.approx([profit(response(1.9), 1.9) - profit(1.9, 1.9)] * 2, rel=0.01)
+    gains = json.loads(capfd.readouterr().out)["best_response"]
+    assert gains["memory"] == 0
+    assert gains["on_path"] == pytest.approx([profit(response(1.9), 1.9) - profit(1.9, 1.9)] * 2, rel=0.01)
     assert main(["audit", str(tmp_path / "q.npy"), "--market", "calvano2020"]) == 2
     (tmp_path / "q.toml").unlink()
     assert main(["audit", str(tmp_path / "q.npy")]) == 2

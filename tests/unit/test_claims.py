@@ -13,7 +13,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.certificates.certify import certificate
-from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, collect, gain_in_words
+from rivalry.core.claims import CERTIFIED, CLAIMS, COVERAGES, ClaimFacts
+from rivalry.core.results import Certificate, collect
 from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.lab.answer import Answer
@@ -142,16 +143,31 @@ def test_the_claim_is_the_strongest_that_regret_and_bound_allow(proof: Certifica
     assert claim in repr(proof)
     assert claim in CLAIMS
     assert (claim in CERTIFIED) == (claim == "equilibrium")
+    if proof.rounding not in ("exact", "outward"):
+        assert "proved" not in repr(proof)
 
 
 def test_approximate_equilibria_are_printed_with_their_bound() -> None:
     proof = made(1e-3, 2e-3)
-    words = "approximate equilibrium: no gain above 0.2 % of the payoff at stake"
+    words = "approximate equilibrium: no gain above 0.2 % of what a player's own choice changes"
     assert proof.statement == words
     assert words in repr(proof)
-    assert (
-        gain_in_words(0.0000401) == "no gain above 0.0041 % of the payoff at stake"
-    )  # rounded up, never below the bound
+
+
+def test_exact_is_said_of_rational_arithmetic_alone() -> None:
+    for coverage in COVERAGES:
+        assert "exact" not in ClaimFacts("equilibrium", gain=0.0, bound=1.0, coverage=coverage).line
+
+
+def test_what_is_proved_not_to_exist_is_named() -> None:
+    none = rv.solve(rv.games.matrix("matching_pennies"), rv.methods.PureEquilibria())
+    assert (none.status, none.claim) == ("none exists", "none exists")
+    assert repr(none).splitlines()[0] == "Solution: none exists after 2 steps"
+    assert "no equilibrium in pure strategies, proved" in repr(none)
+    assert "no equilibrium in pure strategies, proved" in none._repr_html_()
+    # no strategy of rock, paper and scissors is evolutionarily stable (Maynard Smith 1982)
+    words = repr(rv.solve(rv.games.matrix("rock_paper_scissors"), rv.methods.EvolutionaryStability()))
+    assert "no evolutionarily stable strategy, proved" in words
 
 
 @pytest.mark.slow
@@ -165,8 +181,13 @@ def test_a_small_gain_near_a_mixed_equilibrium_is_explained() -> None:
     """Inspection game: at (p, q) player 0 is paid 2.5 + (2p - 1)(2q - 1), and own choice moves |2q - 1|."""
     matrix = rv.games.matrix([[3.5, 1.5], [1.5, 3.5]], [[1.5, 3.5], [3.5, 1.5]])
     mixed = rv.certificate(matrix, [[0.5, 0.5], [0.5025, 0.4975]])
-    assert mixed.statement == "approximate equilibrium: no gain above 0.25 % of the payoff at stake"
-    effect = "(2*p - 1)*(2*q - 1)"  # of a box the rivals' choices at which more is at stake are not known
+    assert (
+        mixed.statement
+        == "approximate equilibrium: no gain above 0.25 % of what a player's own choice changes"
+    )
+    effect = (
+        "(2*p - 1)*(2*q - 1)"  # of a box the rivals' choices at which own choice changes more are not known
+    )
     game = rv.games.continuous(payoffs=[f"2.5 + {effect}", f"2.5 - {effect}"], choices=["p", "q"])
     near = rv.solve(game, rv.methods.Evaluate(), start=[[0.5], [0.5025]])
     np.testing.assert_allclose(near.certificate.regret, [0.005, 0.0], atol=1e-12)
@@ -198,7 +219,7 @@ def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
     for coverage in ("tight", "lower bound", "local"):
         proof = Certificate(unknown, np.full(2, np.inf), coverage, "search", 1e-6)  # type: ignore[arg-type]
         assert proof.claim == proof.statement == "not decided"
-        assert repr(proof).startswith("not decided: regret nan")
+        assert repr(proof).startswith("not decided: largest gain unknown, no bound")
         assert Certificate.from_record(proof.record()).claim == "not decided"
         # a gain of another player refutes an equilibrium whatever the first could gain
         assert proof._replace(regret=np.array([np.nan, 1.0])).claim == "not an equilibrium"

@@ -46,12 +46,12 @@ def test_pure_equilibria_against_checking_every_deviation(seed: int) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(ours, want, strict=True))
 
 
-def test_without_pure_equilibria_the_status_is_not_found() -> None:
+def test_that_there_is_no_pure_equilibrium_is_proved() -> None:
     solution = rv.solve(matrix("matching_pennies"), PureEquilibria())
-    assert (solution.status, solution.claim) == ("not found", "no certificate")
+    assert (solution.status, solution.claim) == ("none exists", "none exists")
     assert int(solution.data.equilibrium_count) == 0
     assert np.isnan(solution.profile).all()
-    assert "no equilibrium in pure strategies, proved; mixed ones were not sought" in repr(solution)
+    assert "a mixed equilibrium exists, and was not sought" in repr(solution)
 
 
 def test_an_enumeration_stopped_early_reports_the_iteration_limit() -> None:

@@ -166,7 +166,7 @@ def test_a_stored_certificate_keeps_its_radius_beside_a_list() -> None:
     proved = certificate(radius=1e-13, coverage="proved")
     again = Certificate.from_record(a_list([0.5]) | proved.record())
     assert again.radius == 1e-13
-    assert "an exact equilibrium within 1e-13" in repr(again)
+    assert "an equilibrium is proved within 1e-13" in repr(again)
     without = Certificate.from_record(a_list([0.5]) | certificate().record())
     assert without.radius is None
 
@@ -209,7 +209,7 @@ def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
     rows = [a_list([0.5]) | certificate(coverage="proved", radius=r).record() for r in (1e-14, 3e-13)]
     data = swept(rows)
     assert claims(Answer(STUDY, data)) == [
-        "certificates: 2 equilibrium, 2 proved, an exact equilibrium within 3e-13"
+        "certificates: 2 equilibrium, 2 proved, an equilibrium is proved within 3e-13"
     ]
     assert [(row["coverage"], row["rounding"], row["radius"]) for row in certificates(data)] == [
         ("proved", "outward", 1e-14),

@@ -138,11 +138,15 @@ def test_a_solution_has_text_and_html_representations() -> None:
 def test_a_certificate_prints_regret_and_tolerance_of_one_player() -> None:
     units = np.array([1e-9, 1e-3])
     within = Certificate(np.array([1e-10, 5e-4]), np.array([1e-9, 1e-3]), "tight", "by hand", units)
-    assert "regret 0.0005, bound 0.001, exact (by hand), tolerance 0.001" in repr(within)
+    assert "largest gain 0.0005, at most 0.001 in floating point (tight: by hand), tolerance 0.001" in repr(
+        within
+    )
     # the player that decides, not the one with the larger gain
     above = within._replace(regret=np.array([1e-6, 5e-4]))
     assert above.claim == "not an equilibrium"
-    assert "regret 1e-06, bound 0.001, exact (by hand), tolerance 1e-09" in repr(above)
+    assert "largest gain 1e-06, at most 0.001 in floating point (tight: by hand), tolerance 1e-09" in repr(
+        above
+    )
 
 
 def test_boolean_padding_is_missing_not_false() -> None:

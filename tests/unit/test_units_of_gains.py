@@ -419,7 +419,7 @@ def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profil
 
 def test_gains_are_printed_beside_the_payoff_of_the_player_who_gains() -> None:
     game = Shared(jnp.asarray(1e3))
-    assert "regret 0.36 of a payoff of 0.28, bound" in repr(certificate(game, jnp.array([[1.4], [1.4]])))
+    assert "largest gain 0.36 of a payoff of 0.28, " in repr(certificate(game, jnp.array([[1.4], [1.4]])))
 
 
 def test_a_certificate_measures_each_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:

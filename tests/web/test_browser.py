@@ -537,7 +537,7 @@ def test_a_cell_is_opened_from_the_page_of_its_run(tab: Tab) -> None:
     assert "--sweep 'game.payoffs[0][0][0]=1.5'" in page.locator(".rv-command").inner_text()
     page.get_by_role("button", name="Open the cell").click()
     page.get_by_role("region", name="variables of the cell").wait_for()
-    assert "equilibrium: regret 0" in page.locator(".facts").inner_text()
+    assert "equilibrium: largest gain 0" in page.locator(".facts").inner_text()
 
 
 def test_explored_game_becomes_a_study(tab: Tab) -> None:

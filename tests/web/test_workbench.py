@@ -850,7 +850,7 @@ def test_a_cell_is_opened_with_its_certificate_and_variables(tmp_path: Path) -> 
 
     run = many_cells.stored(tmp_path / "run", many_cells.study(2))
     found = jsonable("cell", str(run.folder), "", run.cells[1].id)
-    assert found["certificate"].startswith("equilibrium: regret 0 of a payoff of 1.5, bound 0")
+    assert found["certificate"].startswith("equilibrium: largest gain 0 of a payoff of 1.5, at most 0")
     assert found["file"] == str(run.cell_path(run.cells[1].id))
     payoff = next(row for row in found["variables"] if row[0] == "payoff")
     assert payoff[1] == "1.5, 2"

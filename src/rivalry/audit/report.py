@@ -31,7 +31,7 @@ from rivalry.core.files import StoreError, policy_source
 from rivalry.core.foreign_tables import is_table
 from rivalry.lab.study.schema import check_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
-from rivalry.text.display import count_text
+from rivalry.text.display import bound_in_words, count_text
 
 Row = Sequence[str]
 Audit = Mapping[str, Any]
@@ -153,8 +153,8 @@ def _controls(measures: Audit) -> Iterator[Row]:
         yield row if control["reactions"] else [*row, *["0"] * 4]
 
 
-def _exact(exact: Audit) -> Iterator[Row]:
-    columns = (exact[key] for key in ("on_path", "share", "anywhere"))
+def _best_response(gains: Audit) -> Iterator[Row]:
+    columns = (gains[key] for key in ("on_path", "share", "anywhere"))
     for firm, numbers in enumerate(zip(*columns, strict=True)):
         yield [str(firm), *map(_digits, numbers)]
 
@@ -176,7 +176,10 @@ REACTIONS = {
     "unanswered": "without reaction",
     "duration": "periods",
 }
-EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
+BEST_RESPONSE = (
+    *("best response: firm", "gain per period on the path", "as a share of what the cartel adds to profits"),
+    "after any memory",
+)
 CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 10 periods", "loss by it")
 Section = tuple[str, Row, Iterator[Row]]
 
@@ -194,15 +197,15 @@ def _sections(audit: Audit) -> Iterator[Section]:
         cuts.append({"name": "1 period, memory shuffled"} | measures["shuffled"])
         yield _section("Reaction to forced cuts", cuts, REACTIONS)
         yield "Controls", CONTROLS, _controls(measures)
-        if "exact" in audit:
-            yield "Best response", EXACT, _exact(audit["exact"])
+        if "best_response" in audit:
+            yield "Best response", BEST_RESPONSE, _best_response(audit["best_response"])
 
 
 def _basis(audit: Audit) -> list[str]:
     """Sentences on what an audit rests on."""
     if (measures := audit.get("measures")) is None:
         return []
-    return [_discount(audit) if "exact" in audit else _best_rival(measures), _extent(measures)]
+    return [_discount(audit) if "best_response" in audit else _best_rival(measures), _extent(measures)]
 
 
 def text(audit: Audit) -> str:
@@ -215,18 +218,20 @@ def text(audit: Audit) -> str:
 
 
 def _discount(audit: Audit) -> str:
-    exact = audit["exact"]
+    gains = audit["best_response"]
     return (
-        f"Gains are payments per period at the discount factor {exact['gamma']:g}, with {exact['prices']} "
-        f"prices, over the policy of the bot, which remembers {count_text(exact['memory'], 'period')}."
+        f"Gains are payments per period at the discount factor {gains['gamma']:g}, with {gains['prices']} "
+        f"prices, over the policy of the bot, which remembers {count_text(gains['memory'], 'period')}, by "
+        "dynamic programming in floating point."
     )
 
 
 def _best_rival(measures: Audit) -> str:
     if measures["best_rival"] == "itself":
         return "No rival that was tried gains over playing the bot itself."
+    gain = bound_in_words(100 * measures["rival_gain"], lower=True)
     return (
-        f"A rival gains at least {100 * measures['rival_gain']:.3g} % of its profit over playing the bot "
+        f"A rival gains at least {gain} % of its profit over playing the bot "
         f"itself ({measures['best_rival']})."
     )
 
@@ -322,7 +327,7 @@ def main() -> None:
             table = policy_table(make, market)
         if table is not None:
             extent = {"gamma": table.gamma, "memory": table.memory, "prices": len(table.grid)}
-            record["exact"] = plain(table_gain(table)) | extent
+            record["best_response"] = plain(table_gain(table)) | extent
     except BotFault as fault:
         record = _failed(f"the bot failed {fault}")
     except (ValueError, StoreError) as error:

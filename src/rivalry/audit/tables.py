@@ -1,4 +1,4 @@
-"""Tables of action values of other programs as bots, and the exact gain of the best response to them."""
+"""Tables of action values of other programs as bots, and the gain of the best response to them."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def _plays(make: Callable[[], Bot], table: PriceTable) -> bool:
 
 
 def table_gain(table: PriceTable) -> TableGain:
-    """Return the exact gains of best responses to a table's policy, by dynamic programming.
+    """Return the gains of best responses to a table's policy, by dynamic programming.
 
     A best responder remembers as much as the table does, which is all that it could use, and chooses among
     the prices of the grid.

@@ -1,1 +1,1 @@
-"""Certificates: best deviations and their bounds, what is at stake, shared constraints."""
+"""Certificates: best deviations and their bounds, what own choice changes, shared constraints."""

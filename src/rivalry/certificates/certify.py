@@ -65,7 +65,7 @@ def certificate(
         Number of points of the search grid where a strategy has one axis.
     proof : bool
         Compute bounds with outward rounding also where the game has a bound or a best response of its own,
-        and prove an exact equilibrium near ``x`` if there is one. Where that fails, ``method`` says why.
+        and prove an equilibrium near ``x`` if there is one. Where that fails, ``method`` says why.
 
     Returns
     -------
@@ -270,7 +270,7 @@ def _change_by_rounding(values: np.ndarray) -> np.ndarray:
 
 
 def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
-    """Return the certificate with the distance to an exact equilibrium, or the reason why none is proved.
+    """Return the certificate with the distance to an equilibrium, or the reason why none is proved.
 
     A gain within the tolerance is not enough where the proved equilibrium is visibly apart.
     """

@@ -397,7 +397,7 @@ def verify(
 def certify(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder.")] = None,
     proof: Annotated[
-        bool, typer.Option("--proof", help="Round outward, and prove exact equilibria near the profiles.")
+        bool, typer.Option("--proof", help="Round outward, and prove equilibria near the profiles.")
     ] = False,
     export: Annotated[
         Path | None,

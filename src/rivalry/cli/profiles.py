@@ -89,21 +89,24 @@ def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[
 
 
 def _lines(judged: Judged, players: Sequence[str], number: int, count: int) -> list[str]:
-    gave, head = judged.certificate, ["player", "regret", "bound"]
-    gains: list[list[Any]] = [list(row) for row in zip(players, gave.regret, gave.bound, strict=True)]
+    from rivalry.core.claims import ClaimFacts, bound_entry
+
+    gave, head = judged.certificate, ["player", "largest gain", "bound"]
+    bounds = map(bound_entry, gave.bound)
+    gains: list[list[Any]] = [list(row) for row in zip(players, gave.regret, bounds, strict=True)]
     if judged.gains is not None:
         head.append("exact gain")
         gains = [[*row, str(gain)] for row, gain in zip(gains, judged.gains, strict=True)]
     lines = [output.table(head, gains)] if count <= SHOWN else []
-    sentence = f"{gave.claim} ({gave.concept}; {gave.coverage})"
+    sentence = repr(gave)
     if judged.gains is not None and not any(judged.gains):
-        sentence += ", exactly: no gain in fractions"
+        sentence += "; exact: no gain in fractions"
     lines.append(f"profile {number + 1}: {sentence}" if count > 1 else sentence)
     lines += judged.notes
     if judged.nearest is not None:
         near = ", ".join(f"({', '.join(distribution)})" for distribution in judged.nearest)
-        exactness = f"an exact one is proved within {judged.radius:.2g} of it" if judged.radius else "exact"
-        lines.append(f"nearest equilibrium within the rounding: {near}; {exactness}")
+        proof = ClaimFacts(radius=judged.radius).near if judged.radius else "exact"
+        lines.append(f"nearest equilibrium within the rounding: {near}; {proof}")
     return lines
 
 

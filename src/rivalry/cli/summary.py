@@ -147,24 +147,20 @@ def _tables(run: Run, answer: Answer) -> list[str]:
 def claims(answer: Answer) -> list[str]:
     """Return the number of certificates per claim, and once why some prove no more.
 
-    Small gains have their largest bound, proved ones the largest distance to an exact equilibrium.
+    Small gains have their largest bound, proved ones the largest distance to an equilibrium.
     """
-    from rivalry.core.results import WITH_GAIN, gain_in_words, radius_in_words
+    from rivalry.core.claims import weakest
     from rivalry.lab.checks import unproved
 
     rows = [row for part in (answer.parts or {"": answer}).values() for row in part.cells if row[0]["claim"]]
-    claimed = [certificate["claim"] for certificate, _ in rows]
+    facts = [details["facts"] for _, details in rows]
     counted = []
-    for claim in dict.fromkeys(claimed):
-        counted.append(f"{claimed.count(claim)} {claim}")
-        if claim in WITH_GAIN:
-            largest_gain = max(
-                details["gain"] for certificate, details in rows if certificate["claim"] == claim
-            )
-            counted[-1] += f" ({gain_in_words(largest_gain, claim)})"
-    radii = [row["radius"] for row, _ in rows if row["coverage"] == "proved"]
-    if radii:
-        counted.append(f"{len(radii)} proved, an exact equilibrium within {radius_in_words(max(radii))}")
+    for claim in dict.fromkeys(row.claim for row in facts):
+        same = [row for row in facts if row.claim == claim]
+        left_open = weakest(same).left_open
+        counted.append(f"{len(same)} {claim}" + f" ({left_open})" * bool(left_open))
+    if proved := [row for row in facts if row.coverage == "proved"]:
+        counted.append(f"{len(proved)} proved, {weakest(proved).near}")
     lines = [f"certificates: {', '.join(counted)}"] if counted else []
     return lines + [f"not proved: {line}" for line in unproved(rows)]
 

@@ -364,6 +364,7 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
 
     Raises `OptionError` and `StudyError`.
     """
+    from rivalry.core.claims import bound_entry, percent_in_words
     from rivalry.core.files import folder_for
     from rivalry.core.foreign_tables import FORMS, is_table
     from rivalry.lab.proofs import saved_and_checked
@@ -388,13 +389,13 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
     row = {"policy": policy, "study": study.name, "at": cell.point, **certificate_row(judged)}
     row["read_in_order"] = handed.order
     crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
-    head = ["type" if crowd else "player", "regret", "bound"]
-    gains = list(zip(range(len(row["regret"])), row["regret"], row["bound"], strict=True))
-    lines = [output.table(head, gains), f"{judged.claim} ({judged.concept}; {judged.coverage})"]
+    head = ["type" if crowd else "player", f"largest gain{judged.facts.unit}", "bound"]
+    gains = list(zip(range(len(row["regret"])), row["regret"], map(bound_entry, row["bound"]), strict=True))
+    lines = [output.table(head, gains), repr(judged)]
     if crowd and judged.at_stake is not None:
-        part = float((judged.regret / judged.at_stake).max())
-        meaning = "regret: the gain of an agent of the type from a best response"
-        lines.append(f"{meaning}; {part:.3g} of the payoff at stake")
+        share = percent_in_words(float((judged.regret / judged.at_stake).max()))
+        meaning = "gain: that of an agent of the type from a best response"
+        lines.append(f"{meaning}; {share} of what its own choice changes")
     if handed.order:
         lines.append(f"read in the order {handed.order}")
     if folder is None:
@@ -699,6 +700,7 @@ def certify(folder: Path, proof: bool = False, export: Path | None = None) -> Pr
     """Recompute certificates; later reports use them."""
     from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import certify as recompute
+    from rivalry.text.display import bound_in_words
 
     run = run_at(folder)
     _note_files([part.study for part in run.runs().values()])
@@ -707,12 +709,15 @@ def certify(folder: Path, proof: bool = False, export: Path | None = None) -> Pr
     note_left_out(run)
     answer = answer_of(run)
     certificates = _certificates(run, answer)
-    head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
-    head += ["rounding", "radius", "reason"] * proof
-    lines = [
-        output.table(head, [[row[key] for key in head] for row in certificates]),
-        *summary.claims(answer),
+    keys = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
+    keys += ["rounding", "radius", "reason"] * proof
+    upper = {"bound", "radius"}
+    rows = [
+        [bound_in_words(row[key]) if key in upper and row[key] is not None else row[key] for key in keys]
+        for row in certificates
     ]
+    head = ["largest gain" if key == "regret" else key for key in keys]
+    lines = [output.table(head, rows), *summary.claims(answer)]
     proofs = [] if export is None else sorted(export.rglob("proofs.txt"))
     files = [line for proof_file in proofs for line in proof_file.read_text(encoding="utf-8").splitlines()]
     lines += files

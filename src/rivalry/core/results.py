@@ -15,11 +15,19 @@ from functools import cached_property
 from itertools import count
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core.claims import CERTIFIED as CERTIFIED
+from rivalry.core.claims import CLAIMS as CLAIMS
+from rivalry.core.claims import COVERAGES as COVERAGES
+from rivalry.core.claims import NONE_EXISTS, UNCERTIFIED, ClaimFacts, Status
+from rivalry.core.claims import UNREFUTED as UNREFUTED
+from rivalry.core.claims import Claim as Claim
+from rivalry.core.claims import Coverage as Coverage
+from rivalry.core.claims import Rounding as Rounding
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.results import tables_of
 from rivalry.results.reader import NamesByDimension as NamesByDimension
@@ -43,7 +51,6 @@ from rivalry.text.display import radius_in_words as radius_in_words
 from rivalry.text.display import strategy_by_name as strategy_by_name
 from rivalry.text.display import strategy_in_words as strategy_in_words
 from rivalry.text.display import undecided_in_words as undecided_in_words
-from rivalry.text.statistics import format_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -53,42 +60,8 @@ if TYPE_CHECKING:
 Dims = tuple[str, ...]
 SCHEMA = 2  # of every stored file: from version 0.1.0 on, later packages read what earlier ones wrote
 
-Coverage = Literal["estimated", "local", "lower bound", "bounded", "tight", "proved"]
-Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]
-Claim = Literal[
-    "not decided",
-    "not an equilibrium",
-    "local equilibrium",
-    "small estimated gain",
-    "no deviation found",
-    "approximate equilibrium",
-    "equilibrium",
-]
-Rounding = Literal["exact", "outward", "floating point", ""]
-
-COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
-"""From the weakest to the strongest: ``estimated`` from play; ``proved`` of an exact equilibrium."""
-
-CLAIMS: tuple[Claim, ...] = get_args(Claim)
-"""From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search.
-
-A gain estimated from play is small with 95 % confidence only.
-
-Nothing is decided where a gain is not a number.
-"""
-
-CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
-"""The claims that count as certified: a proved bound within the tolerance."""
-
-UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
-"""The claims that hold at the tolerance by a proof or a search of the whole strategy space."""
-
-WITH_GAIN: tuple[Claim, ...] = ("small estimated gain", "approximate equilibrium")
-"""The claims that are printed with the largest gain that they leave open."""
-
 SIX = 6  # digits of numbers in print
 PROFILE = "profile"  # title of the table of the profile
-SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 
 STORED_AS = {
@@ -121,7 +94,7 @@ def scalar(value: object) -> Variable:
 
 
 class Certificate(NamedTuple):
-    """The largest unilateral gain of every player, how it was computed, and a proven upper bound on it.
+    """The largest unilateral gain of every player, how it was computed, and an upper bound on it.
 
     Arrays are ``[player]``, in units of payoff.
 
@@ -130,7 +103,7 @@ class Certificate(NamedTuple):
     regret
         The largest gain found.
     bound
-        Proven upper bound on any gain; infinite where nothing is proved.
+        Upper bound on any gain, infinite where none is known; proved unless it is in floating point.
     coverage, method
         How ``regret`` was computed.
     tolerance
@@ -143,7 +116,7 @@ class Certificate(NamedTuple):
     concept, residual
         Solution concept of the method, and the residual of its equations if it is not Nash equilibrium.
     radius
-        An exact equilibrium is proved to exist at most this far from the profile, in every choice; None
+        An equilibrium is proved to exist at most this far from the profile, in every choice; None
         without a proof.
     multipliers
         Of shared constraints, ``[player constraint]``, by which ``bound`` was computed, in units of payoff
@@ -188,7 +161,7 @@ class Certificate(NamedTuple):
         'equilibrium'
         """
         if not np.size(self.regret):
-            return "no certificate"
+            return UNCERTIFIED
         low, high = self.gains
         # an infinite gain is within no tolerance, not even an infinite one, within which nothing is
         tolerance = np.minimum(self.tolerance, np.finfo(float).max)
@@ -229,7 +202,7 @@ class Certificate(NamedTuple):
 
     @property
     def largest_gain(self) -> float:
-        """The largest bound as a fraction of the payoff at stake; infinite where either is unknown.
+        """The largest bound as a share of what own choice changes; infinite where either is unknown.
 
         Of estimates it is the upper end of their interval.
 
@@ -239,29 +212,45 @@ class Certificate(NamedTuple):
         _, upper = self.gains
         if self.at_stake is None or not np.isfinite(self.tolerance).all():
             return float("inf")
-        # of an unknown stake nothing is a small part
+        # of an unknown change nothing is a small part
         stake = np.where(np.isfinite(self.at_stake), self.at_stake, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            # with nothing at stake, ignore rounding errors
+            # where own choice changes nothing, ignore rounding errors
             parts = np.where(upper > self.tolerance, upper / stake, 0.0)
         return float(np.max(parts, initial=0.0))
+
+    @property
+    def facts(self) -> ClaimFacts:
+        """What is put into words, of the player that decides the claim.
+
+        >>> Certificate(np.array([0.0]), np.array([1e-9]), "tight", "vertices", 1e-6).facts.limit
+        'at most 1e-09 in floating point'
+        """
+        if not np.size(self.regret):
+            return ClaimFacts()
+        # units, and so tolerances, may differ between players
+        above = self.regret > self.tolerance
+        player = int(np.argmax(np.where(above, self.regret, -1.0) if np.any(above) else self.regret))
+
+        def of_player(values: ndarray | float | None) -> float:
+            if values is None or np.shape(values) not in ((), np.shape(self.regret)):
+                return np.nan
+            return float(np.broadcast_to(values, np.shape(self.regret))[player])
+
+        fields = self._asdict() | {"claim": self.claim, "share": self.largest_gain}
+        fields |= {name: of_player(fields[name]) for name in ("error", "payoff", "at_stake", "tolerance")}
+        fields |= {"gain": float(self.regret[player]), "bound": float(np.max(self.bound))}
+        fields |= {name: np.nan for name in ("radius", "residual") if fields[name] is None}
+        return ClaimFacts(**{name: fields[name] for name in ClaimFacts._fields if name in fields})
 
     @property
     def statement(self) -> str:
         """The claim as printed: a small gain with its bound or interval, a search with its method.
 
         >>> Certificate(np.array([0.0]), np.array([0.1]), "tight", "", 1e-6, np.array([20.0])).statement
-        'approximate equilibrium: no gain above 0.5 % of the payoff at stake'
+        "approximate equilibrium: no gain above 0.5 % of what a player's own choice changes"
         """
-        if self.claim in WITH_GAIN:
-            return f"{self.scoped_claim}: {gain_in_words(self.largest_gain, self.claim)}"
-        method = f" ({self.method})" if self.claim == "no deviation found" else ""
-        return f"{self.scoped_claim}{method}"
-
-    @property
-    def scoped_claim(self) -> str:
-        """The claim with its scope, where that is not the whole game."""
-        return f"{self.claim}, {self.scope}" if self.scope else self.claim
+        return self.facts.statement
 
     def record(self) -> Record:
         """Return the certificate as a record."""
@@ -287,63 +276,35 @@ class Certificate(NamedTuple):
         return cls(**fields)
 
     def __repr__(self) -> str:
-        """Return one line: the claim, the largest regret and bound, and how they were computed."""
-        if not np.size(self.regret):
-            return "no certificate"
-        evidence = ", ".join(part for part in (self.coverage, self.rounding) if part)
-        tolerance = np.broadcast_to(self.tolerance, np.shape(self.regret))
-        above = self.regret > tolerance
-        # a player that decides the claim: units, and so tolerances, may differ between players
-        widest = int(np.argmax(np.where(above, self.regret, -1.0) if np.any(above) else self.regret))
-        gain = f"regret {self.regret[widest]:.3g}"
-        if self.error is not None:
-            finite = np.isfinite(self.error[widest])
-            pair = float(self.regret[widest]), float(self.error[widest])
-            gain = f"regret {format_interval(*pair)}" if finite else f"{gain} ± {self.error[widest]:.2g}"
-        if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
-            gain += f" of a payoff of {self.payoff[widest] + 0.0:.3g}"  # no minus zero
-        text = (
-            f"{gain}, bound {np.max(self.bound):.3g}, "
-            f"{evidence} ({self.method}), tolerance {tolerance[widest]:.3g}"
-        )
-        if self.radius is not None:
-            text += f", an exact equilibrium within {radius_in_words(self.radius)}"
-        claim = self.statement if self.claim in WITH_GAIN else self.scoped_claim
-        if self.concept == "Nash":
-            return f"{claim}: {text}"
-        accuracy = "" if self.residual is None else f" to {self.residual:.3g}"
-        if self.claim == "not an equilibrium" and self.concept.startswith("logit"):
-            return f"logit equilibrium{accuracy}; a best response gains: {text}"
-        return f"{claim}: {text}, {self.concept}{accuracy}"
+        """Return one line: the claim, the largest gain and its bound, and how they were computed."""
+        return self.facts.line
 
 
 NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
 """The certificate of a result that has none: its claim is ``no certificate``."""
 
 
-def claim_in_words(claim: str, concept: str = "") -> str:
-    """Return the words for a claim, wherever results are shown.
+def claim_facts(record: Record, proof: Certificate | None) -> ClaimFacts:
+    """Return what words tell of a record with its certificate, if it has one."""
+    if str(record["status"][1]) == NONE_EXISTS:
+        return ClaimFacts(NONE_EXISTS, absent=str(record["absent"][1]))
+    return (proof or NO_CERTIFICATE).facts
 
-    A profile of another concept than Nash equilibrium, such as a logit equilibrium, is called after it, and
-    not judged by gains that it leaves open.
 
-    >>> claim_in_words("not an equilibrium"), claim_in_words("not an equilibrium", "logit at beta 2")
-    ('not an equilibrium', 'logit equilibrium at beta 2')
-    >>> claim_in_words("equilibrium", "logit at beta 2"), claim_in_words("")
-    ('equilibrium', 'no certificate')
-    >>> claim_in_words("not an equilibrium", "logit equilibrium")
-    'logit equilibrium'
+def none_exists(sought: str) -> Record:
+    """Return status and claim of a method that has proved that none exists of what it sought.
+
+    >>> none_exists("equilibrium in pure strategies")["status"][1].item()
+    'none exists'
     """
-    name, _, at = concept.partition(" at ")
-    if claim != CLAIMS[1] or not name or "Nash" in name or name == "mean field":
-        return claim or NO_CERTIFICATE.claim
-    return f"{name.removesuffix(' equilibrium')} equilibrium{f' at {at}' * bool(at)}"
+    return dict.fromkeys(("status", "claim"), scalar(NONE_EXISTS)) | {"absent": scalar(sought)}
 
 
 def gains_left_open(numbers: Mapping[str, ndarray]) -> ndarray:
-    """Return the largest gains ``[... player]`` that stored certificates leave open, as parts of the stake.
+    """Return the largest gains ``[... player]`` that stored certificates leave open.
 
-    They are bounds, or upper ends of intervals of estimates; NaN or infinite where unknown.
+    They are shares of what own choice changes: bounds, or upper ends of intervals of estimates; NaN or
+    infinite where unknown.
 
     >>> stored = {"regret": [1.0], "regret_error": [np.nan, 0.5], "bound": [3.0], "at_stake": [100.0]}
     >>> gains_left_open({name: np.array(values) for name, values in stored.items()}).tolist()
@@ -355,52 +316,6 @@ def gains_left_open(numbers: Mapping[str, ndarray]) -> ndarray:
         upper = np.where(np.isnan(error), upper, numbers["regret"] + error)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(upper / numbers["at_stake"])
-
-
-def split_method(method: str) -> tuple[str, str]:
-    """Method by which a regret was computed, and the reason why nothing more is proved, perhaps empty.
-
-    >>> split_method("201 grid points, 9 climbs; no bound: an index depends on choices")
-    ('201 grid points, 9 climbs', 'no bound: an index depends on choices')
-    """
-    search, *reasons = method.split("; ")
-    return search, "; ".join(dict.fromkeys(reasons))  # that of a bound may also be that of a proof
-
-
-def gain_in_words(fraction: float, claim: str = "approximate equilibrium") -> str:
-    """Return the largest gain that a claim leaves open as text, rounded up to two digits.
-
-    >>> gain_in_words(4e-5)
-    'no gain above 0.004 % of the payoff at stake'
-    >>> gain_in_words(4e-5, "small estimated gain")
-    'at most 0.004 % of the payoff at stake, with 95 % confidence'
-    """
-    percent = 100 * fraction
-    digit = 10.0 ** (np.floor(np.log10(percent)) - 1) if percent > 0 else 1.0
-    above = np.ceil(percent / digit - 1e-9) * digit  # rounded up, so that the printed bound holds
-    part = f"{above:.2g} % of the payoff at stake"
-    return f"at most {part}, with 95 % confidence" if claim == WITH_GAIN[0] else f"no gain above {part}"
-
-
-def small_gain_in_words(gain: float, bound: float, at_stake: float, payoff: float) -> str:
-    """Reason why a small gain makes a profile no approximate equilibrium; empty for other gains.
-
-    Near a mixed equilibrium all strategies in the support pay nearly the same, so that little is at stake.
-
-    >>> small_gain_in_words(0.005, 0.005, 0.006, 2.5)
-    '0.2 % of the payoff, but 83.3 % of the little that own choice can win or lose while the others stay'
-    >>> small_gain_in_words(2e-8, np.inf, 1e-3, 2.5)
-    '0.002 % of the payoff at stake, but no proof excludes a larger gain'
-    """
-    size = abs(payoff)
-    if 0 < gain <= APPROXIMATE * at_stake < bound:
-        return f"{100 * gain / at_stake:.2g} % of the payoff at stake, but no proof excludes a larger gain"
-    if not (0 < gain <= APPROXIMATE * size and 0 < at_stake <= SMALL_STAKE * size):
-        return ""
-    of_stake = f"{100 * gain / at_stake:.3g} % of the little that own choice can win or lose"
-    if gain > at_stake:
-        of_stake = "more than another choice would lose"
-    return f"{100 * gain / size:.2g} % of the payoff, but {of_stake} while the others stay"
 
 
 @dataclass(frozen=True)
@@ -451,8 +366,8 @@ class Solution:
 
     @property
     def claim(self) -> Claim | Literal["no certificate"]:
-        """The strongest statement the certificate allows; ``no certificate`` without one."""
-        return self.certificate.claim
+        """The strongest statement that is proved or certified; ``no certificate`` without one."""
+        return NONE_EXISTS if self.status == NONE_EXISTS else self.certificate.claim
 
     @property
     def steps(self) -> int:
@@ -551,7 +466,8 @@ class Solution:
         Its caption is what the table is of, and the game where that describes itself.
         """
         selected = self._table(self.tables, table)
-        below = [] if self.claim == NO_CERTIFICATE.claim else [f"Claim: {self.certificate.statement}."]
+        words = claim_facts(self.record, self.certificate).statement
+        below = [] if self.claim == UNCERTIFIED else [f"Claim: {words}."]
         lists = equilibrium_rows(self.record)  # whether there are others
         below += [f"{name[:1].upper()}{name[1:]}: {text}." for name, text in lists.items()]
         title = selected.title
@@ -607,20 +523,14 @@ class Solution:
 
     def _printed_tables(self) -> list[Table]:
         """Return the tables below the claim: a profile that is a row of a list is not repeated."""
-        is_repeated = any(table.holds_profile for table in self.tables)
-        return [table for table in self.tables if not (is_repeated and table.title == PROFILE)]
+        if any(table.holds_profile for table in self.tables):
+            return [table for table in self.tables if table.title != PROFILE]
+        return list(self.tables)
 
     def _rows(self) -> dict[str, str]:
-        proof = self.certificate
-        rows = solution_rows(self.record, repr(proof))
-        payoff = self.record.get("payoff", ((), np.zeros(0)))[1]
-        if self.claim != "not an equilibrium" or proof.at_stake is None:
-            return rows
-        if np.shape(payoff) != np.shape(proof.regret):
-            return rows
-        player = int(np.argmax(np.where(proof.regret > proof.tolerance, proof.regret, -1.0)))
-        quantities = (proof.regret, proof.bound, proof.at_stake, payoff)
-        words = small_gain_in_words(*(float(np.asarray(part)[player]) for part in quantities))
+        rows = solution_rows(self.record, claim_facts(self.record, self.certificate).line)
+        payoff = self.record.get("payoff", ((), None))[1]
+        words = self.certificate._replace(payoff=payoff).facts.small_gain
         return rows | ({"gain": words} if words else {})
 
 

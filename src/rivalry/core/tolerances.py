@@ -7,13 +7,13 @@ notice. Numbers that only limit effort, such as steps, points and boxes, are whe
 EPS = 2.0**-52  # from 1 to the next float: an operation in double precision rounds by half of it
 
 # Claims of certificates
-TOLERANCE = 1e-6  # of what is at stake: largest gain at an equilibrium; searches close bounds to 1e-8
-APPROXIMATE = 0.01  # of what is at stake, by definition: largest gain at an approximate equilibrium
+TOLERANCE = 1e-6  # of what own choice changes: largest gain at an equilibrium; searches close bounds to 1e-8
+APPROXIMATE = 0.01  # of what own choice changes, by definition: largest gain at an approximate equilibrium
 ROUNDING = 64 * EPS  # of a payoff's size: sums of up to 128 terms of one sign round by less, in any order
 OUTSIDE = 1e-9  # of an amount: a profile farther outside is refused; files keep more digits
 FEASIBLE = 1e-9  # of the size of a shared constraint's terms: a larger excess violates it, as outside a box
 SHARES_SUM = 1e-8  # how far a sum of shares may be from 1: ten shares of nine digits are off by less
-SEARCH_TIE = 1e-10  # of what is at stake: payoffs of two peaks that a search cannot tell apart
+SEARCH_TIE = 1e-10  # of what own choice changes: payoffs of two peaks that a search cannot tell apart
 
 # Units of gains, calibrated on games against brute force (`rivalry.certificates.units` explains them)
 STEEPER = 2.0  # losses that grow this many times faster than before have reached ruinous choices

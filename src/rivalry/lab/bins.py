@@ -62,8 +62,8 @@ def summarise(study: StudyTables, data: Dataset, cells: Sequence[JudgedCell]) ->
         f"A bin has consecutive values of one key. At most {BINS} bins are in a table and {TILES} along "
         "a side of a heat map, of equal numbers of values or one more. A number in a bin is the mean of all "
         "its results, over all other keys and replications, and in brackets the range of the middle 90 %. "
-        "Certificates are sorted by claim, the weakest first, then by bound beside the payoff at stake, and "
-        f"by regret; the seed of the random cells is {seed}. "
+        "Certificates are sorted by claim, the weakest first, then by bound as a share of what own choice "
+        f"changes, and by gain; the seed of the random cells is {seed}. "
         'rivalry.load_run("RUN").read_cell("CELL") opens a cell in Python.'
     )
     meaning = "Tables and heat maps of bins are made of all results, other figures of evenly spaced points."
@@ -190,18 +190,18 @@ def _in_bin(values: ndarray) -> str:
 
 def _strength(cell: JudgedCell) -> tuple[int, float, float]:
     certificate, properties = cell
-    regret = certificate["regret"]
-    return CLAIMS.index(certificate["claim"]), -properties["gain"], np.inf if regret is None else -regret
+    facts = properties["facts"]
+    return CLAIMS.index(certificate["claim"]), -facts.share, np.inf if np.isnan(facts.gain) else -facts.gain
 
 
 def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Table:
     rows = []
     for certificate, properties in cells:
         entries = [certificate["cell"], properties["claim"], properties["status"]]
-        for key in ("regret", "bound"):
-            entries.append("–" if certificate[key] is None else f"{certificate[key]:.3g}")
+        gain = certificate["regret"]
+        entries += ["–" if gain is None else f"{gain:.3g}", properties["facts"].bound_text]
         rows.append((words.place(properties["place"]), entries))
-    return labelled(where, ["cell", "claim", "status", "regret", "bound"], rows)
+    return labelled(where, ["cell", "claim", "status", "largest gain", "bound"], rows)
 
 
 def tiled(study: StudyTables, data: Dataset) -> list[tuple[TableDict, Dataset]]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
+from rivalry.core.claims import CLAIMS, COVERAGES, ClaimFacts
+from rivalry.core.results import gains_left_open, is_truth
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.lab.study.identity import StudyTables, Table, TableDict
@@ -193,7 +194,7 @@ def _plain(values: ndarray | np.generic, truth: bool) -> Any:
 _SUMMARISED = (
     *("status", "regret", "regret_error", "bound", "at_stake", "distance"),
     *("certificate_method", "certificate_radius", "coverage", "rounding", "claim", "verified_proof"),
-    *("concept", "proof_refusal"),
+    *("concept", "proof_refusal", "absent"),
 )
 FEW = 5  # results without a proof file that are named per reason
 _PER_PLAYER = ("regret", "regret_error", "bound", "at_stake")
@@ -202,7 +203,7 @@ _LARGEST = ("regret", "bound", *_PER_RESULT)
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "regret_error", "bound"),
     *("claim_scope", "concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
-    *("at_stake", "verified_proof", "proof_refusal", "exchangeable"),
+    *("at_stake", "verified_proof", "proof_refusal", "exchangeable", "absent"),
 )
 """Variables that describe a result and are not metrics of it."""
 
@@ -211,10 +212,10 @@ ABOUT = (
 def cells(data: Dataset) -> list[JudgedCell]:
     """Certificates of finished cells, and what else is known of its results.
 
-    The latter: ``place``, its coordinates that vary; ``claim`` in words; ``status``; ``distance``, the
-    largest over batch indices to the nearest equilibrium found, None if unknown; ``gain``, the largest bound
-    as a fraction of the payoff at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in
-    one way; ``reasons``, why nothing more is proved; ``refusals``, why results have no proof file.
+    The latter: ``place``, its coordinates that vary; ``facts``, what words tell of its certificate, and
+    ``claim`` in words; ``status``; ``distance``, the largest over batch indices to the nearest equilibrium
+    found, None if unknown; ``reasons``, why nothing more is proved; ``refusals``, why results have no proof
+    file.
     """
     finished = _finished(data)
     if not finished.any():
@@ -240,8 +241,8 @@ def cells(data: Dataset) -> list[JudgedCell]:
     for k, point in enumerate(points):
         where = dict(zip(lead, point, strict=True))
         cell_words = {name: row[k] for name, row in words.items()}
-        methods = [split_method(word) for word in cell_words.get("certificate_method", ())]
-        reasons = sorted({reason for _, reason in methods} - {""})
+        methods = [ClaimFacts(method=word) for word in cell_words.get("certificate_method", ())]
+        reasons = sorted({method.reasons for method in methods} - {""})
         concept = _common(cell_words.get("concept", ()), "")
         certificate = {
             "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
@@ -255,13 +256,27 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "claim": _weakest(cell_words.get("claim"), CLAIMS),
             "reason": "; ".join(reasons),
         }
+        gain, bound, radius = (
+            _number(largest[name][k]) for name in ("regret", "bound", "certificate_radius")
+        )
+        facts = ClaimFacts(
+            str(certificate["claim"] or ""),
+            concept,
+            absent=_common(cell_words.get("absent", ()), ""),
+            share=gains[k],
+            gain=gain,
+            bound=bound,
+            radius=radius,
+            coverage=str(certificate["coverage"] or ""),
+            rounding=str(certificate["rounding"] or ""),
+            method=_common([method.search for method in methods], ""),
+        )
         properties = {
             "place": {dim: value for dim, value in where.items() if data.sizes[dim] > 1},
-            "claim": claim_in_words(str(certificate["claim"] or ""), concept),
+            "facts": facts,
+            "claim": facts.word,
             "status": _common(cell_words["status"], "mixed"),
             "distance": largest["distance"][k],
-            "gain": gains[k],
-            "search": _common([search for search, _ in methods], ""),
             "reasons": reasons,
             "verified": cell_words.get("verified_proof", ("",)),
             "refusals": sorted({*cell_words.get("proof_refusal", ())} - {""}),
@@ -338,7 +353,7 @@ def _largest(values: ndarray, ended: ndarray) -> list[float | None]:
 
 
 def _gains(numbers: Mapping[str, ndarray], ended: ndarray) -> list[float]:
-    """Largest gain that each cell's claim leaves open, as a part of the stake; 0 where unknown."""
+    """Each cell's largest gain that its claim leaves open, of what own choice changes; 0 where unknown."""
     if not {"bound", "at_stake"} <= set(numbers):
         return [0.0] * len(ended)
     gain = gains_left_open(numbers)
@@ -350,6 +365,10 @@ def _common(words: Sequence[str], default: str) -> str:
     """Word that all entries have."""
     distinct = set(words)
     return distinct.pop() if len(distinct) == 1 else default
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:

@@ -235,7 +235,7 @@ def _save(game: Any, method: Any, record: Record, in_list: bool, file: Path) -> 
     about_profile = record.get("profile", ((), None))[0] == ("player", "axis")
     about_profile = about_profile and not isinstance(proof, solving.ExactProof)
     if about_profile and not in_list and not np.isfinite(record.get("certificate_radius", ((), np.nan))[1]):
-        raise ValueError("no exact equilibrium is proved near the profile")
+        raise ValueError("no equilibrium is proved near the profile")
     proof.save(file)
 
 

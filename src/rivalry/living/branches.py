@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.results import UNREFUTED, NamesByDimension, Record, claim_in_words
+from rivalry.core.results import UNREFUTED, NamesByDimension, Record
 from rivalry.core.space import Box
 from rivalry.living.line import UNITS, Found
 from rivalry.living.twins import axis_names, numbers, player_names, twin_data
@@ -118,7 +118,7 @@ def _branches(arrays: dict[str, ndarray], rows: ndarray) -> list[dict[str, Any]]
             "position": numbers(arrays["branch_position"][rows_of_branch]),
             "stable": stable[rows_of_branch].tolist(),
             "certified": certified[rows_of_branch].tolist(),
-            "claim": list(map(claim_in_words, claims[rows_of_branch].tolist())),
+            "claim": claims[rows_of_branch].tolist(),
             "structure": structure(arrays["branch_group"][rows_of_branch[0]])
             if "branch_group" in arrays
             else "",

@@ -17,21 +17,13 @@ from numpy import ndarray
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import (
-    WITH_GAIN,
-    Certificate,
-    NamesByDimension,
-    Record,
-    Solution,
-    claim_in_words,
-    gain_in_words,
-)
+from rivalry.core.results import NO_CERTIFICATE, Certificate, NamesByDimension, Record, Solution
 from rivalry.core.space import Box, Simplex
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.construction import variant
 from rivalry.schema.register import collect
 from rivalry.schema.registry import load
-from rivalry.text.display import bound_in_words, typeset
+from rivalry.text.display import typeset
 
 State = Table
 Found = tuple[str, str, TableDict]
@@ -183,7 +175,8 @@ def answer(game: object, state: State) -> TableDict:
     Returns
     -------
     dict
-        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, the evidence for it; ``regret``
+        ``profile`` and ``parameters`` as given; ``claim``, its ``word``, the gain that it has ``left_open``,
+        and the evidence as ``sentence``; ``regret``
         and ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
         without a bound; ``payoffs``.
 
@@ -226,39 +219,17 @@ def stored_answer(record: Record) -> TableDict | None:
 
 
 def _answer_of(proof: Certificate | None, paid: ndarray, profile: object, parameters: TableDict) -> TableDict:
+    facts = (proof or NO_CERTIFICATE).facts
     fields = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
-    if proof is None:
-        return fields | {
-            "claim": None,
-            "sentence": claim_in_words(""),
-            "regret": [],
-            "bound": [],
-            "coverage": None,
-            "rounding": None,
-        }
+    fields |= {"claim": facts.kind if proof else None, "word": facts.word}
     return fields | {
-        "claim": claim_in_words(proof.claim, proof.concept),
-        "sentence": sentence_of(proof),
-        "regret": plain(np.atleast_1d(proof.regret)),
-        "bound": plain(np.atleast_1d(proof.bound)),
-        "coverage": proof.coverage,
-        "rounding": proof.rounding or None,
+        "left_open": typeset(facts.left_open),
+        "sentence": typeset(facts.evidence) if proof else "",
+        "regret": plain(np.atleast_1d(proof.regret)) if proof else [],
+        "bound": plain(np.atleast_1d(proof.bound)) if proof else [],
+        "coverage": facts.coverage or None,
+        "rounding": facts.rounding or None,
     }
-
-
-def sentence_of(proof: Certificate) -> str:
-    """Return the evidence for a certificate's claim, in one sentence.
-
-    >>> sentence_of(Certificate(np.array([1e-3]), np.array([np.inf]), "lower bound", "grid", 1e-6))
-    'A gain of 0.001 was found; no bound is proved.'
-    """
-    gain, bound = float(np.max(proof.regret)), float(np.max(proof.bound))
-    if not np.isfinite(gain):
-        return f"{proof.method}."
-    finding = f"A gain of {gain:.4g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
-    clauses = [gain_in_words(proof.largest_gain, proof.claim)] if proof.claim in WITH_GAIN else []
-    clauses += [f"no gain exceeds {bound_in_words(bound)}" if np.isfinite(bound) else "no bound is proved"]
-    return typeset(f"{'; '.join([finding, *clauses])}.")
 
 
 def plain(value: object) -> Any:

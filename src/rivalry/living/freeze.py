@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from rivalry.core.claims import GAIN_AND_BOUND
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.details import checks_table
@@ -150,14 +151,14 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
         heading = f"{prefix}Published and expected values"
         sections.append(Section(heading, notes, table.columns, texts, folded=True))
     if answer.cells:
-        columns = ["cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding"]
+        columns = ["cell", "method", "at", "claim", "largest gain", "bound", "coverage", "rounding"]
         certificates = [_certificate(*row) for row in answer.cells[:ROWS]]
         proofs = [verified_in_words(details["verified"]) for _, details in answer.cells[:ROWS]]
         if any(proofs):
             columns.append("proof")
             certificates = [[*row, proof or "–"] for row, proof in zip(certificates, proofs, strict=True)]
         remainder = len(answer.cells) - len(certificates)
-        notes = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
+        notes = [f"{GAIN_AND_BOUND}."]
         notes += [f"{remainder} further cells are {_location(answer)}."] * bool(remainder)
         sections.append(Section(f"{prefix}Certificates", notes, columns, certificates, folded=True))
     sections.append(Section(f"{prefix}Study", verbatim=run.written_study, folded=True))
@@ -188,7 +189,7 @@ def _certificate(row: Table, details: Table) -> list[str]:
         _places(row["at"]),
         details["claim"],
         number(row["regret"], 3),
-        "∞" if row["bound"] is None and row["regret"] is not None else number(row["bound"], 3),
+        typeset(details["facts"].bound_text),
         row["coverage"] or "–",
         row["rounding"] or "–",
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.results import Certificate, NamesByDimension, Record, claim_in_words
+from rivalry.core.results import Certificate, NamesByDimension, Record
 from rivalry.core.space import Simplex
 from rivalry.living.twins import player_names
 from rivalry.tables.greedy_play import slots_of
@@ -61,7 +61,7 @@ def view_of_record(
         "proof": None
         if proof is None
         else {
-            "claim": claim_in_words(proof.claim, proof.concept),
+            "claim": proof.facts.kind,
             "regret": proof.regret,
             "bound": proof.bound,
         },

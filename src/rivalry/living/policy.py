@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import is_population
-from rivalry.core.results import Certificate, NamesByDimension, Record, claim_in_words
+from rivalry.core.results import NO_CERTIFICATE, Certificate, NamesByDimension, Record
 from rivalry.lab.study.identity import TableDict
-from rivalry.text.display import typeset
+from rivalry.text.display import bound_in_words, typeset
 
 SNAPSHOTS = 12  # most policies of a path
 DIGITS = 4  # of probabilities
@@ -39,8 +39,8 @@ def view_of_record(
     Data: ``types``, their names; ``urgency [type private]``; ``entries``, a policy each: ``label``, ``policy
     [type private karma bid]``, ``mean_bid`` and ``karma [type private karma]``, the joint distribution (None
     where it is not stored), ``gain [type]``, the exploitability, and ``relative [type]``, the same as a part
-    of what is at stake, ``payoff [type]``, ``claim`` and ``sentence``. A path of policies gives an entry per
-    step; ``start`` is the number of the result's own.
+    of the payoff, ``payoff [type]``, ``claim``, its ``word`` and a ``sentence``. A path of policies gives an
+    entry per step; ``start`` is the number of the result's own.
     """
     if "policy" not in record or record["policy"][0] != DIMS:
         return None
@@ -56,13 +56,14 @@ def view_of_record(
     gain = record["exploitability"][1] if "exploitability" in record else np.zeros(0)
     text = f"Bids by karma held, for {types} type{'s' * (types > 1)} and {urgencies} urgencies."
     if gain.size and np.isfinite(gain).all():
-        text += f" One agent could gain at most {float(np.max(gain)):.3g} by another policy."
+        text += f" One agent could gain at most {bound_in_words(float(np.max(gain)))} by another policy."
     return "Bids by karma held", text, data
 
 
 def _entry(record: Record) -> TableDict:
     policy = record["policy"][1]
     proof = Certificate.from_record(record)
+    facts = (proof or NO_CERTIFICATE).facts
     levels = np.arange(policy.shape[-1])
 
     def stored(name: str) -> Any:
@@ -76,8 +77,9 @@ def _entry(record: Record) -> TableDict:
         "gain": stored("exploitability"),
         "relative": stored("relative_exploitability"),
         "payoff": stored("payoff"),
-        "claim": None if proof is None else claim_in_words(proof.claim, proof.concept),
-        "sentence": "" if proof is None else typeset(proof.statement),
+        "claim": None if proof is None else proof.facts.kind,
+        "word": facts.word,
+        "sentence": typeset(facts.left_open) if proof else "No certificate is stored for this policy.",
     }
 
 

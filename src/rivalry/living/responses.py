@@ -20,6 +20,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
+from rivalry.core.claims import ClaimFacts
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import NamesByDimension, Record
@@ -30,7 +31,7 @@ from rivalry.living.figure import initial_profile
 from rivalry.living.line import Found, is_profile, sentence_of_play
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 from rivalry.runtime.jax import floats, jax
-from rivalry.text.display import radius_in_words, typeset
+from rivalry.text.display import typeset
 
 GRID = 81  # choices per player behind curves that Python computes
 ROOM = 2.5  # the range drawn of amounts without a usual range, in units of the largest one known
@@ -177,7 +178,7 @@ def _equilibria(record: Record) -> list[TableDict]:
             continue
         is_proved = np.isfinite(radii[k])
         place = "; ".join(", ".join(f"{v:.5g}" for v in strategy) for strategy in row)
-        proof = f"proved, exact within {radius_in_words(float(radii[k]))}" if is_proved else "no proof"
+        proof = ClaimFacts(radius=float(radii[k])).near or "no proof"
         equilibria.append(
             {
                 "profile": numbers(row),

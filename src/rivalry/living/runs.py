@@ -228,8 +228,8 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
 
     Data, by column: ``axes`` with their labels and values and, of swept keys, the option of the command line
     that gives each; ``cells`` with ``id``, ``at`` (numbers of values, per axis), ``state`` (done, failed or
-    left), ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which cells can be
-    coloured; ``command``, to which the options of a cell are added.
+    left), ``claim``, its ``kind``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which
+    cells can be coloured; ``command``, to which the options of a cell are added.
     """
     study, counts, failures = run.head["study"], run.counts(), run.failures()
     judged, places, sample = answer.cells, run.cells, answer.sampled
@@ -268,7 +268,9 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
                 for cell, row in zip(places, rows, strict=True)
             ],
             "status": [row[1]["status"] if row else None for row in rows],
-            **{key: [row.get(key) for row in certificates] for key in ("coverage", "regret", "bound")},
+            **{key: [row.get(key) for row in certificates] for key in ("coverage", "regret")},
+            "bound": [typeset(row[1]["facts"].bound_text) if row else None for row in rows],
+            "kind": [row[1]["facts"].claim if row else None for row in rows],
             "claim": [row[1]["claim"] if row and row[0]["claim"] else None for row in rows],
         },
         "values": _values(answer, metrics, [rows_by_cell.get(cell.id) for cell in places]),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from rivalry.core.claims import UNCERTIFIED
 from rivalry.core.results import Solution
 from rivalry.living.bundle import style, widget_module
 from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
@@ -81,7 +82,7 @@ def widget_of(figures: Sequence[Figure]) -> Any:
         try:
             widget.answer = answer(game, state)
         except ValueError as error:  # parameters that the family refuses
-            widget.answer = {**state, "claim": None, "sentence": str(error), "regret": [], "bound": []}
+            widget.answer = {**state, "word": UNCERTIFIED, "sentence": str(error), "regret": [], "bound": []}
 
     widget.observe(choose, "chosen")
     widget.observe(certify, "state")

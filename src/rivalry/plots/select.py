@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.results import CERTIFIED, CLAIMS, Solution, claim_in_words
+from rivalry.core.claims import CERTIFIED, CLAIMS, REFUTED, ClaimFacts
+from rivalry.core.results import Solution
 from rivalry.schema.registry import near
 from rivalry.text.display import attributes_of, key_in_words, with_unit
 from rivalry.text.statistics import half_width_of
@@ -21,7 +22,6 @@ At = Mapping[str, Any] | None
 Names = Sequence[str] | None
 SCENARIO = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 """Metrics of a scenario that names none, as far as the data hold them."""
-REFUTED = CLAIMS[1]
 POSITION = "position (units of the space)"
 FLAT = 5e-5  # of the largest number: smaller steps are not seen in four digits
 LINES = 7  # most values of a second key that are lines of a figure
@@ -136,7 +136,8 @@ def point(
     names = [name for name in (main, *names) if name in data]
     arrays = {name: _plain(data[name], indices | defaults, leading) for name in names}
     if {"claim", "concept"} <= arrays.keys():
-        arrays["claim"] = np.vectorize(claim_in_words, otypes=[object])(arrays["claim"], arrays["concept"])
+        kinds = np.vectorize(lambda *facts: ClaimFacts(*facts).kind, otypes=[object])
+        arrays["claim"] = kinds(arrays["claim"], arrays["concept"])
     return DrawnPoint(arrays, ", ".join(words))
 
 

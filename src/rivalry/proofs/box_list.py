@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.assumed_range import AT_OPEN_END, gain_beyond, open_range
+from rivalry.core.claims import NONE_EXISTS
 from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.oracles import Cases
@@ -291,7 +292,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     """Return the list of a game from the lists of its parts: combinations of an equilibrium per part."""
     records = [{name: value for name, (_, value) in entry.items()} for entry in lists]
     counts = [len(entry["equilibria"]) for entry in records]
-    empty = any(entry["complete"] and not count for entry, count in zip(records, counts, strict=True))
+    empty = any(entry["status"] == NONE_EXISTS for entry in records)
     listable = prod(counts) <= COMBINED
     rows = list(product(*map(range, counts))) if listable else []
     combinations = np.reshape(np.array(rows, int), (len(rows), len(records)))

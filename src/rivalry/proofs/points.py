@@ -151,11 +151,11 @@ def equilibrium_near(game: Game, x: ndarray) -> tuple[float | None, str]:
     y = y[at.place]
     start, side, point = nearest_point(game, at, y)
     if point is None:
-        return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
+        return None, f"no equilibrium is proved: {_missing(game, at, start, side)}"
     outcome = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
     if outcome != "equilibrium":
         verdict = "neither proved nor refuted" if outcome == "undecided" else outcome
-        return None, f"no exact equilibrium is proved: the nearest first-order point is {verdict}"
+        return None, f"no equilibrium is proved: the nearest first-order point is {verdict}"
     ends = np.array([at.start, at.start])
     ends[:, *at.place] = point[:2]
     low, high = profile_bounds(game, *ends)
@@ -166,7 +166,7 @@ def equilibrium_near(game: Game, x: ndarray) -> tuple[float | None, str]:
     if visible or np.any(step > SAME_PLACE * (at.high - at.low)):
         position = [[float(f"{amount:.6g}") for amount in row] for row in middle.tolist()]
         place = f"a proved one is at {position}, {radius:.3g} away"
-        return radius, f"no exact equilibrium is proved here: {place}"
+        return radius, f"no equilibrium is proved here: {place}"
     return radius, ""
 
 

@@ -349,7 +349,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
 def judged(
     game: RouteGame, cheapest: ndarray, gain: float, paid: float, tolerance: float, concept: str
 ) -> Certificate:
-    """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
+    """Certificate of a gain; own choice changes what congestion costs the traveller who suffers most."""
     free = np.where(game.is_road(), game.costs(np.zeros(len(game.tail))), np.inf)
     empty = cheapest_routes(game, free)[0]
     at_stake = np.max(cheapest - empty, initial=0.0, keepdims=True)

@@ -30,8 +30,8 @@ class DepartureTimeEquilibrium(OneStepLearner):
     arrives only where its cost is least: a linear complementarity problem, solved by Lemke's method.
 
     The certificate states the largest gain of a traveller of each class by another slot or lane. Karma is
-    valued at its worth in equilibrium, so that no policy whose karma suffices gains more. At stake is what
-    congestion costs the class: its least cost less that of an empty road.
+    valued at its worth in equilibrium, so that no policy whose karma suffices gains more. Gains are compared
+    with what congestion costs the class: its least cost less that of an empty road.
 
     The record holds ``slow_arrivals`` and ``fast_arrivals`` (class, slot), the ``delay`` of the slow lane,
     the ``fast_delay`` that a step toll leaves and the ``toll`` (slot), in money or in parts of a day's karma,

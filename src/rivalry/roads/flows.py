@@ -167,8 +167,7 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
     if len(used) and excess.max() >= proof.regret[0] > 0:
         link = used[excess.argmax()]
         lines[-1] += f", of a traveller on link '{game.link_names()[link]}', which {flow[link]:.6g} use"
-    evidence = proof.method if proof.rounding == "" else proof.coverage
-    lines.append(f"{proof.claim} ({proof.concept}; {evidence})")
+    lines.append(repr(proof))
     return row, lines
 
 

@@ -25,7 +25,6 @@ ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
 BOUND_FLOOR = 1e-300  # bound that is printed
 MIXED = 1e-3  # sums of rounded probabilities are this near to 1
-PURE = "every pure equilibrium"  # begins the reason for which a list of these is complete
 SHORT = 6  # most actions of a strategy that are printed in full, and most places
 _EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf)")
@@ -196,8 +195,8 @@ def equilibrium_rows(record: Variables) -> dict[str, str]:
         return {"equilibria": ranges_in_words(record)}
     if not {"equilibria", "complete"} <= record.keys():
         return {}
-    if not len(record["equilibria"][1]) and str(record["complete_reason"][1]).startswith(PURE):
-        return {"equilibria": "no equilibrium in pure strategies, proved; mixed ones were not sought"}
+    if "absent" in record:  # the claim says so
+        return {"search": str(record["complete_reason"][1])}
     text = f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"
     is_complete = bool(record["complete"][1])
     if not has_proofs(record) or not is_complete:
@@ -335,7 +334,7 @@ def _proved_in_words(record: Variables, count: int, noun: str, suffix: str) -> s
         profiles = count_text(
             certified, "profile is a certified equilibrium", "profiles are certified equilibria"
         )
-        text = f"no exact equilibrium is proved; {profiles}"
+        text = f"no equilibrium is proved; {profiles}"
     else:
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete and sets:
@@ -422,14 +421,18 @@ def radius_in_words(radius: float) -> str:
     return bound_in_words(radius, 2)
 
 
-def bound_in_words(bound: float, digits: int = 3) -> str:
-    """Return a bound to some digits, rounded up so that the printed one holds.
+def bound_in_words(bound: float, digits: int = 3, *, lower: bool = False) -> str:
+    """Return a bound to some digits, rounded up, or a ``lower`` one down, so that the printed one holds.
 
     >>> bound_in_words(0.47801), bound_in_words(126.49), bound_in_words(0.2), bound_in_words(1806.25)
     ('0.479', '127', '0.2', '1810')
     >>> bound_in_words(5e-324)
     '1e-300'
+    >>> bound_in_words(0.47899, lower=True)
+    '0.478'
     """
+    if lower:
+        return _rounded(bound, digits, ROUND_FLOOR)
     # numbers below the normal ones have no two digits
     return _rounded(BOUND_FLOOR if 0.0 < bound < BOUND_FLOOR else bound, digits, ROUND_CEILING)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.files import read_bytes, write
-from rivalry.core.results import Certificate
+from rivalry.core.results import Certificate, claim_facts
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.details import ResultTables
@@ -58,7 +58,10 @@ def results(folder: str, part: str) -> TableDict:
     answer = answer_of(run)
     failures = failures_of(dict(sorted(run.failures().items())))
     # claims in words
-    certificates = [row | {"claim": details["claim"]} for row, details in answer.cells[:CERTIFICATES]]
+    certificates = [
+        row | {"claim": details["claim"], "bound": typeset(details["facts"].bound_text)}
+        for row, details in answer.cells[:CERTIFICATES]
+    ]
     return {
         "cells": len(answer.cells),
         "question": [line for line in (answer.question, *answer.state) if line],
@@ -206,12 +209,12 @@ def cell(folder: str, part: str, id: str) -> TableDict:
     if not places:
         raise Refused(404, f"no cell of the name {id[:60]!r}")
     record = run.read_cell(id)
-    proof = None if record["status"][0] else Certificate.from_record(record)
+    facts = claim_facts(record, Certificate.from_record(record))
     variables = {name: (attributes_of(name), array) for name, (_, array) in sorted(record.items())}
     return {
         "where": places[0],
         "file": str(run.cell_path(id)),
-        "certificate": typeset(repr(proof)) if proof else "",
+        "certificate": "" if record["status"][0] else typeset(facts.line),
         "variables": [
             [attributes["long_name"], _in_words(array), attributes.get("description", "")]
             for attributes, array in variables.values()

@@ -449,7 +449,7 @@ def _benchmarks(market: Market, x: Profile) -> Record:
         proof = certified(market, "competitive")
         table |= {
             "competitive_gain": (("player",), proof.bound),
-            "competitive_claim": scalar(proof.scoped_claim),
+            "competitive_claim": scalar(proof.facts.word),
         }
     return table
 

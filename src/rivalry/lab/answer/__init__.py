@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rivalry.core.assumed_range import UNBOUNDED
+from rivalry.core.claims import REFUTED
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.details import ResultTables, result_tables
-from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, keys_of, points_of, tested
+from rivalry.lab.answer.points import PointResults, keys_of, points_of, tested
 from rivalry.lab.answer.table import (
     ACROSS,
     EVERY,
@@ -108,7 +109,7 @@ class Answer:
         """True where payoffs rise beyond every range at every point: profiles are where a search ended."""
         for certificate, properties in self.cells:
             is_unbounded = any(UNBOUNDED in reason for reason in properties["reasons"])
-            if certificate["claim"] != NOT_AN_EQUILIBRIUM or not is_unbounded:
+            if certificate["claim"] != REFUTED or not is_unbounded:
                 return False
         return bool(self.cells)
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import claim_in_words
+from rivalry.core.claims import REFUTED
 from rivalry.lab.answer.points import (
-    NOT_AN_EQUILIBRIUM,
     SETTLED,
     PointResults,
     ResultPoints,
@@ -71,7 +70,7 @@ def _counted(words: str, points: ResultPoints, is_so: Callable[[PointResults], b
 
 def _is_no_equilibrium(point: PointResults) -> bool:
     """True for rows that fail the concept that they are computed for."""
-    return NOT_AN_EQUILIBRIUM in {claim_in_words(claim, point.concept) for claim in point.claims}
+    return REFUTED in {point.facts(claim).kind for claim in point.claims}
 
 
 def _few_runs(points: ResultPoints) -> list[str]:

@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.results import (
-    WITH_GAIN,
-    claim_in_words,
-    count_in_words,
-    gains_left_open,
-    radius_in_words,
-    undecided_in_words,
-)
+from rivalry.core.claims import NONE_EXISTS, PER_PERIOD, REFUTED, WITH_GAIN, ClaimFacts
+from rivalry.core.results import count_in_words, gains_left_open, radius_in_words, undecided_in_words
 from rivalry.lab.answer.estimates import ENTRIES, FEWEST, counted, estimates
 from rivalry.lab.dimensions import DRAWS, REPEATED, SESSIONS, entries_of, own_dims, split
 from rivalry.lab.discounted import PERIODS
@@ -37,8 +31,6 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 CHOSEN_RULE = "rivalry.methods.design.tables:chosen_rule"
-NONE_EXISTS = "none exists"
-NOT_AN_EQUILIBRIUM = "not an equilibrium"
 SETTLED = ("converged", "completed", NONE_EXISTS)
 SCANS = {"window_low": "window_tried", "window_high": "window_tried", "fitted_lambda": "logit_lambda"}
 """Values tried, by the quantities that are infinite where they lie beyond."""
@@ -99,11 +91,8 @@ class PointResults:
 
     @cached_property
     def statuses(self) -> Counter[str]:
-        """Statuses and their numbers; of a list that proves that there is nothing to find, `NONE_EXISTS`."""
-        statuses = Counter(self.arrays["status"].tolist())
-        if "not found" in statuses and self.is_proved_absent:
-            statuses[NONE_EXISTS] = statuses.pop("not found")
-        return statuses
+        """Statuses and their numbers."""
+        return Counter(self.arrays["status"].tolist())
 
     @cached_property
     def claims(self) -> Counter[str]:
@@ -130,11 +119,11 @@ class PointResults:
     @property
     def per_period(self) -> str:
         """The unit of gains in words."""
-        return " per period" if PERIODS in self.arrays else ""
+        return PER_PERIOD if PERIODS in self.arrays else self.facts("").unit
 
     @cached_property
     def at_stake(self) -> ndarray:
-        """Payoffs at stake ``[result player]``, NaN where unknown."""
+        """What own choices change of payoffs ``[result player]``, NaN where unknown."""
         return self.judged("at_stake")
 
     @cached_property
@@ -152,7 +141,7 @@ class PointResults:
             return self._with_gainer(next(iter(row), Estimate("")))
         claims = self.claims.keys() - {""}
         gain = float(np.nanmax(self.regret, initial=0.0))
-        if NOT_AN_EQUILIBRIUM in claims:
+        if REFUTED in claims:
             prefix = "up to " if len(self.regret) > 1 else ""
             return self._with_gainer(exactly(f"{prefix}{number_in_words(gain)}", gain))
         if claims != {"equilibrium"}:
@@ -189,7 +178,7 @@ class PointResults:
 
     @cached_property
     def gain(self) -> float:
-        """Largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
+        """Largest gain that claims of small gains leave open, as a share of what own choice changes."""
         if not {"bound", "at_stake", "claim"} <= set(self.arrays):
             return 0.0
         parts = gains_left_open(self.arrays)[np.isin(self.arrays["claim"], WITH_GAIN)]
@@ -204,7 +193,7 @@ class PointResults:
     def is_refuted(self) -> bool:
         """True for a profile that is no Nash equilibrium, beyond what sampling and learning could explain."""
         is_weaker = self.concept or self.estimated or self.random
-        return NOT_AN_EQUILIBRIUM in self.claims and not is_weaker
+        return REFUTED in self.claims and not is_weaker
 
     @cached_property
     def concept(self) -> str:
@@ -394,11 +383,8 @@ class PointResults:
 
     @property
     def is_proved_absent(self) -> bool:
-        """True if a complete list has no equilibrium; one of pure equilibria is complete in these."""
-        counts = self.arrays.get("equilibrium_count", np.array([-1]))
-        reasons = self.arrays.get("complete_reason", np.array([""]))
-        is_pure = all(str(reason).startswith(PURE) for reason in reasons)
-        return bool(np.all(counts == 0)) and (self.is_complete or is_pure)
+        """True if it is proved of all results that there is none of what is sought."""
+        return set(self.statuses) == {NONE_EXISTS}
 
     def _is_random(self, name: str) -> bool:
         """True for a quantity that draws enter."""
@@ -410,7 +396,7 @@ class PointResults:
         return half if half is not None and half.shape == self.arrays[name].shape else None
 
     def _scale(self, name: str) -> float:
-        """Unit of a quantity: its largest number anywhere, 1 of shares, the stake."""
+        """Unit of a quantity: its largest number anywhere, 1 of shares, what own choices change."""
         variable = self.variables[name]
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
@@ -500,7 +486,7 @@ class PointResults:
         is_pure = reason.startswith(PURE)
         components = int(arrays.get("component_count", -1))
         if self.is_proved_absent:
-            return f"no equilibrium{' in pure strategies' * is_pure}, proved"
+            return self.facts(NONE_EXISTS).word
         if is_pure:
             return f"{count}, complete in pure strategies"
         if self.is_complete and 0 < components < count:
@@ -556,11 +542,15 @@ class PointResults:
     @property
     def claims_in_words(self) -> Counter[str]:
         """Claims in words and their numbers."""
-        of_absence = {"": self.completeness} if self.is_proved_absent else {}
         counts: Counter[str] = Counter()
         for claim, count in self.claims.items():
-            counts[of_absence.get(claim) or claim_in_words(claim, self.concept)] += count
+            counts[self.facts(claim).word] += count
         return counts
+
+    def facts(self, claim: str) -> ClaimFacts:
+        """What words tell of results with a claim."""
+        absent = str(self.of_first.get("absent", ""))
+        return ClaimFacts(claim, self.concept, absent=absent, share=self.gain)
 
 
 ResultPoints = Sequence[PointResults]

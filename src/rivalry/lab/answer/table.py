@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from rivalry.core.results import CLAIMS, WITH_GAIN, claim_in_words, gain_in_words
+from rivalry.core.claims import CLAIMS, NONE_EXISTS, REFUTED, UNCERTIFIED
 from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, methods_of
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
@@ -236,7 +236,7 @@ def _columns_of(
         rows = zip(lines, gains, strict=True)
         # the certificate is one of the profile, and of other rows only where it covers all
         entries = [gain if line.is_main or line.table.claimed == "all" else EMPTY for line, gain in rows]
-        name = f"{GAIN}{points[0].per_period}"
+        name = f"{GAIN}{max(point.per_period for point in points)}"
         columns[name] = [line.row.get(name, gain) for line, gain in zip(lines, entries, strict=True)]
     columns["best choice"] = [_in_main(line, _shortened(line.point.best_choice)) for line in lines]
     columns["equilibria"] = [_in_main(line, line.point.completeness) for line in lines]
@@ -303,12 +303,11 @@ def _columns(
 
 def _claim(point: PointResults) -> str:
     """Claim, with the largest gain that it leaves open, and of how many sessions."""
-    if point.claim in WITH_GAIN:
-        return f"{point.claim}: {gain_in_words(point.gain, point.claim)}"
-    if point.sessions and point.claim == "not an equilibrium":
+    if point.sessions and point.claim == REFUTED:
         count, total = point.sessions
         return f"{point.claim} in {total - count} of {total} sessions"
-    return point.claim
+    claim, *further = point.claims
+    return point.claim if further else point.facts(claim).statement
 
 
 def _lines(
@@ -559,9 +558,9 @@ def _weaker(table: Table) -> tuple[list[bool], list[str]]:
     """Points with a weaker claim than the strongest, and lines on their mark, or on the claim of all."""
     # how many of a point's sessions have a claim is no claim of another kind
     kinds = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
-    strongest = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
+    strongest = max(kinds, key=_rank)
     marks = [kind != strongest for kind in kinds]
-    weaker = Counter(claim_in_words(kind) for kind in kinds if kind != strongest)
+    weaker = Counter(kind or UNCERTIFIED for kind in kinds if kind != strongest)
     words = [f"{kind} ({count} of {len(kinds)})" for kind, count in weaker.most_common()]
     gain = next((name for name in table.columns if name.startswith("largest gain")), "")
     gains = zip(table.column(gain), marks, strict=True)
@@ -569,8 +568,14 @@ def _weaker(table: Table) -> tuple[list[bool], list[str]]:
     largest = max(marked, key=lambda entry: np.nan_to_num(entry.mean)).text
     words += [f"{gain}: {largest}"] * bool(largest)
     if weaker:
-        return marks, [f"{MARK} {', '.join(words)}; without a mark: {claim_in_words(strongest)}"]
+        return marks, [f"{MARK} {', '.join(words)}; without a mark: {strongest or UNCERTIFIED}"]
     return marks, [f"claim: {strongest}"] * bool(strongest) + words
+
+
+def _rank(kind: str) -> int:
+    """Rank of a claim in words; what is proved not to exist is named in its own."""
+    claim = NONE_EXISTS if kind.endswith(", proved") else kind
+    return CLAIMS.index(claim) if claim in CLAIMS else -1
 
 
 def _entry(entry: Estimate, is_marked: bool) -> Estimate:

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import WITH_GAIN, gain_in_words
+from rivalry.core.claims import NONE_EXISTS, REFUTED
 from rivalry.lab.answer.estimates import EQUAL
 from rivalry.lab.answer.points import (
-    NOT_AN_EQUILIBRIUM,
     PointResults,
     ResultPoints,
     differing_keys,
@@ -31,14 +30,16 @@ HOLDING = {
     "equilibrium": ("equilibrium",),
     "approximate equilibrium": ("equilibrium", "approximate equilibrium"),
     "no deviation found": ("equilibrium", "no deviation found"),
-    NOT_AN_EQUILIBRIUM: (NOT_AN_EQUILIBRIUM,),
+    REFUTED: (REFUTED, NONE_EXISTS),
+    NONE_EXISTS: (NONE_EXISTS,),
 }
 """Claims with which a test of claims is met."""
 ALL_CLAIMED = {
     "equilibrium": "all profiles are equilibria",
     "approximate equilibrium": "all profiles are at least approximate equilibria",
     "no deviation found": "no deviation is found at any profile",
-    NOT_AN_EQUILIBRIUM: "no profile is an equilibrium",
+    REFUTED: "no profile is an equilibrium",
+    NONE_EXISTS: "nowhere is there an equilibrium",
 }
 """What a test of claims asks of all rows."""
 OF_DYNAMICS = ("end_state", "basin_count", "cycle_period")  # of what dynamics do, in equilibrium or not
@@ -211,14 +212,12 @@ def _asked(question: QuestionTest, cases: Sequence[Case]) -> str:
 def _on_claims(question: QuestionTest) -> Verdict | None:
     """Verdict on the claims of all rows, or of some."""
     holding = HOLDING[question.test["claim"]]
-    contrary = "equilibrium" if NOT_AN_EQUILIBRIUM in holding else NOT_AN_EQUILIBRIUM
+    contrary = ("equilibrium",) if NONE_EXISTS in holding else (REFUTED, NONE_EXISTS)
     cases = []
     for point in question.rows:
         for claim in point.claims.elements():
             is_met: bool | None = claim in holding
-            if point.is_proved_absent:
-                is_met = NOT_AN_EQUILIBRIUM in holding
-            elif not is_met and claim != contrary:
+            if not is_met and claim not in contrary:
                 is_met = None
             text = Estimate(_claim_of(point, claim))
             cases.append(Case(question.place_of(point), text, Estimate(""), "", is_met))
@@ -232,10 +231,10 @@ def _on_claims(question: QuestionTest) -> Verdict | None:
 
 def _claim_of(point: PointResults, claim: str) -> str:
     """Claim with the gain that refutes it, or that it leaves open."""
-    words = point.claim if point.is_proved_absent or point.concept else claim or "no certificate"
-    if claim == NOT_AN_EQUILIBRIUM and point.largest_gain.text:
-        return f"{words}, largest gain{point.per_period} {point.largest_gain.text}"
-    return f"{words}, {gain_in_words(point.gain, claim)}" if claim in WITH_GAIN else words
+    facts = point.facts(claim)
+    if claim == REFUTED and point.largest_gain.text:
+        return f"{facts.word}, largest gain{point.per_period} {point.largest_gain.text}"
+    return ", ".join(filter(None, [facts.word, facts.left_open]))
 
 
 def _on_courses(question: QuestionTest) -> Verdict | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from unicodedata import lookup
 
+from rivalry.core.claims import CLAIMS, GAIN_AND_BOUND, UNCERTIFIED, weakest
 from rivalry.core.files import folder_for, followed, policy_source, write
-from rivalry.core.results import CLAIMS, WITH_GAIN, claim_in_words, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
@@ -42,7 +42,6 @@ PAGE = Path(__file__).parent / "page.html.j2"
 STYLE = PAGE.with_name("page.css")
 LIVING = "figures_of_report"  # the hook of living figures
 ROWS = 30  # most points in the table of results
-UNCERTIFIED = claim_in_words("")
 LABELS: dict[str, str] = collect("LABELS")
 SECTIONS: dict[str, str] = collect("REPORT_SECTIONS")
 
@@ -127,6 +126,7 @@ def build(
             for part in sections
             for table in ([part["summary"]] if part["summary"] else []) + part["registered"]
         }.items(),
+        "gain_and_bound": GAIN_AND_BOUND,
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
         ),
@@ -290,29 +290,24 @@ def certificate_groups(cells: Sequence[JudgedCell]) -> list[TableDict]:
 
 
 def _group(method: str, claim: str, claim_text: str, status: str, rows: list[JudgedCell]) -> TableDict:
-    weakest, properties = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
+    row, properties = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
+    facts = weakest(properties["facts"] for _, properties in rows)
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
     roundings = {row["rounding"] for row, _ in rows}
     distances = [properties["distance"] for _, properties in rows]
-    words = ""  # printed with the claim: what a small gain leaves open, the search of a lower bound
-    if claim in WITH_GAIN:
-        words = gain_in_words(max(properties["gain"] for _, properties in rows), claim)
-    elif coverage == "proved":
-        words = f"an exact equilibrium within {radius_in_words(max(row['radius'] for row, _ in rows))}"
-    elif coverage == "lower bound":
-        words = ", ".join(sorted({properties["search"] for _, properties in rows} - {""})[:3])
+    verified = ""
     if claim == "equilibrium":
         verified = verified_in_words([line for _, properties in rows for line in properties["verified"]])
-        words = ", ".join(part for part in (words, verified) if part)
     group = {
         "method": method,
         "claim": claim_text,
-        "words": typeset(words),
+        "words": typeset(", ".join(filter(None, [facts.detail, verified]))),
         "status": status,
         "coverage": coverage,
     }
-    group |= {key: weakest[key] for key in ("regret", "bound", "cell")} | {"size": len(rows)}
+    group |= {"gain": row["regret"], "bound": typeset(properties["facts"].bound_text)}
+    group |= {"cell": row["cell"], "size": len(rows)}
     group["rounding"] = roundings.pop() or "" if len(roundings) == 1 else ""
     group["where"] = _where({key: value for key, value in properties["place"].items() if key != "algorithm"})
     return group | {"distance": None if None in distances else max(distances)}

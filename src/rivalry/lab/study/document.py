@@ -87,9 +87,14 @@ class ConditionKeys:
     """
 
     quantity: str = ""
-    claim: (
-        Literal["equilibrium", "approximate equilibrium", "no deviation found", "not an equilibrium"] | None
-    ) = None
+    claim: Literal[
+        "equilibrium",
+        "approximate equilibrium",
+        "no deviation found",
+        "not an equilibrium",
+        "none exists",
+        None,
+    ] = None
     at: Coordinates = field(default_factory=dict)
     above: int | float | str | None = None
     below: int | float | str | None = None

@@ -8,7 +8,7 @@ import { button, el, format, hue, slider } from "./kit.js";
 const REST = 400; // milliseconds without a change, after which it is spoken of
 const TONES = /** @type {Record<string, string>} */ ({
   equilibrium: "good", "approximate equilibrium": "fair", "no deviation found": "fair", "small estimated gain": "fair",
-  "local equilibrium": "fair", "not an equilibrium": "bad",
+  "local equilibrium": "fair", "not an equilibrium": "bad", "none exists": "good",
 });
 
 /** Whether two values of JSON are equal, numbers to within rounding. @param {any} a @param {any} b @returns {boolean} */
@@ -95,13 +95,7 @@ export function profileClaim(model, buttons = true) {
         return say("", [gain === null ? "No certificate" : `Largest gain ${format(gain, 3)}`, words,
           model.get("host") === "frozen" ? "This file holds certificates of its stored points only." : ""]);
       }
-      const regrets = answer.regret ?? [];
-      const bounds = (answer.bound ?? []).filter((/** @type {any} */ one) => one !== null);
-      const proven = bounds.length && bounds.length === regrets.length ? `proven bound ${format(Math.max(...bounds), 3)}` : "no proven bound";
-      const notes = [regrets.length ? `Largest gain ${format(Math.max(...regrets), 3)}, ${proven}` : "",
-        [answer.coverage, answer.rounding].filter(Boolean).join(", ")];
-      say(answer.claim ?? "", [answer.claim ?? "no certificate", answer.sentence === answer.claim ? "" : answer.sentence ?? "",
-        notes.filter(Boolean).join("; ")]);
+      say(answer.claim ?? "", [answer.word, answer.left_open, answer.sentence]);
     },
   };
 }
@@ -146,7 +140,7 @@ export function playersTable(names, columns, kind = columns.length > 2 ? "rv-man
       }, REST);
       found.forEach((one, k) => {
         one.texts.forEach((text, j) => (rows[k].cells[j].textContent = text));
-        // smaller parts of what is at stake are rounding errors
+        // smaller parts of what own choice changes are rounding errors
         rows[k].gain.textContent = format(one.gain !== null && Math.abs(one.part) < 1e-12 ? 0 : one.gain, 3);
         rows[k].bar.style.setProperty("--part", `${Math.round(100 * Math.min(one.part, 1))}%`);
       });

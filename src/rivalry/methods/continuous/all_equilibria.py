@@ -14,12 +14,13 @@ from rivalry.certificates.deviations import REGISTERED, best_response, unproved_
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.assumed_range import open_range
+from rivalry.core.claims import NONE_EXISTS
 from rivalry.core.game import Game, has_closed_form, require_continuity
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES
 from rivalry.core.payoffs import TRACED, checked_parts
 from rivalry.core.reparametrisation import is_reparametrised
-from rivalry.core.results import Record
+from rivalry.core.results import Record, none_exists
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
 from rivalry.proofs.box_list import (
     CaseAnalysis,
@@ -251,10 +252,16 @@ class AllEquilibria(BaseLearner):
             return record_on_ranges(world, session)
         if isinstance(world, SeparateParts):
             parts = [self.read(game, of_part(session, t)) for t, game in enumerate(world.parts)]
-            return combined_list(world, parts)
-        if isinstance(world, CaseAnalysis):
-            return record_of_cases(world)
-        return exact_record(world, session, list_of_boxes(self.search, world, session))
+            record = combined_list(world, parts)
+            is_absent = any(part["status"][1] == NONE_EXISTS for part in parts)
+        else:
+            is_case = isinstance(world, CaseAnalysis)
+            record = record_of_cases(world) if is_case else list_of_boxes(self.search, world, session)
+            record = record if is_case else exact_record(world, session, record)
+            lists = ("equilibria", "equilibrium_set", "certified")
+            count = sum(len(record[name][1]) for name in lists if name in record)
+            is_absent = bool(record["complete"][1]) and not count
+        return record | (none_exists("equilibrium in pure strategies") if is_absent else {})
 
 
 def _games(game: Game) -> list[Any]:

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from rivalry.core.array_games import exact_tables
 from rivalry.core.method import OneStepLearner, Session
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, none_exists, scalar
 from rivalry.methods.finite.birth_death import is_symmetric
 from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, payoff_fractions
 from rivalry.tables.rationals import echelon, fraction, rational
@@ -48,7 +48,8 @@ class EvolutionaryStability(OneStepLearner):
     neutrally stable one, and ``advantage``, what it earns more: against the strategy that is no equilibrium,
     else against itself. ``exact_strategy`` and ``exact_mutant`` are fractions in text. ``complete`` is false
     where equilibria are too many to be listed: then only pure strategies are judged. The profile is that of
-    the first strategy that is stable; if there is none, the status is ``not found``.
+    the first strategy that is stable. If there is none, the status and the claim are ``none exists``, or the
+    status is ``not found`` where not all strategies that could be were judged.
 
     Raises
     ------
@@ -113,7 +114,7 @@ class EvolutionaryStability(OneStepLearner):
         numbers = {name: _floats(array) for name, array in texts.items()}
         stable = np.flatnonzero(np.isin(session["word"], ("strict", "evolutionarily stable")))
         strategy = numbers["strategy"][stable[0]] if len(stable) else numbers["strategy"][0] * np.nan
-        return {
+        record: Record = {
             "profile": (("player", "axis"), np.stack([strategy, strategy])),
             "status": scalar("converged" if len(stable) else "not found"),
             "stability": (("candidate",), session["word"]),
@@ -122,6 +123,9 @@ class EvolutionaryStability(OneStepLearner):
             **{name: (("candidate", "axis"), array) for name, array in numbers.items()},
             **{f"exact_{name}": (("candidate", "axis"), array) for name, array in texts.items()},
         }
+        is_decided = session["complete"] and "not decided" not in session["word"]
+        is_absent = is_decided and not len(stable)
+        return record | (none_exists("evolutionarily stable strategy") if is_absent else {})
 
 
 def _floats(texts: ndarray) -> ndarray:

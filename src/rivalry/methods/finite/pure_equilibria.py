@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from rivalry.core.array_games import exact_tables, stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, none_exists, scalar
 from rivalry.tables.exact import best_responses, pure_equilibria
 
 
@@ -18,7 +18,7 @@ class PureEquilibria(BaseLearner):
     most are equal; whole numbers and fractions that doubles do not hold are compared exactly. The record
     holds ``equilibria`` (equilibrium, player, action), row-major by joint action, ``equilibrium_payoff``,
     ``equilibrium_count`` and ``complete``, false since mixed ones are not searched; the profile is the first.
-    If there is none, the status is ``not found``.
+    If there is none, the status and the claim are ``none exists``.
 
     Examples
     --------
@@ -51,7 +51,11 @@ class PureEquilibria(BaseLearner):
             )
         equilibria = profiles_of(session["stable"].reshape(sizes))
         reason = "every pure equilibrium; mixed ones were not sought"
-        return equilibria_record(tables, equilibria, "converged", False, reason)
+        record = equilibria_record(tables, equilibria, "converged", False, reason)
+        if len(equilibria):
+            return record
+        checked = "all joint actions were checked; a mixed equilibrium exists, and was not sought"
+        return record | none_exists("equilibrium in pure strategies") | {"complete_reason": scalar(checked)}
 
 
 def pure_profiles(tables: ndarray) -> ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 from xarray import Dataset
 
-from rivalry.core.results import claim_in_words
+from rivalry.core.claims import UNCERTIFIED
 from rivalry.plots import select
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import (
@@ -142,7 +142,7 @@ class DrawnPath(NamedTuple):
 
     steps: ndarray
     values: ndarray
-    end: str = claim_in_words("")  # "certified", or what it is instead
+    end: str = UNCERTIFIED  # "certified", or what it is instead
     clock: str = "step"
 
 
@@ -156,7 +156,7 @@ def walks_of(selection: DrawnPoint, name: str, clock: str | None = None) -> list
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims, walks = selection.get("claim"), []
     for k in np.flatnonzero(filled.any(axis=1)):
-        status = claim_in_words("") if claims is None else select.doubt(claims[k]) or CERTIFIED
+        status = UNCERTIFIED if claims is None else select.doubt(claims[k]) or CERTIFIED
         rows = filled[k]
         walks.append(DrawnPath(steps[k][rows], values[k][rows], status, "time" if timed else "step"))
     if not walks:

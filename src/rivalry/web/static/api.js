@@ -117,7 +117,7 @@ export function pill(status) {
 /** A claim or a verdict, coloured by what it supports. @param {string | null} words */
 export function claim(words) {
   const text = words || "no certificate";
-  const kind = /^(equilibrium|agrees)/.test(text) ? "good" : /^(not an|differs)/.test(text) ? "bad" : "fair";
+  const kind = /^(equilibrium|agrees|no .*, proved)/.test(text) ? "good" : /^(not an|differs)/.test(text) ? "bad" : "fair";
   return el("span", { class: "claim", "data-claim": words && words !== "not compared" && words !== "no certificate" ? kind : "none" }, text);
 }
 

@@ -158,7 +158,7 @@ export default {
     main.append(legend([...players.map((/** @type {string} */ name, /** @type {number} */ k) => ({ label: name, colour: hue(k) })),
       { label: "without the deviation", mark: "dash" }]));
 
-    const { node: table, body: rows } = tableCard("Discounted payoffs, exact for these policies", ["player", "gain", "in % of value"]);
+    const { node: table, body: rows } = tableCard("Discounted payoffs of these policies", ["player", "gain", "in % of value"]);
     const bars = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Gain of every deviation"));
     const proof = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Any deviation, however long"));
     const about = el("p", {});

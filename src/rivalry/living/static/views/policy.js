@@ -43,7 +43,7 @@ export default {
     const area = band(wealth, { colour: "var(--rv-1)" });
     const outline = line(wealth, { colour: "var(--rv-1)" });
 
-    const { node: gains, body: rows } = tableCard("What one agent could gain by its best policy", ["agents", "payoff", "gain", "% at stake"]);
+    const { node: gains, body: rows } = tableCard("What one agent could gain by its best policy", ["agents", "payoff", "gain", "% of payoff"]);
     const heading = el("p", { class: "rv-heading" });
     const detail = el("p", {});
     const near = el("section", { class: "rv-card", tabindex: "0", "aria-live": "polite" }, heading, detail);
@@ -77,8 +77,7 @@ export default {
         area.set(edges, steps.map(() => 0), steps);
         outline.set(edges, steps);
       }
-      claim.say(entry.claim ?? "", [entry.claim ?? "no certificate",
-        entry.claim ? (entry.sentence === entry.claim ? "" : entry.sentence) : "No certificate is stored for this policy."]);
+      claim.say(entry.claim ?? "", [entry.word, entry.sentence]);
       rows.replaceChildren(...types.map((/** @type {string} */ name, /** @type {number} */ k) => el("tr", {}, el("td", {}, types.length > 1 ? name : "all"),
         el("td", {}, format(entry.payoff?.[k], 4)), el("td", {}, format(entry.gain?.[k], 3)),
         el("td", {}, entry.relative ? format(100 * entry.relative[k], 3) : "–"))));

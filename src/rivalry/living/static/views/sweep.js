@@ -9,9 +9,10 @@ import { button, clip, el, format, resolve, shade } from "../kit.js";
 import { choice, layout, point, stateOf } from "../panel.js";
 
 /** Claims from the strongest, with their colours. */
+/** @type {Record<string, string>} */
 const CLAIMS = {
   "equilibrium": "--rv-3", "approximate equilibrium": "--rv-6", "local equilibrium": "--rv-8",
-  "no deviation found": "--rv-5", "small estimated gain": "--rv-7", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
+  "no deviation found": "--rv-5", "none exists": "--rv-1", "small estimated gain": "--rv-7", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
 };
 const STATES = { failed: "--rv-bad", damaged: "--rv-bad", left: "--rv-line", begun: "--rv-accent", computed: "--rv-pale", done: "--rv-pale" };
 const SMALLEST = 5;
@@ -85,7 +86,7 @@ export default {
 
     const fill = () => {
       const before = colour.value;
-      const options = [["claim", "claim"], ["state", "state of the cell"], ["regret", "largest regret"],
+      const options = [["claim", "claim"], ["state", "state of the cell"], ["regret", "largest gain"],
         ...data.values.map((/** @type {any} */ one) => [`value ${one.name}`, one.label])];
       // an open list of choices closes where it is made again
       if (Array.from(colour.options, (one) => one.value).join() !== options.map(([value]) => value).join()) {
@@ -100,9 +101,9 @@ export default {
     /** How a cell is coloured, and the key that explains it. */
     const look = () => {
       const name = colour.value;
-      const { claim, state, regret } = data.cells;
+      const { claim, kind, state, regret } = data.cells;
       if (name === "claim" || name === "state") {
-        const colours = /** @type {Record<string, string>} */ (name === "claim" ? CLAIMS : STATES);
+        const colours = /** @type {Record<string, string>} */ (name === "claim" ? Object.fromEntries(claim.map((/** @type {string} */ own, /** @type {number} */ k) => [own, CLAIMS[kind[k]]])) : STATES);
         const word = (/** @type {number} */ k) => (state[k] !== "done" ? state[k] : name === "claim" ? claim[k] ?? "no certificate" : "done");
         const shades = /** @type {Record<string, string>} */ ({ ...STATES, "no certificate": "--rv-pale", ...(name === "state" ? { done: "--rv-3" } : colours) });
         const counts = new Map();
@@ -191,8 +192,8 @@ export default {
       const places = data.axes.map((/** @type {any} */ axis, /** @type {number} */ j) => [axis, axis.values[at[j][k]]])
         .filter((/** @type {any} */ [axis, value]) => value !== undefined && (axis.values.length > 1 || axis.name === "algorithm"));
       const options = data.axes.map((/** @type {any} */ axis, /** @type {number} */ j) => axis.options?.[at[j][k]]).filter(Boolean);
-      const rows = [["state", state[k]], ["status", status[k]], ["largest regret", format(regret[k], 4)],
-        ["bound", bound[k] === null ? (regret[k] === null ? "–" : "∞") : format(bound[k], 4)], ["coverage", coverage[k]],
+      const rows = [["state", state[k]], ["status", status[k]], ["largest gain", format(regret[k], 4)],
+        ["bound", bound[k]], ["coverage", coverage[k]],
         ...data.values.map((/** @type {any} */ one) => [one.label, format(one.data[k])])];
       /** @type {Record<string, string>} */
       const words = { done: "no certificate", left: "not computed" };

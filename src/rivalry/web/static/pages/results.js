@@ -165,10 +165,10 @@ export function warnings(found) {
 
 /** @param {any} found */
 function certificates(found) {
-  const rows = found.groups.map((/** @type {any} */ one) => [one.method, claim(one.claim), one.words || "–", one.status, String(one.size), one.coverage, format(one.regret), format(one.bound), one.rounding || "–", one.where || "–"]);
+  const rows = found.groups.map((/** @type {any} */ one) => [one.method, claim(one.claim), one.words || "–", one.status, String(one.size), one.coverage, format(one.gain), one.bound, one.rounding || "–", one.where || "–"]);
   const each = found.certificates.map((/** @type {any} */ row) => [row.cell, row.algorithm, Object.entries(row.at).map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : value}`).join(", ") || "–",
-    claim(row.claim), row.coverage ?? "–", format(row.regret), format(row.bound)]);
-  return section("Certificates", table(["method", "claim", "detail", "status", "cells", "coverage", "largest regret", "bound", "rounding", "where"], rows, "certificates"),
+    claim(row.claim), row.coverage ?? "–", format(row.regret), row.bound]);
+  return section("Certificates", table(["method", "claim", "detail", "status", "cells", "coverage", "largest gain", "bound", "rounding", "where"], rows, "certificates"),
     el("details", {}, el("summary", {}, `Each of ${found.certificates.length} cells${found.more_certificates ? `; ${found.more_certificates} further ones are in the CSV` : ""}`),
-      table(["cell", "method", "at", "claim", "coverage", "largest regret", "bound"], each, "certificate of each cell")));
+      table(["cell", "method", "at", "claim", "coverage", "largest gain", "bound"], each, "certificate of each cell")));
 }
