@@ -286,7 +286,7 @@ NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
 
 def claim_facts(record: Record, proof: Certificate | None) -> ClaimFacts:
     """Return what words tell of a record with its certificate, if it has one."""
-    if str(record["status"][1]) == NONE_EXISTS:
+    if "absent" in record:
         return ClaimFacts(NONE_EXISTS, absent=str(record["absent"][1]))
     return (proof or NO_CERTIFICATE).facts
 

@@ -119,8 +119,9 @@ def dataframe(table: Table) -> DataFrame:
 def latex(table: Table, *, caption: str, label: str, below: Sequence[str] = ()) -> str:
     """Return a table with booktabs rules, a caption, a label, and below it its notes and further lines.
 
-    A long table has several pages.
+    A long table has several pages; of the points of a curve it has as many as print.
     """
+    table = table.in_print() if table.path else table
     printed, columns = table.without_repeats(), table.columns
     rows = printed.cells
     by_column = list(zip(*rows, strict=True))
@@ -165,7 +166,7 @@ def latex(table: Table, *, caption: str, label: str, below: Sequence[str] = ()) 
             f"% needs {packages}",
             r"\begin{table}",
             r"\centering",
-            title,
+            rf"{title}\par\smallskip",
             rf"{scale}\begin{{tabular}}{{{''.join(sides)}}}",
             *(r"\toprule", head, r"\midrule"),
             *body,
@@ -208,7 +209,9 @@ def _latex_head(name: str, width: int, side: str) -> str:
     >>> print(_latex_head("probability of a safe win", 14, "r"))
     \shortstack[r]{probability of\\a safe win}
     """
-    lines = [latex_text(line) for line in wrap(name, width)]
+    count = len(wrap(name, width))
+    narrowest = next(w for w in range(1, width + 1) if len(wrap(name, w, break_long_words=False)) <= count)
+    lines = [latex_text(line) for line in wrap(name, narrowest, break_long_words=False)]
     joined = r"\\".join(lines)
     return joined if len(lines) == 1 else rf"\shortstack[{side}]{{{joined}}}"
 

@@ -218,15 +218,15 @@ def _in_parameter(reader: Reader, k: int) -> Rows:
     if gap is not None and np.isfinite(gap).any():
         beside[CHECK] = reader.number(gap[np.isfinite(gap)][-1])
     metrics = (name for name in sorted(reader.arrays) if name.startswith(SLOPE) and name not in _NO_METRIC)
-    rows: Rows = []
+    rows = dict[str, Row]()  # choices may be metrics too
     for variable in ("slope", "slope_payoff", *metrics):
         table = reader.array(variable)
         if table is None or table.dtype.kind != "f":
             continue
         for quantity, value in _slopes(reader, variable, table[k] if is_per_parameter else table):
-            label = Estimate(f"d {quantity} / d {key}")
-            rows.append({"derivative": label, "value": reader.number(value)} | beside)
-    return rows
+            label = f"d {quantity} / d {key}"
+            rows.setdefault(label, {"derivative": Estimate(label), "value": reader.number(value)} | beside)
+    return list(rows.values())
 
 
 def _slopes(reader: Reader, variable: str, table: np.ndarray) -> Iterator[tuple[str, float]]:
