@@ -6,11 +6,11 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import Estimate, Row, Table, around, exactly
+from rivalry.results.table import Table, around
 
 OUTCOMES = (
     *("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability"),
-    *("largest_relative_exploitability", "exploitability", "cap", "uncapped_bound"),
+    *("largest_relative_exploitability", "cap", "uncapped_bound", "exploitability"),
 )
 OF_AGENTS = {
     "agent_reward": "reward per step",
@@ -25,17 +25,13 @@ OF_AGENTS = {
 def bids(reader: Reader) -> Table:
     """Return the mean bid at every karma, by type and urgency, and the share of agents that hold it."""
     means, urgencies, shares = reader.required("mean_bid", "urgency", "karma_distribution")
-    names, several = reader.array("class_name"), len(means) > 1
-    columns: dict[str, ndarray] = {"share of agents": np.nansum(shares, axis=(0, 1)) / np.nansum(shares)}
+    names, share = reader.array("class_name"), np.nansum(shares, axis=(0, 1)) / np.nansum(shares)
+    columns: dict[str, ndarray] = {"karma": np.arange(means.shape[2]), "share of agents": share}
     for kind, urgency in np.argwhere(np.isfinite(means).any(axis=2)).tolist():
-        owner = f", {kind if names is None else names[kind]}" * several
+        owner = f", {names[kind]}" if names is not None and len(means) > 1 else ""
         word = reader.number(urgencies[kind, urgency]).text
         columns[f"mean bid at urgency {word}{owner}"] = means[kind, urgency]
-    rows: list[Row] = []
-    for karma in range(means.shape[2]):
-        row: Row = {"karma": exactly(str(karma), float(karma))}
-        entries = {name: column[karma] for name, column in columns.items() if np.isfinite(column[karma])}
-        rows.append(row | {name: reader.number(value, 1.0) for name, value in entries.items()})
+    rows = reader.rows(columns)
     shows = ("mean_bid", "karma_distribution", "distribution", "profile", "policy")
     # agents that only play given policies found none
     is_given = reader.array("agent_reward") is not None and reader.array("agent_payoff") is None
@@ -45,30 +41,22 @@ def bids(reader: Reader) -> Table:
 
 def outcomes(reader: Reader) -> Table:
     """Return efficiency, fairness and what an agent could gain."""
-    rows: list[Row] = []
-    for name in OUTCOMES:
-        values, error = reader.array(name), reader.array("regret_error")
-        if values is None:
-            continue
-        kinds = reader.array("class_name")
-        for k, value in enumerate(np.atleast_1d(values).tolist()):
-            owner = f" of {k if kinds is None else kinds[k]}" * (np.size(values) > 1)
-            number = reader.number(value)
-            if name == "exploitability" and error is not None:
-                number = around(value, float(error[k]))
-            rows.append({"quantity": Estimate(f"{reader.names.quantity(name)}{owner}"), "value": number})
+    errors, names = reader.array("regret_error"), reader.array("class_name")
+    rows = reader.quantities(OUTCOMES, () if names is None else names.tolist())
+    if errors is not None and reader.array("exploitability") is not None:
+        for row, error in zip(rows[-len(errors) :], errors.tolist(), strict=True):
+            row["value"] = around(row["value"].mean, error)
     return Table(rows, "quantities", "outcomes", OUTCOMES, beside=True)
 
 
 def agents(reader: Reader) -> Table:
     """Return what every agent earned, and what it could gain."""
     kinds, classes = reader.array("agent_type"), reader.array("class_name")
-    columns = {label: reader.array(name) for name, label in OF_AGENTS.items()}
-    present = {label: column for label, column in columns.items() if column is not None}
-    rows: list[Row] = []
-    for k in np.flatnonzero(np.isfinite(next(iter(present.values())))).tolist():
-        row: Row = {"agent": exactly(str(k), float(k))}
-        if kinds is not None and classes is not None and len(classes) > kinds.max() > 0:
-            row["type"] = Estimate(str(classes[kinds[k]]))
-        rows.append(row | {label: reader.number(column[k]) for label, column in present.items()})
+    columns: dict[str, ndarray | None] = {}
+    if kinds is not None and classes is not None and len(classes) > kinds.max() > 0:
+        columns["type"] = classes[kinds]
+    columns |= {label: reader.array(name) for name, label in OF_AGENTS.items()}
+    (payoff,) = reader.required("agent_payoff")
+    numbers = np.flatnonzero(np.isfinite(payoff)).tolist()
+    rows = reader.rows({"agent": np.arange(len(payoff)), **columns}, numbers)
     return Table(rows, "agents", "agents", tuple(OF_AGENTS), beside=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import UNKNOWN, Estimate, Row, Table, around, exactly
+from rivalry.results.table import UNKNOWN, Estimate, Row, Table, around
 
 RETURNS = {"mean_return": "mean return", "trained_best_response_gain": "gain of a trained best response"}
 
@@ -29,11 +29,8 @@ def returns(reader: Reader) -> Table:
 def policies(reader: Reader) -> Table:
     """Return every agent's greedy action in the states that it has."""
     (actions,) = reader.required("policy")
-    players, rows = reader.players(len(actions)), list[Row]()
-    for state in np.flatnonzero((actions >= 0).any(axis=0)).tolist():
-        row: Row = {"state": exactly(str(state), float(state))}
-        for player, action in zip(players, actions[:, state].tolist(), strict=True):
-            if action >= 0:
-                row[f"action, {player}"] = exactly(str(action), float(action))
-        rows.append(row)
+    columns = {"state": np.arange(actions.shape[1])}
+    for player, row in zip(reader.players(len(actions)), actions, strict=True):
+        columns[f"action, {player}"] = np.where(row >= 0, row, np.nan)
+    rows = reader.rows(columns, np.flatnonzero((actions >= 0).any(axis=0)).tolist())
     return Table(rows, "states", "greedy policies", ("policy",), beside=True)

@@ -8,9 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy import ndarray
 
-from rivalry.results.table import DIGITS, ZERO, Estimate, Row, exactly, number_in_words
+from rivalry.results.table import DIGITS, EMPTY, ZERO, Estimate, Row, exactly, number_in_words
 from rivalry.text.display import (
     attributes_of,
+    bound_in_words,
     key_in_words,
     list_in_words,
     strategy_by_axes,
@@ -167,6 +168,40 @@ class Reader:
         value = 0.0 if abs(value) <= ZERO * size else float(value)
         text = number_in_words(value) if self.digits == DIGITS else f"{value + 0.0:.{self.digits}g}"
         return exactly(text, value)
+
+    def rows(self, columns: Mapping[str, ndarray | None], numbers: Iterable[int] | None = None) -> list[Row]:
+        """Return rows of entries by columns; unknown numbers are empty, and missing columns left out.
+
+        ``numbers`` are those of the rows, by default all.
+        """
+        arrays = {name: array for name, array in columns.items() if array is not None}
+        chosen = slice(None) if numbers is None else list(numbers)
+        entries = [self._entries(array[chosen]) for array in arrays.values()]
+        return [dict(zip(arrays, row, strict=True)) for row in zip(*entries, strict=True)]
+
+    def _entries(self, array: ndarray) -> list[Estimate]:
+        """Return texts, or numbers, 0 where they are rounding errors beside the others."""
+        if array.dtype.kind == "U":
+            return list(map(Estimate, array.tolist()))
+        size = float(np.nanmax(np.abs(array), initial=0.0))
+        return [self.number(value, size) if np.isfinite(value) else EMPTY for value in array.tolist()]
+
+    def quantities(self, names: Iterable[str], owners: Sequence[str] = ()) -> list[Row]:
+        """Return a row per number of the result that is known; bounds are rounded up.
+
+        ``owners`` are those of numbers of which there are several.
+        """
+        rows: list[Row] = []
+        for name in names:
+            array, label = self.array(name), self.names.quantity(name)
+            values = [] if array is None else np.ravel(array).tolist()
+            for k, value in enumerate(values):
+                owner = f" of {owners[k]}" if len(values) > 1 else ""
+                number = self.number(value)
+                if name.endswith("_bound"):
+                    number = number._replace(text=bound_in_words(value, 2))
+                rows.append({"quantity": Estimate(label + owner), "value": number})
+        return rows
 
     def strategies(
         self, variable: str, rows: ndarray, actions: ndarray | None = None, within: float = 0.0

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import Estimate, Row, Table, exactly
+from rivalry.results.table import Estimate, Row, Table
 from rivalry.text.display import ZERO
 
 
 def multipliers(reader: Reader) -> Table:
     """Return the multiplier of every shared constraint, and whether it binds."""
     prices, binding = reader.required("common_multiplier", "binding")
-    rows: list[Row] = []
-    for k in np.flatnonzero(np.isfinite(prices)):
-        constraint = {"constraint": exactly(str(k), float(k)), "multiplier": reader.number(prices[k])}
-        rows.append(constraint | {"binds": Estimate("yes" if binding[k] == 1 else "no", float(binding[k]))})
+    binds = np.where(binding == 1, "yes", "no")
+    columns = {"constraint": np.arange(len(prices)), "multiplier": prices, "binds": binds}
+    rows = reader.rows(columns, np.flatnonzero(np.isfinite(prices)).tolist())
     return Table(rows, "constraints", "shared constraints", beside=True)
 
 

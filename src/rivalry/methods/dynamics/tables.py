@@ -27,13 +27,17 @@ def late_means(reader: Reader) -> Table | None:
 def cycle(reader: Reader) -> Table:
     """Return the lowest and highest choices of every player on a limit cycle."""
     low, high, period = reader.required("cycle_low", "cycle_high", "cycle_period")
-    rows: list[Row] = []
-    for k, player in enumerate(reader.players(len(low))):
-        for a, axis in enumerate(reader.axes("profile", low.shape[1], k)):
-            row = {"player": Estimate(player), "choice": Estimate(axis)}
-            rows.append(row | {"lowest": reader.number(low[k, a]), "highest": reader.number(high[k, a])})
+    count, axes = low.shape
+    names = [reader.axes("profile", axes, k) for k in range(count)]
+    columns = {
+        "player": np.repeat(reader.players(count), axes),
+        "choice": np.ravel(names),
+        "lowest": low.ravel(),
+        "highest": high.ravel(),
+    }
+    rows = reader.rows(columns, np.flatnonzero(np.isfinite(low)).tolist())
     title = f"limit cycle of period {reader.number(float(period)).text}, in units of time of the flow"
-    return Table([row for row in rows if np.isfinite(row["lowest"].mean)], "choices", title, beside=True)
+    return Table(rows, "choices", title, beside=True)
 
 
 def rounds_of_cycle(reader: Reader) -> Table | None:

@@ -101,21 +101,11 @@ def fixation(reader: Reader) -> Table:
     """Return the share of time in each population of one action, and the chances that mutants take over."""
     chances, shares = reader.required("fixation", "small_mutation")
     joint, actions = reader.array("joint_action"), reader.array("action_name")
-    rows: Rows = []
+    names = _action_names(actions, len(shares)) if joint is None else joint_action_names(joint, actions)
+    columns = {"residents": np.array(names), "share of time": shares}
     if joint is None:
-        names = _action_names(actions, len(shares))
-        types = np.flatnonzero(~np.isnan(chances).all(axis=1))  # without padding
-        for k in types:
-            row = {"residents": Estimate(names[k]), "share of time": reader.number(shares[k], 1.0)}
-            for mutant in types:
-                chance = Estimate("") if mutant == k else reader.number(chances[k, mutant])
-                row[f"fixation of {names[mutant]}"] = chance
-            rows.append(row)
-    else:
-        names = joint_action_names(joint, actions)
-        for k in np.flatnonzero(np.isfinite(shares)):
-            share = reader.number(shares[k], 1.0)
-            rows.append({"residents": Estimate(names[k]), "share of time": share})
+        columns |= {f"fixation of {name}": column for name, column in zip(names, chances.T, strict=True)}
+    rows = reader.rows(columns, np.flatnonzero(np.isfinite(shares)).tolist())
     title = "rare mutations: populations of one action"
     return Table(rows, "populations", title, ("fixation", "small_mutation"), beside=True)
 
@@ -169,14 +159,9 @@ def scores(reader: Reader) -> Table:
     """Return the ranking of a round robin, with the mean payoffs per turn against each opponent."""
     scores, matches, ranking = reader.required("score", "match_payoff", "ranking")
     order = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]  # without padding
-    names = [""] * len(scores)
-    for k, name in zip(order, ranking, strict=False):
-        names[k] = str(name)
-    rows: Rows = []
-    for k in order:
-        row = {"strategy": Estimate(names[k]), "score": reader.number(scores[k])}
-        for opponent in order:
-            row[f"against {names[opponent]}"] = reader.number(matches[k, opponent])
-        rows.append(row)
+    columns = {"strategy": np.full(len(scores), "", ranking.dtype), "score": scores}
+    columns["strategy"][order] = ranking[: len(order)]
+    columns |= {f"against {columns['strategy'][k]}": matches[:, k] for k in order}
+    rows = reader.rows(columns, order.tolist())
     title = "total score, and mean payoff per turn against each strategy"
     return Table(rows, "strategies", title, ("score", "match_payoff", "ranking"), beside=True)

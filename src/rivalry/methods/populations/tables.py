@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import Estimate, Row, Table, exactly
+from rivalry.results.table import ZERO, Table
 from rivalry.text.display import strategy_in_words
 
 
@@ -15,16 +15,13 @@ def states(reader: Reader) -> Table | None:
         return None
     shares, policy = reader.required("distribution", "profile")
     values, best = reader.required("values", "best_values")
-    rows: list[Row] = []
-    for k in np.flatnonzero(np.isfinite(shares)).tolist():
-        row = {"state": exactly(str(k), float(k)), "share of agents": reader.number(shares[k], 1.0)}
-        chances = policy[k][np.isfinite(policy[k])]
-        if reader.numbers:
-            row |= {f"action {a}": reader.number(chance) for a, chance in enumerate(chances.tolist())}
-        else:
-            row["policy"] = Estimate(strategy_in_words(chances))
-        row["value"] = reader.number(values[k])
-        row["gain of a best response"] = reader.number(best[k] - values[k], float(np.nanmax(np.abs(best))))
-        rows.append(row)
+    words = np.array([strategy_in_words(row[np.isfinite(row)]) for row in policy])
+    chances = {f"action {k}": column for k, column in enumerate(policy.T)}
+    columns = {"state": np.arange(len(shares)), "share of agents": shares}
+    columns |= chances if reader.numbers else {"policy": words}
+    # differences of values that are rounding errors are none
+    gains = np.where(best - values > ZERO * np.abs(best), best - values, 0.0)
+    columns |= {"value": values, "gain of a best response": gains}
+    rows = reader.rows(columns, np.flatnonzero(np.isfinite(shares)).tolist())
     shows = ("distribution", "profile", "values", "best_values")
     return Table(rows, "states", "states of the population", shows, beside=True)
