@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.tables import agents
 from rivalry.interop import from_gymnasium
+from rivalry.methods.dynamics.tables import cycle
+from rivalry.methods.populations.tables import states
+from rivalry.results.reader import Reader
+from rivalry.results.render import dataframe
 from tests.unit.test_environments import EXPLORE, Grid, grid_values
 from tests.unit.test_periods import by_hand, selling
 from tests.unit.test_roads import WHEATSTONE, saturating_roads
@@ -272,3 +277,65 @@ def test_an_environment_has_returns_before_policies() -> None:
     policies = solution.to_dataframe("greedy policies").set_index("state").iloc[:, 0]
     for state in (0, 1, 3, 6, 7):  # on the way, around the wall
         assert best[state, int(policies[state])] == pytest.approx(best[state].max())
+
+
+@pytest.mark.default
+def test_agents_stand_by_number_in_data_and_by_gain_in_print() -> None:
+    rng = np.random.default_rng(5)
+    gains = rng.random(40)
+    arrays = {
+        "agent_payoff": -gains,
+        "agent_exploitability": gains,
+        "agent_type": np.repeat([0, 1], 20),
+        "class_name": np.array(["calm", "urgent"]),
+    }
+    frame = dataframe(agents(Reader(arrays, numbers=True)))
+    assert frame["agent"].tolist() == list(range(40))
+    assert frame["type"].tolist() == ["calm"] * 20 + ["urgent"] * 20
+    assert frame["gain of a best response"].tolist() == gains.tolist()
+    printed = agents(Reader(arrays)).in_print()
+    shown = [row["gain of a best response"].mean for row in printed.rows]
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (gains.min(), gains.max())
+
+
+@pytest.mark.default
+def test_states_of_a_population_have_policies_and_gains() -> None:
+    arrays = {
+        "distribution": np.array([0.75, 0.25]),
+        "profile": np.array([[0.5, 0.5], [1.0, np.nan]]),
+        "values": np.array([1.0, 2.0]),
+        "best_values": np.array([1.5, 2.0 + 1e-15]),
+    }
+    printed = states(Reader(arrays))
+    assert printed is not None
+    assert printed.texts == [["0", "0.75", "[0.5 0.5]", "1", "0.5"], ["1", "0.25", "[1]", "2", "0"]]
+    frame = dataframe(states(Reader(arrays, numbers=True)))
+    assert frame["action 0"].tolist() == [0.5, 1.0]
+    assert frame["action 1"].tolist()[0] == 0.5
+    assert np.isnan(frame["action 1"].tolist()[1])
+
+
+@pytest.mark.default
+def test_bounds_among_quantities_are_rounded_up_and_owners_are_named() -> None:
+    arrays = {"total_cost_bound": np.array(0.12345), "exploitability": np.array([1.0, 2.0])}
+    rows = Reader(arrays, digits=6).quantities(["total_cost_bound", "exploitability"], ["a", "b"])
+    texts = [[entry.text for entry in row.values()] for row in rows]
+    assert texts == [
+        ["total cost above the lowest, at most", "0.13"],
+        ["exploitability of a", "1"],
+        ["exploitability of b", "2"],
+    ]
+
+
+@pytest.mark.default
+def test_limit_cycles_have_a_row_per_choice() -> None:
+    arrays = {
+        "cycle_low": np.array([[0.1, np.nan], [0.3, 0.4]]),
+        "cycle_high": np.array([[0.5, np.nan], [0.7, 0.8]]),
+        "cycle_period": np.array(2.5),
+    }
+    table = cycle(Reader(arrays))
+    assert table.title == "limit cycle of period 2.5, in units of time of the flow"
+    rows = [["player 0", "0", "0.1", "0.5"], ["player 1", "0", "0.3", "0.7"], ["player 1", "1", "0.4", "0.8"]]
+    assert table.texts == rows

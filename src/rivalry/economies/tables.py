@@ -36,7 +36,9 @@ def bids(reader: Reader) -> Table:
     # agents that only play given policies found none
     is_given = reader.array("agent_reward") is not None and reader.array("agent_payoff") is None
     title = "mean bids by karma"
-    return Table(rows, "karma", title, () if is_given else shows, main=len(rows) - 1, path=True, beside=True)
+    return Table(
+        rows, "levels of karma", title, () if is_given else shows, main=len(rows) - 1, path=True, beside=True
+    )
 
 
 def outcomes(reader: Reader) -> Table:
@@ -50,13 +52,14 @@ def outcomes(reader: Reader) -> Table:
 
 
 def agents(reader: Reader) -> Table:
-    """Return what every agent earned, and what it could gain."""
+    """Return what every agent earned, and what it could gain; print has some, from the least to the most."""
     kinds, classes = reader.array("agent_type"), reader.array("class_name")
     columns: dict[str, ndarray | None] = {}
     if kinds is not None and classes is not None and len(classes) > kinds.max() > 0:
         columns["type"] = classes[kinds]
     columns |= {label: reader.array(name) for name, label in OF_AGENTS.items()}
-    (payoff,) = reader.required("agent_payoff")
-    numbers = np.flatnonzero(np.isfinite(payoff)).tolist()
-    rows = reader.rows({"agent": np.arange(len(payoff)), **columns}, numbers)
-    return Table(rows, "agents", "agents", tuple(OF_AGENTS), beside=True)
+    (payoff,), gain = reader.required("agent_payoff"), reader.array("agent_exploitability")
+    order = np.argsort(-payoff if gain is None else gain, kind="stable")
+    numbers = np.flatnonzero(np.isfinite(payoff)) if reader.numbers else order[np.isfinite(payoff[order])]
+    rows = reader.rows({"agent": np.arange(len(payoff)), **columns}, numbers.tolist())
+    return Table(rows, "agents", "agents", tuple(OF_AGENTS), main=len(rows) - 1, path=True, beside=True)

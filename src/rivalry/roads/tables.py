@@ -60,7 +60,7 @@ def departures(reader: Reader) -> Table:
 
 def totals(reader: Reader) -> Table:
     """Return total costs, what is proved of them, the length of a rush, and what the tolls bring."""
-    is_optimum, is_rush = ("marginal_toll" in reader.arrays), ("slow_arrivals" in reader.arrays)
+    is_optimum, is_rush = (reader.array(name) is not None for name in ("marginal_toll", "slow_arrivals"))
     # travellers at the optimum pay no tolls: their gap says nothing of it
     rows = reader.quantities(name for name in TOTALS if not (is_optimum and name == "relative_gap"))
     if is_optimum and reader.array("price_of_anarchy") is None:
