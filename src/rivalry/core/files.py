@@ -373,12 +373,14 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
     stamps: dict[str, Stamp] = {}
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(".npz"):
-                try:
-                    status = entry.stat()
-                except OSError:  # a link that leads nowhere
-                    status = entry.stat(follow_symlinks=False)
-                stamps[entry.name[:-4]] = stamp_of(status)
+            # one that is removed meanwhile ends no list of others
+            with suppress(FileNotFoundError):
+                if entry.name.endswith(".npz"):
+                    try:
+                        status = entry.stat()
+                    except OSError:  # a link that leads nowhere
+                        status = entry.stat(follow_symlinks=False)
+                    stamps[entry.name[:-4]] = stamp_of(status)
     age = time.time_ns() - max((modification for _, _, modification in stamps.values()), default=0)
     if 0 <= age < _TICK:
         time.sleep((_TICK - age) / 1e9)
