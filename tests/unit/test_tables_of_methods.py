@@ -14,7 +14,6 @@ from rivalry.results.reader import Reader
 from rivalry.results.render import dataframe
 from tests.unit.test_environments import EXPLORE, Grid, grid_values
 from tests.unit.test_periods import by_hand, selling
-from tests.unit.test_roads import WHEATSTONE, saturating_roads
 
 pytestmark = pytest.mark.mostly_slow
 
@@ -65,35 +64,6 @@ def test_classes_have_flows_of_their_own_and_tolls_bring_revenue() -> None:
     assert frame["flow, rich"].to_numpy() == pytest.approx([11 / 6, 1 / 6], abs=1e-8)
     assert frame["flow, poor"].to_numpy() == pytest.approx([0, 2], abs=1e-8)
     assert values_of(solution)["revenue"] == pytest.approx(11 / 6, abs=1e-8)
-
-
-def test_pigou_has_a_price_of_anarchy_of_four_thirds() -> None:
-    totals = values_of(rv.solve(rv.games.routes("pigou"), rv.methods.SystemOptimum()))
-    assert totals["price of anarchy"] == pytest.approx(4 / 3, rel=1e-12)
-
-
-@pytest.mark.parametrize("seed", [5, 24])
-def test_an_optimum_that_is_bounded_has_a_price_of_anarchy_between_bounds(seed: int) -> None:
-    costs, trips = saturating_roads(seed)
-    solution = rv.solve(
-        rv.games.routes(WHEATSTONE | {"cost": costs}, demand={"s>t": trips}), rv.methods.SystemOptimum()
-    )
-    frame = solution.to_dataframe("totals").set_index("quantity")
-    first, second = (trips * share.ravel() / 200 for share in np.indices((201, 201)))
-    inside = first + second <= trips * (1 + 1e-12)
-    flows = first[inside], second[inside], np.maximum(trips - first - second, 0.0)[inside]
-    on_links = flows[0] + flows[2], flows[0], flows[1], flows[1] + flows[2], flows[2]
-    names = {"exp": np.exp, "min": np.minimum}
-    total = 0.0
-    for x, text in zip(on_links, costs, strict=True):
-        total = total + x * eval(text.replace("^", "**"), names | {"x": x})
-    ratio = frame.loc["total cost at the user equilibrium", "value"] / np.min(total)
-    middle, half = frame.loc["price of anarchy", ["value", "value, ±"]]
-    low, high = middle - half, middle + half
-    assert low * (1 - 1e-3) <= ratio <= high
-    text = next(row["value"].text for row in solution.tables[1].rows if "anarchy" in row["quantity"].text)
-    printed = text[1:-1].split(", ")
-    assert float(printed[0]) <= low * (1 + 1e-12) <= high * (1 + 1e-12) <= float(printed[1]) * (1 + 2e-12)
 
 
 def test_flows_of_many_links_are_cut_in_print_alone() -> None:
