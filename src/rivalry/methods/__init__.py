@@ -72,39 +72,37 @@ _TITLES = {
         "online_mirror_descent": "populations: the softmax of cumulative values",
     },
 }
-_PROFILE = ("profile",)
-_PLAY = ("profile", "mixture")  # mixtures of actions, or of points of a grid
-_EQUILIBRIA = ("equilibria",)
-_POPULATION = ("distribution", "profile")
 _RESULTS = {
-    "branches": ("branch_parameter",),
-    "comparative_statics": ("slope",),
-    "correlated_equilibrium": ("joint_distribution",),
-    "directional": ("mean_choice",),
-    "double_oracle": ("mixture",),
-    "evolutionary_stability": ("stability",),
-    "fermi": ("fixation", "mean_share"),
-    "hedge": _PLAY,
-    "linear_programme": ("game_value", "profile"),
-    "linear_quadratic": ("feedback", "value"),
-    "mixed_commitment": ("commitment",),
-    "mixed_equilibria": _EQUILIBRIA,
-    "moran": ("fixation", "mean_share"),
-    "online_mirror_descent": _POPULATION,
-    "periods": ("stage_regret", "profile"),
-    "pure_equilibria": _EQUILIBRIA,
-    "quantal_response": ("logit_lambda", "logit_profile"),
-    "regret_matching": _PLAY,
-    "round_robin": ("score", "match_payoff"),
-    "softmax_policy_gradient": _PLAY,
-    "subgame_perfect_equilibria": _EQUILIBRIA,
-    "subgame_perfect_payoffs": ("payoff_vertices",),
-    "thresholds": ("crossing",),
+    "branches": "branch_parameter",
+    "comparative_statics": "slope",
+    "correlated_equilibrium": "joint_distribution",
+    "directional": "mean_choice",
+    "double_oracle": "mixture",
+    "evolutionary_stability": "stability",
+    "fermi": "fixation mean_share",
+    "hedge": "profile mixture",
+    "linear_programme": "game_value profile",
+    "linear_quadratic": "feedback value",
+    "mixed_commitment": "commitment",
+    "mixed_equilibria": "equilibria",
+    "moran": "fixation mean_share",
+    "online_mirror_descent": "distribution profile",
+    "periods": "stage_regret profile",
+    "pure_equilibria": "equilibria",
+    "quantal_response": "logit_lambda logit_profile",
+    "regret_matching": "profile mixture",
+    "round_robin": "score match_payoff",
+    "softmax_policy_gradient": "profile mixture",
+    "subgame_perfect_equilibria": "equilibria",
+    "subgame_perfect_payoffs": "payoff_vertices",
+    "thresholds": "crossing",
 }
-"""What methods are for that are not for a profile alone."""
+"""What methods are for that are not for a profile alone; mixtures are of points of a grid."""
 _OWN = {
     kind: Entry(
-        (f"{package}.{kind}:{kind.title().replace('_', '')}",), title, result=_RESULTS.get(kind, _PROFILE)
+        (f"{package}.{kind}:{kind.title().replace('_', '')}",),
+        title,
+        result=tuple(_RESULTS.get(kind, "profile").split()),
     )
     for package, titles in _TITLES.items()
     for kind, title in titles.items()
@@ -130,7 +128,7 @@ _OWN |= {
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
-        result=("distribution", *_PLAY),
+        result=("distribution", "profile", "mixture"),
     ),
     "newton": Entry(
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
