@@ -175,8 +175,8 @@ class Reader:
         ``numbers`` are those of the rows, by default all.
         """
         arrays = {name: array for name, array in columns.items() if array is not None}
-        chosen = slice(None) if numbers is None else list(numbers)
-        entries = [self._entries(array[chosen]) for array in arrays.values()]
+        selected = slice(None) if numbers is None else list(numbers)
+        entries = [self._entries(array[selected]) for array in arrays.values()]
         return [dict(zip(arrays, row, strict=True)) for row in zip(*entries, strict=True)]
 
     def _entries(self, array: ndarray) -> list[Estimate]:
