@@ -93,6 +93,15 @@ def scalar(value: object) -> Variable:
     return (), np.asarray(value)
 
 
+def indexed(*dims: str, **arrays: object) -> Record:
+    """Return variables with the same dimensions.
+
+    >>> indexed("player", payoff=np.ones(2))
+    {'payoff': (('player',), array([1., 1.]))}
+    """
+    return {name: (dims, np.asarray(array)) for name, array in arrays.items()}
+
+
 class Certificate(NamedTuple):
     """The largest unilateral gain of every player, how it was computed, and an upper bound on it.
 

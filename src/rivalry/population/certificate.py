@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.plain import register_plain
-from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.results import Certificate, Record, indexed, scalar
 from rivalry.core.space import Scalar
 from rivalry.core.tolerances import CONSERVED, CONSISTENT, ROUNDING, TOLERANCE
 from rivalry.population.consistent import StationaryPopulation, stationary_population
@@ -186,12 +186,18 @@ def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, C
     proof = None if tolerance is None else certificate_of(game, evaluation, tolerance)
     payoff = np.asarray(evaluation.payoff)
     record: Record = {
-        "payoff": (("player",), payoff),
-        "distribution": (("state",), np.asarray(population.mu)),
-        "values": (("state",), np.asarray(evaluation.values)),
-        "best_values": (("state",), np.asarray(evaluation.best)),
-        "exploitability": (("player",), np.asarray(evaluation.regret)),
-        "relative_exploitability": (("player",), np.asarray(evaluation.regret) / np.abs(payoff)),
+        **indexed(
+            "player",
+            payoff=payoff,
+            exploitability=np.asarray(evaluation.regret),
+            relative_exploitability=np.asarray(evaluation.regret) / np.abs(payoff),
+        ),
+        **indexed(
+            "state",
+            distribution=np.asarray(population.mu),
+            values=np.asarray(evaluation.values),
+            best_values=np.asarray(evaluation.best),
+        ),
         "population_residual": scalar(population.residual),
     }
     record |= population_metrics(game, population.env, population.mu, pi)

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.results import Certificate, Record, indexed, scalar
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.welfare import welfare_record
 from rivalry.roads.convexity import bridges, dual_loss, rises
@@ -104,7 +104,7 @@ class UserEquilibrium(BaseLearner):
             return record
         gaps = session.get("optimal_gaps", session["gaps"])
         rounds = np.arange(1, len(gaps) + 1)
-        record |= {"relative_gap_curve": (("sample",), gaps), "gap_round": (("sample",), rounds)}
+        record |= indexed("sample", relative_gap_curve=gaps, gap_round=rounds)
         return record | assignment_record(world, session)
 
 
@@ -195,22 +195,22 @@ class SystemOptimum(UserEquilibrium):
         paid = cheapest_routes(world, world.costs(flow) + tolls)[0]
         record["marginal_toll"] = ("link",), tolls[is_road]
         if not is_road.all():
-            return record | {
-                "social_cost": scalar(social_cost(world, optimal)),
-                "social_cost_bound": scalar(bound),
-                "equilibrium_social_cost": scalar(social_cost(world, session)),
-            }
+            return record | indexed(
+                social_cost=social_cost(world, optimal),
+                social_cost_bound=bound,
+                equilibrium_social_cost=social_cost(world, session),
+            )
         refunded = paid - flow @ tolls / world.trips.sum()
         benchmarks = {"user equilibrium": equilibrium["class_cost"][1], "tolls without refund": paid}
         pairs = np.arange(len(paid))
         record |= welfare_record(refunded, world.trips, pairs, world.pair_names(), benchmarks)
         equilibrium_cost, total_cost = equilibrium["total_cost"][1], record["total_cost"][1]
         is_optimal = bound <= TOLERANCE * total_cost
-        return record | {
-            "total_cost_bound": scalar(bound),
-            "equilibrium_cost": scalar(equilibrium_cost),
-            "price_of_anarchy": scalar(equilibrium_cost / total_cost if is_optimal else np.nan),
-        }
+        return record | indexed(
+            total_cost_bound=bound,
+            equilibrium_cost=equilibrium_cost,
+            price_of_anarchy=equilibrium_cost / total_cost if is_optimal else np.nan,
+        )
 
 
 def lower_bound(game: RouteGame, session: Session) -> float:
@@ -318,19 +318,16 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     }
     record: Record = {name: scalar(number) for name, number in numbers.items()}
     record |= {
-        "flow": (("link",), flow[is_road]),
-        "cost": (("link",), cost[is_road]),
-        "link_name": (("link",), game.link_names()[is_road]),
+        **indexed("link", flow=flow[is_road], cost=cost[is_road], link_name=game.link_names()[is_road]),
         "link_node": (("link", "end"), np.stack([game.tail, game.head], axis=1)[is_road]),
         "node_name": (("node",), np.array(game.node_names)),
-        "trips": (("pair",), pair_trips),
-        "least_cost": (("pair",), cheapest),
-        "pair_name": (("pair",), game.pair_names()),
-        "route_pair": (("route",), pair[is_trip]),
-        "route_flow": (("route",), route_flow[is_trip]),
-        "route_cost": (("route",), route_cost[is_trip]),
-        "payoff": (("player",), np.array([-paid / game.trips.sum()])),
-        "player_name": (("player",), np.array(["travellers"])),
+        **indexed("pair", trips=pair_trips, least_cost=cheapest, pair_name=game.pair_names()),
+        **indexed(
+            "route", route_pair=pair[is_trip], route_flow=route_flow[is_trip], route_cost=route_cost[is_trip]
+        ),
+        **indexed(
+            "player", payoff=np.array([-paid / game.trips.sum()]), player_name=np.array(["travellers"])
+        ),
     }
     if len(game.kind_names) > 1:
         of_kinds = [game.kind[pair] == kind for kind in range(len(game.kind_names))]

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.results import Certificate, Record, indexed, scalar
 from rivalry.core.tolerances import FEASIBLE, ROUNDING, TOLERANCE
 from rivalry.core.welfare import welfare_record
 from rivalry.roads.bottleneck import STEP_TOLL, BottleneckGame
@@ -90,15 +90,18 @@ class DepartureTimeEquilibrium(OneStepLearner):
         edges = world.edges()
         return record | {
             "status": scalar("converged"),
-            "slow_arrivals": (("class", "slot"), flows.arrivals[:, 0]),
-            "fast_arrivals": (("class", "slot"), flows.arrivals[:, 1]),
-            "delay": (("slot",), flows.delay[0]),
-            "fast_delay": (("slot",), flows.delay[1]),
-            "toll": (("slot",), flows.toll / (payment if is_karma and payment else 1.0)),
-            "slot_time": (("slot",), (edges[1:] + edges[:-1]) / 2),
+            **indexed(
+                "class", "slot", slow_arrivals=flows.arrivals[:, 0], fast_arrivals=flows.arrivals[:, 1]
+            ),
+            **indexed(
+                "slot",
+                delay=flows.delay[0],
+                fast_delay=flows.delay[1],
+                toll=flows.toll / (payment if is_karma and payment else 1.0),
+                slot_time=(edges[1:] + edges[:-1]) / 2,
+            ),
             "desired_arrival": (("class",), world.arrival),
-            "payoff": (("player",), -flows.class_cost),
-            "player_name": (("player",), names),
+            **indexed("player", payoff=-flows.class_cost, player_name=names),
         }
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from rivalry.core.oracles import at_home
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed
 from rivalry.core.tree import static
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, of_agents
@@ -162,30 +162,40 @@ class City(OneLineRepr, eqx.Module):
         if len(self.type_names) > 1:
             kinds, names, rule = self.type_of, self.type_names, "types of agents"
         return {
-            "city_lanes": scalar(len(network.lanes)),
-            "city_journeys": scalar(len(self.journeys.begins)),
-            "lane_name": (("lane",), np.array(network.lane_names)),
+            **indexed(
+                city_lanes=len(network.lanes),
+                city_journeys=len(self.journeys.begins),
+                free_flow_dormant=flow.dormant,
+                class_rule=rule,
+                example_rule=EXAMPLES,
+            ),
+            **indexed(
+                "lane",
+                lane_name=np.array(network.lane_names),
+                lane_kind=np.array(KINDS)[network.kinds],
+                lane_capacity=self.capacity,
+                lane_toll=self.toll,
+                lane_subsidy=self.subsidy,
+                lane_free_flow=flow.wanting,
+                lane_free_flow_expected=self.expected.wanting,
+                lane_centre=self.centre,
+            ),
             "lane_ends": (("lane", "end", "coordinate"), floats(network.at[network.lanes])),
-            "lane_kind": (("lane",), np.array(KINDS)[network.kinds]),
-            "lane_capacity": (("lane",), self.capacity),
-            "lane_toll": (("lane",), self.toll),
-            "lane_subsidy": (("lane",), self.subsidy),
-            "lane_free_flow": (("lane",), flow.wanting),
-            "lane_free_flow_expected": (("lane",), self.expected.wanting),
-            "lanes_over_capacity": (("kind",), np.bincount(network.kinds[full], minlength=len(KINDS))),
-            "largest_free_flow": (("kind",), largest),
-            "free_flow_dormant": scalar(flow.dormant),
-            "lane_centre": (("lane",), self.centre),
+            **indexed(
+                "kind",
+                lanes_over_capacity=np.bincount(network.kinds[full], minlength=len(KINDS)),
+                largest_free_flow=largest,
+            ),
             "node_name": (("node",), np.array(network.nodes)),
             "node_at": (("node", "coordinate"), floats(network.at)),
-            "agent_class": (("agent",), kinds),
-            "agent_centre": (("agent",), self.through_centre().sum(axis=1)),
-            "agent_coalition": (("agent",), self.coalition),
+            **indexed(
+                "agent",
+                agent_class=kinds,
+                agent_centre=self.through_centre().sum(axis=1),
+                agent_coalition=self.coalition,
+            ),
             "class_name": (("class",), np.array(names)),
-            "class_rule": scalar(rule),
-            "example_agent": (("example",), agents_present),
-            "example_name": (("example",), np.array(CLASSES)[present]),
-            "example_rule": scalar(EXAMPLES),
+            **indexed("example", example_agent=agents_present, example_name=np.array(CLASSES)[present]),
             "example_lanes": (("example", "path", "position"), _ways(self, agents_present)),
             "example_places": (("example", "path", "place"), self.journeys.lane[self.slots[agents_present]]),
         }

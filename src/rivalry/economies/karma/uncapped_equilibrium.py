@@ -12,7 +12,7 @@ from numpy import ndarray
 from rivalry.core.game import scale_of
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed
 from rivalry.economies.karma.model import Around, KarmaEconomy
 from rivalry.economies.kernels.shapes import rewards_of
 from rivalry.methods.populations.logit_equilibrium import equilibrium
@@ -135,16 +135,17 @@ class UncappedEquilibrium(BaseLearner):
         words = f"{game.most} units hold all but {share:.2g} of agents; one that may hold any amount gains "
         return {
             "profile": (("state", "action"), session["policy"]),
-            "status": scalar(status if residual <= ENOUGH else "not found"),
-            "concept": scalar(f"logit at beta {beta:.6g}"),
-            "beta": scalar(beta),
-            "exploration": scalar(float(self.exploration)),
-            "residual": scalar(residual),
-            "cap": scalar(game.most),
-            "tried_cap": (("trial",), session["cap"].astype(int)),
-            "tried_share": (("trial",), session["share"]),
+            **indexed(
+                status=status if residual <= ENOUGH else "not found",
+                concept=f"logit at beta {beta:.6g}",
+                beta=beta,
+                exploration=float(self.exploration),
+                residual=residual,
+                cap=game.most,
+                truncation=f"{words}at most {bound.max():.3g} if the others keep to the cap",
+            ),
+            **indexed("trial", tried_cap=session["cap"].astype(int), tried_share=session["share"]),
             "uncapped_bound": (("player",), bound),
-            "truncation": scalar(f"{words}at most {bound.max():.3g} if the others keep to the cap"),
         }
 
     def played(self, game: object, record: Record) -> Any:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed, scalar
 from rivalry.core.welfare import welfare_record
 from rivalry.economies import kernels
 from rivalry.economies.city.model import City
@@ -95,19 +95,21 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         admission = tallied.chances / tallied.wanted[:, None]
         trip_bid = tallied.bids_on / tallied.asked_on
     record: Record = {
-        **{name: scalar(value) for name, value in city_metrics(tallied, steps).items()},
-        **static,
-        "agent_type": (("agent",), np.array(city.type_of)),
-        "agent_reward": (("agent",), tallied.rewards / steps),
-        "agent_admitted": (("agent",), tallied.passed / steps),
-        "agent_dormant": (("agent",), 1 - tallied.asked / steps),
+        **({name: scalar(value) for name, value in city_metrics(tallied, steps).items()}),
+        **(static),
+        **indexed(
+            "agent",
+            agent_type=np.array(city.type_of),
+            agent_reward=tallied.rewards / steps,
+            agent_admitted=tallied.passed / steps,
+            agent_dormant=1 - tallied.asked / steps,
+        ),
         "agent_trip_bid": (("agent", "trip"), trip_bid),
         "trip_path": (("trip",), trips // urgencies + 1),
         "trip_urgency": (("player", "trip"), city.stakes[:, trips % urgencies]),
-        "lane_wanted": (("lane",), demand),
-        "lane_admitted": (("lane",), admitted),
-        "lane_queue": (("lane",), demand - admitted),
-        "lane_bid": (("lane",), bid),
+        **indexed(
+            "lane", lane_wanted=demand, lane_admitted=admitted, lane_queue=demand - admitted, lane_bid=bid
+        ),
         "bid_demand_correlation": scalar(rank_correlation(bid, demand)),
         "admission": (("lane", "bid"), admission),
         "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),

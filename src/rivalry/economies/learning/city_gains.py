@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.results import Certificate, Record, indexed, scalar
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
 from rivalry.economies.learning.city_drivers import Streets, policy_of_all, with_sums
@@ -133,13 +133,14 @@ def gains_record(streets: Streets, result: Gains) -> Record:
     far, allowed = np.full(len(result.regret), np.inf), tolerance_of(result.at_stake, payoff)
     proof = Certificate(result.regret, far, "estimated", HOW, allowed, result.at_stake, error=result.interval)
     return {
-        "agent_payoff": (("agent",), result.payoff),
-        "agent_exploitability": (("agent",), result.gain),
-        "agent_relative_exploitability": (("agent",), result.gain / scale),
-        "payoff": (("player",), payoff),
-        "exploitability": (("player",), gain),
-        "relative_exploitability": (("player",), gain / scale),
+        **indexed(
+            "agent",
+            agent_payoff=result.payoff,
+            agent_exploitability=result.gain,
+            agent_relative_exploitability=result.gain / scale,
+        ),
+        **indexed("player", payoff=payoff, exploitability=gain, relative_exploitability=gain / scale),
         "mean_relative_exploitability": scalar(result.gain[finite].mean() / scale),
         "payoff_error": scalar(result.error.max()),
-        **proof.record(),
+        **(proof.record()),
     }

@@ -13,7 +13,7 @@ from numpy import ndarray
 from rivalry.core.game import is_population
 from rivalry.core.needs import Need
 from rivalry.core.oracles import labels, to_agents
-from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.results import Certificate, Record, indexed, scalar
 from rivalry.core.welfare import welfare_record
 from rivalry.economies import kernels
 from rivalry.economies.karma.benchmarks import costs_without_karma
@@ -112,13 +112,13 @@ class Measured(NamedTuple):
             rules = costs_without_karma(rewards_of(economy), chances, share, agents, idle)
         names = labels(crowd.game).players
         return {
-            **welfare_record(-self.reward, np.ones(agents), type_of, names, rules),
-            "efficiency": scalar(self.efficiency),
-            "reward_fairness": scalar(-self.reward.std()),
-            "access_fairness": scalar(-self.wins.std()),
-            "agent_type": (("agent",), np.array(type_of)),
-            "agent_reward": (("agent",), self.reward),
-            "agent_wins": (("agent",), self.wins),
+            **(welfare_record(-self.reward, np.ones(agents), type_of, names, rules)),
+            **indexed(
+                efficiency=self.efficiency,
+                reward_fairness=-self.reward.std(),
+                access_fairness=-self.wins.std(),
+            ),
+            **indexed("agent", agent_type=np.array(type_of), agent_reward=self.reward, agent_wins=self.wins),
             "karma_distribution": (("player", "private", "karma"), self.distribution),
         }
 
@@ -128,7 +128,7 @@ def views(crowd: Crowd) -> Record:
     if crowd.signals == 1:
         return {}
     private, signal = np.divmod(np.arange(crowd.shape[1]), crowd.signals)
-    return {"private_state": (("private",), private), "signal": (("private",), signal)}
+    return indexed("private", private_state=private, signal=signal)
 
 
 PLAYED_BY_AGENTS = Need(

@@ -16,7 +16,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.core.results import scalar
+from rivalry.core.results import indexed, scalar
 from rivalry.core.space import Profile, width
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, move_along, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
@@ -208,12 +208,15 @@ def _slopes_in(world: Statics, session: Session, k: int) -> Record:
         solution = solution._replace(slope=undefined, unconstrained=undefined, payoff=undefined[:, 0])
     record: Record = {
         "derivative_exists": scalar(exists),
-        "slope": (("player", "axis"), solution.slope),
-        "slope_inner": (("player", "axis"), solution.unconstrained),
+        **indexed(
+            "player", "axis", slope=solution.slope, slope_inner=solution.unconstrained, held=solution.at_bound
+        ),
         "slope_payoff": (("player",), solution.payoff),
-        "held": (("player", "axis"), solution.at_bound),
-        "slope_difference": (("check",), np.max(np.abs(quotients - solution.slope), axis=(1, 2))),
-        "check_step": (("check",), steps),
+        **indexed(
+            "check",
+            slope_difference=np.max(np.abs(quotients - solution.slope), axis=(1, 2)),
+            check_step=steps,
+        ),
     }
     return record | (_metric_slopes(world, parameter, derivative, profile, solution.slope) if exists else {})
 
@@ -365,10 +368,9 @@ def _metric_slopes(
             metrics[name] = (tuple(dims), np.asarray((value - below[name][1]) / (2 * step)))
     names = sorted(metrics)
     ways = [FORWARD if name in exact else CENTRAL for name in names]
-    return {f"slope_{name}": metrics[name] for name in names} | {
-        "measure": (("measure",), np.asarray(names, str)),
-        "measure_slope_by": (("measure",), np.asarray(ways, str)),
-    }
+    return {f"slope_{name}": metrics[name] for name in names} | indexed(
+        "measure", measure=np.asarray(names, str), measure_slope_by=np.asarray(ways, str)
+    )
 
 
 @compiled

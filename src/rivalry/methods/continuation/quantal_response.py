@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed, scalar
 from rivalry.core.tolerances import LISTED_REGRET
 from rivalry.methods.continuation.events import REAL, cuts, locate
 from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum
@@ -162,17 +162,24 @@ class QuantalResponse(BaseLearner):
             "status": scalar(status),
             "concept": scalar(self.concepts()[0]),
             "concept_residual": ((), residual[-1]),
-            "logit_lambda": (("row",), session["points"][:, -1] / system.scale),
-            "player_lambda": (("row", "player"), session["points"][:, -1:] / system.scales),
+            **indexed(
+                "row",
+                logit_lambda=session["points"][:, -1] / system.scale,
+                logit_residual=residual,
+                logit_stable=stable,
+            ),
+            **indexed(
+                "row",
+                "player",
+                player_lambda=session["points"][:, -1:] / system.scales,
+                logit_payoff=payoff,
+                logit_regret=regret,
+            ),
             "logit_profile": (("row", "player", "axis"), profile),
-            "logit_payoff": (("row", "player"), payoff),
-            "logit_regret": (("row", "player"), regret),
-            "logit_residual": (("row",), residual),
-            "logit_stable": (("row",), stable),
             "fold_lambda": (("fold",), events[events[:, 1] == FOLD, 0]),
             "crossing_lambda": (("crossing",), events[events[:, 1] == CROSSING, 0]),
             "unresolved_lambda": (("unresolved",), events[events[:, 1] == UNRESOLVED, 0]),
-            **limit,
+            **(limit),
             **({} if self.counts is None else _fit(system, session, self.counts)),
         }
 

@@ -16,7 +16,7 @@ from rivalry.core import symmetric
 from rivalry.core.game import Playable, arrays, measures
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed, scalar
 from rivalry.core.roots import NoZeroError, zero
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.runtime.jax import floats, put
@@ -162,10 +162,12 @@ class Thresholds(BaseLearner):
         """Return the scan so far, with located crossings."""
         is_complete = session["done"][0] == len(world.values)
         record: Record = {
-            "parameter_name": scalar(world.family.name),
-            "status": scalar("converged" if is_complete else "iteration limit"),
+            **indexed(
+                parameter_name=world.family.name,
+                status="converged" if is_complete else "iteration limit",
+                root_parameter=world.values[-1 if session["from_high"][0] else 0],
+            ),
             "root_position": (("root", "axis"), session["roots"]),
-            "root_parameter": scalar(world.values[-1 if session["from_high"][0] else 0]),
         }
         scan = _Scan.of(world, session)
         crossings = _crossings(world, scan)  # may detect further jumps
@@ -216,13 +218,20 @@ class _Scan(NamedTuple):
         spectra = np.take_along_axis(spectra, np.lexsort((-spectra.imag, -spectra.real)), axis=1)
         stable = self.largest() < 0
         return {
-            "scan_parameter": (("scan",), self.values),
+            **indexed(
+                "scan",
+                scan_parameter=self.values,
+                scan_residual=self.residual,
+                scan_stable=stable,
+                scan_second_order=self.largest_curvature() < 0,
+            ),
             "scan_position": (("scan", "axis"), self.place),
-            "scan_eigenvalues_real": (("scan", "eigenvalue"), spectra.real.copy()),
-            "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
-            "scan_residual": (("scan",), self.residual),
-            "scan_stable": (("scan",), stable),
-            "scan_second_order": (("scan",), self.largest_curvature() < 0),
+            **indexed(
+                "scan",
+                "eigenvalue",
+                scan_eigenvalues_real=spectra.real.copy(),
+                scan_eigenvalues_imag=spectra.imag.copy(),
+            ),
             "stable_everywhere": scalar(bool(stable.all())),
             "jump_parameter": (("jump",), self.values[self.jumped]),
         }
@@ -282,10 +291,9 @@ def _second_order(world: Sweep, scan: _Scan) -> Record:
         with suppress(_LostRoot):  # the crossings of stability mark such a jump
             values.append(_zero(world, scan, before, after, slice(2, None))[0])
             holds.append(heights[after] < 0)
-    return {
-        "second_order_crossing": (("second_order",), floats(values)),
-        "second_order_holds": (("second_order",), np.asarray(holds, bool)),
-    }
+    return indexed(
+        "second_order", second_order_crossing=floats(values), second_order_holds=np.asarray(holds, bool)
+    )
 
 
 def _closed_form(world: Sweep, scan: _Scan) -> Record:
@@ -326,8 +334,7 @@ def _windows(scan: _Scan, crossings: list[_Crossing]) -> Record:
         windows.append(ends)
     lows, highs = np.reshape(windows, (len(windows), 2)).T
     return {
-        "window_low": (("window",), lows),
-        "window_high": (("window",), highs),
+        **indexed("window", window_low=lows, window_high=highs),
         "window_tried": (("end",), scan.values[[0, -1]] if len(stable) else np.full(2, np.nan)),
     }
 

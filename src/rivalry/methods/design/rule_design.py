@@ -17,7 +17,7 @@ from numpy.random import SeedSequence
 from rivalry.core.game import is_agents, is_population
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
 from rivalry.core.needs import PAYOFFS, Need, fits
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed, scalar
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import (
     Choice,
@@ -224,13 +224,20 @@ class RuleDesign(BaseLearner):
         # one run of a solver has no noise
         half = half_width(objective.T) if _draws(world) else np.where(np.isnan(mean), np.nan, 0.0)
         record = choice_record(world.choices, session["codes"][:trials]) | {
-            "trial_objective": (("trial", "seed"), objective.copy()),
-            "trial_objective_mean": (("trial",), mean),
-            "trial_objective_low": (("trial",), mean - half),
-            "trial_objective_high": (("trial",), mean + half),
-            "trial_exploitability": (("trial", "seed"), session["exploitability"][:trials].copy()),
-            "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], "U15")),
-            "trial_remark": (("trial",), session["remark"][:trials].copy()),
+            **indexed(
+                "trial",
+                "seed",
+                trial_objective=objective.copy(),
+                trial_exploitability=session["exploitability"][:trials].copy(),
+            ),
+            **indexed(
+                "trial",
+                trial_objective_mean=mean,
+                trial_objective_low=mean - half,
+                trial_objective_high=mean + half,
+                trial_status=np.asarray([STATUSES[k] for k in status.max(axis=1)], "U15"),
+                trial_remark=session["remark"][:trials].copy(),
+            ),
         }
         default = _default_codes(world)
         if (same := np.flatnonzero((session["codes"][:trials] == default).all(axis=1))).size:
@@ -241,13 +248,18 @@ class RuleDesign(BaseLearner):
         labels = record["parameter_label"][1][optimum]
         pairs = zip(record["choice_name"][1], labels, strict=True)
         record |= {
-            "chosen": scalar(optimum),
-            "chosen_rule": scalar(", ".join(f"{name} {label}" for name, label in pairs)),
-            "chosen_parameters": (("choice",), record["parameters"][1][optimum]),
-            "chosen_label": (("choice",), labels),
-            "chosen_objective": scalar(mean[optimum]),
-            "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][optimum]), "U18")),
-            "status": scalar("converged" if over else "iteration limit"),
+            **indexed(
+                chosen=optimum,
+                chosen_rule=", ".join(f"{name} {label}" for name, label in pairs),
+                chosen_objective=mean[optimum],
+                status="converged" if over else "iteration limit",
+            ),
+            **indexed(
+                "choice",
+                chosen_parameters=record["parameters"][1][optimum],
+                chosen_label=labels,
+                chosen_bound=np.asarray(_bounds(world, session["codes"][optimum]), "U18"),
+            ),
         }
         return _load_record(session, BEST) | record
 

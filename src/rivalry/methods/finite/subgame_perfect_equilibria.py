@@ -16,7 +16,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, Way, reduced_plans
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import TREE, Need
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed, scalar
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 from rivalry.methods.finite.mixed_equilibria import component_record, one_mixed
@@ -225,19 +225,25 @@ class SubgamePerfectEquilibria(OneStepLearner):
         return (
             {
                 "profile": (("player", "axis"), floats[0]),
-                "status": scalar("converged"),
-                "equilibria": (("equilibrium", "player", "axis"), floats),
+                **indexed(
+                    status="converged",
+                    equilibrium_count=len(floats),
+                    pure_count=int(pure.sum()),
+                    complete_reason=reason or str(session["reason"]),
+                    concept=self.concepts()[int(proved[0])],
+                ),
+                **indexed("equilibrium", "player", "axis", equilibria=floats, exact_equilibria=texts[order]),
                 "equilibrium_payoff": (("equilibrium", "player"), session["payoff"][order]),
-                "equilibrium_count": scalar(len(floats)),
-                "pure_count": scalar(int(pure.sum())),
                 "radius": (("equilibrium",), np.where(proved, np.where(pure, 0.0, NEAREST), np.nan)),
                 "complete": ((), session["complete"][0].copy()),
-                "complete_reason": scalar(reason or str(session["reason"])),
-                "exact_equilibria": (("equilibrium", "player", "axis"), texts[order]),
                 "subgame": (("subgame",), session["subgame"]),
-                "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
-                "subgame_regret": (("equilibrium", "subgame", "player"), regret),
-                "concept": scalar(self.concepts()[int(proved[0])]),
+                **indexed(
+                    "equilibrium",
+                    "subgame",
+                    "player",
+                    subgame_payoff=session["subgame_payoff"][order],
+                    subgame_regret=regret,
+                ),
             }
             | ({} if proved[0] else {"concept_residual": scalar(largest)})
             | components

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.profiles import distances
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, indexed, scalar
 from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, regrets, rollout
 from rivalry.tables.greedy_play import (
     Rollout,
@@ -118,11 +118,10 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, ndarray]) -
     policies = greedy(world, values)
     modal, share = commonest(policies)
     record: Record = {
-        "policy": (("trial", "player", "state"), policies),
+        **indexed("trial", "player", "state", policy=policies, visits=learners["visits"].copy()),
         "modal_policy": (("player", "state"), modal),
         "modal_share": (("player",), share),
         "action_grid": (("player", "state", "axis"), world.action_grid),
-        "visits": (("trial", "player", "state"), learners["visits"].copy()),
     }
     if world.action_grid.shape[1] != policies.shape[2]:  # a state is not a grid point
         number = "grid_point" if world.tables.action_map.size else "action"
@@ -227,10 +226,9 @@ def _ends(
         _, indices, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
         modal = int(indices[counts.argmax()])
     return {
-        **_over_trials("end", ends),
-        "end_period": (("trial",), period),
+        **(_over_trials("end", ends)),
+        **indexed("trial", end_period=period, grid_distance=away),
         "grid_regret": (("trial", "player"), gains[back]),
-        "grid_distance": (("trial",), away),
         "near_share": scalar(near),
         "profile": (("player", "axis"), ends[modal]),
         "status": scalar("converged" if period[modal] == 1 else "cycling"),
@@ -278,8 +276,12 @@ def _rewards(rule: LearningRule, learners: dict[str, ndarray]) -> Record:
     square = ((rewards - mean) ** 2 * has_passed[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     return {
         "learning_step": (("sample",), rule.marks[: len(number)]),
-        "learning_reward": (("sample", "player"), mean),
-        "learning_reward_band": (("sample", "player"), half_width_of(np.sqrt(square), number[:, None])),
+        **indexed(
+            "sample",
+            "player",
+            learning_reward=mean,
+            learning_reward_band=half_width_of(np.sqrt(square), number[:, None]),
+        ),
     }
 
 

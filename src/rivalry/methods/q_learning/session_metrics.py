@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import Session
 from rivalry.core.oracles import traced_metrics
-from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.results import Certificate, Record, indexed, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
 from rivalry.methods.q_learning.sessions import policies
@@ -64,9 +64,7 @@ def gains(world: RepeatedWorld, payoff: ndarray, zero: float | None) -> Record:
         "gain_mean": scalar(pooled.mean()),
         "gain_sd": scalar(spread),
         "gain_interval": ((), half_width(pooled)),
-        "nash_payoff": (("player",), nash),
-        "joint_payoff": (("player",), joint),
-        "critical_discount": (("player",), critical),
+        **indexed("player", nash_payoff=nash, joint_payoff=joint, critical_discount=critical),
     }
 
 
@@ -131,7 +129,7 @@ def _values(world: RepeatedWorld, cycles: Cycles, gamma: ndarray) -> Record:
     if not oracles.cycle_value.knows(world.game):
         return {}
     value, share = oracles.cycle_value(world.game, cycles.payoff, gamma)
-    return {"value": (("session", "player"), value), "terminal_share": (("session", "player"), share)}
+    return indexed("session", "player", value=value, terminal_share=share)
 
 
 def _in_stages(world: RepeatedWorld, greedy_policies: ndarray, cycles: Cycles) -> Record:
@@ -144,11 +142,14 @@ def _in_stages(world: RepeatedWorld, greedy_policies: ndarray, cycles: Cycles) -
     exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)
     answers = followers_gap(tables, greedy_policies)
     record: Record = {
-        "grid_strong": (("player",), exact.strong),
-        "grid_weak": (("player",), exact.weak),
-        "follower_gap": (("session", "follower"), answers.mean),
-        "follower_gap_worst": (("session", "follower"), answers.worst),
-        "follower_best_response": (("session", "follower"), answers.share),
+        **indexed("player", grid_strong=exact.strong, grid_weak=exact.weak),
+        **indexed(
+            "session",
+            "follower",
+            follower_gap=answers.mean,
+            follower_gap_worst=answers.worst,
+            follower_best_response=answers.share,
+        ),
     }
     if len(exact.outcomes):
         strong, weak = leader_regret(exact, cycles.payoff)
@@ -156,9 +157,12 @@ def _in_stages(world: RepeatedWorld, greedy_policies: ndarray, cycles: Cycles) -
         at_equilibrium = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
         points = world.action_grid[np.arange(len(tables.sizes)), exact.strong_profile][:, 0]
         record |= {
-            "leader_regret": (("session",), strong),
-            "leader_regret_weak": (("session",), weak),
-            "at_equilibrium": (("session",), np.asarray(at_equilibrium)),
+            **indexed(
+                "session",
+                leader_regret=strong,
+                leader_regret_weak=weak,
+                at_equilibrium=np.asarray(at_equilibrium),
+            ),
             "grid_equilibrium": (("player",), points),
         }
     return record
@@ -348,6 +352,10 @@ def curves(periods: ndarray, curve: ndarray) -> Record:
         return {}
     return {
         "learning_step": (("sample",), periods[: len(curve)]),
-        "learning_reward": (("sample", "player"), curve.mean(axis=1)),
-        "learning_reward_band": (("sample", "player"), np.stack([half_width(row) for row in curve])),
+        **indexed(
+            "sample",
+            "player",
+            learning_reward=curve.mean(axis=1),
+            learning_reward_band=np.stack([half_width(row) for row in curve]),
+        ),
     }
