@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rivalry.cli.summary import claims
-from rivalry.core.claims import ClaimFacts, Rounding, bound_entry, percent_in_words
+from rivalry.core.claims import ClaimFacts, Rounding, percent_in_words
 from rivalry.core.results import Certificate, Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.checks import cells
 from rivalry.lab.report.page import certificate_groups
 from rivalry.living.figure import stored_answer
+from rivalry.text.display import bound_in_words
 
 NUMBERS = st.floats(1e-12, 1e12) | st.floats(1e-9, 1.0).map(lambda x: float(f"{x:.3g}"))
 STUDY = {
@@ -48,7 +49,7 @@ def test_words_of_a_certificate(bound: float, share: float, radius: float, how: 
     assert float(left_open / 100) >= share
     assert float(limit) >= bound
     assert float(near) >= radius
-    assert float(bound_entry(bound)) == float(limit)
+    assert float(bound_in_words(bound)) == float(limit)
     assert ("proved" in facts.limit) == (how in ("exact", "outward"))
     # two digits of shares and radii, three of bounds
     assert max(float(left_open / 100) / share, float(near) / radius) <= 1.1000001

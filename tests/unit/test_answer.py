@@ -131,9 +131,7 @@ def test_a_list_says_whether_it_is_complete(values: dict[str, Any], words: str) 
     row = result(claim, **values)
     (point,) = points_of(study("pure_equilibria"), swept([row]))
     assert point.completeness == words
-    assert point.is_proved_absent == words.startswith("no equilibrium")
-    if point.is_proved_absent:  # non-existence is a claim
-        assert point.claim == words
+    assert (point.claim == words) == words.startswith("no equilibrium")  # non-existence is a claim
 
 
 def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:

@@ -44,7 +44,7 @@ def test_solutions_lists_and_certificates_say_it_and_read_it_back() -> None:
     words = scope_of("capacity")
     solution = rv.solve(game, ClosedForm())
     assert f"equilibrium, {words}: regret" in repr(solution)
-    assert solution.certificate.statement == f"equilibrium, {words}"
+    assert solution.certificate.facts.statement == f"equilibrium, {words}"
     assert Certificate.from_record(solution.record).scope == words  # type: ignore[union-attr]
     assert repr(rv.all_equilibria(game)).splitlines()[0].endswith(f"; {words}")
     assert words in repr(rv.certificate(game, [[10.0], [10.0]]))

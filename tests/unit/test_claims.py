@@ -150,7 +150,7 @@ def test_the_claim_is_the_strongest_that_regret_and_bound_allow(proof: Certifica
 def test_approximate_equilibria_are_printed_with_their_bound() -> None:
     proof = made(1e-3, 2e-3)
     words = "approximate equilibrium: no gain above 0.2 % of what a player's own choice changes"
-    assert proof.statement == words
+    assert proof.facts.statement == words
     assert words in repr(proof)
 
 
@@ -182,7 +182,7 @@ def test_a_small_gain_near_a_mixed_equilibrium_is_explained() -> None:
     matrix = rv.games.matrix([[3.5, 1.5], [1.5, 3.5]], [[1.5, 3.5], [3.5, 1.5]])
     mixed = rv.certificate(matrix, [[0.5, 0.5], [0.5025, 0.4975]])
     assert (
-        mixed.statement
+        mixed.facts.statement
         == "approximate equilibrium: no gain above 0.25 % of what a player's own choice changes"
     )
     effect = (
@@ -218,7 +218,7 @@ def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
     unknown = np.array([np.nan, 0.0])
     for coverage in ("tight", "lower bound", "local"):
         proof = Certificate(unknown, np.full(2, np.inf), coverage, "search", 1e-6)  # type: ignore[arg-type]
-        assert proof.claim == proof.statement == "not decided"
+        assert proof.claim == proof.facts.statement == "not decided"
         assert repr(proof).startswith("not decided: largest gain unknown, no bound")
         assert Certificate.from_record(proof.record()).claim == "not decided"
         # a gain of another player refutes an equilibrium whatever the first could gain

@@ -18,7 +18,7 @@ def test_a_logit_equilibrium_is_an_approximate_mean_field_equilibrium() -> None:
     assert proof.residual is not None
     assert proof.residual <= 1e-11
     assert np.all(proof.bound <= 0.01 * proof.at_stake)
-    assert f"no gain above {100 * proof.largest_gain:.1g}"[:16] in proof.statement
+    assert f"no gain above {100 * proof.largest_gain:.1g}"[:16] in proof.facts.statement
     at_random = rv.solve(game, rv.methods.PopulationNewton(beta=10.0), start="uniform", path=False)
     assert at_random.claim == "not an equilibrium"
 

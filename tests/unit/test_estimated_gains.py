@@ -56,7 +56,7 @@ def test_the_gain_of_one_deviation_bounds_no_other() -> None:
 
 def test_a_small_estimate_is_printed_with_the_end_of_its_interval() -> None:
     words = "small estimated gain: at most 0.88 % of what a player's own choice changes, with 95 % confidence"
-    assert estimate(0.5, 0.375).statement == words
+    assert estimate(0.5, 0.375).facts.statement == words
 
 
 def test_several_players_have_a_word_that_holds_for_all() -> None:

@@ -10,7 +10,7 @@ import rivalry as rv
 from rivalry.cli.summary import claims
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, collect, dataset
 from rivalry.lab.answer import Answer
-from rivalry.lab.checks import certificates, unproved
+from rivalry.lab.checks import cells, unproved
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
 from rivalry.proofs.box_search import REASONS
@@ -209,9 +209,9 @@ def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
     rows = [a_list([0.5]) | certificate(coverage="proved", radius=r).record() for r in (1e-14, 3e-13)]
     data = swept(rows)
     assert claims(Answer(STUDY, data)) == [
-        "certificates: 2 equilibrium, 2 proved, an equilibrium is proved within 3e-13"
+        "certificates: 2 equilibrium, for 2 an equilibrium is proved within 3e-13"
     ]
-    assert [(row["coverage"], row["rounding"], row["radius"]) for row in certificates(data)] == [
+    assert [(row["coverage"], row["rounding"], row["radius"]) for row, _ in cells(data)] == [
         ("proved", "outward", 1e-14),
         ("proved", "outward", 3e-13),
     ]

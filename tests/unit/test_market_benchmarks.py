@@ -232,7 +232,7 @@ SEEN = {"shock": {"kind": "iid", "levels": [-5.0, 5.0]}, "shock_observed": True}
 def test_firms_that_take_competitive_prices_as_given_gain_nothing(keys: dict[str, Any]) -> None:
     proof = certified(rv.games.market(**keys), "competitive")
     assert (proof.claim, proof.coverage) == ("equilibrium", "tight")
-    assert proof.statement == "equilibrium, of firms that take prices as given"
+    assert proof.facts.statement == "equilibrium, of firms that take prices as given"
     assert np.all(proof.bound <= 1e-9)
 
 

@@ -22,7 +22,7 @@ from rivalry.cli.show import describe
 from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.checks import cells as judged_cells
-from rivalry.lab.checks import certificates, judge, results, tally
+from rivalry.lab.checks import judge, results, tally
 from rivalry.lab.figures import draw_own
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build, in_words, number
@@ -408,7 +408,7 @@ def test_missing_cells_and_missing_values_are_not_compared() -> None:
 
 def test_an_empty_run_is_not_compared() -> None:
     assert verdict(data_of({}), quantity="gain", expected=1.0) == "not compared"
-    assert certificates(data_of({})) == []
+    assert judged_cells(data_of({})) == []
 
 
 def test_unplanned_cells_are_not_reported_as_missing() -> None:
@@ -451,7 +451,7 @@ def test_a_cell_without_certificate_counts_as_the_weakest() -> None:
     for name in ("claim", "regret", "bound", "coverage"):
         del cells[0.1, "a"][name]
     assert row(data_of(cells), quantity="gain", expected=1)["certificate"] is None
-    assert certificates(data_of(cells))[0] == {
+    assert judged_cells(data_of(cells))[0][0] == {
         "cell": "0.1a", "algorithm": "a", "at": {"reach": 0.1},
         "regret": None, "bound": None, "coverage": None, "rounding": None,
         "radius": None, "claim": None, "reason": "",
@@ -463,7 +463,7 @@ def test_a_cell_without_certificate_counts_as_the_weakest() -> None:
 
 def test_certificates_report_maxima_over_players_finite_or_null() -> None:
     cells = {(0.1, "a"): record(regret=[0.5, 2.0], bound=[1.0, np.inf]), (0.2, "b"): record()}
-    found = certificates(data_of(cells))
+    found = [row for row, _ in judged_cells(data_of(cells))]
     assert [list(one) for one in found] == [CERTIFICATE] * 2
     assert [one["cell"] for one in found] == ["0.1a", "0.2b"]
     assert (found[0]["regret"], found[0]["bound"]) == (2.0, None)
@@ -514,7 +514,8 @@ def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
         "bound": (("batch", "player"), np.array([[1.0, 1.0], [np.inf, 1.0]])),
         "profile": (("batch", "player", "axis"), np.zeros((2, 2, 1))),
     }
-    found = certificates(data_of({(0.1, "a"): batch, (0.1, "b"): record()}, planned=2))
+    judged = judged_cells(data_of({(0.1, "a"): batch, (0.1, "b"): record()}, planned=2))
+    found = [row for row, _ in judged]
     assert found[0] | {"cell": ""} == {
         "cell": "", "algorithm": "a", "at": {"reach": 0.1}, "regret": 3.0, "bound": None,
         "coverage": "lower bound", "rounding": None, "radius": None,

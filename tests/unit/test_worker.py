@@ -260,8 +260,10 @@ def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None
         assert recertify(task, tmp_path, record) == {}
         ((name, (dims, method)),) = recertify(task, tmp_path, record, proof=True).items()
         assert (name, dims) == ("certificate_method", ())
-        reason = f"no profile to enclose: the claim is about {words}, whose best responses are exact up to "
-        assert str(method) == f"dynamic programming; {reason}floating point"
+        reason = (
+            f"no profile to enclose: the claim is about {words}, whose gains are bounded in floating point"
+        )
+        assert str(method) == f"dynamic programming; {reason}"
         refuted = more | claim._replace(regret=np.ones(2)).record()
         assert str(recertify(task, tmp_path, refuted, proof=True)[name][1]) == "dynamic programming"
 

@@ -89,11 +89,12 @@ def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[
 
 
 def _lines(judged: Judged, players: Sequence[str], number: int, count: int) -> list[str]:
-    from rivalry.core.claims import ClaimFacts, bound_entry
+    from rivalry.core.claims import ClaimFacts
+    from rivalry.text.display import bound_in_words
 
     gave, head = judged.certificate, ["player", "largest gain", "bound"]
-    bounds = map(bound_entry, gave.bound)
-    gains: list[list[Any]] = [list(row) for row in zip(players, gave.regret, bounds, strict=True)]
+    bounds = map(bound_in_words, gave.bound)
+    gains: list[Any] = list(zip(players, gave.regret, bounds, strict=True))
     if judged.gains is not None:
         head.append("exact gain")
         gains = [[*row, str(gain)] for row, gain in zip(gains, judged.gains, strict=True)]

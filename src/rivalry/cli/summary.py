@@ -160,7 +160,7 @@ def claims(answer: Answer) -> list[str]:
         left_open = weakest(same).left_open
         counted.append(f"{len(same)} {claim}" + f" ({left_open})" * bool(left_open))
     if proved := [row for row in facts if row.coverage == "proved"]:
-        counted.append(f"{len(proved)} proved, {weakest(proved).near}")
+        counted.append(f"for {len(proved)} {weakest(proved).near}")
     lines = [f"certificates: {', '.join(counted)}"] if counted else []
     return lines + [f"not proved: {line}" for line in unproved(rows)]
 

@@ -364,10 +364,11 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
 
     Raises `OptionError` and `StudyError`.
     """
-    from rivalry.core.claims import bound_entry, percent_in_words
+    from rivalry.core.claims import percent_in_words
     from rivalry.core.files import folder_for
     from rivalry.core.foreign_tables import FORMS, is_table
     from rivalry.lab.proofs import saved_and_checked
+    from rivalry.text.display import bound_in_words
 
     with values.of_option("--game", game):
         study, cell = first_cell(game)
@@ -390,7 +391,7 @@ def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) 
     row["read_in_order"] = handed.order
     crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
     head = ["type" if crowd else "player", f"largest gain{judged.facts.unit}", "bound"]
-    gains = list(zip(range(len(row["regret"])), row["regret"], map(bound_entry, row["bound"]), strict=True))
+    gains = [(k, gain, bound_in_words(row["bound"][k])) for k, gain in enumerate(row["regret"])]
     lines = [output.table(head, gains), repr(judged)]
     if crowd and judged.at_stake is not None:
         share = percent_in_words(float((judged.regret / judged.at_stake).max()))

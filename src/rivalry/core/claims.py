@@ -8,7 +8,6 @@ rounding, of an equilibrium within a radius and of what does not exist; other bo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, Context, Decimal
 from math import inf, isfinite, isnan, nan
 from typing import Literal, NamedTuple, get_args
 
@@ -64,7 +63,6 @@ SMALL_CHANGE = 0.1  # of the payoff: where own choice changes no more, a small g
 MOST_SEARCHES = 3  # named of several results
 PER_PERIOD = " per period"
 _HOW = {"exact": ", proved in fractions", "outward": ", proved"}
-_PERCENT = Context(prec=2, rounding=ROUND_CEILING)
 
 
 def percent_in_words(share: float) -> str:
@@ -73,16 +71,7 @@ def percent_in_words(share: float) -> str:
     >>> percent_in_words(4e-5), percent_in_words(0.0101)
     ('0.004 %', '1.1 %')
     """
-    return f"{float(_PERCENT.multiply(Decimal(repr(float(share))), 100)):.12g} %"
-
-
-def bound_entry(bound: float) -> str:
-    """Return a bound on gains as a number, rounded up, for tables.
-
-    >>> bound_entry(2.5068e-07), bound_entry(inf)
-    ('2.51e-07', 'none')
-    """
-    return bound_in_words(bound) if isfinite(bound) else "none"
+    return f"{100 * float(bound_in_words(share, 2)):.12g} %"
 
 
 class ClaimFacts(NamedTuple):
@@ -181,7 +170,7 @@ class ClaimFacts(NamedTuple):
     @property
     def bound_text(self) -> str:
         """The bound on gains as a number, for tables."""
-        return "–" if isnan(self.gain) else bound_entry(self.bound)
+        return "–" if isnan(self.gain) else bound_in_words(self.bound)
 
     @property
     def limit(self) -> str:
@@ -192,7 +181,7 @@ class ClaimFacts(NamedTuple):
         """
         if not isfinite(self.bound):
             return "no bound"
-        return f"at most {bound_entry(self.bound)}{_HOW.get(self.rounding, ' in floating point')}"
+        return f"at most {bound_in_words(self.bound)}{_HOW.get(self.rounding, ' in floating point')}"
 
     @property
     def near(self) -> str:
@@ -232,7 +221,9 @@ class ClaimFacts(NamedTuple):
 
     @property
     def evidence(self) -> str:
-        """The gain found, the bound, and how they were computed."""
+        """The gain found, the bound, and how they were computed; empty without a certificate."""
+        if not self.claim:
+            return ""
         gain = "unknown" if isnan(self.gain) else f"{self.gain:.3g}"
         if not isnan(self.error):
             has_end = isfinite(self.error)
@@ -288,12 +279,11 @@ def weakest(facts: Iterable[ClaimFacts]) -> ClaimFacts:
     >>> both.near
     'an equilibrium is proved within 1e-09'
     """
-    first, *further = rows = list(facts)
+    rows = list(facts)
     radii = [row.radius for row in rows]
     searches = sorted({row.search for row in rows} - {""})
-    return first._replace(
+    return rows[0]._replace(
         share=max(row.share for row in rows),
         radius=nan if any(map(isnan, radii)) else max(radii),
-        coverage=first.coverage if {row.coverage for row in further} <= {first.coverage} else "",
         method=", ".join(searches[:MOST_SEARCHES]),
     )

@@ -45,12 +45,6 @@ from rivalry.text.display import (
     key_in_words,
     solution_rows,
 )
-from rivalry.text.display import boxes_in_words as boxes_in_words
-from rivalry.text.display import count_in_words as count_in_words
-from rivalry.text.display import radius_in_words as radius_in_words
-from rivalry.text.display import strategy_by_name as strategy_by_name
-from rivalry.text.display import strategy_in_words as strategy_in_words
-from rivalry.text.display import undecided_in_words as undecided_in_words
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -241,25 +235,17 @@ class Certificate(NamedTuple):
         above = self.regret > self.tolerance
         player = int(np.argmax(np.where(above, self.regret, -1.0) if np.any(above) else self.regret))
 
-        def of_player(values: ndarray | float | None) -> float:
-            if values is None or np.shape(values) not in ((), np.shape(self.regret)):
-                return np.nan
-            return float(np.broadcast_to(values, np.shape(self.regret))[player])
-
-        fields = self._asdict() | {"claim": self.claim, "share": self.largest_gain}
-        fields |= {name: of_player(fields[name]) for name in ("error", "payoff", "at_stake", "tolerance")}
-        fields |= {"gain": float(self.regret[player]), "bound": float(np.max(self.bound))}
-        fields |= {name: np.nan for name in ("radius", "residual") if fields[name] is None}
-        return ClaimFacts(**{name: fields[name] for name in ClaimFacts._fields if name in fields})
-
-    @property
-    def statement(self) -> str:
-        """The claim as printed: a small gain with its bound or interval, a search with its method.
-
-        >>> Certificate(np.array([0.0]), np.array([0.1]), "tight", "", 1e-6, np.array([20.0])).statement
-        "approximate equilibrium: no gain above 0.5 % of what a player's own choice changes"
-        """
-        return self.facts.statement
+        fields = self._asdict() | {"claim": self.claim, "share": self.largest_gain, "gain": self.regret}
+        fields["bound"] = np.max(self.bound)
+        of_player: dict[str, Any] = {}
+        for name in ClaimFacts._fields:
+            value = fields.get(name, "")
+            if not isinstance(value, str):  # None is no number
+                numbers = np.asarray(value, float)
+                is_known = numbers.shape in ((), np.shape(self.regret))
+                value = float(numbers[player] if numbers.ndim else numbers) if is_known else np.nan
+            of_player[name] = value
+        return ClaimFacts(**of_player)
 
     def record(self) -> Record:
         """Return the certificate as a record."""

@@ -145,16 +145,6 @@ def tally(rows: Sequence[Table]) -> str:
     return "; ".join(parts)
 
 
-def certificates(data: Dataset) -> list[TableDict]:
-    """Certificate of every finished cell, as ``--json`` prints it.
-
-    Keys: cell, algorithm, at, regret and bound (the largest over players; None if infinite or unknown),
-    coverage, rounding and claim (the weakest if a cell holds several results), radius, and reason (why no
-    more is proved; empty if nothing is missing).
-    """
-    return [certificate for certificate, _ in cells(data)]
-
-
 def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> list[TableDict]:
     """Results of every finished cell, as ``--json`` prints them.
 
@@ -210,7 +200,11 @@ ABOUT = (
 
 @pause_collection()
 def cells(data: Dataset) -> list[JudgedCell]:
-    """Certificates of finished cells, and what else is known of its results.
+    """Certificate of every finished cell, as ``--json`` prints it, and what else is known of its results.
+
+    Keys of the former: cell, algorithm, at, regret and bound (the largest over players; None if infinite or
+    unknown), coverage, rounding and claim (the weakest if a cell holds several results), radius, and reason
+    (why no more is proved; empty if nothing is missing).
 
     The latter: ``place``, its coordinates that vary; ``facts``, what words tell of its certificate, and
     ``claim`` in words; ``status``; ``distance``, the largest over batch indices to the nearest equilibrium
@@ -233,6 +227,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
     numbers |= {name: numbers[name][..., None] for name in _PER_RESULT if name in numbers}
     largest: dict[str, Sequence[float | None]] = dict.fromkeys(_LARGEST, [None] * len(ended))
     largest |= {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
+    known = {name: np.array(row, float) for name, row in largest.items()}  # NaN for None
     gains = _gains(numbers, ended)
     axes = [data[dim].values.tolist() for dim in lead]
     points = compress(product(*axes), finished.tolist())
@@ -244,7 +239,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
         methods = [ClaimFacts(method=word) for word in cell_words.get("certificate_method", ())]
         reasons = sorted({method.reasons for method in methods} - {""})
         concept = _common(cell_words.get("concept", ()), "")
-        certificate = {
+        certificate: TableDict = {
             "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
             "algorithm": where.get("algorithm"),
             "at": {name: value for name, value in where.items() if name != "algorithm"},
@@ -256,19 +251,15 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "claim": _weakest(cell_words.get("claim"), CLAIMS),
             "reason": "; ".join(reasons),
         }
-        gain, bound, radius = (
-            _number(largest[name][k]) for name in ("regret", "bound", "certificate_radius")
-        )
         facts = ClaimFacts(
-            str(certificate["claim"] or ""),
+            certificate["claim"] or "",
             concept,
             absent=_common(cell_words.get("absent", ()), ""),
             share=gains[k],
-            gain=gain,
-            bound=bound,
-            radius=radius,
-            coverage=str(certificate["coverage"] or ""),
-            rounding=str(certificate["rounding"] or ""),
+            gain=known["regret"][k],
+            bound=known["bound"][k],
+            radius=known["certificate_radius"][k],
+            coverage=certificate["coverage"] or "",
             method=_common([method.search for method in methods], ""),
         )
         properties = {
@@ -365,10 +356,6 @@ def _common(words: Sequence[str], default: str) -> str:
     """Word that all entries have."""
     distinct = set(words)
     return distinct.pop() if len(distinct) == 1 else default
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:

@@ -289,13 +289,6 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
     return "; ".join(changes)
 
 
-COMPUTED = {
-    "tight": "best responses are exact up to floating point",
-    "bounded": "gains are bounded in floating point",
-}
-"""Computations of the gains of a claim without a profile, by coverage; others are estimates."""
-
-
 def _without_profile(game: object, record: Record) -> Record:
     """Return the methods of certificates, with why a claim that is not about a profile has no proof."""
     subject = "mixed strategies" if "mixture" in record else "policies over periods"
@@ -306,8 +299,8 @@ def _without_profile(game: object, record: Record) -> Record:
     def reason(method: str, coverage: str, claim: str) -> str:
         if claim in ("", "not an equilibrium"):
             return method
-        method_in_words = COMPUTED.get(coverage, "gains are estimates")
-        return f"{method}; no profile to enclose: the claim is about {subject}, whose {method_in_words}"
+        bounds = "bounded in floating point" if coverage in ("tight", "bounded") else "estimates"
+        return f"{method}; no profile to enclose: the claim is about {subject}, whose gains are {bounds}"
 
     reasons = [reason(*map(str, row)) for row in zip(methods.flat, coverage.flat, claim.flat, strict=True)]
     return {"certificate_method": (dims, np.array(reasons).reshape(methods.shape))}

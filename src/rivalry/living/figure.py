@@ -177,8 +177,7 @@ def answer(game: object, state: State) -> TableDict:
     dict
         ``profile`` and ``parameters`` as given; ``claim``, its ``word``, the gain that it has ``left_open``,
         and the evidence as ``sentence``; ``regret``
-        and ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
-        without a bound; ``payoffs``.
+        per player, with None for what is infinite or unknown; ``payoffs``.
 
     Raises
     ------
@@ -219,16 +218,17 @@ def stored_answer(record: Record) -> TableDict | None:
 
 
 def _answer_of(proof: Certificate | None, paid: ndarray, profile: object, parameters: TableDict) -> TableDict:
-    facts = (proof or NO_CERTIFICATE).facts
-    fields = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
-    fields |= {"claim": facts.kind if proof else None, "word": facts.word}
-    return fields | {
+    proof = proof or NO_CERTIFICATE
+    facts = proof.facts
+    return {
+        "profile": plain(profile),
+        "parameters": plain(parameters),
+        "payoffs": plain(paid),
+        "claim": facts.kind if facts.claim else None,
+        "word": facts.word,
         "left_open": typeset(facts.left_open),
-        "sentence": typeset(facts.evidence) if proof else "",
-        "regret": plain(np.atleast_1d(proof.regret)) if proof else [],
-        "bound": plain(np.atleast_1d(proof.bound)) if proof else [],
-        "coverage": facts.coverage or None,
-        "rounding": facts.rounding or None,
+        "sentence": typeset(facts.evidence),
+        "regret": plain(np.atleast_1d(proof.regret)),
     }
 
 

@@ -8,7 +8,7 @@ finite games with two actions each, and records of them with ``equilibria`` or a
 - ``axes``, a choice each: ``label``, its ``names`` per player, ``short``, and the range ``low`` to ``high``
   that is drawn, a name empty for a player without this choice; ``low`` and ``high [player axis]`` are the
   bounds of the space; ``mixture``, whether a choice is a probability;
-- ``equilibria``: ``{profile, claim, coverage, radius, sentence}``; ``complete`` and ``reason`` of their list;
+- ``equilibria``: ``{profile, claim, sentence}``; ``complete`` and ``reason`` of their list;
 - ``players``, ``profile`` and its ``payoffs``, ``parameters``, ``answers`` as in the view `line`.
 """
 
@@ -183,8 +183,6 @@ def _equilibria(record: Record) -> list[TableDict]:
             {
                 "profile": numbers(row),
                 "claim": "equilibrium" if is_proved else None,
-                "coverage": "proved" if is_proved else None,
-                "radius": float(radii[k]) if is_proved else None,
                 "sentence": typeset(f"{place}: {proof}"),
             }
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.claims import ClaimFacts
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
@@ -249,7 +250,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
         }
         for axis in axes
     }
-    certificates = [row[0] if row else {} for row in rows]
+    facts = [row[1]["facts"] if row else ClaimFacts() for row in rows]
     metrics = results(sample, judged) if rows_by_cell else []
     claims = Counter(row[1]["claim"] for row in answer.cells)
     counts_text = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
@@ -268,10 +269,11 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
                 for cell, row in zip(places, rows, strict=True)
             ],
             "status": [row[1]["status"] if row else None for row in rows],
-            **{key: [row.get(key) for row in certificates] for key in ("coverage", "regret")},
-            "bound": [typeset(row[1]["facts"].bound_text) if row else None for row in rows],
-            "kind": [row[1]["facts"].claim if row else None for row in rows],
-            "claim": [row[1]["claim"] if row and row[0]["claim"] else None for row in rows],
+            "coverage": [row.coverage for row in facts],
+            "regret": [row.gain for row in facts],
+            "bound": [typeset(row.bound_text) for row in facts],
+            "kind": [row.claim for row in facts],
+            "claim": [row.word if row.claim else None for row in facts],
         },
         "values": _values(answer, metrics, [rows_by_cell.get(cell.id) for cell in places]),
         "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",

@@ -82,7 +82,7 @@ def widget_of(figures: Sequence[Figure]) -> Any:
         try:
             widget.answer = answer(game, state)
         except ValueError as error:  # parameters that the family refuses
-            widget.answer = {**state, "word": UNCERTIFIED, "sentence": str(error), "regret": [], "bound": []}
+            widget.answer = {**state, "word": UNCERTIFIED, "sentence": str(error), "regret": []}
 
     widget.observe(choose, "chosen")
     widget.observe(certify, "state")

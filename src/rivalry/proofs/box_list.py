@@ -318,7 +318,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     reasons += [
         f"{part}: sets of equilibria are not combined with those of other {noun}"
         for part, entry in zip(world.names, records, strict=True)
-        if len(entry.get("vertex_set", ()))
+        if len(entry.get("vertex_set", ())) or len(entry.get("equilibrium_set", ()))
     ]
     if not listable:
         reasons.append(f"{prod(counts):,} combinations of the equilibria of {noun} are not listed")

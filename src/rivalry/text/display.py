@@ -426,13 +426,13 @@ def bound_in_words(bound: float, digits: int = 3, *, lower: bool = False) -> str
 
     >>> bound_in_words(0.47801), bound_in_words(126.49), bound_in_words(0.2), bound_in_words(1806.25)
     ('0.479', '127', '0.2', '1810')
-    >>> bound_in_words(5e-324)
-    '1e-300'
+    >>> bound_in_words(5e-324), bound_in_words(np.inf)
+    ('1e-300', 'none')
     >>> bound_in_words(0.47899, lower=True)
     '0.478'
     """
-    if lower:
-        return _rounded(bound, digits, ROUND_FLOOR)
+    if lower or not np.isfinite(bound):
+        return _rounded(bound, digits, ROUND_FLOOR) if lower else "none"
     # numbers below the normal ones have no two digits
     return _rounded(BOUND_FLOOR if 0.0 < bound < BOUND_FLOOR else bound, digits, ROUND_CEILING)
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import boxes_in_words
 from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.points import PointResults, ResultPoints
 from rivalry.lab.answer.table import has_lists, profile_row, reader_of
@@ -16,6 +15,7 @@ from rivalry.lab.study.identity import Table as StudyTable
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
 from rivalry.results.table import Estimate, Row, Table
+from rivalry.text.display import boxes_in_words
 
 MOST_TABLES = 24  # points of a sweep with tables of their results
 LISTS = "equilibria"  # the rows of tables that the answer may cut

@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.claims import NONE_EXISTS, PER_PERIOD, REFUTED, WITH_GAIN, ClaimFacts
-from rivalry.core.results import count_in_words, gains_left_open, radius_in_words, undecided_in_words
+from rivalry.core.results import gains_left_open
 from rivalry.lab.answer.estimates import ENTRIES, FEWEST, counted, estimates
 from rivalry.lab.dimensions import DRAWS, REPEATED, SESSIONS, entries_of, own_dims, split
 from rivalry.lab.discounted import PERIODS
@@ -25,7 +25,13 @@ from rivalry.results.reader import Arrays, Reader
 from rivalry.results.table import UNKNOWN, Estimate, exactly, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
-from rivalry.text.display import count_text, ranges_in_words
+from rivalry.text.display import (
+    count_in_words,
+    count_text,
+    radius_in_words,
+    ranges_in_words,
+    undecided_in_words,
+)
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -381,11 +387,6 @@ class PointResults:
         """True if a list has all equilibria."""
         return bool(np.all(self.arrays.get("complete", np.zeros(1)) == 1))
 
-    @property
-    def is_proved_absent(self) -> bool:
-        """True if it is proved of all results that there is none of what is sought."""
-        return set(self.statuses) == {NONE_EXISTS}
-
     def _is_random(self, name: str) -> bool:
         """True for a quantity that draws enter."""
         return self.random and has_noise(self._table, name)
@@ -485,7 +486,7 @@ class PointResults:
         reason = str(arrays.get("complete_reason", ""))
         is_pure = reason.startswith(PURE)
         components = int(arrays.get("component_count", -1))
-        if self.is_proved_absent:
+        if set(self.statuses) == {NONE_EXISTS}:
             return self.facts(NONE_EXISTS).word
         if is_pure:
             return f"{count}, complete in pure strategies"

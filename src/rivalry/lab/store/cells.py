@@ -40,8 +40,7 @@ from rivalry.runtime.imports import pause_collection
 if TYPE_CHECKING:
     from xarray import Dataset
 
-FORMER = {"exact": "tight"}  # words of coverages in stored runs that are older, with those of today
-_WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES, *FORMER)}
+_WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
 _PER_PLAYER = ("regret", "bound")
 _NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
 _COMPARED = (  # what distances depend on
@@ -105,9 +104,9 @@ def record_fault(record: Record) -> str:
             return f"{name} has shape {array.shape} beside a status of {status.shape}"
         if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
             return f"{name} is an array of {array.dtype} and shape {array.shape}"
-        if name in _WORDS and (strange := set(array.ravel().tolist()) - set(_WORDS[name])):
-            allowed = [word for word in _WORDS[name] if word and word not in FORMER]
-            return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(allowed)}"
+        words = in_present_words(name, array).ravel().tolist()
+        if name in _WORDS and (strange := set(words) - set(_WORDS[name])):
+            return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(_WORDS[name][1:])}"
     certified = [name for name in ("regret", "bound", "claim", "coverage") if name in record]
     if certified not in ([], ["claim"]) and len(certified) < 4:  # that none exists has the claim alone
         return f"{', '.join(certified)} without the rest of a certificate"
@@ -115,16 +114,12 @@ def record_fault(record: Record) -> str:
 
 
 def in_present_words(name: str, values: ndarray) -> ndarray:
-    """Return an array of a stored file, with today's words of coverages.
+    """Return an array of a stored file, with today's words of coverages: older runs have exact for tight.
 
     >>> in_present_words("coverage", np.array(["exact", "bounded"])).tolist()
     ['tight', 'bounded']
     """
-    if not name.endswith("coverage") or values.dtype.kind != "U":
-        return values
-    for former, present in FORMER.items():
-        values = np.where(values == former, present, values)
-    return values
+    return np.where(values == "exact", "tight", values) if name.endswith("coverage") else values
 
 
 def misfits(columns: Columns) -> dict[int, str]:

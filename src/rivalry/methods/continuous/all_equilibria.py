@@ -14,7 +14,6 @@ from rivalry.certificates.deviations import REGISTERED, best_response, unproved_
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.assumed_range import open_range
-from rivalry.core.claims import NONE_EXISTS
 from rivalry.core.game import Game, has_closed_form, require_continuity
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES
@@ -253,14 +252,12 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, SeparateParts):
             parts = [self.read(game, of_part(session, t)) for t, game in enumerate(world.parts)]
             record = combined_list(world, parts)
-            is_absent = any(part["status"][1] == NONE_EXISTS for part in parts)
+        elif isinstance(world, CaseAnalysis):
+            record = record_of_cases(world)
         else:
-            is_case = isinstance(world, CaseAnalysis)
-            record = record_of_cases(world) if is_case else list_of_boxes(self.search, world, session)
-            record = record if is_case else exact_record(world, session, record)
-            lists = ("equilibria", "equilibrium_set", "certified")
-            count = sum(len(record[name][1]) for name in lists if name in record)
-            is_absent = bool(record["complete"][1]) and not count
+            record = exact_record(world, session, list_of_boxes(self.search, world, session))
+        lists = [record[name][1] for name in ("equilibria", "equilibrium_set", "certified") if name in record]
+        is_absent = bool(record["complete"][1]) and not any(map(len, lists))
         return record | (none_exists("equilibrium in pure strategies") if is_absent else {})
 
 

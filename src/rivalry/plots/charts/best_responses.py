@@ -9,12 +9,12 @@ import numpy as np
 from numpy import ndarray
 from xarray import Dataset
 
-from rivalry.core.results import count_in_words
 from rivalry.plots.charts.enumeration import LISTS, profiles_in_plane
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import MARKERS, PALETTE, Drawing, Frame, Mark, colours, player_lines, unless
 from rivalry.plots.metrics import is_log, metric_label
 from rivalry.plots.select import At, point
+from rivalry.text.display import count_in_words
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
 CYCLE = 24  # moves

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from xarray import Dataset
 
-from rivalry.core.results import boxes_in_words, count_in_words
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import Drawing, Frame, Mark, Marks, outlines
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, point
+from rivalry.text.display import boxes_in_words, count_in_words
 
 KINDS = {
     1: ("no equilibrium: derivatives", "#BFD9EA"),
