@@ -16,9 +16,12 @@ from rivalry.cli.summary import claims
 from rivalry.core.claims import ClaimFacts, Rounding, percent_in_words
 from rivalry.core.results import Certificate, Record, collect
 from rivalry.lab.answer import Answer
+from rivalry.lab.bins import _cell_table
 from rivalry.lab.checks import cells
 from rivalry.lab.report.page import certificate_groups
+from rivalry.lab.study.words import Words
 from rivalry.living.figure import stored_answer
+from rivalry.living.freeze import _certificate
 from rivalry.text.display import bound_in_words
 
 NUMBERS = st.floats(1e-12, 1e12) | st.floats(1e-9, 1.0).map(lambda x: float(f"{x:.3g}"))
@@ -82,9 +85,12 @@ def test_bounds_on_every_surface(seed: int) -> None:
     (shell,) = claims(answer)
     note = stored_answer(record)["sentence"]  # type: ignore[index]
     (table,) = (table for _, table in answer.tables(10))
-    printed = [Fraction(group["bound"].replace("−", "-")), *numbers_after("at most", note)]
+    (row,) = _cell_table("certificates", answer.cells, Words(STUDY)).texts
+    frozen = _certificate(*answer.cells[0])
+    numbers = (group["bound"], row[-1], frozen[5])
+    printed = [Fraction(number.replace("−", "-")) for number in numbers] + [*numbers_after("at most", note)]
     printed += numbers_after("at most", " ".join(table.notes) + " ".join(map(" ".join, table.texts)))
-    assert len(printed) == 3
+    assert len(printed) == 5
     assert all(float(number) >= bound for number in printed)
     radii = [*numbers_after("within", group["words"]), *numbers_after("within", shell)]
     radii += [*numbers_after("within", note), *numbers_after("within", repr(Certificate.from_record(record)))]

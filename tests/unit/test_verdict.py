@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.core.results import Record, collect
+from rivalry.core.results import Record, collect, none_exists
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.verdict import Verdict, directions
 from rivalry.lab.study import Study, StudyError
@@ -261,6 +261,14 @@ def test_a_wrong_test_is_refused_in_one_line(answer: dict[str, Any], fault: str)
         )
     assert fault in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("claim", "begins"), [("none exists", "Yes"), ("equilibrium", "No")])
+def test_that_none_exists_decides_a_test_of_claims(claim: str, begins: str) -> None:
+    none = none_exists("equilibrium in pure strategies") | {"payoff": (("player",), np.full(2, np.nan))}
+    words = line({"claim": claim}, {("a", reach): [none] for reach in REACHES})
+    assert words.startswith(f"{begins}: ")
+    assert "no equilibrium in pure strategies, proved" in words
 
 
 def test_rows_that_no_result_has_are_named() -> None:
