@@ -28,6 +28,7 @@ from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import refuse_mean_field, state_types
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.construction import variant
+from rivalry.text.display import bound_in_words
 
 CAPS = 20  # most caps that are tried
 SHORTEST, LONGEST = 1.25, 2.0  # factors of the cap from one to the next
@@ -142,7 +143,7 @@ class UncappedEquilibrium(BaseLearner):
                 exploration=float(self.exploration),
                 residual=residual,
                 cap=game.most,
-                truncation=f"{words}at most {bound.max():.3g} if the others keep to the cap",
+                truncation=f"{words}at most {bound_in_words(bound.max())} if the others keep to the cap",
             ),
             **indexed("trial", tried_cap=session["cap"].astype(int), tried_share=session["share"]),
             "uncapped_bound": (("player",), bound),
