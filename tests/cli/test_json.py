@@ -156,7 +156,7 @@ def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, 
     assert Path(answer.out.splitlines()[-1]).is_file()
     words = "2 published values: 1 agrees, 1 differs (explained); 1 independent check: 1 agrees"
     assert words in " ".join(answer.out.split())  # wrapped to the width of the terminal
-    assert "differs from the published value: largest regret: a slip of the source" in answer.out
+    assert "differs from the published value: largest gain: a slip of the source" in answer.out
 
 
 @pytest.mark.filterwarnings("default:a prize")

@@ -82,7 +82,7 @@ def test_the_words_of_a_method_are_not_those_of_a_quantity() -> None:
 def test_a_swept_key_has_its_own_name_where_no_study_names_it() -> None:
     data = collect([({"unit_cost[1]": 1.0}, {"regret": ((), np.asarray(0.5))})], {"unit_cost[1]": [1.0]})
     assert name_of(data, "unit_cost[1]") == "unit cost of player 1"
-    assert label_of(data, "regret") == "regret" == label_of(xr.Dataset(), "regret")
+    assert label_of(data, "regret") == "gain" == label_of(xr.Dataset(), "regret")
     assert label_of(xr.Dataset(), "mean_bid") == "mean bid (karma)"
     assert name_of(xr.Dataset(coords={"gamma": [0.5]}), "gamma") == "discount factor"
 

@@ -220,7 +220,7 @@ def _by_method(data: Dataset, main: str, methods: Names, player: int | None, lev
         marks.append(Mark("rule", y=[history.end], linewidth=1.0 + 0.4 * k, **look))
     frames = [Frame(log="x")]
     if regrets:
-        frames.append(_log_frame(np.concatenate(regrets))._replace(y="largest regret\n(units of the game)"))
+        frames.append(_log_frame(np.concatenate(regrets))._replace(y="largest gain\n(units of payoff)"))
     count = max(len(history.metric) for history in curves)
     style_note = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
     rows = f"horizontal lines: {select.name_of(data, level)}" if ends else ""
