@@ -14,7 +14,7 @@ ARRAYS = {
     "trained_best_response_gain": np.array([0.2, 0.4]),
     "trained_best_response_gain_band": np.array([0.01, 0.05]),
     "exploitability": np.full(2, np.nan),
-    "efficiency": np.asarray(0.25),
+    "exploring_efficiency": np.asarray(0.25),
 }
 
 
@@ -25,7 +25,7 @@ def rows(**changes: np.ndarray) -> dict[str, str]:
 
 
 def test_gains_are_the_largest_over_players_with_the_band_of_their_estimate() -> None:
-    assert rows() == {"gain": "0.3", "efficiency": "0.25", "trained best response gain": "0.400 ± 0.050"}
+    assert rows() == {"gain": "0.3", "exploring efficiency": "0.25", "trained best response gain": "0.400 ± 0.050"}
 
 
 def test_bands_within_rounding_error_are_left_out() -> None:

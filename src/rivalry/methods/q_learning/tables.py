@@ -21,7 +21,7 @@ SHARES = {
 
 GAINS = (
     *("regret", "exploring_regret", "policy_regret", "policy_regret_exploring", "exploitability"),
-    *("exploring_exploitability", "efficiency", "exploring_efficiency", "trained_best_response_gain"),
+    *("exploring_exploitability", "exploring_efficiency", "trained_best_response_gain"),
 )
 """Of trained networks; the band of an estimate is in the variable with ``_band`` after its name."""
 
