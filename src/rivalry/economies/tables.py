@@ -10,7 +10,7 @@ from rivalry.results.table import Table, around
 
 OUTCOMES = (
     *("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability"),
-    *("largest_relative_exploitability", "cap", "uncapped_bound", "exploitability"),
+    *("largest_relative_exploitability", "exploitability"),
 )
 OF_AGENTS = {
     "agent_reward": "reward per step",
