@@ -157,6 +157,7 @@ class City(OneLineRepr, eqx.Module):
         agents_present = examples[present]
         full, largest = self.expected.wanting > self.capacity, np.full(len(KINDS), np.nan)
         np.fmax.at(largest, network.kinds, self.expected.wanting)
+        over = np.bincount(network.kinds[full], minlength=len(KINDS))
         planned = PLANNED if self.planning != "none" else ""
         kinds, names, rule = self.classes(), CLASSES, f"{RULE}{planned}; {self.centre_rule}"
         if len(self.type_names) > 1:
@@ -181,11 +182,7 @@ class City(OneLineRepr, eqx.Module):
                 lane_centre=self.centre,
             ),
             "lane_ends": (("lane", "end", "coordinate"), floats(network.at[network.lanes])),
-            **indexed(
-                "kind",
-                lanes_over_capacity=np.bincount(network.kinds[full], minlength=len(KINDS)),
-                largest_free_flow=largest,
-            ),
+            **indexed("kind", lanes_over_capacity=over, largest_free_flow=largest),
             "node_name": (("node",), np.array(network.nodes)),
             "node_at": (("node", "coordinate"), floats(network.at)),
             **indexed(
