@@ -130,17 +130,13 @@ def crossings(reader: Reader) -> Table | None:
         return None
     key = reader.names.key(reader.text("parameter_name"))
     moves, positions = reader.array("crossing_moves"), reader.array("crossing_position")
-    rows: Rows = []
-    for k in np.flatnonzero(np.isfinite(values)):
-        event = Estimate(f"the symmetric point {directions[k]}")
-        row = {key: reader.number(values[k]), "event": event}
-        if moves is not None:
-            row["how"] = Estimate(str(moves[k]))
-        if positions is not None:
-            names = reader.axes("crossing_position", positions.shape[1])
-            for name, value in zip(names, positions[k].tolist(), strict=True):
-                row["each player" if name.isdigit() else f"{name}, each player"] = reader.number(value)
-        rows.append(row)
+    events = np.array([f"the symmetric point {direction}" for direction in directions])
+    columns = {key: values, "event": events, "how": moves}
+    if positions is not None:
+        names = reader.axes("crossing_position", positions.shape[1])
+        for name, column in zip(names, positions.T, strict=True):
+            columns["each player" if name.isdigit() else f"{name}, each player"] = column
+    rows = reader.rows(columns, np.flatnonzero(np.isfinite(values)))
     turns = reader.arrays.get("second_order_crossing", np.zeros(0))
     holds = reader.arrays.get("second_order_holds", np.zeros(0))
     for value, is_maximum in zip(turns.tolist(), holds.tolist(), strict=True):

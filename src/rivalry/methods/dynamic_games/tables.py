@@ -5,22 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import Estimate, Row, Table, exactly
+from rivalry.results.table import Row, Table, exactly
 
 
 def linear_strategies(reader: Reader) -> Table:
     """Return each player's value, and its control per unit of each state."""
     feedback, values = reader.required("feedback", "value")
-    rows: list[Row] = []
-    for player, gains, value in zip(reader.players(len(values)), feedback, values, strict=True):
-        row = {"player": Estimate(player), "value": reader.number(value)}
-        for control, state in np.ndindex(*gains.shape):
-            name = "control" if len(gains) == 1 else f"control {control}"
-            if np.isfinite(gains[control, state]):
-                # controls are minus the feedback times the state
-                row[f"{name} per unit of state {state}"] = reader.number(-float(gains[control, state]))
-        if np.isfinite(value):
-            rows.append(row)
+    columns = {"player": np.array(reader.players(len(values))), "value": values}
+    for control, state in np.ndindex(*feedback.shape[1:]):
+        name = "control" if feedback.shape[1] == 1 else f"control {control}"
+        if np.isfinite(feedback[:, control, state]).any():
+            # controls are minus the feedback times the state
+            columns[f"{name} per unit of state {state}"] = -feedback[:, control, state]
+    rows = reader.rows(columns, np.flatnonzero(np.isfinite(values)))
     steady = reader.array("steady_state")
     title = "strategies, linear in the state"
     if steady is not None:
