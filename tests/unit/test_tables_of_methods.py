@@ -126,17 +126,6 @@ def test_lanes_and_classes_of_a_rush_have_columns() -> None:
     assert frame["toll, fast lane"].max() == tolls.max() > 0
 
 
-def test_eigenvalues_of_a_duopoly_are_those_of_its_jacobian() -> None:
-    """x_i (1 - c_i - b X) has the gradient 1 - 2 b x_i - b x_j: the Jacobian is -b (1 + [i = j])."""
-    game = rv.games.continuous(payoffs=["x1*(1 - x1 - x2)", "x2*(0.9 - x1 - x2)"])
-    solution = rv.solve(game, rv.methods.Newton())
-    frame = solution.to_dataframe()
-    expected = np.sort(np.linalg.eigvals(np.array([[-2.0, -1.0], [-1.0, -2.0]])))[::-1]
-    assert frame["real part"].to_numpy() == pytest.approx(expected)
-    assert frame["motion"].tolist() == ["attracts", "attracts"]
-    assert solution.to_dataframe("profile")["strategy"].to_numpy() == pytest.approx([1.1 / 3, 0.8 / 3])
-
-
 def test_a_saddle_repels_along_one_eigenvector_and_a_spiral_has_imaginary_parts() -> None:
     """Gradients a x1 + b x2 and c x1 + d x2 around 0."""
     for rows, motions in (
