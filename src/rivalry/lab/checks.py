@@ -227,7 +227,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
     numbers |= {name: numbers[name][..., None] for name in _PER_RESULT if name in numbers}
     largest: dict[str, Sequence[float | None]] = dict.fromkeys(_LARGEST, [None] * len(ended))
     largest |= {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
-    known = {name: np.array(row, float) for name, row in largest.items()}  # NaN for None
+    finite = {name: np.array(row, float) for name, row in largest.items()}  # NaN for None
     gains = _gains(numbers, ended)
     axes = [data[dim].values.tolist() for dim in lead]
     points = compress(product(*axes), finished.tolist())
@@ -256,9 +256,9 @@ def cells(data: Dataset) -> list[JudgedCell]:
             concept,
             absent=_common(cell_words.get("absent", ()), ""),
             share=gains[k],
-            gain=known["regret"][k],
-            bound=known["bound"][k],
-            radius=known["certificate_radius"][k],
+            gain=finite["regret"][k],
+            bound=finite["bound"][k],
+            radius=finite["certificate_radius"][k],
             coverage=certificate["coverage"] or "",
             method=_common([method.search for method in methods], ""),
         )
