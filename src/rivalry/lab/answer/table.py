@@ -48,7 +48,7 @@ TEXT = 60  # characters of an entry
 SHORTEST = 3  # fewest rows of a list that is cut
 CANDIDATES = 2000  # points among which a cut chooses, besides those at which claims change
 POINT = Table([{}], "points", claimed="all")  # of a point without a list
-USUAL = ("converged", "completed")
+USUAL = ("converged", "completed", NONE_EXISTS)
 DIFFERENCE = "difference"
 METHOD = "method"
 BLOCKS = 6
@@ -239,7 +239,11 @@ def _columns_of(
         name = f"{GAIN}{max(point.per_period for point in points)}"
         columns[name] = [line.row.get(name, gain) for line, gain in zip(lines, entries, strict=True)]
     columns["best choice"] = [_in_main(line, _shortened(line.point.best_choice)) for line in lines]
-    columns["equilibria"] = [_in_main(line, line.point.completeness) for line in lines]
+    rows_of_lists = zip(lines, [point.completeness for point in points], strict=True)
+    # that there is none is the claim
+    columns["equilibria"] = [
+        _in_main(line, text * (text != line.point.claim)) for line, text in rows_of_lists
+    ]
     is_told = full or any(point.status not in USUAL for point in points)
     columns["status"] = [_in_main(line, line.point.status * is_told) for line in lines]
     covered = [Estimate(_claim(line.point) * line.table.claims(line.k)) for line in lines]
