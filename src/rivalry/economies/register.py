@@ -161,7 +161,5 @@ VIEWS = {"streets": "rivalry.economies.streets"}
 
 HOOKS = {
     "city_policy": "rivalry.economies.envs.city:city_policy",
-    "karma_account": "rivalry.economies.envs.account:karma_account",
     "policy_table": "rivalry.economies.envs.karma:policy_table",
-    "resume_karma_account": "rivalry.economies.envs.account:resume_karma_account",
 }

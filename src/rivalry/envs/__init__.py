@@ -20,7 +20,7 @@ from rivalry.envs.turns import TurnEnv as TurnEnv
 from rivalry.envs.vector import BatchEnv as BatchEnv
 from rivalry.envs.vector import batch as batch
 
-_OF_ECONOMIES = ("city_policy", "karma_account", "policy_table", "resume_karma_account")
+_OF_ECONOMIES = ("city_policy", "policy_table")
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,8 +1,5 @@
 """Karma economies and cities as environments of PettingZoo, and tables of what learners in them do."""
 
-from rivalry.economies.envs.account import KarmaAccount as KarmaAccount
-from rivalry.economies.envs.account import karma_account as karma_account
-from rivalry.economies.envs.account import resume_karma_account as resume_karma_account
 from rivalry.economies.envs.city import CityEnv as CityEnv
 from rivalry.economies.envs.city import city_policy as city_policy
 from rivalry.economies.envs.karma import EconomyEnv as EconomyEnv
