@@ -25,7 +25,11 @@ def rows(**changes: np.ndarray) -> dict[str, str]:
 
 
 def test_gains_are_the_largest_over_players_with_the_band_of_their_estimate() -> None:
-    assert rows() == {"gain": "0.3", "exploring efficiency": "0.25", "trained best response gain": "0.400 ± 0.050"}
+    assert rows() == {
+        "gain": "0.3",
+        "exploring efficiency": "0.25",
+        "trained best response gain": "0.400 ± 0.050",
+    }
 
 
 def test_bands_within_rounding_error_are_left_out() -> None:

@@ -477,8 +477,9 @@ class Solution:
             return tables[key]
         if key in titles:
             return tables[titles.index(str(key))]
-        nothing = f"this result has no tables: {next(reversed(self._rows().values()))}"
-        choices = f"must be one of {', '.join(titles)}, or a number" if titles else nothing
+        choices = f"must be one of {', '.join(titles)}, or a number"
+        if not titles:
+            choices = f"this result has no tables: {next(reversed(self._rows().values()))}"
         raise ValueError(f"table: {key!r}; {choices}")
 
     def _tables(self, *, numbers: bool) -> Iterator[Table]:
