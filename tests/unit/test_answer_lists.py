@@ -235,7 +235,7 @@ def test_a_workbook_has_what_was_run(lists: dict[float, Record]) -> None:
 
 def test_a_solution_prints_what_its_method_is_for() -> None:
     text = repr(rv.all_equilibria(Adopters(jnp.asarray(0.9))))
-    assert re.search(r"\n0 +0 +within \S+ +0 +0\b", text)
+    assert re.search(r"\n0 +0 +exact +0 +0\b", text)
     chicken = rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]])
     text = repr(rv.solve(chicken, rv.methods.CorrelatedEquilibrium()))
     assert re.search(r"0, 0 +1/2\n +0, 1 +1/4\n +1, 0 +1/4", text)

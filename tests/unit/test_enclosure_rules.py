@@ -13,7 +13,6 @@ from jax.extend.core import primitives
 import rivalry as rv
 from rivalry.certificates import deviations
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs import existence
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.programs import in_words, operations_within
@@ -101,8 +100,6 @@ def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name
     game: Any = Alone(AT_A_POINT[name])
     at, y = coordinates(game), np.array([[0.5, 0.1], [0.6, 0.1]])
     assert first_order(game, at, y, y, np.zeros((2, 2))).smooth.tolist() == [False, True]
-    found = existence.bends(game, at, y, y)
-    assert (found.known & found.smooth).tolist() == [False, True]
 
 
 IDLE: dict[str, Callable[[Any], Any]] = {

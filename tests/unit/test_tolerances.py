@@ -29,10 +29,9 @@ from rivalry.lab.proofs import certificate_changes
 from rivalry.lab.study.expect import same_value
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
-from rivalry.proofs import existence
 from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.matrices import negative_definite
+from rivalry.proofs.arithmetic.matrices import diagonally_dominant, negative_definite
 from rivalry.proofs.first_order import first_order
 from rivalry.proofs.spaces import boxes
 from rivalry.proofs.spaces.coordinates import coordinates
@@ -310,18 +309,17 @@ def test_no_matrix_with_an_eigenvalue_of_zero_is_negative_definite(size: int) ->
         assert negative_definite(shifted, shifted)
 
 
-@pytest.mark.parametrize(("own", "good"), [(1 + EPS, False), (1 + 4 * EPS, True), (1 + 1e-9, True)])
-def test_a_derivative_below_the_sum_of_the_others_does_not_dominate(own: float, good: bool) -> None:
-    """The sum of 1 and five small numbers is rounded to 1, and is more than the own derivative."""
-    small = 0.45 * EPS
-    bend = np.full((7, 7), small) - 2 * np.eye(7)
-    bend[-1] = [1.0, *[small] * 5, -own]
-    assert (Fraction(own) > sum(map(Fraction, bend[-1, :-1]))) == good
-    flat = np.zeros((1, 7))
-    found = existence.Bends(flat, flat, bend[None], bend[None], None, [True], [True])
-    unique = existence.is_unique(found, 0)
-    assert good or not unique
-    assert unique or own < 1 + 1e-11
+def test_no_singular_matrix_is_diagonally_dominant() -> None:
+    """With the units that matrices are made from, each row adds up to zero: no units make one dominant."""
+    rng = np.random.default_rng(0)
+    unit, diagonal = rng.integers(1, 10, (5000, 7)), np.eye(7, dtype=bool)
+    part = np.where(diagonal, 0, rng.integers(990, 1000, (5000, 7, 7)))
+    size = part * unit[:, :, None] * (2520 // unit[:, None, :])  # 2520 is a multiple of all units
+    singular = diagonal * 2520 * part.sum(axis=2)[:, :, None] - size  # whole numbers, exact
+    assert not np.einsum("bij,bj->bi", singular, unit).any()
+    assert not diagonally_dominant(1.0 * singular, 1.0 * singular, diagonal).any()
+    larger = singular * (1 + 1e-9 * diagonal)
+    assert diagonally_dominant(larger, larger, diagonal).all()
 
 
 # Finite games

@@ -22,7 +22,6 @@ from rivalry.proofs.box_search import (
     REASONS,
     VERDICTS,
     BoxSearch,
-    orders,
     points_in_all_orders,
     points_of,
     profile_of,
@@ -56,8 +55,6 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     searched = not len(session["low"])
     places, boxes = undecided_places(at, labels, session, unjudged)
     complete = searched and not len(boxes[0]) and not _unsearched(search, game) and not range_note
-    permuted = [session["sets"][:, :, index] for index in orders(at, labels)]
-    sets = np.unique(np.concatenate(permuted), axis=0)
     rows = np.array([profile_of(at, point.centre) for point in proved_points])
     profiles = np.reshape(rows, (len(proved_points), *at.start.shape))
     # what is around an entry of the list is that entry
@@ -79,10 +76,6 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         "undecided": (
             ("place", "player", "axis", "end"),
             np.stack([profiles_of(at, end) for end in boxes], axis=-1),
-        ),
-        "equilibrium_set": (
-            ("set", "player", "axis", "end"),
-            np.stack([profiles_of(at, sets[:, k]) for k in range(2)], axis=-1),
         ),
         "certified": (("certified_profile", "player", "axis"), certified),
         "certified_bound": (("certified_profile",), session["certified_bound"][new]),
@@ -113,7 +106,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
 def _status(session: Session, searched: bool, count: int) -> str:
     if not searched or np.any(session["verdict"] < 0):
         return "iteration limit"
-    return "converged" if count or len(session["sets"]) else "not found"
+    return "converged" if count else "not found"
 
 
 def _unsearched(search: BoxSearch, game: object) -> str:
@@ -226,9 +219,8 @@ def _jump(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray |
 
 def _radius(point: FirstOrderPoint) -> float:
     """Return the largest distance in a coordinate from the midpoint to the equilibrium."""
-    return float(
-        np.nextafter(np.max(np.maximum(point.high - point.centre, point.centre - point.low)), np.inf)
-    )
+    distance = np.max(np.maximum(point.high - point.centre, point.centre - point.low))
+    return float(np.nextafter(distance, np.inf)) if distance else 0.0
 
 
 def profile_payoffs(game: Game, profiles: ndarray) -> ndarray:

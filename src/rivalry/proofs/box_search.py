@@ -17,11 +17,17 @@ from rivalry.core.oracles import deviation_payoff
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.space import stacked_grids
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
-from rivalry.proofs.existence import existence_and_uniqueness
 from rivalry.proofs.first_order import at_most_one_point, excluded, first_order, newton, without_open_sides
 from rivalry.proofs.gains import refutation, refutation_together
 from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
-from rivalry.proofs.points import FirstOrderPoint, enlarged, first_order_points, judge
+from rivalry.proofs.points import (
+    FirstOrderPoint,
+    enlarged,
+    first_order_points,
+    judge,
+    tied,
+    tied_point,
+)
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.runtime.jax import jax, jnp
@@ -40,8 +46,6 @@ REASONS = ("kept", "derivatives", "a better strategy", "order of players", "arou
 """Reasons for which a box is no longer searched; the first have been split."""
 VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
 COMPARED = 10_000  # undecided boxes that are joined where they touch
-PLACES = 32  # undecided places at which existence is asked for, at most
-NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
 ON_RANGES = 400  # boxes of strategies for the verdict on a point for all values of parameters
 SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choices below which boxes wait
 MERGE_DISTANCE = 1e-6  # of the range: profiles that are closer in every choice are listed once
@@ -103,9 +107,7 @@ class BoxSearch:
             "drawn": np.zeros((0, 2, count)),
             "drawn_reason": np.zeros(0, int),
             "started": np.zeros(1, bool),
-            "places": np.zeros((0, 2, count)),  # hulls of undecided boxes in which existence is asked for
-            "placed": np.zeros(1, bool),
-            "sets": np.zeros((0, 2, count)),
+            "tied": np.zeros(1, bool),  # whether ties at bounds were looked for in undecided places
             "largest_sum": np.full(1, np.inf),
             "constant_sum": np.zeros(1, bool),  # of two players
             "interchangeable": np.zeros(1, bool),  # whether an equilibrium is known to be the only one
@@ -121,10 +123,10 @@ class BoxSearch:
             self._start(game, at, session)
         # points first: a limit of time shall not leave the equilibria that are known without a proof
         elif not (self._judge(game, at, session) or (certify and certify(game, at, session))):
-            if session["boxes"][0] >= self.max_boxes and len(session["low"]):
-                return False
             if not len(session["low"]):
-                return self._exist(game, at, session)
+                return self._add_tied(game, at, session)
+            if session["boxes"][0] >= self.max_boxes:
+                return False
             self._search(game, at, session)
         return True
 
@@ -330,42 +332,25 @@ class BoxSearch:
         for name in ("low", "high", "side", *(f"undecided_{part}" for part in ("low", "high", "side"))):
             session[name] = session[name][:0]
 
-    def _exist(self, game: Game, at: Coordinates, session: Session) -> bool:
-        """Try to prove an equilibrium in an undecided place; return False if all places are tried."""
-        labels = at.labels
-        if at.ranges is not None:
+    def _add_tied(self, game: Game, at: Coordinates, session: Session) -> bool:
+        """Add points of undecided places at bounds with derivatives of zero; return False if called again."""
+        if session["tied"][0] or at.ranges is not None or isinstance(game, InLogs):
             return False
-        if not session["placed"][0]:
-            session["placed"] = np.ones(1, bool)
-            places = np.stack(_places(at, labels, session), axis=1)
-            skipped = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
-            # one of the places that an exchange of players turns into one another
-            session["places"] = places[~_out_of_order(at, labels, *[places.mean(axis=1)] * 2) & (not skipped)]
-        if not len(session["places"]):
-            return False
-        (low, high), session["places"] = session["places"][0], session["places"][1:]
-        all_places = _places(at, labels, session)
-        separate = np.any((all_places[0] > high) | (all_places[1] < low), axis=1)
-        points, _ = points_in_all_orders(at, labels, points_of(session), session["verdict"])
-        excluded_low, excluded_high = (
-            np.concatenate([end[separate], np.reshape([point[k] for point in points], (-1, len(low)))])
-            for k, end in enumerate(all_places)
-        )
-        holds, unique = existence_and_uniqueness(game, at, low, high, (excluded_low, excluded_high))
-        narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
-        if holds and narrow:
-            point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
+        session["tied"] = np.ones(1, bool)
+        names = [f"undecided_{part}" for part in ("low", "high", "side")]
+        for low, high in zip(*hulls_of_clusters(*(session[name] for name in names[:2])), strict=True):
+            y = np.where(low <= at.low, at.low, np.where(high >= at.high, at.high, low / 2 + high / 2))
+            point = tied_point(game, at, y)
+            if point is None or any(overlap(point, listed) for listed in points_of(session)):
+                continue
+            # in choices with a derivative of zero the point is a peak like one between bounds
+            verdict = judge(game, at, point._replace(side=np.where(tied(point), 0.0, point.side)))
+            point = point._replace(alone_side=np.where(tied(point), OPEN, point.side))
             session["points"] = np.concatenate([session["points"], np.stack(point)[None]])
-            session["verdict"] = np.append(session["verdict"], VERDICTS.index("equilibrium"))
-        elif holds:
-            session["sets"] = np.concatenate([session["sets"], np.stack([low, high])[None]])
-        if unique and narrow:
-            ends = session["undecided_low"], session["undecided_high"]
-            resolved = np.zeros(len(ends[0]), bool)
-            for index in orders(at, labels):
-                resolved |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
-            for name in ("undecided_low", "undecided_high", "undecided_side"):
-                session[name] = session[name][~resolved]
+            session["verdict"] = np.append(session["verdict"], VERDICTS.index(verdict))
+            low_ends, high_ends, sides = (session[name] for name in names)
+            is_open = ~inside(low_ends, high_ends, sides, point)
+            session |= {name: session[name][is_open] for name in names}
         return True
 
 
@@ -590,13 +575,6 @@ def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, An
 _gains_at = over_rows(_gain_at, shared=3)
 
 
-def _places(at: Coordinates, labels: ndarray, session: Session) -> tuple[ndarray, ndarray]:
-    """Return hulls of undecided boxes that touch, in every order of exchangeable players."""
-    places = hulls_of_clusters(session["undecided_low"], session["undecided_high"])
-    low, high = (np.concatenate([end[:, index] for index in orders(at, labels)]) for end in places)
-    return hulls_of_clusters(low, high)
-
-
 def undecided_places(
     at: Coordinates, labels: ndarray, session: Session, unjudged: list[FirstOrderPoint]
 ) -> tuple[int, tuple[ndarray, ndarray]]:
@@ -606,9 +584,10 @@ def undecided_places(
     box around all boxes that are not searched.
     """
     places = hulls_of_clusters(session["undecided_low"], session["undecided_high"])
+    permuted_places = (np.concatenate([end[:, index] for index in orders(at, labels)]) for end in places)
     low, high = (
         np.concatenate([end, *(point[k][None] for point in unjudged)])
-        for k, end in enumerate(_places(at, labels, session))
+        for k, end in enumerate(hulls_of_clusters(*permuted_places))
     )
     if len(session["low"]):
         permuted = [session[name][:, index] for index in orders(at, labels) for name in ("low", "high")]

@@ -12,7 +12,7 @@ SHOWS = ("equilibria", "equilibrium_payoff", "equilibrium_gain", "equilibrium_cl
 
 
 def equilibria(reader: Reader) -> Table | None:
-    """Return the equilibria of a list, and places that are proved to hold some."""
+    """Return the equilibria of a list, and the vertices of sets of equilibria."""
     profiles, pays = reader.array("equilibria"), reader.array("equilibrium_payoff")
     if profiles is None or profiles.ndim != 3:
         return None
@@ -33,8 +33,7 @@ def equilibria(reader: Reader) -> Table | None:
     if {row[CLAIM].text for row in rows if CLAIM in row} == {reader.text("claim")}:
         for row in rows:
             row.pop(CLAIM, None)  # the claim of the profile is that of all
-    sets = _sets(reader) if reader.array("equilibrium_vertex") is None else _vertices(reader)
-    return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved", holds_profile=True)
+    return Table(rows + _vertices(reader), "equilibria", shows=SHOWS, claimed="proved", holds_profile=True)
 
 
 def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: bool) -> Row:
@@ -66,23 +65,6 @@ def _certificate(reader: Reader, k: int, *, is_proved: bool) -> Row:
         bound = float(np.nanmax(gains) if set(claims.tolist()) <= {"", "equilibrium"} else gains[k])
         row[GAIN] = exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", float(gains[k]))
     return row | ({CLAIM: Estimate(claim)} if claim else {})
-
-
-def _sets(reader: Reader) -> Rows:
-    """Return the rows of places that are proved to hold equilibria, at least one each."""
-    sets = reader.array("equilibrium_set")
-    rows: Rows = []
-    for ends in sets if sets is not None and sets.ndim == 4 else ():
-        if np.isnan(ends).all():
-            continue
-        low, high = (reader.strategies("equilibria", ends[..., end]) for end in (0, 1))
-        row: Row = {}
-        for name, start in low.items():
-            end = high[name]
-            middle = (start.mean + end.mean) / 2
-            row[name] = Estimate(f"{start.text} to {end.text}", middle, start.mean, end.mean)
-        rows.append(row | {"set": Estimate("one or more in these ranges")})
-    return rows
 
 
 def _vertices(reader: Reader) -> Rows:

@@ -89,7 +89,7 @@ class EquilibriumList(_Solved):
     undecided : ndarray
         Boxes that may hold further equilibria, ``[undecided player axis end]``.
     sets : ndarray
-        Those of them that are proved to hold at least one, ``[set player axis end]``; perhaps a continuum.
+        Smallest boxes around sets of equilibria, ``[set player axis end]``; vertices are in ``solution``.
     certified : ndarray
         Other profiles that a certificate calls equilibria, ``[profile player axis]``; no exact one is proved.
     payoffs : ndarray

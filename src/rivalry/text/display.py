@@ -209,8 +209,7 @@ def equilibrium_rows(record: Variables) -> dict[str, str]:
         strategies = [list_in_words(profile[~np.isnan(profile)]) for profile in profiles]
         limit = bound_in_words(float(np.nanmax(bounds)), 2)
         rows["certified"] = f"{_shortened(strategies, 'certified')}, no gain above {limit}"
-    sets = sets_in_words(record)
-    if hulls := [words for words in undecided_in_words(record) if words not in sets]:
+    if hulls := undecided_in_words(record):
         rows["undecided"] = _shortened(hulls, "undecided")
     return rows
 
@@ -311,7 +310,7 @@ def _pure_in_words(pure: int, count: int) -> str:
 def _proved_in_words(record: Variables, count: int, noun: str, suffix: str) -> str:
     complete = record["complete"][1] == 1
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
-    sets = 0 if points else len(sets_in_words(record))
+    sets = 0 if points else len(record.get("equilibrium_set", ((), ()))[1])
     suffix = suffix * (not sets)  # of the list alone
     count, noun = count + sets, "equilibrium" if count + sets == 1 else "equilibria"
     precision = "exactly" if complete else "at least"
@@ -338,32 +337,23 @@ def _proved_in_words(record: Variables, count: int, noun: str, suffix: str) -> s
     else:
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete and sets:
-        number = int(record["isolated_count"][1]) if "isolated_count" in record else count - sets
+        number = int(record["isolated_count"][1])
         isolated_text = f"{count_text(number, 'isolated equilibrium', 'isolated equilibria')} and " * (
             number > 0
         )
         return f"exactly {isolated_text}{count_text(sets, 'set')} of equilibria, proved"
     if complete:
         return f"{text}, proved"
-    if sets and "isolated_count" in record:  # the list has ends of sets too
+    if sets:  # the list has ends of sets too
         number = int(record["isolated_count"][1])
         # it may lie on a curve that is undecided
         isolated_text = f" and {count_text(number, 'equilibrium', 'equilibria')} in none of them" * (
             number > 0
         )
         text = f"at least {count_text(sets, 'set')} of equilibria{isolated_text}"
-    elif sets:
-        text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria"
-    set_texts = sets_in_words(record) if sets else []
-    places = sum(words not in set_texts for words in undecided_in_words(record))
-    if places:
+    if places := len(record.get("undecided", ((), ()))[1]):
         return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
     return text if sets else f"{text}; the list may lack some"
-
-
-def sets_in_words(record: Variables) -> list[str]:
-    """Return the hulls of places that are proved to hold an equilibrium, and too wide for the list."""
-    return undecided_in_words({"undecided": record.get("equilibrium_set", ((), np.empty((0, 1, 1, 2))))})
 
 
 def undecided_in_words(record: Variables) -> list[str]:

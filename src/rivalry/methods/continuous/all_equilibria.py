@@ -57,9 +57,8 @@ class AllEquilibria(BaseLearner):
     out of the box, or some player has one strategy that is better for every profile in it. A point is listed
     where Krawczyk's operator maps a box into itself, which proves that the box has exactly one first-order
     point; it is an equilibrium if no strategy of any player pays more, which is proved near the point by
-    concavity and elsewhere by bounds on payoffs. Where derivatives do not decide, at kinks or where they are
-    zero at a bound, Kakutani's theorem may prove that a place has at least one equilibrium. Everything is
-    computed with outward rounding.
+    concavity and elsewhere by bounds on payoffs. Everything is computed with outward rounding. At kinks of
+    several players' payoffs, where derivatives do not decide, a place stays undecided.
 
     Of exchangeable players only profiles in one order are searched; the list has all orders. On simplices
     boxes are of fractions: each share is a fraction of what those before it leave. An equilibrium at which
@@ -68,8 +67,7 @@ class AllEquilibria(BaseLearner):
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
     how many were ``discarded`` for which reason, and ``undecided`` boxes (place, player, axis, end) that
-    contain all other equilibria. A narrow place that is proved to hold an equilibrium is in the list, with
-    its width as radius; wider ones are in ``equilibrium_set`` (set, player, axis, end). Once a box is
+    contain all other equilibria. Once a box is
     undecided, or where many are searched in vain, profiles at which best responses rest and closed forms are
     given to `rivalry.certificate`: what it calls an equilibrium, and is not in the list, is in ``certified``
     (certified_profile, player, axis), with the largest gain that it leaves possible, ``certified_bound``
@@ -79,7 +77,8 @@ class AllEquilibria(BaseLearner):
     Where something is undecided, games whose payoffs are polynomials with linear
     first-order conditions are listed in fractions (`rivalry.methods.continuous.exact_patterns`): ties and
     indifferent players are decided, and sets of equilibria are given by their vertices,
-    ``equilibrium_vertex`` (vertex, player, axis) with ``vertex_set`` (vertex), the number of the set.
+    ``equilibrium_vertex`` (vertex, player, axis) with ``vertex_set`` (vertex), the number of the set, and
+    the smallest boxes around them, ``equilibrium_set`` (set, player, axis, end).
     ``pattern_count`` is then the number of patterns of bounds that were solved. Firms that save a fixed cost
     by staying out are listed in fractions too, for every set of producers, ``pattern_count`` of them.
 

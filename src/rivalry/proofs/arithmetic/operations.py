@@ -99,7 +99,7 @@ class Operations:
             name, *arguments = self.nodes[waiting.pop()]
             if name in ("x", "c"):
                 continue
-            if name not in DEFINED and (name != "power" or self.value(arguments[1]) not in WHOLE):
+            if name not in DEFINED and not (name == "power" and _has_power(*map(self.value, arguments))):
                 return False
             waiting += arguments
         return True
@@ -198,6 +198,13 @@ class Operations:
         if name == "mul" and a == b:
             return self.node("power", a, self.number(2.0))
         return self.node(name, a, b)
+
+
+def _has_power(base: float | None, exponent: float | None) -> bool:
+    """True if a power is defined for all numbers, or for this one above 0 and far from the largest double."""
+    if exponent in WHOLE:
+        return True
+    return bool(base and exponent and base > 0 and abs(exponent * np.log(base)) < 300)
 
 
 def _is_exact(name: str, a: float, b: float, result: float) -> bool:

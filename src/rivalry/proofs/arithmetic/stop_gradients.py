@@ -42,17 +42,11 @@ FOREIGN = ("pure_callback", "io_callback", "ffi_call", "pallas_call", "custom_vm
 
 
 class Shifted(NamedTuple):
-    """A function with its shifts as arguments: any finite numbers give the same values.
-
-    In its ``weighted`` form every larger of two numbers is a mean of both with given weights of the first,
-    raised by given numbers. Weights are 1 or 0 where the differences ``sides`` are above or below zero.
-    """
+    """A function with its shifts as arguments: any finite numbers give the same values."""
 
     call: Callable[..., Any]  # of the shifts and the arguments
     shifts: Callable[..., Values]  # of the arguments
     examples: tuple[Any, ...]
-    weighted: Callable[..., Any]  # of the shifts, the weights, what maxima are raised by, and the arguments
-    sides: Callable[..., Values]  # of the arguments
 
     def are_finite(self, *arguments: Any) -> Any:
         """True if the function's own shifts certainly are finite, for arguments in intervals."""
@@ -86,20 +80,8 @@ def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) 
             run(marked, *arguments)
             return marked.values
 
-        def sides(*arguments: object) -> Values:
-            marked = _Marked(fixed, kinks=[])
-            run(marked, *arguments)
-            return marked.sides
-
-        def weighted(shift_values: Any, weights: Any, raised: Any, *arguments: Any) -> Values:
-            return run(_Marked(fixed, shift_values, list(zip(weights, raised, strict=True))), *arguments)
-
         return Shifted(
-            lambda shift_values, *arguments: run(_Marked(fixed, shift_values), *arguments),
-            shifts,
-            examples,
-            weighted,
-            sides,
+            lambda shift_values, *arguments: run(_Marked(fixed, shift_values), *arguments), shifts, examples
         )
 
     fixed, candidate = None, holding(None)
@@ -114,36 +96,12 @@ def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) 
 
 
 class _Marked:
-    """Numbers under `stop_gradient` in the order in which they are met; some are ``fixed``, or all.
+    """Numbers under `stop_gradient` in the order in which they are met; some are ``fixed``, or all."""
 
-    With ``kinks``, the differences of numbers of which the larger is taken are noted too; it is then their
-    mean with the next of these weights, raised by the number beside it, as long as there are any.
-    """
-
-    def __init__(
-        self,
-        fixed: Sequence[int] | None,
-        replacements: Sequence[Any] | None = None,
-        kinks: Sequence[Any] | None = None,
-    ) -> None:
-        self.fixed, self.replacements, self.kinks = fixed, replacements, kinks
+    def __init__(self, fixed: Sequence[int] | None, replacements: Sequence[Any] | None = None) -> None:
+        self.fixed, self.replacements = fixed, replacements
         self.count = 0
         self.values: Values = []
-        self.sides: Values = []
-
-    def larger(self, a: Any, b: Any) -> Any:
-        """Return the larger of numbers by a comparison, or as a mean with given weights."""
-        if self.kinks is None:
-            return jnp.where(a > b, a, b)
-        self.sides.append(a - b)
-        if not self.kinks:
-            return jnp.maximum(a, b)
-        weight, raised = self.kinks[len(self.sides) - 1]
-        return weight * a + (1 - weight) * b + raised
-
-    def smaller(self, a: Any, b: Any) -> Any:
-        """Return the smaller of numbers in the same ways."""
-        return jnp.where(a < b, a, b) if self.kinks is None else -self.larger(-a, -b)
 
     def meet(self, value: object) -> Any:
         """Return the number itself, or its replacement."""
@@ -187,14 +145,9 @@ def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves
         return [marked.meet(values[0])]
     if name in ("max", "min") and moves:
         a, b = jnp.broadcast_arrays(*values)  # what is chosen must be exactly what is compared
-        return [marked.larger(a, b) if name == "max" else marked.smaller(a, b)]
+        return [_larger(a, b) if name == "max" else _smaller(a, b)]
     if name in ("reduce_max", "reduce_min") and moves:
-        return [_fold(values[0], params["axes"], marked.larger if name == "reduce_max" else marked.smaller)]
-    if name == "abs" and moves and marked.kinks is not None:
-        return [marked.larger(values[0], -values[0])]
-    if name == "clamp" and moves and marked.kinks is not None:
-        low, a, high = jnp.broadcast_arrays(*values)
-        return [marked.smaller(marked.larger(a, low), high)]
+        return [_fold(values[0], params["axes"], _larger if name == "reduce_max" else _smaller)]
     guides = _guides(equation) if name in ("scan", "cond", "while") else []
     if name == "cond" and not operands[0].moves and guides:
         # every branch, of which the index takes one
@@ -288,6 +241,16 @@ def _logaddexp(shapes: Any) -> str:
         if operation.primitive.name == "custom_jvp_call"
     ]
     return str(bodies[0]) if len(bodies) == 1 else ""
+
+
+def _larger(a: Any, b: Any) -> Any:
+    """Return the larger of numbers, by a comparison."""
+    return jnp.where(a > b, a, b)
+
+
+def _smaller(a: Any, b: Any) -> Any:
+    """Return the smaller of numbers, by a comparison."""
+    return jnp.where(a < b, a, b)
 
 
 def _fold(a: Any, axes: tuple[SupportsIndex, ...], choose: Callable[[Any, Any], Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,15 +13,12 @@ import pytest
 import rivalry as rv
 from rivalry.certificates import deviations
 from rivalry.proofs.box_list import _jump
-from rivalry.proofs.existence import bends, existence_and_uniqueness, is_concave, is_unique
 from rivalry.proofs.first_order import at_most_one_point, first_order
 from rivalry.proofs.points import equilibrium_near
 from rivalry.proofs.spaces.coordinates import OPEN, coordinates
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
 pytestmark = pytest.mark.mostly_slow
-
-NONE = (np.zeros((0, 2)), np.zeros((0, 2)))
 
 
 def tied_prices(own: Any, other: Any) -> Any:
@@ -34,17 +30,28 @@ def flat_at_the_bound(own: Any, other: Any) -> Any:
     return -jnp.square(own - 1)
 
 
-def test_an_equilibrium_at_a_bound_with_derivative_zero_is_listed() -> None:
-    found = rv.all_equilibria(Duopoly(flat_at_the_bound))
-    assert (found.complete, len(found)) == (True, 1)
-    assert np.max(np.abs(found.equilibria - 1.0)) <= found.radius[0] < 1e-6
-
-
-def test_an_equilibrium_at_kinks_is_listed() -> None:
+def test_an_equilibrium_at_kinks_is_undecided() -> None:
+    """Best responses 0.3 + 0.2 x are at a kink of the payoff; they meet at 3/8."""
     found = rv.all_equilibria(Duopoly(kinked))
-    assert (found.complete, len(found)) == (False, 1)
-    assert np.max(np.abs(found.equilibria - 0.375)) <= found.radius[0] < 1e-5
-    assert str(found).startswith("at least 1 equilibrium; 1 place is undecided")
+    assert (found.complete, len(found), len(found.sets)) == (False, 0, 0)
+    ((low, high),) = found.undecided[:, 0, 0]
+    assert low <= 0.375 <= high < low + 1e-5
+    np.testing.assert_allclose(found.certified, [[[0.375], [0.375]]], atol=1e-9)
+    text = "no equilibrium is proved; 1 profile is a certified equilibrium; 1 place is undecided"
+    assert str(found).startswith(text)
+
+
+def weakest_link(own: Any, other: Any) -> Any:
+    """The least effort counts for both: any common effort is an equilibrium."""
+    return jnp.minimum(own, other) - own / 2
+
+
+def test_a_game_of_the_weakest_link_is_undecided_along_all_its_equilibria() -> None:
+    found = rv.all_equilibria(Duopoly(weakest_link))
+    assert (found.complete, len(found), len(found.sets)) == (False, 0, 0)
+    for effort in np.linspace(0, 1, 11):
+        boxes = found.undecided[:, :, 0]
+        assert np.any(np.all((boxes[..., 0] <= effort) & (effort <= boxes[..., 1]), axis=1))
 
 
 def two_peaks(own: Any, other: Any) -> Any:
@@ -52,13 +59,11 @@ def two_peaks(own: Any, other: Any) -> Any:
     return jnp.maximum(own - 0.5, 0.5 - own) - 2 * jnp.square(own - 0.5) + 0.1 * own
 
 
-def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point_and_best_response() -> None:
+def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
     game = Duopoly(two_peaks)
     at, side = coordinates(game), np.full((2, 2), OPEN)
     low, high = np.array([[0.0, 0.0], [0.6, 0.6]]), np.ones((2, 2))
     assert at_most_one_point(first_order(game, at, low, high, side), side).tolist() == [False, True]
-    found = bends(game, at, low, high)
-    assert [is_unique(found, k) for k in range(2)] == [False, True]
 
 
 def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
@@ -80,12 +85,10 @@ def test_a_tangent_at_the_lower_of_two_peaks_bounds_nothing() -> None:
 
 
 @pytest.mark.nightly
-def test_a_continuum_is_a_set_of_equilibria() -> None:
+def test_a_continuum_is_one_undecided_place() -> None:
     found = rv.all_equilibria(Duopoly(tied_prices, 0.0, 2.0))
-    assert not found.complete
-    assert "  one or more in these ranges" in str(found)
-    assert str(found).startswith("at least 1 equilibrium; 1 place has a set of equilibria")
-    ((low, high),) = found.sets[:, 0, 0]
+    assert (found.complete, len(found), len(found.sets)) == (False, 0, 0)
+    ((low, high),) = found.undecided[:, 0, 0]
     assert low <= 0.5 < 2 / 3 <= high
     np.testing.assert_allclose(np.sort(found.certified[:, :, 0].mean(axis=1)), [0.5, 2 / 3], atol=1e-6)
 
@@ -133,73 +136,6 @@ def test_a_jump_is_told_from_a_kink_and_from_a_steep_payoff(rule: Any, jumps: bo
     game = Duopoly(rule)
     found = _jump(game, coordinates(game), np.full((1, 2), 0.3), np.full((1, 2), 0.9))
     assert (found is not None) == jumps
-
-
-CONCAVE: dict[str, tuple[Callable[..., Any], bool]] = {
-    "falls with a maximum": (lambda own, other: -jnp.maximum(own - other, 2 * own), True),
-    "rises with a maximum": (lambda own, other: jnp.maximum(own - other, 2 * own - 1), False),
-    "a minimum": (lambda own, other: jnp.minimum(own, other), True),
-    "a size": (lambda own, other: -jnp.abs(own - other), True),
-    "a size with the other sign": (lambda own, other: jnp.abs(own - other) - own, False),
-    # concave, but rounding hides that a derivative that may be zero is not above it
-    "nested": (lambda own, other: jnp.minimum(own - jnp.maximum(own - other, 0), 0.5), False),
-    "nested, of both signs": (lambda own, other: jnp.minimum(jnp.maximum(own - other, 0), 0.5), False),
-    "more curved than the kink": (lambda own, other: jnp.maximum(own, other) - 9 * jnp.square(own), False),
-    "times a choice": (tied_prices, True),
-    "a comparison": (lambda own, other: jnp.where(own > other, -own, -other), False),
-    "a largest of three": (lambda own, other: -jnp.max(jnp.stack([own, other, 1 - own]), axis=0), False),
-    "a clip": (lambda own, other: jnp.clip(own, 0.4, 0.6), False),
-    "hidden in a comparison": (
-        lambda own, other: jnp.where(jnp.maximum(own, other) > 0, jnp.maximum(own, other), 0.0),
-        False,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CONCAVE)
-def test_concavity_across_kinks(name: str) -> None:
-    rule, expected = CONCAVE[name]
-    game = Duopoly(rule)
-    at = coordinates(game)
-    found = bends(game, at, np.full((1, 2), 0.3), np.full((1, 2), 0.7))
-    assert is_concave(at, found, 0) == expected
-    grid = np.linspace(0.3, 0.7, 41)
-    pays = np.array([np.asarray(rule(jnp.asarray(grid), jnp.full(41, other))) for other in grid])
-    if expected:  # by second differences, against every choice of the other
-        assert np.all(np.diff(pays, 2, axis=1) <= 1e-12)
-    slopes = np.diff(pays, axis=1) / np.diff(grid)
-    if found.known[0]:
-        assert np.all(slopes >= found.slope_low[0, 0] - 1e-9)
-        assert np.all(slopes <= found.slope_high[0, 0] + 1e-9)
-
-
-def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
-    """Matching and avoiding: payoffs are concave for one player only, and then for neither of two kinks."""
-
-    def pursuit(own: Any, other: Any) -> Any:
-        return jnp.array([-1.0, 1.0]) * jnp.abs(own - other)
-
-    low, high = np.array([0.4, 0.4]), np.array([0.6, 0.6])
-    assert existence_and_uniqueness(Duopoly(pursuit), coordinates(Duopoly(pursuit)), low, high, NONE) == (
-        False,
-        False,
-    )
-    # a better strategy far away, at 0.9
-    far = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), 0.1 - 5 * jnp.abs(own - 0.9)))
-    assert existence_and_uniqueness(far, coordinates(far), low * 0.7, high * 0.55, NONE) == (False, False)
-    near = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), -0.1 - 5 * jnp.abs(own - 0.9)))
-    assert existence_and_uniqueness(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
-
-
-def test_the_box_of_an_equilibrium_overlaps_no_other_one() -> None:
-    """Else two entries of a list may be one equilibrium."""
-    low, high = np.array([0.28, 0.28]), np.array([0.33, 0.33])
-    game = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), -0.1 - 5 * jnp.abs(own - 0.9)))
-    at = coordinates(game)
-    assert existence_and_uniqueness(game, at, low, high, NONE)[0]
-    apart, touching = (np.full((1, 2), [0.8, 0.0]), np.ones((1, 2))), (np.zeros((1, 2)), np.full((1, 2), 0.3))
-    assert existence_and_uniqueness(game, at, low, high, apart)[0]
-    assert existence_and_uniqueness(game, at, low, high, touching) == (False, False)
 
 
 @pytest.mark.default
