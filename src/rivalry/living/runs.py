@@ -229,7 +229,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
 
     Data, by column: ``axes`` with their labels and values and, of swept keys, the option of the command line
     that gives each; ``cells`` with ``id``, ``at`` (numbers of values, per axis), ``state`` (done, failed or
-    left), ``claim``, its ``kind``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which
+    left), ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which
     cells can be coloured; ``command``, to which the options of a cell are added.
     """
     study, counts, failures = run.head["study"], run.counts(), run.failures()
@@ -272,7 +272,6 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
             "coverage": [row.coverage for row in facts],
             "regret": [row.gain for row in facts],
             "bound": [typeset(row.bound_text) for row in facts],
-            "kind": [row.claim for row in facts],
             "claim": [row.word if row.claim else None for row in facts],
         },
         "values": _values(answer, metrics, [rows_by_cell.get(cell.id) for cell in places]),

@@ -82,7 +82,13 @@ def widget_of(figures: Sequence[Figure]) -> Any:
         try:
             widget.answer = answer(game, state)
         except ValueError as error:  # parameters that the family refuses
-            widget.answer = {**state, "word": UNCERTIFIED, "sentence": str(error), "regret": []}
+            widget.answer = {
+                **state,
+                "claim": None,
+                "word": UNCERTIFIED,
+                "sentence": str(error),
+                "regret": [],
+            }
 
     widget.observe(choose, "chosen")
     widget.observe(certify, "state")

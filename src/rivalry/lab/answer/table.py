@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from rivalry.core.claims import CLAIMS, NONE_EXISTS, REFUTED, UNCERTIFIED
-from rivalry.lab.answer.points import PointResults, ResultPoints, keys_of, methods_of
+from rivalry.lab.answer.points import SETTLED, PointResults, ResultPoints, keys_of, methods_of
 from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, answer_keys, heading, quantities, quantities_of_answer
@@ -48,7 +48,6 @@ TEXT = 60  # characters of an entry
 SHORTEST = 3  # fewest rows of a list that is cut
 CANDIDATES = 2000  # points among which a cut chooses, besides those at which claims change
 POINT = Table([{}], "points", claimed="all")  # of a point without a list
-USUAL = ("converged", "completed", NONE_EXISTS)
 DIFFERENCE = "difference"
 METHOD = "method"
 BLOCKS = 6
@@ -244,7 +243,7 @@ def _columns_of(
     columns["equilibria"] = [
         _in_main(line, text * (text != line.point.claim)) for line, text in rows_of_lists
     ]
-    is_told = full or any(point.status not in USUAL for point in points)
+    is_told = full or any(point.status not in SETTLED for point in points)
     columns["status"] = [_in_main(line, line.point.status * is_told) for line in lines]
     covered = [Estimate(_claim(line.point) * line.table.claims(line.k)) for line in lines]
     columns[CLAIM] = [line.row.get(CLAIM, entry) for line, entry in zip(lines, covered, strict=True)]

@@ -101,11 +101,12 @@ export default {
     /** How a cell is coloured, and the key that explains it. */
     const look = () => {
       const name = colour.value;
-      const { claim, kind, state, regret } = data.cells;
+      const { claim, state, regret } = data.cells;
       if (name === "claim" || name === "state") {
-        const colours = /** @type {Record<string, string>} */ (name === "claim" ? Object.fromEntries(claim.map((/** @type {string} */ own, /** @type {number} */ k) => [own, CLAIMS[kind[k]]])) : STATES);
+        const colours = /** @type {Record<string, string>} */ (name === "claim" ? CLAIMS : STATES);
         const word = (/** @type {number} */ k) => (state[k] !== "done" ? state[k] : name === "claim" ? claim[k] ?? "no certificate" : "done");
         const shades = /** @type {Record<string, string>} */ ({ ...STATES, "no certificate": "--rv-pale", ...(name === "state" ? { done: "--rv-3" } : colours) });
+        for (const own of claim) if (own?.endsWith(", proved")) shades[own] = CLAIMS["none exists"];
         const counts = new Map();
         for (let k = 0; k < state.length; k++) counts.set(word(k), (counts.get(word(k)) ?? 0) + 1);
         key.replaceChildren(...[...counts].map(([label, n]) => el("li", {},
