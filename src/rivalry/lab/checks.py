@@ -227,7 +227,6 @@ def cells(data: Dataset) -> list[JudgedCell]:
     numbers |= {name: numbers[name][..., None] for name in _PER_RESULT if name in numbers}
     largest: dict[str, Sequence[float | None]] = dict.fromkeys(_LARGEST, [None] * len(ended))
     largest |= {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
-    finite = {name: np.array(row, float) for name, row in largest.items()}  # NaN for None
     gains = _gains(numbers, ended)
     axes = [data[dim].values.tolist() for dim in lead]
     points = compress(product(*axes), finished.tolist())
@@ -235,45 +234,59 @@ def cells(data: Dataset) -> list[JudgedCell]:
     rows = []
     for k, point in enumerate(points):
         where = dict(zip(lead, point, strict=True))
+        cell = ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items())
         cell_words = {name: row[k] for name, row in words.items()}
-        methods = [ClaimFacts(method=word) for word in cell_words.get("certificate_method", ())]
-        reasons = sorted({method.reasons for method in methods} - {""})
-        concept = _common(cell_words.get("concept", ()), "")
-        certificate: TableDict = {
-            "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
-            "algorithm": where.get("algorithm"),
-            "at": {name: value for name, value in where.items() if name != "algorithm"},
-            "regret": largest["regret"][k],
-            "bound": largest["bound"][k],
-            "coverage": _weakest(cell_words.get("coverage"), COVERAGES),
-            "rounding": _weakest(cell_words.get("rounding"), ROUNDINGS),
-            "radius": largest["certificate_radius"][k],
-            "claim": _weakest(cell_words.get("claim"), CLAIMS),
-            "reason": "; ".join(reasons),
-        }
-        facts = ClaimFacts(
-            certificate["claim"] or "",
-            concept,
-            absent=_common(cell_words.get("absent", ()), ""),
-            share=gains[k],
-            gain=finite["regret"][k],
-            bound=finite["bound"][k],
-            radius=finite["certificate_radius"][k],
-            coverage=certificate["coverage"] or "",
-            method=_common([method.search for method in methods], ""),
-        )
-        properties = {
-            "place": {dim: value for dim, value in where.items() if data.sizes[dim] > 1},
-            "facts": facts,
-            "claim": facts.word,
-            "status": _common(cell_words["status"], "mixed"),
-            "distance": largest["distance"][k],
-            "reasons": reasons,
-            "verified": cell_words.get("verified_proof", ("",)),
-            "refusals": sorted({*cell_words.get("proof_refusal", ())} - {""}),
-        }
+        numbers_of_cell = {name: row[k] for name, row in largest.items()}
+        certificate, properties = _judged(cell, where, cell_words, numbers_of_cell, gains[k])
+        properties["place"] = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
         rows.append((certificate, properties))
     return rows
+
+
+def _judged(
+    cell: str,
+    where: Mapping[str, Any],
+    words: Mapping[str, Sequence[str]],
+    largest: Mapping[str, float | None],
+    share: float,
+) -> JudgedCell:
+    """Return the entry of `cells` from the words and the largest numbers of a cell, without its place."""
+    methods = [ClaimFacts(method=word) for word in words.get("certificate_method", ())]
+    reasons = sorted({method.reasons for method in methods} - {""})
+    certificate: TableDict = {
+        "cell": cell,
+        "algorithm": where.get("algorithm"),
+        "at": {name: value for name, value in where.items() if name != "algorithm"},
+        "regret": largest["regret"],
+        "bound": largest["bound"],
+        "coverage": _weakest(words.get("coverage"), COVERAGES),
+        "rounding": _weakest(words.get("rounding"), ROUNDINGS),
+        "radius": largest["certificate_radius"],
+        "claim": _weakest(words.get("claim"), CLAIMS),
+        "reason": "; ".join(reasons),
+    }
+    finite = {name: np.nan if value is None else value for name, value in largest.items()}
+    facts = ClaimFacts(
+        certificate["claim"] or "",
+        _common(words.get("concept", ()), ""),
+        absent=_common(words.get("absent", ()), ""),
+        share=share,
+        gain=finite["regret"],
+        bound=finite["bound"],
+        radius=finite["certificate_radius"],
+        coverage=certificate["coverage"] or "",
+        method=_common([method.search for method in methods], ""),
+    )
+    properties = {
+        "facts": facts,
+        "claim": facts.word,
+        "status": _common(words["status"], "mixed"),
+        "distance": largest["distance"],
+        "reasons": reasons,
+        "verified": words.get("verified_proof", ("",)),
+        "refusals": sorted({*words.get("proof_refusal", ())} - {""}),
+    }
+    return certificate, properties
 
 
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
