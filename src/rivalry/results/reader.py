@@ -189,14 +189,15 @@ class Reader:
     def quantities(self, names: Iterable[str], owners: Sequence[str] = ()) -> list[Row]:
         """Return a row per number of the result that is known; bounds are rounded up.
 
-        ``owners`` are those of numbers of which there are several.
+        ``owners`` are those of numbers of which there are several, by default the players.
         """
         rows: list[Row] = []
         for name in names:
             array, label = self.array(name), self.names.quantity(name)
             values = [] if array is None else np.ravel(array).tolist()
-            for k, value in enumerate(values):
-                owner = f" of {owners[k]}" if len(values) > 1 else ""
+            holders = owners if len(owners) == len(values) else self.players(len(values))
+            for holder, value in zip(holders, values, strict=True):
+                owner = f" of {holder}" if len(values) > 1 else ""
                 number = self.number(value)
                 if name.endswith("_bound"):
                     number = number._replace(text=bound_in_words(value, 2))
