@@ -115,6 +115,7 @@ def test_a_solution_shows_status_claim_and_every_player() -> None:
     assert lines[0] == f"Solution: converged after {found.steps} step"
     assert lines[1].split(maxsplit=1) == ["claim", repr(found.certificate)]
     assert [line.split(maxsplit=2) for line in lines[2:]] == [
+        ["profile"],
         ["player", "payoff", "strategy"],
         ["0", "-0.1", "swerve 0.9, straight 0.1"],
         ["1", "-0.1", "swerve 0.9, straight 0.1"],
