@@ -16,6 +16,7 @@ from rivalry.roads.convexity import rises
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes, excess_of_links, starts_of_nodes
 from rivalry.schema.registry import near
+from rivalry.text.display import bound_in_words
 
 BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node, and serve pairs
 MOST_NUMBERS = 20_000  # flows of links by origin, or by destination, that a linear programme divides
@@ -162,7 +163,11 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
         "largest_gain_at_least": float(max(excess.max(initial=0.0), proof.regret[0])),
     }
     for name in list(row)[2:]:
-        number = f"{row[name]:.9g}" if np.isfinite(row[name]) else "unknown, since formulas may fall"
+        is_lower = name == "largest_gain_at_least"
+        number = "unknown, since formulas may fall"
+        if np.isfinite(row[name]):
+            is_bound = is_lower or name == "potential_bound"
+            number = bound_in_words(row[name], 9, lower=is_lower) if is_bound else f"{row[name]:.9g}"
         lines.append(f"{name.replace('_', ' ')}: {number}")
     if len(used) and excess.max() >= proof.regret[0] > 0:
         link = used[excess.argmax()]

@@ -21,6 +21,7 @@ from rivalry.core.results import Certificate, Coverage, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.market.model import Market
 from rivalry.families.market.tables import AdjustmentTables, adjustment_tables
+from rivalry.text.display import bound_in_words
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
 SETTLED = 1e-10  # of the scale: negligible regrets; values change to first order with the other's play
@@ -221,7 +222,7 @@ def _remedy(session: Session, proof: Certificate, at_start: ndarray, noise: floa
     over, length = (int(k) for k in session["over"])
     course = f"repeat every {length} sweeps" if over == 2 else "still change"
     advice = "a larger noise, more levels" if noise else "noise above 0 (it smooths what lies ahead)"
-    gains = f"{proof.bound.max():.3g} at the worst node and {at_start.max():.3g} from the start"
+    gains = f"{bound_in_words(proof.bound.max())} at the worst node and {at_start.max():.3g} from the start"
     return (
         f"after {int(session['clock'][0])} sweeps the policies {course}; "
         f"the best of those examined leave a gain of {gains}; "
