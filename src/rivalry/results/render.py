@@ -207,7 +207,7 @@ def _latex_head(name: str, width: int, side: str) -> str:
     r"""Return a heading of a column, in lines of about as many characters as its entries have.
 
     >>> print(_latex_head("probability of a safe win", 14, "r"))
-    \shortstack[r]{probability of\\a safe win}
+    \shortstack[r]{probability\\of a safe win}
     """
     count = len(wrap(name, width))
     narrowest = next(w for w in range(1, width + 1) if len(wrap(name, w, break_long_words=False)) <= count)
