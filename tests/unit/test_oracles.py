@@ -85,7 +85,7 @@ def own() -> Any:
 
 @pytest.mark.slow
 def test_a_game_with_fields_named_like_oracles_is_solved(own: Any) -> None:
-    assert set(check_game(own)) == {"protocol", "space", "payoffs", "jit", "vmap", "gradients"}
+    assert set(check_game(own)) == {"protocol", "space", "payoffs", "jit", "gradients"}
     solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)
     np.testing.assert_allclose(solved.profile, 1 / 3, atol=1e-6)
     assert solved.claim == "equilibrium"

@@ -19,6 +19,7 @@ from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
 from rivalry.population import population_certificate
 from rivalry.runtime.jax import eqx, jax, jnp
 from rivalry.solving import solve_batch
+from tests.conformance import assert_conforms
 
 START = [0.2, 0.3]
 SLOPES = np.array([1.0, 1.5])
@@ -163,7 +164,7 @@ class Roads:
 def test_a_plain_population_is_solved() -> None:
     """Wardrop shares are proportional to 1 / slope; the logit equilibrium at beta 1000 is close to them."""
     game = Roads()
-    assert "balance" in rv.check_game(game)
+    assert_conforms(game)
     np.testing.assert_allclose(rv.solve(game, PopulationNewton()).profile, [[0.75, 0.25]], atol=0.002)
     proof = population_certificate(game, [[0.5, 0.5]])
     np.testing.assert_allclose(proof.regret, [1.0 - 0.5], rtol=1e-9)  # (0.5 + 1.5) / 2 for 0.5
