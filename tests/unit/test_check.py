@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.check import Unfit, check_game, check_method, rules
+from rivalry import check
+from rivalry.check import Unfit, check_game, check_method
 from rivalry.core import oracles
 from rivalry.core.game import AgentGame, PopulationGame
 from rivalry.games import GAMES
@@ -217,8 +218,8 @@ def test_violations_of_games_are_named(name: str) -> None:
 )
 def test_invalid_records_are_named(found: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
-        rules.check_record(found, "metrics")
-    rules.check_record({"x": (("player",), [1.0, 2.0]), "word": ((), np.asarray("a"))}, "metrics")
+        check.check_record(found, "metrics")
+    check.check_record({"x": (("player",), [1.0, 2.0]), "word": ((), np.asarray("a"))}, "metrics")
 
 
 UNFAITHFUL: dict[str, Any] = {
@@ -239,7 +240,7 @@ def test_what_is_registered_beside_payoffs_must_follow_from_them(name: str) -> N
 
 def test_errors_of_user_code_are_named_with_a_remedy() -> None:
     with pytest.raises(Unfit, match=r"reward: raised ZeroDivisionError: .*; must be finite") as caught:
-        rules.attempt("reward", "must be finite", divmod, 1, 0)
+        check.attempt("reward", "must be finite", divmod, 1, 0)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.check.rules import Unfit
+from rivalry.check import Unfit
 from rivalry.core import files
 from rivalry.core.method import BaseLearner, generator_from_array, generator_to_array
 from rivalry.core.results import Record

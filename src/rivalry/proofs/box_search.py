@@ -341,7 +341,7 @@ class BoxSearch:
         for low, high in zip(*hulls_of_clusters(*(session[name] for name in names[:2])), strict=True):
             y = np.where(low <= at.low, at.low, np.where(high >= at.high, at.high, low / 2 + high / 2))
             point = tied_point(game, at, y)
-            if point is None or any(overlap(point, listed) for listed in points_of(session)):
+            if point is None or any(overlap(point, member) for member in points_of(session)):
                 continue
             # in choices with a derivative of zero the point is a peak like one between bounds
             verdict = judge(game, at, point._replace(side=np.where(tied(point), 0.0, point.side)))
