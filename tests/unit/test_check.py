@@ -20,52 +20,12 @@ from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.registry import load
 from tests.conformance import assert_conforms
 from tests.selection import slow_except
-from tests.unit.test_linear_quadratic import Firms
-from tests.unit.test_periods import selling
 
 MADE = {
     "influencer": {"reach": [0.2, 0.2, 0.3]},
     "karma": {"max_karma": 4, "mean_karma": 2.0},
     "matrix": {"payoffs": np.random.default_rng(0).normal(size=(3, 2, 3, 2)).tolist()},
 }
-
-# Required options of methods, and a suitable game where the default one does not fit.
-OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
-NETWORK = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4], "evaluation": 20}
-OPTIONS: dict[str, dict[str, Any]] = {
-    "branches": OVER,
-    "comparative_statics": {"parameter": "reach"},
-    "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
-    "moran": {"selection": 0.01},
-    "round_robin": {"strategies": ["cooperator", "tit_for_tat"]},
-    "rllib.dqn": NETWORK,
-    "rllib.ppo": NETWORK,
-    "rllib.sac": NETWORK,
-    "stochastic_user_equilibrium": {"theta": 1.0},
-    "thresholds": OVER,
-}
-PLAYED: dict[str, Callable[[], Any]] = {
-    "actor_critic": rv.games.market,
-    "closed_form": rv.games.precipice,
-    "directional": rv.games.market,
-    "feedback": lambda: rv.games.race(horizon=2),
-    "linear_quadratic": Firms,
-    "periods": lambda: selling(0.1, 1.0),
-    "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
-    "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
-    "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
-    "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
-    "rllib.sac": rv.games.market,
-    "round_robin": lambda: rv.games.matrix("prisoners_dilemma"),
-    "variational_equilibrium": rv.games.continuous,
-    "departure_time_equilibrium": lambda: rv.games.bottleneck(slots=8),
-    **dict.fromkeys(
-        ("user_equilibrium", "stochastic_user_equilibrium", "system_optimum"),
-        lambda: rv.games.routes("braess"),
-    ),
-    "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
-}
-
 
 OF_GAMES = {"space", "jit", "gradients", "payoffs"}
 OF_POPULATIONS = {"space", "shapes", "environment", "reward", "expect"}
@@ -110,23 +70,14 @@ def test_agent_games_are_checked() -> None:
         check_game(NoMetrics())
 
 
-# feedback play is slow and has separate tests; populations are in another file
-SLOW = ("comparative_statics", "double_oracle", "repeated_q_learning", "replicator")
-SPEED = {"feedback": pytest.mark.nightly} | dict.fromkeys(SLOW, pytest.mark.slow)
-EACH = [
-    pytest.param(name, marks=SPEED.get(name, ()))
-    for name, entry in METHODS.items()
-    if not {"populations", "economies"} & set(entry.targets[0].split("."))
-]
-
-
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", EACH)
-def test_every_registered_method_conforms(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, entry in METHODS.items() if entry.uses])
+def test_methods_of_other_libraries_conform(name: str) -> None:
     for library in METHODS[name].uses:
         pytest.importorskip(library)
-    game = PLAYED[name]() if name in PLAYED else None
-    assert check_method(load(METHODS[name].targets[0])(**OPTIONS.get(name, {})), game)[0] == "protocol"
+    options = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4], "evaluation": 20}
+    game = rv.games.market() if name == "rllib.sac" else None
+    assert check_method(load(METHODS[name].targets[0])(**options), game)[0] == "protocol"
 
 
 class Contest(eqx.Module):

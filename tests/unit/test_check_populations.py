@@ -6,14 +6,10 @@ from typing import Any
 import pytest
 
 import rivalry as rv
-from rivalry.check import Unfit, check_game, check_method
+from rivalry.check import Unfit, check_game
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.method import Learner
-from rivalry.core.needs import fits
-from rivalry.methods import METHODS
 from rivalry.population import oracles
 from rivalry.runtime.jax import jnp
-from rivalry.schema.registry import load
 from tests.commuting import Commute, commute
 from tests.conformance import assert_conforms
 
@@ -106,34 +102,6 @@ def test_a_violated_conservation_law_raises_an_error() -> None:
     ):
         with pytest.raises(BrokenInvariant, match="a step of the population adds 1e-06 to what it conserves"):
             ask()
-
-
-CLASSES = {
-    target.split(":")[1]: target
-    for entry in METHODS.values()
-    for target in entry.targets
-    if ".populations." in target or (".economies.learning." in target and "city" not in target)
-}
-OPTIONS: dict[str, dict[str, Any]] = {
-    "PopulationQLearning": {"training": 24, "epoch": 5, "evaluation": 8, "evaluation_warm_up": 3},
-    "Simulation": {"plays": "uniform", "evaluation": 30, "warm_up": 5},
-}
-
-
-# the others take long to compile and have separate tests
-QUICK = ("OnlineMirrorDescent", "Simulation")
-EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", EACH)
-@pytest.mark.filterwarnings("ignore:.*legal entries")
-def test_every_population_method_conforms(name: str) -> None:
-    method = load(CLASSES[name])(**OPTIONS.get(name, {}))
-    agents = isinstance(method, Learner)  # populations without karma compile much faster
-    game = rv.games.karma(max_karma=2, mean_karma=1.0, agents=4) if agents else commute([1.0, 2.0, 6.0])
-    assert fits(type(method), game)
-    assert check_method(method, game)[0] == "protocol"
 
 
 def test_an_object_that_is_not_a_population_game_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""What a method is for comes first: in print, notebook, data frame, LaTeX, and a run's answer."""
+"""Every method on a small game: it conforms, and what it is for comes first on every surface."""
 
 import json
 import warnings
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.check import check_method
 from rivalry.cli.summary import answer_lines
 from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.families.extensive import Extensive
@@ -158,6 +159,13 @@ def test_the_first_table_is_what_the_method_is_for(
     assert_first_table_shows(solution, METHODS[KINDS_OF[name][0]].result)
     assert_on_surfaces(solution)
     assert_in_a_run(solution, tmp_path / "run")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", KINDS_OF)
+def test_every_method_conforms(name: str) -> None:
+    make, options = CASES[name]
+    assert check_method(load(KINDS_OF[name][1])(**options), make())[0] == "protocol"
 
 
 def assert_first_table_shows(solution: Solution, variables: tuple[str, ...]) -> None:
