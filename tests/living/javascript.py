@@ -44,11 +44,11 @@ const given = JSON.parse(readFileSync({json.dumps(str(data))}, "utf8"));
 def _program(root: str, body: str) -> str:
     """Return a module that runs ``body`` and leaves what it returns in ``found``."""
     return f"""import {{ format, scale, ticks }} from "{root}/kit.js";
-import {{ ascend, bestOf, climb, refine, twinOf }} from "{root}/twins/twin.js";
+import {{ bestOf, refine, twinOf }} from "{root}/twins/twin.js";
 import {{ logGamma }} from "{root}/twins/influencer.js";
-import * as flows from "{root}/twins/flows.js";
+import * as shares from "{root}/twins/shares.js";
 import * as impulse from "{root}/views/impulse.js";
-const {{ bestOnSimplex, fictitiousPath, lattice, project, replicatorPath, slopeOf }} = flows;
+const {{ bestOnSimplex, lattice, project }} = shares;
 const found = (() => {{ {body} }})();
 """
 

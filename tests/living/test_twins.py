@@ -120,41 +120,14 @@ def test_best_responses_are_those_of_the_package(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_path_of_gradient_ascent_ends_where_no_gradient_is_left(tmp_path: Path) -> None:
-    game = influencer(reach=[0.25, 0.25], **bimodal)  # both end in the middle, as enumeration proves
-    body = """
-      return climb(twinOf(given), [[0.1], [0.7]], { low: [0, 0], high: [1, 1] }, 4000);
-    """
-    path = np.array(run_module(tmp_path, body, twin_data(game)))
-    assert path[-1].ravel() == pytest.approx([0.5, 0.5], abs=1e-3)
-    assert np.max(np.abs(np.diff(path[:, :, 0], axis=0))) <= 0.02 + 1e-12
-
-
-@pytest.mark.slow
-def test_the_replicator_keeps_the_product_of_shares_in_rock_paper_scissors(tmp_path: Path) -> None:
-    game = rv.games.matrix("rock_paper_scissors")
-    body = """
-      const x = [[0.6, 0.2, 0.2], [0.6, 0.2, 0.2]];
-      const twin = twinOf(given);
-      return [replicatorPath(twin, x, true), fictitiousPath(twin, [[1, 0, 0], [0, 1, 0]], 4000)];
-    """
-    orbit, beliefs = (np.array(path) for path in run_module(tmp_path, body, twin_data(game)))
-    assert orbit[:, 0].prod(axis=1) == pytest.approx(0.6 * 0.2 * 0.2, rel=1e-6)  # a constant of the motion
-    assert np.ptp(orbit[:, 0, 0]) > 0.3
-    assert beliefs[-1] == pytest.approx(np.full((2, 3), 1 / 3), abs=0.03)  # Robinson 1951: zero-sum
-
-
-@pytest.mark.slow
 def test_searches_on_the_simplex_find_the_closed_form(tmp_path: Path) -> None:
     body = """
       const f = (s) => given[0] * Math.log(s[0]) + given[1] * Math.log(s[1]) + given[2] * Math.log(s[2]);
-      const [best, inside] = [bestOnSimplex(f, lattice(16, 0.01), 0.01, 1 / 16), [0.3, 0.3, 0.4]];
-      return [best.at, slopeOf(f, inside, 0.01), project([0.9, 0.3, -0.4], 0.05)];
+      const best = bestOnSimplex(f, lattice(16, 0.01), 0.01, 1 / 16);
+      return [best.at, project([0.9, 0.3, -0.4], 0.05)];
     """
-    at, slope, projected = run_module(tmp_path, body, [0.2, 0.3, 0.5])
+    at, projected = run_module(tmp_path, body, [0.2, 0.3, 0.5])
     assert at == pytest.approx([0.2, 0.3, 0.5], abs=1e-5)
-    ambient = np.array([0.2 / 0.3, 0.3 / 0.3, 0.5 / 0.4])
-    assert slope == pytest.approx((ambient - ambient.mean()).tolist(), abs=1e-3)
     space = rv.Simplex((3,), 0.05)
     assert projected == pytest.approx(np.asarray(space.project(np.array([[0.9, 0.3, -0.4]])))[0].tolist())
 

@@ -1,6 +1,5 @@
-"""The views line, triangle, responses and branches in Chromium: states, claims and dynamics."""
+"""The views line, triangle, responses and branches in Chromium: states and claims."""
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -175,26 +174,6 @@ def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
     assert "no bound" in page.locator(".rv-claim").inner_text()
 
 
-def test_players_on_a_line_climb_to_where_gradients_vanish(open_view: Any) -> None:
-    page = open_view("line", still=True)
-    page.get_by_role("button", name="Climb").click()
-    wait(page, "model.get('state').settled")
-    game = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
-    x = game.space.check(state(page)["profile"])
-    start = rv.oracles.gradients(game, game.space.check([[0.2], [0.45], [0.8]]))
-    assert np.max(np.abs(rv.oracles.gradients(game, x))) < 1e-3 * np.max(np.abs(start))
-
-
-def test_a_click_on_the_line_sets_a_start_and_shows_path_and_basin(open_view: Any) -> None:
-    page = open_view("line")
-    box = page.locator(".rv-svg").first.bounding_box()
-    page.mouse.click(box["x"] + 58 + 0.9 * (box["width"] - 72), box["y"] + 60)
-    assert state(page)["profile"] == [[0.2], [0.45], [pytest.approx(0.9, abs=2e-3)]]
-    wait(page, "document.querySelectorAll('.rv-basin').length === 61")
-    assert "Gradient ascent of all players from 0.2, 0.45, 0.9" in page.locator("#view").inner_text()
-    assert "where starts of player 2 lead" in page.locator("#view").inner_text()
-
-
 def test_best_responses_and_regrets_on_the_line_are_those_of_the_package(open_view: Any) -> None:
     page = open_view("line")
     game = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
@@ -274,18 +253,6 @@ def test_the_race_shows_one_choice_at_a_time(open_view: Any) -> None:
     assert performance > 1
 
 
-def test_replicator_and_fictitious_play_run_in_the_triangle(open_view: Any) -> None:
-    page = open_view("triangle", still=True)
-    page.get_by_role("button", name="Fictitious play").click()
-    wait(page, "model.get('state').settled")
-    assert np.array(state(page)["profile"]) == pytest.approx(np.full((2, 3), 1 / 3), abs=0.1)
-    page.get_by_role("button", name="Reset").click()
-    before = np.prod(state(page)["profile"][0])
-    page.get_by_role("button", name="Replicator").click()
-    wait(page, "model.get('state').settled")
-    assert np.prod(state(page)["profile"][0]) == pytest.approx(before, rel=1e-3)
-
-
 def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None:
     page = open_view("branches", still=True)
     claim = page.locator(".rv-claim")
@@ -307,14 +274,12 @@ def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None
     assert state(page)["cursor"]["parameter"] == 0.5
 
 
-def test_players_circle_beyond_a_hopf_point(open_view: Any) -> None:
+def test_the_range_of_a_cycle_is_shown_beyond_a_hopf_point(open_view: Any) -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     page = open_view("branches", branches.view_of_record(game, orbit_record(), {}))
     page.evaluate("model.set('state', { cursor: { parameter: 0.2 }, settled: true }); model.save_changes()")
-    assert "circle around it, with period 2" in page.locator(".rv-claim").inner_text()
-    heights = "[...document.querySelectorAll('.rv-disc')].map((one) => one.getAttribute('transform')).join()"
-    before = page.evaluate(heights)
-    wait(page, f"{heights} !== {json.dumps(before)}")
+    assert "ranges of a cycle with period 2" in page.locator(".rv-claim").inner_text()
+    assert page.locator(".rv-range[d]").count() == 2
     page.evaluate("model.set('state', { cursor: { parameter: 0.47 }, settled: true }); model.save_changes()")
     assert page.locator(".rv-claim").inner_text().startswith("Unstable branch")
 

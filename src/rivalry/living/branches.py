@@ -9,8 +9,7 @@ It takes records of the method `branches`. Its data:
 - ``events``: ``kind``, ``words``, ``parameter``, ``position [player axis]``, ``branch``;
 - ``orbits``, cycles beyond Hopf points: ``parameter``, ``low`` and ``high [player axis]``, ``period``;
 - ``exchangeable``, whether all players are; ``coverage``, that of the certificates of rows;
-- ``game``, the data of the twin or None, with which players move where no branch is stable; ``players``,
-  ``axes``, ``low``, ``high``, ``answers``.
+- ``players``, ``axes``, ``answers``.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.results import UNREFUTED, NamesByDimension, Record
-from rivalry.core.space import Box
 from rivalry.living.line import UNITS, Found
-from rivalry.living.twins import axis_names, numbers, player_names, twin_data
+from rivalry.living.twins import axis_names, numbers, player_names
 from rivalry.plots.select import EVENTS
 
 ROWS = 400  # most rows of a branch that are sent
@@ -57,22 +55,13 @@ def view_of_record(game: Any, record: Record, names: NamesByDimension) -> Found 
         if axes > 1
         else ["position"]
     )
-    twin = twin_data(game) if game is not None and axes == 1 and isinstance(game.space, Box) else None
-    edges = (
-        (game.space.low, game.space.high)
-        if twin
-        else (position[rows].min(axis=0), position[rows].max(axis=0))
-    )
     exchangeable = numbers_by_name.get("exchangeable", np.arange(players))
     data = {
-        "game": twin,
         "parameter": {"name": name, "key": name, "low": float(x[rows].min()), "high": float(x[rows].max())},
         "players": player_names(game) if game is not None else [f"player {k}" for k in range(players)],
         "axes": [
             {"name": axis, "label": f"{axis} ({UNITS[axis]})" if axis in UNITS else axis} for axis in labels
         ],
-        "low": numbers(np.asarray(edges[0])[:, 0]),
-        "high": numbers(np.asarray(edges[1])[:, 0]),
         "profile": [],
         "branches": branches,
         "events": events,

@@ -4,7 +4,7 @@ It takes finite games in which all players have three actions, influencer games 
 simplex of three corners, and records of them with a ``path [step player axis]``. Its data:
 
 - ``game``: the data of the twin (`rivalry.living.twins`);
-- ``corners``, their three names; ``symmetric``, whether the game is one between two members of a population;
+- ``corners``, their three names;
 - ``least``, the smallest share that the space allows;
 - ``resource`` of an influencer game, ``{points, weights}``; ``players``, ``profile``,
   ``parameters``, ``answers``, ``paths`` as in the view `line`.
@@ -33,8 +33,8 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
 
     >>> import rivalry as rv
     >>> title, text, data = view_of(rv.games.matrix("rock_paper_scissors"), np.full((2, 3), 1 / 3))
-    >>> data["corners"], data["symmetric"]
-    (['rock', 'paper', 'scissors'], True)
+    >>> data["corners"]
+    ['rock', 'paper', 'scissors']
     >>> text
     'Player 0 plays 0.3333, 0.3333, 0.3333 and earns 0; player 1 plays 0.3333, 0.3333, 0.3333 and earns 0.'
     """
@@ -53,7 +53,6 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
         "game": twin,
         "players": names,
         "corners": _corners(game),
-        "symmetric": isinstance(game, Matrix) and _symmetric(np.asarray(game.table)),
         "least": float(game.space.min_share),
         "resource": None,
         "profile": numbers(x),
@@ -78,8 +77,3 @@ def _corners(game: object) -> list[str]:
     if isinstance(game, Matrix) and len(set(game.actions)) == 1:
         return [name if not name.isdigit() else f"action {name}" for name in game.actions[0]]
     return [f"action {k}" if isinstance(game, Matrix) else f"corner {k}" for k in range(CORNERS)]
-
-
-def _symmetric(table: ndarray) -> bool:
-    """True if two players have the same payoffs with their parts exchanged."""
-    return len(table) == 2 and bool(np.array_equal(table[1], table[0].T))

@@ -404,24 +404,6 @@ export function contour(one, look = {}) {
   });
 }
 
-/** Short arrows: `set([[x, y, dx, dy], ...])`, the differences in pixels. @param {Frame} one @param {Look} [look] */
-export function arrows(one, look = {}) {
-  return pathMark(one, strokeOf(one, look, "rv-arrows"), (/** @type {number[][]} */ all) => {
-    let text = "";
-    for (const [x, y, dx, dy] of all) {
-      const [px, py] = [one.x(x), one.y(y)];
-      const size = Math.hypot(dx, dy);
-      if (size < 0.5) continue;
-      const [ux, uy] = [dx / size, dy / size];
-      const [ex, ey] = [px + dx / 2, py + dy / 2];
-      text += `M${pixel(px - dx / 2)} ${pixel(py - dy / 2)}L${pixel(ex)} ${pixel(ey)}`
-        + `M${pixel(ex - 3 * ux + 2 * uy)} ${pixel(ey - 3 * uy - 2 * ux)}L${pixel(ex)} ${pixel(ey)}`
-        + `L${pixel(ex - 3 * ux - 2 * uy)} ${pixel(ey - 3 * uy + 2 * ux)}`;
-    }
-    return text;
-  });
-}
-
 /**
  * A handle that is dragged by mouse or touch, moved by arrow keys, and typed after Enter.
  * `at()` gives its place, `move(place, settled)` is called with a new one.

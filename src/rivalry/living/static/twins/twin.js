@@ -1,4 +1,4 @@
-/** The twin of a game by its family, and searches over any twin: best responses, gradient ascent. */
+/** The twin of a game by its family, and best responses over any twin. */
 
 import { influencerTwin } from "./influencer.js";
 import { duopolyTwin } from "./duopoly.js";
@@ -55,44 +55,4 @@ export function bestOf(f, grid, values = Array.from(grid, f)) {
   const at = refine(f, grid[Math.max(best - 1, 0)], grid[Math.min(best + 1, grid.length - 1)]);
   const value = f(at);
   return value > values[best] ? { at, value } : { at: grid[best], value: values[best] };
-}
-
-/**
- * One step of gradient ascent of all players at once, each on one axis, with one rate for all.
- * Returns the next profile, and the largest move as a fraction of the axis. `part` shortens all steps.
- * @param {Twin} twin @param {number[][]} x @param {{low: number[], high: number[], part?: number}} box
- */
-export function ascend(twin, x, box) {
-  let bend = 0;
-  const slopes = x.map((row, player) => {
-    const f = twin.deviation(x, player);
-    const wide = box.high[player] - box.low[player];
-    const h = 1e-4 * wide;
-    const at = Math.min(Math.max(row[0], box.low[player] + h), box.high[player] - h);
-    const [left, here, right] = [f([at - h]), f([at]), f([at + h])];
-    bend = Math.max(bend, Math.abs((right - 2 * here + left) / h ** 2));
-    return (right - left) / (2 * h);
-  });
-  const wide = Math.max(...x.map((_, player) => box.high[player] - box.low[player]));
-  const steep = Math.max(...slopes.map(Math.abs));
-  const rate = (box.part ?? 1) * Math.min((0.02 * wide) / (steep || 1), 0.3 / (bend || 1e-12));
-  let moved = 0;
-  const next = x.map((row, player) => {
-    const to = Math.min(Math.max(row[0] + rate * slopes[player], box.low[player]), box.high[player]);
-    moved = Math.max(moved, Math.abs(to - row[0]) / wide);
-    return [to];
-  });
-  return { next, moved };
-}
-
-/** The path of gradient ascent, first to last; it ends where players no longer move.
- * @param {Twin} twin @param {number[][]} x @param {{low: number[], high: number[]}} box */
-export function climb(twin, x, box, steps = 400) {
-  const path = [x];
-  for (let k = 0; k < steps; k++) {
-    const { next, moved } = ascend(twin, path[k], box);
-    path.push(next);
-    if (moved < 1e-6) break;
-  }
-  return path;
 }

@@ -1,8 +1,7 @@
-/** A bifurcation diagram: players sit on a branch, leave it where it loses stability, and move on cycles. */
+/** A bifurcation diagram: players sit on a branch, and leave it where it loses stability. */
 
 import { band, button, clip, el, format, frame, handle, hue, legend, line, play, press, svg } from "../kit.js";
 import { choice, claimCard, layout, point, stateOf } from "../panel.js";
-import { ascend, twinOf } from "../twins/twin.js";
 
 /** @typedef {import("../kit.js").Model} Model */
 /** @typedef {{branch: number, row: number, profile: number[][], stable: boolean, certified: boolean, claim: string, regret: number | null, changes: boolean}} Place */
@@ -159,8 +158,6 @@ function render({ model, el: root }) {
   let here = null;
   /** @type {number[][]} */
   let shown = [];
-  /** @type {number[][] | null} */
-  let moving = null;
   let stop = () => {};
 
   const draw = () => {
@@ -170,29 +167,12 @@ function render({ model, el: root }) {
       const together = ys.map((y, j) => j).filter((j) => Math.abs(ys[j] - ys[k]) < 6);
       const aside = 15 * (together.indexOf(k) - (together.length - 1) / 2);
       const group = svg("g", { class: "rv-disc", "--c": hue(k), transform: `translate(${plane.x(value()) + aside} ${ys[k]})` },
-        svg("circle", { r: 9, class: here && (here.stable || moving) ? "rv-knob" : "rv-knob rv-hollow" }));
+        svg("circle", { r: 9, class: here?.stable ? "rv-knob" : "rv-knob rv-hollow" }));
       if (players.length < 10) group.append(svg("text", { class: "rv-handle-name", "text-anchor": "middle", y: 3.5 }, String(k)));
       return group;
     }));
   };
   plane.add(draw);
-  /** Let the players follow the gradients, in small steps, around a cycle. */
-  const circle = () => {
-    const twin = twinOf(data.game, { [parameter.key]: value() });
-    if (!twin || !here) return;
-    let x = here.profile.map((own, k) => [own[0] + 0.01 * (k + 1) * (data.high[k] - data.low[k])]);
-    moving = x;
-    const runner = play((seconds) => {
-      for (let k = 0; k < 12; k++) x = ascend(twin, x, { low: data.low, high: data.high, part: 0.2 }).next;
-      shown = x;
-      draw();
-      return seconds < 40;
-    });
-    stop = () => {
-      runner.stop();
-      moving = null;
-    };
-  };
   const fall = (/** @type {number[][]} */ from, /** @type {number[][]} */ to) => {
     const runner = play((seconds) => {
       const part = clip(seconds / 0.5, 0, 1);
@@ -219,7 +199,6 @@ function render({ model, el: root }) {
         orbit ? [orbit.low[k][axis()], orbit.high[k][axis()]] : []));
       const left = before && here && before.branch !== here.branch;
       if (left && shown.length) fall(before.profile, shown);
-      else if (orbit) circle();
       say(orbit);
       last = at;
     }
@@ -235,7 +214,7 @@ function render({ model, el: root }) {
       texts[0] = orbit ? "Limit cycle" : here.changes ? "Changes stability here" : here.stable ? "Stable branch" : "Unstable branch";
       texts[1] = `${parameter.name} = ${format(value(), 5)}: ${one.structure || "players"} at `
         + `${[...here.profile].map((own) => own.map((v) => format(v, 4)).join(", ")).join("; ")}.`
-        + (orbit ? ` The players circle around it, with period ${format(orbit.period, 4)}.` : "");
+        + (orbit ? ` Bars are the ranges of a cycle with period ${format(orbit.period, 4)}.` : "");
       texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 3)}`
         + ` (${data.coverage || "search"}): ${here.claim}.`;
       tone = here.certified ? "fair" : here.regret === null ? "" : "bad";

@@ -1,12 +1,10 @@
-/** Players on one axis: resource, influence, own payoffs, best responses, gradient ascent and its basins. */
+/** Players on one axis: resource, influence, own payoffs, best responses and recorded paths. */
 
-import { band, button, clip, el, format, frame, handle, hue, legend, line, linspace, play, points, press, svg, widthOf } from "../kit.js";
+import { band, clip, el, format, frame, handle, hue, legend, line, linspace, points, widthOf } from "../kit.js";
 import { change, layout, parameterSliders, playersTable, profileClaim, resetButton, same, stateOf } from "../panel.js";
-import { ascend, bestOf, climb, twinOf } from "../twins/twin.js";
+import { bestOf, twinOf } from "../twins/twin.js";
 
 const GRID = 401;
-const STARTS = 61;
-const SHOWN = 400; // steps of gradient ascent that are drawn
 
 /** @typedef {import("../kit.js").Model} Model */
 
@@ -59,104 +57,30 @@ function resourcePicture(main, data) {
   };
 }
 
-/** Where each start of one player ends, others as they are; computed while the page is idle.
- * @param {any} twin @param {number[][]} x @param {number} player @param {any} box
- * @param {(ends: {at: number, end: number[] | null}[], done: boolean) => void} report */
-function basins(twin, x, player, box, report) {
-  const starts = linspace(box.low[player], box.high[player], STARTS);
-  /** @type {{at: number, end: number[] | null}[]} */
-  const ends = [];
-  /** @type {number[][]} */
-  const known = [];
-  let stopped = false;
-  const later = (/** @type {() => void} */ work) => ("requestIdleCallback" in globalThis
-    ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work, 10));
-  const work = () => {
-    const begin = performance.now();
-    while (!stopped && ends.length < STARTS && performance.now() - begin < 12) {
-      const at = starts[ends.length];
-      let now = x.map((row, k) => (k === player ? [at] : row));
-      /** @type {number[] | null} */
-      let end = null;
-      for (let k = 0; k < 1500 && !end; k++) {
-        const { next, moved } = ascend(twin, now, box);
-        now = next;
-        const here = now.map((row) => row[0]);
-        // so near to where an earlier start ended, and slow: it ends there too
-        end = moved < 1e-5 ? here : moved < 1e-3 ? (known.find((one) => one.every((to, i) =>
-          Math.abs(to - here[i]) < 0.005 * (box.high[i] - box.low[i]))) ?? null) : null;
-      }
-      if (end && !known.includes(end)) known.push(end);
-      ends.push({ at, end });
-    }
-    if (stopped) return;
-    report(ends, ends.length === STARTS);
-    if (ends.length < STARTS) later(work);
-  };
-  later(work);
-  return () => void (stopped = true);
-}
-
-/** The picture of a path over time, and under it the basins of one player's start. @param {HTMLElement} main @param {any} data */
+/** The picture of a path over time. @param {HTMLElement} main @param {any} data */
 function pathPicture(main, data) {
   const { axis, players } = data;
   const holder = el("div", { class: "rv-main", hidden: true });
   main.append(holder);
   const caption = el("p", { class: "rv-heading" });
   holder.append(caption);
-  const time = frame(holder, { height: 190, label: "Path of gradient ascent", margin: { left: 58, top: 8 },
+  const time = frame(holder, { height: 190, label: "Path of the players", margin: { left: 58, top: 8 },
     x: { low: axis.low, high: axis.high, label: axis.label }, y: { low: 1, high: 0, label: "steps" } });
   const lines = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(time, { colour: hue(k) }));
   const ends = points(time, { radius: 5 });
-  const words = el("div", {});
-  const strip = svg("g", {});
-  time.over.append(strip);
-  /** @type {{at: number, end: number[] | null}[]} */
-  let found = [];
-  let player = 0;
-  const kinds = () => {
-    /** @type {(number[] | null)[]} */
-    const known = [];
-    const near = (/** @type {number[] | null} */ a, /** @type {number[] | null} */ b) => a === b || (a && b
-      && a.every((one, k) => Math.abs(one - b[k]) < 0.01 * (axis.high - axis.low)));
-    const labels = found.map(({ end }) => {
-      let k = known.findIndex((one) => near(one, end));
-      if (k < 0) k = known.push(end) - 1;
-      return k;
-    });
-    return { known, labels };
-  };
-  const drawStrip = () => {
-    const { labels } = kinds();
-    const wide = (time.x.range[1] - time.x.range[0]) / STARTS;
-    strip.replaceChildren(...labels.map((label, k) => svg("rect", { class: "rv-basin", "--c": hue(players.length + label),
-      x: time.x.range[0] + k * wide, y: 0, width: wide + 0.5, height: 7 })));
-  };
-  time.add(drawStrip);
-  holder.append(words);
   return {
     hide() {
       holder.hidden = true;
     },
-    /** @param {number[][][]} path @param {string} title @param {boolean} ended */
-    show(path, title, ended) {
+    /** @param {number[][][]} path @param {string} title */
+    show(path, title) {
       holder.hidden = false;
       if (!time.width || time.root.clientWidth !== time.width) time.redraw();
       caption.textContent = title;
       time.domain({}, { low: Math.max(path.length - 1, 1) });
       const steps = path.map((_, k) => k);
       lines.forEach((/** @type {any} */ one, /** @type {number} */ k) => one.set(path.map((x) => x[k][0]), steps));
-      ends.set(ended ? path[path.length - 1].map((row, k) => ({ x: row[0], y: path.length - 1, colour: hue(k) })) : []);
-    },
-    /** @param {typeof found} ends @param {number} own */
-    basins(ends, own) {
-      [found, player] = [ends, own];
-      drawStrip();
-      const { known } = kinds();
-      words.replaceChildren(...(found.length ? [el("p", { class: "rv-note" },
-        `Strip: where starts of ${players[player]} lead, the others starting as above.`),
-      legend(known.map((end, k) => ({ colour: hue(players.length + k), mark: "area",
-        label: end ? `ends at ${end.map((one) => format(one, 3)).join(", ")}` : "still moves at the end" })))] : []));
+      ends.set(path[path.length - 1].map((row, k) => ({ x: row[0], y: path.length - 1, colour: hue(k) })));
     },
   };
 }
@@ -223,8 +147,7 @@ function render({ model, el: root }) {
   const claim = profileClaim(model);
   const { main, side, begin } = layout(model, root, { claim: claim.node,
     lead: "Drag a player, or select one and press the arrow keys; Enter types a number."
-      + (data.game ? " Click a free place to start the nearest player there."
-        : " Payoffs are stored for the first profile: after a move they are faint, and gains are not known.") });
+      + (data.game ? "" : " Payoffs are stored for the first profile: after a move they are faint, and gains are not known.") });
   const table = playersTable(players, [axis.name, "payoff"]);
   const controls = parameterSliders(model);
   const resource = data.resource && data.game ? resourcePicture(main, data) : null;
@@ -235,13 +158,7 @@ function render({ model, el: root }) {
   let twin = twinOf(data.game, parameters);
   /** @type {any[]} */
   let found = players.map(() => ({ here: 0 }));
-  let stopBasins = () => {};
-  let stopClimb = () => {};
-  const halt = () => {
-    stopBasins();
-    stopClimb();
-    track.hide();
-  };
+  const halt = () => track.hide();
   const setPlayer = (/** @type {number} */ k, /** @type {number} */ to, /** @type {boolean} */ settled) => {
     const own = [Number(clip(to, box.low[k], box.high[k]).toPrecision(6))];
     change(model, { profile: stateOf(model).profile.map((row, j) => (j === k ? own : row)) }, settled);
@@ -276,36 +193,8 @@ function render({ model, el: root }) {
     claim.show(gains.includes(null) ? null : Math.max(...gains), `${found[0].values.length} points`);
     controls.show();
   };
-  /** Show the path from a profile and the basins of one player's start. @param {number} player @param {boolean} moving */
-  const start = (player, moving) => {
-    halt();
-    if (!twin) return;
-    const x = stateOf(model).profile;
-    const path = climb(twin, x, box, SHOWN);
-    const title = `Gradient ascent of all players from ${x.map((row) => format(row[0], 3)).join(", ")}`;
-    const runner = moving ? play((seconds) => {
-      const last = Math.min(Math.floor(seconds * 120), path.length - 1);
-      const ended = last === path.length - 1;
-      track.show(path.slice(0, last + 1), title, ended);
-      change(model, { profile: path[last].map((row) => [Number(row[0].toPrecision(6))]) }, ended);
-      return !ended;
-    }) : null;
-    if (!moving) track.show(path, title, true);
-    stopClimb = () => runner?.stop();
-    stopBasins = basins(twin, x, player, box, (ends) => track.basins(ends, player));
-  };
-  const up = button("Climb", () => start(0, true));
-  up.title = "Gradient ascent: each player follows the slope of its own payoff";
-  if (data.game) {
-    press(upper, ([at]) => {
-      const away = stateOf(model).profile.map((row) => Math.abs(row[0] - at));
-      const nearest = away.indexOf(Math.min(...away));
-      setPlayer(nearest, at, true);
-      start(nearest, false);
-    });
-  }
-  side.append(table.node, el("div", { class: "rv-row" }, data.game ? up : null, resetButton(model, halt)), controls.node);
-  for (const known of data.paths) track.show(known.profiles, known.label, true);
+  side.append(table.node, el("div", { class: "rv-row" }, resetButton(model, halt)), controls.node);
+  for (const known of data.paths) track.show(known.profiles, known.label);
   return begin(update, halt);
 }
 

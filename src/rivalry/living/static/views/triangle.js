@@ -1,12 +1,11 @@
-/** Strategies of three shares in a triangle: flow, best responses, replicator, fictitious play, gradient ascent. */
+/** Strategies of three shares in a triangle, with best responses and recorded paths. */
 
-import { arrows, button, el, format, handle, hue, legend, line, play, points, resolve } from "../kit.js";
-import { change, choice, layout, parameterSliders, playersTable, point, profileClaim, resetButton, same, stateOf } from "../panel.js";
+import { el, format, handle, hue, legend, line, points, resolve } from "../kit.js";
+import { change, layout, parameterSliders, playersTable, profileClaim, resetButton, same, stateOf } from "../panel.js";
 import { fromPlane, toPlane, triangle } from "../simplex.js";
-import { bestOnSimplex, climbSimplex, fictitiousPath, lattice, project, replicator, replicatorPath, slopeOf } from "../twins/flows.js";
+import { bestOnSimplex, lattice, project } from "../twins/shares.js";
 import { twinOf } from "../twins/twin.js";
 
-const FIELD = 15; // arrows per side
 const REST = 40; // steps of the lattice of best responses per side, while nothing moves
 const MOVING = 16;
 
@@ -61,45 +60,21 @@ function resourceDots(plane, data) {
 function render({ model, el: root }) {
   const { data } = model.get("figure");
   const { players, least } = data;
-  const matrix = data.game.family === "matrix";
   const claim = profileClaim(model);
   const { main, side, begin } = layout(model, root, { claim: claim.node,
-    lead: "Drag a player, or select one and press the arrow keys; Enter types its three shares. "
-      + (matrix ? "Arrows show the replicator flow." : "Arrows show the gradient of one player's payoff.") });
+    lead: "Drag a player, or select one and press the arrow keys; Enter types its three shares." });
   const plane = triangle(main, { corners: data.corners, label: "Strategies of the players in a triangle", largest: 620 });
   const dots = data.resource ? resourceDots(plane, data) : null;
-  const field = arrows(plane, { colour: data.resource ? "var(--rv-ink)" : "var(--rv-soft)" });
   const trails = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(plane, { colour: hue(k) }));
   const ghosts = points(plane, { shape: "ring", radius: 8, over: true });
   main.append(legend([{ label: "best response", mark: "hollow" }, { label: "path" },
     ...(dots ? [{ label: "resource, coloured by who gets it", mark: "point", colour: "var(--rv-pale)" }] : [])]));
   const table = playersTable(players, ["strategy", "payoff"], "rv-compact");
   const controls = parameterSliders(model);
-  const places = lattice(FIELD, least).filter((one) => Math.min(...one) > least);
   const grids = { rest: lattice(REST, least), moving: lattice(MOVING, least) };
   let twin = /** @type {import("../twins/twin.js").Twin} */ (twinOf(data.game, stateOf(model).parameters));
   let parameters = stateOf(model).parameters;
-  const flow = () => stateOf(model).cursor?.flow ?? (data.symmetric ? "shared" : "0");
 
-  const drawField = (/** @type {number[][]} */ x) => {
-    const [mode, player] = [flow(), Number(flow()) || 0];
-    const payoff = matrix ? null : twin.deviation(x, player);
-    const velocities = places.map((own) => {
-      if (payoff) return slopeOf(/** @type {any} */ (payoff), own, least);
-      const all = mode === "shared" ? x.map(() => own) : x.map((other, k) => (k === player ? own : other));
-      return replicator(own, twin.actionPayoffs?.(all, player) ?? []);
-    });
-    const size = velocities.map((one) => Math.hypot(...one));
-    const sorted = [...size].sort((a, b) => a - b);
-    const usual = sorted[Math.floor(0.8 * sorted.length)] || 1;
-    const apart = plane.inner.width / FIELD;
-    field.set(places.map((own, k) => {
-      const [px, py] = toPlane(own);
-      const [dx, dy] = toPlane(velocities[k]);
-      const length = (0.85 * apart * Math.min(Math.sqrt(size[k] / usual), 1.1)) / (Math.hypot(dx, dy) || 1);
-      return [px, py, dx * length, -dy * length];
-    }));
-  };
   const update = () => {
     const state = stateOf(model);
     if (!same(parameters, state.parameters)) {
@@ -115,7 +90,6 @@ function render({ model, el: root }) {
       return { at: best.at, gain: Math.max(best.value - here[player], 0), stake: best.value - best.low };
     });
     if (dots && twin.shares) dots.set(twin.shares(x));
-    drawField(x);
     ghosts.set(found.map((one, k) => {
       const [px, py] = toPlane(one.at);
       return { x: px, y: py, colour: hue(k), title: `best response of ${players[k]}` };
@@ -131,9 +105,7 @@ function render({ model, el: root }) {
     const first = own.slice(0, 2).map((share) => Number(share.toPrecision(6)));
     return project([...first, 1 - first[0] - first[1]], least);
   };
-  let stop = () => {};
   const halt = () => {
-    stop();
     trails.forEach((/** @type {any} */ trail) => trail.set([], []));
   };
   const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: plane, axes: "xy", colour: hue(k),
@@ -160,27 +132,8 @@ function render({ model, el: root }) {
       trail.set(flat.map((one) => one[0]), flat.map((one) => one[1]));
     });
   };
-  const run = (/** @type {number[][][]} */ path) => {
-    halt();
-    const runner = play((seconds) => {
-      const last = Math.min(Math.floor(seconds * 100), path.length - 1);
-      showTrail(path.slice(0, last + 1));
-      change(model, { profile: path[last].map(tidy) }, last === path.length - 1);
-      return last < path.length - 1;
-    });
-    stop = () => runner.stop();
-  };
-  const now = () => stateOf(model).profile;
-  const buttons = matrix
-    ? [button("Replicator", () => run(replicatorPath(twin, now(), flow() === "shared"))),
-      button("Fictitious play", () => run(fictitiousPath(twin, now())), true)]
-    : [button("Climb", () => run(climbSimplex(twin, now(), least)))];
-  const flows = [...(data.symmetric ? ["shared"] : []), ...players.keys()].map(String);
-  const choose = choice(matrix ? "Flow of" : "Gradient of", flows.map((one) => players[Number(one)] ?? "one population"),
-    (chosen) => point(model, { flow: flows[chosen] }), flows.indexOf(flow()));
-  side.append(table.node, el("div", { class: "rv-row" }, buttons, resetButton(model, halt)), choose.node, controls.node);
+  side.append(table.node, el("div", { class: "rv-row" }, resetButton(model, halt)), controls.node);
   for (const known of data.paths) showTrail(known.profiles);
-  plane.add(() => drawField(now()));
   return begin(update, halt);
 }
 
