@@ -106,7 +106,7 @@ def test_equilibria_at_bounds_are_listed_in_both_orders() -> None:
 def test_a_game_without_pure_equilibrium() -> None:
     found = listed(pure_conflict)
     assert (found.status, bool(found.data.complete), int(found.data.equilibrium_count)) == (
-        "not found",
+        "none exists",
         True,
         0,
     )

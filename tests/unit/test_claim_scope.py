@@ -43,7 +43,7 @@ def test_solutions_lists_and_certificates_say_it_and_read_it_back() -> None:
     game = rv.games.market(**CARRYING["capacity"])
     words = scope_of("capacity")
     solution = rv.solve(game, ClosedForm())
-    assert f"equilibrium, {words}: regret" in repr(solution)
+    assert f"equilibrium, {words}: largest gain" in repr(solution)
     assert solution.certificate.facts.statement == f"equilibrium, {words}"
     assert Certificate.from_record(solution.record).scope == words  # type: ignore[union-attr]
     assert repr(rv.all_equilibria(game)).splitlines()[0].endswith(f"; {words}")

@@ -511,7 +511,7 @@ def test_an_own_game_with_leaders_says_what_has_no_bound() -> None:
     game = rv.games.continuous(payoffs=["x1 * (1 - x1 - x2) - x1^4 / 10", "x2 * (1 - x1 - x2) - x2^4 / 10"])
     search = rv.transforms.Followers()
     leadership = rv.transforms.stackelberg(game, [0], lambda *given: search(*given))
-    reason = "no bound: payoffs depend on a search for the best of several numbers, such as best responses"
+    reason = "no bound: payoffs contain a function with a rule of its own, of which no bounds are known"
     assert reason in rv.certificate(leadership, np.array([[0.45]])).method
     with pytest.raises(ValueError, match=reason):
         rv.all_equilibria(leadership)

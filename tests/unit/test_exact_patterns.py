@@ -175,8 +175,8 @@ def test_matching_pennies_on_intervals_and_a_segment() -> None:
     assert lines[0].startswith("exactly 1 set of equilibria, proved")
     assert lines[1] == "equilibria"
     assert [line.split(maxsplit=2) for line in lines[3:]] == [
-        ["0", "1", "set 0: all between its vertices"],
-        ["1", "0", "set 0: all between its vertices"],
+        ["0", "1", "exact  set 0: all between its vertices"],
+        ["1", "0", "exact  set 0: all between its vertices"],
     ]
     assert segment.solution.status == "converged"
 

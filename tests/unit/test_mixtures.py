@@ -113,8 +113,9 @@ def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGam
         gain = other.max() - record["payoff"][1][player]
         assert record["regret"][1][player] == pytest.approx(gain, abs=2e-6)
         assert record["regret"][1][player] >= max(gain, record["grid_regret"][1][player]) - 1e-12
+        assert record["bound"][1][player] >= gain
     proof = Certificate.from_record(record)
-    assert (proof.coverage, proof.claim) == ("lower bound", "not an equilibrium")
+    assert (proof.coverage, proof.claim) == ("tight", "not an equilibrium")
 
 
 @pytest.mark.slow

@@ -189,7 +189,7 @@ def test_the_precision_that_fits_counts_has_the_equilibrium_there() -> None:
     game = rv.games.matrix("stag_hunt")
     counts = [[60, 40], [60, 40]]
     solution = rv.solve(game, rv.methods.QuantalResponse(counts=counts))
-    fit = solution.to_dataframe("logit equilibrium that fits observed play best").iloc[0]
+    fit = solution.to_dataframe("logit equilibrium of this branch that fits observed play best").iloc[0]
     chance, precision = fit["player 0, stag"], fit["precision"]
     pays = np.array([[4.0, 0.0], [3.0, 3.0]])
     difference = pays[0] @ [chance, 1 - chance] - pays[1] @ [chance, 1 - chance]

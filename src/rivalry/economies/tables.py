@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import Table, around
+from rivalry.results.table import Table
 
 OUTCOMES = (
     *("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability"),
@@ -43,11 +43,8 @@ def bids(reader: Reader) -> Table:
 
 def outcomes(reader: Reader) -> Table:
     """Return efficiency, fairness and what an agent could gain."""
-    errors, names = reader.array("regret_error"), reader.array("class_name")
+    names = reader.array("class_name")
     rows = reader.quantities(OUTCOMES, () if names is None else names.tolist())
-    if errors is not None and reader.array("exploitability") is not None:
-        for row, error in zip(rows[-len(errors) :], errors.tolist(), strict=True):
-            row["value"] = around(row["value"].mean, error)
     return Table(rows, "quantities", "outcomes", OUTCOMES, beside=True)
 
 

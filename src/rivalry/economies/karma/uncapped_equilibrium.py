@@ -133,7 +133,8 @@ class UncappedEquilibrium(BaseLearner):
         beta = float(inverse_temperature(world, self.beta, SHARPNESS))
         bound = gain_without_cap(game, put(session["policy"]), put(session["distribution"]))
         status = "converged" if share <= self.cut else "iteration limit"
-        words = f"{game.most} units hold all but {share:.2g} of agents; one that may hold any amount gains "
+        held = f"{game.most} units hold all but at most {bound_in_words(share, 2)} of agents"
+        gain = f"one that may hold any amount gains at most {bound_in_words(bound.max())}"
         return {
             "profile": (("state", "action"), session["policy"]),
             **indexed(
@@ -143,7 +144,7 @@ class UncappedEquilibrium(BaseLearner):
                 exploration=float(self.exploration),
                 residual=residual,
                 cap=game.most,
-                truncation=f"{words}at most {bound_in_words(bound.max())} if the others keep to the cap",
+                truncation=f"{held}; {gain} if the others keep to the cap",
             ),
             **indexed("trial", tried_cap=session["cap"].astype(int), tried_share=session["share"]),
             "uncapped_bound": (("player",), bound),

@@ -186,7 +186,7 @@ def fit(reader: Reader) -> Table:
         value = value._replace(text="beyond the branch")
     row = {"precision": value} | reader.strategies("fitted_profile", profile, reader.array("action_name"))
     row["log likelihood"] = reader.number(float(likelihood))
-    title = "logit equilibrium that fits observed play best"
+    title = "logit equilibrium of this branch that fits observed play best"
     return Table([row], "fits", title, ("fitted_", "log_likelihood"), beside=True)
 
 

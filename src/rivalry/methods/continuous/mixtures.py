@@ -17,6 +17,7 @@ from rivalry.certificates.units import unit_at
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, stateless_tables
 from rivalry.core.assumed_range import AT_OPEN_END, open_range, with_open_range
+from rivalry.core.claims import COVERAGES
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -397,7 +398,6 @@ def certificate(
     ]
     payoff_bounds = np.array([(response.payoff, response.bound) for response in responses])
     regret, bound = np.maximum(payoff_bounds.T - payoff, 0.0)
-    tight = all(response.coverage == "tight" for response in responses)
     method = f"{responses[0].method} against mixtures"
     units = []
     for player, response in enumerate(responses):
@@ -413,8 +413,10 @@ def certificate(
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
     size = np.maximum(np.abs(payoff_bounds[:, 0]), float(scale_of(game)))
     allowed = tolerance * np.array(units) + ROUNDING * size
-    coverage: Coverage = "tight" if tight else "lower bound"
-    rounding: Rounding = "floating point" if tight else ""
+    coverage: Coverage = min((response.coverage for response in responses), key=COVERAGES.index)
+    if coverage in ("tight", "bounded"):
+        coverage = "tight" if np.all(bound - regret <= allowed) else "bounded"
+    rounding: Rounding = "floating point" if np.isfinite(bound).any() else ""
     numbers = regret, bound, coverage, method, allowed, np.array(units), rounding
     proof = Certificate(*numbers, payoff=payoff, scope=oracles.claim_scope(game))
     atoms = np.where((weights > 0)[..., None], action_grid, np.nan)

@@ -19,7 +19,9 @@ def commitment(reader: Reader) -> Table:
     profile, pays = reader.required("commitment", "commitment_payoff")
     row = reader.strategies("commitment", profile, reader.array("action_name")) | reader.payoffs(pays)
     row |= _bounds(reader, "payoff of the leader")
-    return Table([row], "commitments", "commitment, with proved bounds", shows=("commitment",), claimed="all")
+    is_exact = "payoff of the leader" in row
+    title = "commitment, " + ("proved optimal" if is_exact else "with proved bounds")
+    return Table([row], "commitments", title, shows=("commitment",), claimed="all")
 
 
 def game_value(reader: Reader) -> Table | None:
@@ -35,7 +37,7 @@ def game_value(reader: Reader) -> Table | None:
     if values is not None:  # payoffs with a sum other than 0: the second player's value is not the opposite
         row["value for the second player"] = reader.number(values[1])
     shows = ("game_value", "value_bound", "profile")
-    title = "value of the game, with proved bounds"
+    title = "value of the game, " + ("proved" if "value of the game" in row else "with proved bounds")
     return Table([row], "values", title, shows, "all", holds_profile="profile" in reader.arrays)
 
 
@@ -103,9 +105,10 @@ def fixation(reader: Reader) -> Table:
     joint, actions = reader.array("joint_action"), reader.array("action_name")
     names = _action_names(actions, len(shares)) if joint is None else joint_action_names(joint, actions)
     columns = {"residents": np.array(names), "share of time": shares}
+    present = np.flatnonzero(np.isfinite(shares)).tolist()  # without padding
     if joint is None:
-        columns |= {f"fixation of {name}": column for name, column in zip(names, chances.T, strict=True)}
-    rows = reader.rows(columns, np.flatnonzero(np.isfinite(shares)).tolist())
+        columns |= {f"fixation of {names[k]}": chances[:, k] for k in present}
+    rows = reader.rows(columns, present)
     title = "rare mutations: populations of one action"
     return Table(rows, "populations", title, ("fixation", "small_mutation"), beside=True)
 
