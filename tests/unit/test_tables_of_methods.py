@@ -295,6 +295,6 @@ def test_limit_cycles_have_a_row_per_choice() -> None:
         "cycle_period": np.array(2.5),
     }
     table = cycle(Reader(arrays))
-    assert table.title == "limit cycle of period 2.5, in units of time of the flow"
+    assert table.title == "cycle of period 2.5, in units of time of the flow"
     rows = [["player 0", "0", "0.1", "0.5"], ["player 1", "0", "0.3", "0.7"], ["player 1", "1", "0.4", "0.8"]]
     assert table.texts == rows

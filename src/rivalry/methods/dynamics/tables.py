@@ -25,7 +25,7 @@ def late_means(reader: Reader) -> Table | None:
 
 
 def cycle(reader: Reader) -> Table:
-    """Return the lowest and highest choices of every player on a limit cycle."""
+    """Return the lowest and highest choices of every player on a cycle."""
     low, high, period = reader.required("cycle_low", "cycle_high", "cycle_period")
     count, axes = low.shape
     names = [reader.axes("profile", axes, k) for k in range(count)]
@@ -36,7 +36,7 @@ def cycle(reader: Reader) -> Table:
         "highest": high.ravel(),
     }
     rows = reader.rows(columns, np.flatnonzero(np.isfinite(low)).tolist())
-    title = f"limit cycle of period {reader.number(float(period)).text}, in units of time of the flow"
+    title = f"cycle of period {reader.number(float(period)).text}, in units of time of the flow"
     return Table(rows, "choices", title, beside=True)
 
 
