@@ -184,11 +184,13 @@ def parse(name: str, text: str, folder: Path, without: Sequence[str] = ()) -> St
 def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
     """Return a changed study of the package without what belongs to the study as written, and why.
 
-    As after ``--set`` and ``--sweep``, reference values of other numbers are left out, those of a point that
-    is now swept select it, and figures of missing points are drawn at the nearest. Raises `StudyError`.
+    As after ``--set`` and ``--sweep``, reference values and a test of other numbers are left out, those of a
+    point that is now swept select it, and figures of missing points are drawn at the nearest.
+
+    Raises `StudyError`.
     """
-    study = parse("study", text, folder, ("expect", "plots"))
-    before = parse("study", original, folder, ("expect", "plots"))
+    study = parse("study", text, folder, ("answer", "expect", "plots"))
+    before = parse("study", original, folder, ("answer", "expect", "plots"))
     new, old = study.resolved(), before.resolved()
     for tables_now, tables_before in ((new, old), (old, new)):  # a parameter at its default is no change
         keys = [("game", key) for key in tables_before["game"]]
@@ -210,6 +212,10 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
         f"{count} reference value{'s' * (count > 1)} left out: {reason.replace('in this run', 'here')}"
         for reason, count in reasons.items()
     ]
+    test = data.get("answer", {}).get("test")
+    if test and (reason := applicable(changed, {"quantity": "claim", **test})[1]):
+        changes.append({"key": "answer.test"})
+        notes.append(f"the test of the answer left out: {reason.replace('in this run', 'here')}")
     plots = _nearest_plots(data.get("plots", ()), study, before)
     notes += [f"{len(plots)} figure{'s' * (len(plots) > 1)} drawn at the nearest point"] * bool(plots)
     return _with_changes(text, [*changes, *plots])[0], notes
