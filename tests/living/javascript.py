@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import rivalry.living.twins
+import rivalry.living
 
-STATIC = Path(rivalry.living.twins.__file__).parent / "static"
+STATIC = Path(rivalry.living.__file__).parent / "static"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MODULES = Path(os.environ.get("NODE_PATH", "node_modules"))
 
@@ -44,11 +44,8 @@ const given = JSON.parse(readFileSync({json.dumps(str(data))}, "utf8"));
 def _program(root: str, body: str) -> str:
     """Return a module that runs ``body`` and leaves what it returns in ``found``."""
     return f"""import {{ format, scale, ticks }} from "{root}/kit.js";
-import {{ bestOf, refine, twinOf }} from "{root}/twins/twin.js";
-import {{ logGamma }} from "{root}/twins/influencer.js";
-import * as shares from "{root}/twins/shares.js";
+import {{ project }} from "{root}/simplex.js";
 import * as impulse from "{root}/views/impulse.js";
-const {{ bestOnSimplex, lattice, project }} = shares;
 const found = (() => {{ {body} }})();
 """
 

@@ -9,7 +9,8 @@ import pytest
 import rivalry as rv
 from rivalry.living import branches, line, responses, triangle
 from rivalry.living.figure import initial_profile
-from rivalry.living.twins import influencer_payoffs, twin_data, twin_of_table
+from rivalry.living.game_parts import SLIDERS, sliders
+from rivalry.schema.construction import variant
 from tests.living.samples import branch_record
 
 VIEWS = (line, triangle, responses, branches)
@@ -52,20 +53,75 @@ def test_data_are_json_without_infinities() -> None:
 
 
 @pytest.mark.slow
-def test_a_game_without_a_twin_sends_its_payoffs() -> None:
-    game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
+@pytest.mark.parametrize("kernel", [{"kernel": "custom", "influence": "exp(-8*(b - x)**2)"}, {"reach": 0.25}])
+def test_players_on_a_line_have_payoffs_shares_and_best_responses(kernel: dict[str, Any]) -> None:
+    game = rv.games.influencer(**kernel, players=2, resource="bimodal")
     x = np.array([[0.2], [0.6]])
-    curve = line.view_of(game, x)[2]["curves"][1]
-    at = game.space.check([[0.2], [curve["position"][30]]])
-    assert curve["payoff"][30] == pytest.approx(float(game.payoffs(at)[1]))
-    assert curve["here"] == pytest.approx(float(game.payoffs(game.space.check(x))[1]))
-    plane = responses.view_of(game, x)
-    own, best = plane[2]["curves"][0][0], rv.best_response(game, game.space.check([[0.2], [0.5]]), 0)
+    data = line.view_of(game, x)[2]
+    curve = data["curves"][1]
+    position = np.linspace(0.0, 1.0, len(curve["payoff"]))
+    at = game.space.check([[0.2], [position[30]]])
+    assert curve["payoff"][30] == pytest.approx(float(game.payoffs(at)[1]), rel=1e-6)
+    here = np.asarray(game.payoffs(game.space.check(x)))
+    assert [each["here"] for each in data["curves"]] == pytest.approx(here.tolist())
+    # what the players get of every point adds up to their payoffs
+    shares, weights = np.array(data["resource"]["shares"]), np.array(data["resource"]["weights"])
+    assert shares @ weights == pytest.approx(here, rel=1e-4)
+    assert np.max(data["resource"]["influence"]) == 1.0
+    best = rv.best_response(game, game.space.check(x), 1)
+    assert curve["best"]["at"] == pytest.approx(float(best.strategy[0]), abs=1 / 254)
+    assert curve["best"]["value"] <= best.payoff + 1e-9
+    own = responses.view_of(game, x)[2]["curves"][0][0]
+    best = rv.best_response(game, game.space.check([[0.2], [0.5]]), 0)
     assert own["found"][own["rival"].index(0.5)] == pytest.approx(float(best.strategy[0]), abs=1 / 80)
 
 
+def test_gains_and_responses_of_two_actions_are_those_of_the_table() -> None:
+    """In matching pennies against .3, the first player's actions pay -.4 and .4; it switches at a half."""
+    game = rv.games.matrix("matching_pennies")
+    data = responses.view_of(game, np.array([[0.5, 0.5], [0.3, 0.7]]))[2]
+    own = data["own"][0]
+    assert [own["here"], own["gain"], own["stake"]] == pytest.approx([0.0, 0.4, 0.8])
+    assert data["curves"][0][0] == {"rival": [0.0, 0.5, 0.5, 1.0], "found": [0.0, 0.0, 1.0, 1.0]}
+    assert data["curves"][0][1] == {"rival": [0.0, 0.5, 0.5, 1.0], "found": [1.0, 1.0, 0.0, 0.0]}
+
+
+def test_best_responses_on_the_triangle_beat_the_rival() -> None:
+    """Against (.6, .3, .1) paper pays .6 - .1, scissors .3 - .6 and rock .1 - .3."""
+    x = np.array([[0.5, 0.5, 0.0], [0.6, 0.3, 0.1]])
+    data = triangle.view_of(rv.games.matrix("rock_paper_scissors"), x)[2]
+    assert data["own"][0]["best"] == [0.0, 1.0, 0.0]
+    assert data["own"][0]["gain"] == pytest.approx(0.5 - 0.15)
+    assert data["own"][0]["stake"] == pytest.approx(0.8)
+    simplex = rv.games.influencer(space="simplex", reach=[0.3, 0.4])
+    x = np.array([[0.5, 0.25, 0.25], [0.2, 0.3, 0.5]])
+    data = triangle.view_of(simplex, x)[2]
+    best = rv.best_response(simplex, simplex.space.check(x), 0)
+    gain = best.payoff - float(simplex.payoffs(simplex.space.check(x))[0])
+    assert data["own"][0]["gain"] == pytest.approx(gain, rel=0.02)
+    assert data["own"][0]["gain"] <= gain + 1e-9
+
+
 @pytest.mark.slow
-def test_a_race_without_a_twin_sends_best_responses_in_each_choice() -> None:
+def test_sliders_are_arguments_of_the_factory_with_their_values() -> None:
+    games = [
+        rv.games.influencer(players=2, reach=0.2),
+        rv.games.market(demand="logit", players=2, quality=[2.0, 2.3]),
+        rv.games.race(disaster_cost=[1.0, 3.0]),
+    ]
+    for game in games:
+        shown = sliders(game)
+        assert shown
+        for slider in shown:
+            assert slider["key"] in {key for keys in SLIDERS.values() for key in keys}
+            assert np.all(np.asarray(getattr(game, slider["key"])) == slider["value"])
+            same = variant(game, **{slider["key"]: slider["value"]})
+            assert np.all(np.asarray(getattr(same, slider["key"])) == slider["value"])
+    assert sliders(rv.games.matrix("chicken")) == sliders(object()) == []
+
+
+@pytest.mark.slow
+def test_a_race_has_best_responses_in_each_choice() -> None:
     """The other choices are those of the profile; on a finer grid no choice pays more, within a step."""
     game = rv.games.race(risk="additive")
     x = np.array([[1.0, 2.0], [0.5, 1.5]])
@@ -165,29 +221,6 @@ def test_profiles_of_failed_runs_and_of_batches_have_no_figure(view: Any) -> Non
         "path": (("step", "player", "axis"), np.ones((3, 2, 1))),
     }
     assert view.view_of_record(game, record, {}) is None
-
-
-TABLES: list[dict[str, Any]] = [
-    {"reach": [0.17, 0.2, 0.3], "resource": "bimodal"},
-    {"players": 3, "reach": 0.17, "kernel": "gaussian"},
-    {"players": 3, "resource": {"kind": "mixture", "means": [0.2, 0.7], "stds": [0.1, 0.2]}},
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("table", TABLES)
-def test_the_line_of_a_study_table_is_that_of_its_game(table: dict[str, Any]) -> None:
-    game: Any = rv.games.influencer(**table)
-    x = np.array([[0.1], [0.45], [0.8]])
-    paid = np.asarray(game.payoffs(game.space.check(x)))
-    record = {"profile": (("player", "axis"), x), "payoff": (("player",), paid)}
-    study = {"family": "influencer", **table}
-    assert twin_of_table(study, 3) == twin_data(game)
-    assert influencer_payoffs(twin_data(game) or {}, x) == pytest.approx(paid, rel=1e-12)
-    assert line.view_of_table(study, record) == line.view_of(game, x)
-    assert line.view_of_table(study, record | {"payoff": (("player",), paid * 1.01)}) is None
-    assert line.view_of_table(study | {"budgets": [1.0, 2.0, 1.0]}, record) is None
-    assert line.view_of_table(study | {"resource": {"kind": "file", "file": "amounts.csv"}}, record) is None
 
 
 @pytest.mark.slow

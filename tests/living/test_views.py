@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.economies import streets
 from rivalry.living import branches, line, responses, triangle
-from rivalry.living.figure import plain
+from rivalry.living.figure import data_at, plain
 from tests.living.pages import serve
 from tests.living.samples import branch_record, lanes_record, orbit_record
 
@@ -122,6 +122,14 @@ def test_keys_move_and_what_is_typed_is_checked(open_view: Any) -> None:
     assert page.locator(".rv-type").count() == 0
 
 
+def send(page: Any, view: str, game: Any, profile: Any, **parameters: Any) -> None:
+    """Set a state and what Python sends of it, as a live host does."""
+    state = {"profile": profile, "parameters": parameters, "settled": True}
+    page.evaluate("(found) => { model.set('state', found); model.save_changes(); }", state)
+    current = data_at(view, game, state)
+    page.evaluate("(found) => { model.set('current', found); model.save_changes(); }", current)
+
+
 def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
     game = rv.games.market(unit_cost=[10.0, 20.0])
     x = [[100 / 3], [70 / 3]]
@@ -136,42 +144,43 @@ def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
         "coverage": "tight",
         "rounding": "floating point",
     }
-    page = open_view("responses", responses.view_of(game, np.array(x)), host="frozen")
+    page = open_view("responses", responses.view_of(game, np.array(x)))
     claim = page.locator(".rv-claim")
     assert "not a certificate" in claim.inner_text()
-    assert "certificates of its stored points only" in claim.inner_text()
     page.evaluate("(found) => answer(found)", answer)
     assert claim.get_attribute("data-claim") == "good"
     assert claim.inner_text().startswith("Equilibrium")
     assert "at most 2e−9 in floating point" in claim.inner_text()
-    page.evaluate(
-        "model.set('state', { ...model.get('state'), parameters: { intercept: 90 } }); model.save_changes()"
-    )
+    send(page, "responses", game, x, intercept=90.0)
     assert "not a certificate" in claim.inner_text()
-    page.evaluate(
-        "model.set('state', { profile: [[30], [20]], parameters: {}, settled: true }); model.save_changes()"
-    )
+    send(page, "responses", game, [[30.0], [20.0]])
+    # firm 0: best response (100 - 10 - 20) / 2 = 35 earns 1225, output 30 earns 1200
+    assert "Largest gain 25" in claim.inner_text()
     assert "not a certificate" in claim.inner_text()
 
 
-def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
-    title, text, data = responses.view_of(rv.games.market(), np.array([[10.0], [50.0]]))  # type: ignore[misc]
-    stored = {
-        "profile": [[30.0], [30.0]],
-        "parameters": {},
-        "claim": "equilibrium",
-        "word": "equilibrium",
-        "sentence": "largest gain 0, no bound",
-    }
-    found = (
-        title,
-        text,
-        {**data, "answers": [{**stored, "regret": [0, 0], "bound": [None, None], "coverage": "tight"}]},
-    )
+@pytest.mark.parametrize("view", VIEWS[:3])
+def test_a_frozen_figure_keeps_to_its_stored_profiles(open_view: Any, view: str) -> None:
+    page = open_view(view, host="frozen")
+    assert page.locator(".rv-handle, input[type=range]").count() == 0
+    assert page.get_by_role("button", name="Reset").count() == 0
+    assert page.locator(".rv-place").count() == {"line": 3, "triangle": 2, "responses": 1}[view]
+    assert "not a certificate" in page.locator(".rv-claim").inner_text()
+
+
+def test_equilibria_of_a_frozen_figure_can_be_chosen(open_view: Any) -> None:
+    """Three equilibria of a stag hunt; gains are known at the profile that is stored."""
+    game = rv.games.matrix("stag_hunt")
+    solution = rv.solve(game, rv.methods.MixedEquilibria())
+    found = responses.view_of_record(game, solution.record, {})
     page = open_view("responses", found, host="frozen")
-    page.get_by_role("button", name="Certified point").click()
-    assert state(page)["profile"] == [[30], [30]]
-    assert "no bound" in page.locator(".rv-claim").inner_text()
+    assert len(found[2]["equilibria"]) == 3
+    choice = found[2]["equilibria"][1]
+    page.get_by_role("button", name=choice["sentence"]).click()
+    assert state(page)["profile"] == choice["profile"]
+    cells = page.locator(".rv-table tbody tr").first.locator("td").all_inner_texts()
+    assert float(cells[2].replace("−", "-")) == pytest.approx(choice["payoffs"][0], abs=1e-3)
+    assert cells[3] == "–"
 
 
 def test_best_responses_and_regrets_on_the_line_are_those_of_the_package(open_view: Any) -> None:
@@ -182,14 +191,11 @@ def test_best_responses_and_regrets_on_the_line_are_those_of_the_package(open_vi
     rows = page.locator(".rv-table tbody tr")
     for k, gain in enumerate(gains):
         assert float(rows.nth(k).locator("td").last.inner_text()) == pytest.approx(gain, rel=0.06)
-    assert f"{max(gains):.3g}" in page.locator(".rv-claim").inner_text()
-    page.evaluate(
-        "model.set('state', { ...model.get('state'), parameters: { reach: [0.1, 0.1, 0.1] }, settled: true })"
-    )
-    page.evaluate("model.save_changes()")
+    send(page, "line", game, np.asarray(x).tolist(), reach=[0.1, 0.1, 0.1])
     narrow = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     gain = max(rv.best_response(narrow, x, k).payoff - float(narrow.payoffs(x)[k]) for k in range(3))
-    assert f"{gain:.3g}" in page.locator(".rv-claim").inner_text()
+    words = page.locator(".rv-claim-word").inner_text()
+    assert float(words.removeprefix("Largest gain ")) == pytest.approx(gain, rel=1e-3)
 
 
 def test_players_at_one_place_can_all_be_seen(open_view: Any) -> None:
@@ -206,41 +212,6 @@ def test_a_slider_changes_a_parameter(open_view: Any) -> None:
     assert state(page)["parameters"] == {"reach": [0.2, 0.4, 0.3]}
     page.get_by_role("button", name="Reset").click()
     assert (state(page)["parameters"], state(page)["profile"][0]) == ({}, [0.2])
-
-
-def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
-    game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
-    page = open_view("line", line.view_of(game, np.array([[0.2], [0.6]])))
-    assert page.locator(".rv-line.rv-faint").count() == 0
-    assert "a grid of 81 points, not a certificate" in page.locator(".rv-claim").inner_text()
-    page.locator(".rv-handle").first.focus()
-    page.keyboard.press("ArrowRight")
-    assert page.locator("path.rv-faint").count() == 2
-    assert page.locator(".rv-table tbody tr").first.locator("td").nth(2).inner_text() == "–"
-    assert "No certificate" in page.locator(".rv-claim").inner_text()
-
-
-def test_a_race_without_a_twin_shows_stored_best_responses(open_view: Any) -> None:
-    game = rv.games.race(risk="additive")
-    page = open_view("responses", responses.view_of(game, np.array([[1.0, 2.0], [0.5, 1.5]])))
-    lines = page.locator("path.rv-line:not(.rv-web):not(.rv-faint)")
-    assert (
-        "Best responses are stored, and gains only at certified points."
-        in page.locator(".rv-lead").inner_text()
-    )
-    assert lines.first.get_attribute("d")
-    page.locator(".rv-handle").focus()
-    page.keyboard.press("ArrowRight")
-    assert "No certificate" in page.locator(".rv-claim").inner_text()
-    page.get_by_label("Choice shown").select_option("performance")
-    assert not lines.first.get_attribute("d")  # the safety chosen is no longer that of the curves
-
-
-def test_responses_in_turn_end_at_the_cournot_equilibrium(open_view: Any) -> None:
-    page = open_view("responses", still=True)
-    page.get_by_role("button", name="Respond in turn").click()
-    wait(page, "model.get('state').settled")
-    assert np.ravel(state(page)["profile"]) == pytest.approx([100 / 3, 70 / 3], abs=1e-3)
 
 
 def test_the_race_shows_one_choice_at_a_time(open_view: Any) -> None:

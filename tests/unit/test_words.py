@@ -19,7 +19,7 @@ from rivalry.lab.figures import draw
 from rivalry.lab.report.page import mathml, symbols_of
 from rivalry.lab.study.schema import parameters
 from rivalry.lab.study.words import Words, name_in_words, quantities
-from rivalry.living.twins import sliders
+from rivalry.living.game_parts import sliders
 from rivalry.plots.select import label_of, name_of, place_of
 from rivalry.schema.registry import load
 from tests.unit.test_house import in_files

@@ -319,7 +319,7 @@ def test_slow_questions_do_not_hold_up_others(tmp_path: Path, monkeypatch: pytes
             return taken
 
     assert asyncio.run(flood()) < 10
-    assert set(asked) == {"certified"}
+    assert set(asked) == {"followed"}
     bench.close()
 
 
@@ -870,12 +870,18 @@ def test_living_figures_of_a_run_are_certified_where_no_file_would_be_run(tmp_pa
     run = many_cells.stored(tmp_path / "run", many_cells.study(2))
     live = [one for one in living(str(run.folder), "") if one["live"]]
     title, profile = live[0]["figure"]["title"], [[0.0, 1.0], [0.0, 1.0]]
-    found = answered(str(run.folder), "", title, {"profile": profile})
+    view = live[0]["figure"]["view"]
+    state = {"profile": profile, "view": view}
+    found = answered(str(run.folder), "", title, state)
     payoffs = run.head["study"]["game"]["payoffs"]
     payoffs[0][0][0] = run.cells[0].point["payoffs[0][0][0]"]
     proof = rv.certificate(rv.games.matrix(payoffs=payoffs), profile)
-    assert found["claim"] == proof.claim
-    assert np.allclose(found["regret"], proof.regret)
+    assert found["answer"]["claim"] == proof.claim
+    assert np.allclose(found["answer"]["regret"], proof.regret)
+    assert np.allclose([row["gain"] for row in found["current"]["data"]["own"]], proof.regret)
+    moving = answered(str(run.folder), "", title, state | {"settled": False})
+    assert moving["answer"] is None
+    assert moving["current"] == found["current"]
     with pytest.raises(Refused, match="other figures"):
         answered(str(run.folder), "", "another title", {"profile": profile})
     (tmp_path / "duel.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{duel_study.GAME}")
@@ -1004,7 +1010,7 @@ def test_quantities_of_a_run_are_those_of_its_answer(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_explorations_begin_at_an_equilibrium_where_there_is_one() -> None:
     """Two firms with demand 100 - Q and cost 10 sell (100 - 10)/3 each; both prisoners defect."""
-    from rivalry.web.explore import certified, figures
+    from rivalry.web.explore import figures, followed
 
     def begins(family: str, **parameters: Any) -> Any:
         (first, *_) = figures(family, parameters, None)["figures"]
@@ -1016,7 +1022,7 @@ def test_explorations_begin_at_an_equilibrium_where_there_is_one() -> None:
     assert begins("matrix", name="prisoners_dilemma") == ([[0, 1], [0, 1]], "")
     for name in ("race", "auction", "precipice"):
         profile, opening = begins(name)
-        assert max(certified(name, {}, {"profile": profile})["regret"]) < 1e-9, name
+        assert max(followed(name, {}, {"profile": profile})["answer"]["regret"]) < 1e-9, name
         assert not opening
     assert begins("karma") == (None, "No equilibrium is known here, so the figure opens elsewhere.")
     (chosen, *_) = figures("matrix", {}, [[0.25, 0.75], [0.5, 0.5]])["figures"]

@@ -20,8 +20,8 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.results import UNREFUTED, NamesByDimension, Record
+from rivalry.living.game_parts import axis_names, numbers, player_names
 from rivalry.living.line import UNITS, Found
-from rivalry.living.twins import axis_names, numbers, player_names
 from rivalry.plots.select import EVENTS
 
 ROWS = 400  # most rows of a branch that are sent

@@ -1,7 +1,7 @@
 """Living figures of games and of results: data for a view, and certificates of what a person sets.
 
-A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. Some payoffs
-are also implemented in JavaScript (*twins*); everything with a proof is an *answer*, computed here.
+A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. It computes no
+payoffs: the data of a state and its *answer*, the certificate, come from here.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ VIEWS = ("branches", "triangle", "responses", "line", "policy", *REGISTERED)
 Each has a module, here of its name, with the functions `view_of` and `view_of_record`, which return None for
 games and records that it does not take. The view ``impulse`` takes the world that a learner learned in.
 """
+
+MOVED = ("line", "responses", "triangle")
+"""Views whose data are of one profile, which a person moves where Python can compute others."""
 
 STORED = ("branches", "policy", *REGISTERED)
 """Views of records whose game is not known."""
@@ -125,7 +128,6 @@ def figures_of_record(
     record: Record,
     names: NamesByDimension = MappingProxyType({}),
     world: object = None,
-    table: Table = MappingProxyType({}),
 ) -> list[Figure]:
     """Return the living figures of a record.
 
@@ -139,8 +141,6 @@ def figures_of_record(
         Names of players and axes by dimension.
     world
         The world of a learner that learns in tables made from the game.
-    table
-        The game's table in a study, from which the view ``line`` draws some games that are not built.
     """
     answer, profile = stored_answer(record), _profile_of(game, record)
     views: dict[str, Found | None] = {}
@@ -148,8 +148,6 @@ def figures_of_record(
         views[name] = _load(name, "view_of_record")(game, record, names)
         if views[name] is None and profile is not None:
             views[name] = _load(name, "view_of")(game, profile)
-    if table:
-        views["line"] = _load("line", "view_of_table")(table, record)
     if world is not None:
         views["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
     return [_figure(name, content, answer, game) for name, content in views.items() if content is not None]
@@ -191,8 +189,7 @@ def answer(game: object, state: State) -> TableDict:
     >>> reply["claim"], reply["payoffs"]
     ('equilibrium', [1.0, 1.0])
     """
-    parameters = dict(state.get("parameters") or {})
-    game = variant(game, **parameters) if parameters else game
+    game, parameters = _game_in(game, state), state.get("parameters") or {}
     if "profile" not in state:
         raise ValueError("state: profile is missing; must be a strategy per player")
     if is_population(game):
@@ -207,6 +204,39 @@ def answer(game: object, state: State) -> TableDict:
     else:
         raise ValueError(f"game: a {type(game).__name__} has no profiles to certify")
     return _answer_of(proof, paid, state["profile"], parameters)
+
+
+def data_at(view: str, game: Any, state: State) -> TableDict | None:
+    """Return ``profile``, ``parameters`` and ``data`` of a view in a state; None of views that do not move.
+
+    Raises
+    ------
+    ValueError
+        As `answer`.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> moved = data_at("responses", rv.games.market(), {"profile": [[30.0], [20.0]]})
+    >>> [row["here"] for row in moved["data"]["own"]]
+    [1200.0, 800.0]
+    """
+    if view not in MOVED or "profile" not in state:
+        return None
+    game = _game_in(game, state)
+    content = _load(view, "view_of")(game, np.asarray(game.space.check(state["profile"], "profile")))
+    if content is None:
+        return None
+    return {
+        "profile": plain(state["profile"]),
+        "parameters": plain(state.get("parameters") or {}),
+        "data": plain(content[2]),
+    }
+
+
+def _game_in(game: Any, state: State) -> Any:
+    parameters = state.get("parameters")
+    return variant(game, **parameters) if parameters else game
 
 
 def stored_answer(record: Record) -> TableDict | None:

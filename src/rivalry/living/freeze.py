@@ -21,12 +21,9 @@ from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
 from rivalry.lab.study.identity import Table
-from rivalry.lab.study.points import flat
-from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
 from rivalry.living.page import Lead, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
-from rivalry.schema.keys import write_key
 from rivalry.text.display import typeset, verified_in_words
 
 ROWS = 200  # most rows of a table of checks or certificates
@@ -35,7 +32,7 @@ POINTS = 40  # most points in the table of results, each with its living figure
 
 
 NO_FIGURE = "No living figure draws these results; the figure shows all cells of the run."
-STORED_ONLY = "Of {0} the figure has the stored values only: choose a row of the table."
+CHOOSE = "The figure shows the stored results: choose a row of the table."
 
 
 class FrozenPage(NamedTuple):
@@ -133,11 +130,7 @@ def _points(
     for figure in figures_of_rows:
         points.append((len(point_figures), "") if figure else None)
         point_figures += [figure] if figure else []
-    reference_figure = next(figure for figure in figures_of_rows if figure)
-    keys = {write_key(key[1:]) for key in flat(run.head["study"]["sweep"]) if key[0] == "game"}
-    fixed = sorted(keys - {slider["key"] for slider in reference_figure.data.get("parameters", ())})
-    key_names = ", ".join(Words(run.head["study"]).key(key) for key in fixed)
-    return points, STORED_ONLY.format(key_names) if fixed else ""
+    return points, CHOOSE * (len(points) > 1)
 
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:

@@ -15,7 +15,7 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.results import Certificate, NamesByDimension, Record
 from rivalry.core.space import Simplex
-from rivalry.living.twins import player_names
+from rivalry.living.game_parts import player_names
 from rivalry.tables.greedy_play import slots_of
 from rivalry.tables.history import FixedPlay, by_chance, fixed_play
 from rivalry.tables.repeated import RepeatedWorld

@@ -3,11 +3,12 @@
 It takes every game on a box with one axis per player, and records with a ``path [step player axis]`` of such
 a game. Its data:
 
-- ``game``: the data of the twin (`rivalry.living.twins`), or None; then ``curves`` has every player's own
-  payoff at the profile, ``{position, payoff, here}``;
+- ``curves``, every player's own payoff at the profile: ``{payoff, here, best}``,
+  the payoffs of choices evenly from bound to bound;
 - ``players``, ``axis`` (``name``, ``label``, ``low``, ``high``), and per player the bounds ``low``, ``high``;
-- ``profile``, the first one; ``parameters``, the sliders; ``answers``, certificates of stored profiles;
-- ``resource`` of an influencer game, ``{points, weights}``; ``paths``, ``{label, profiles}``.
+- ``profile``; ``parameters``, the sliders; ``answers``, certificates of stored profiles;
+- ``resource`` of an influencer game, as `rivalry.living.game_parts.resource_of` has it; ``paths``,
+  ``{label, profiles}``.
 """
 
 from __future__ import annotations
@@ -19,24 +20,22 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.game import Game
-from rivalry.core.payoffs import concrete_profile, payoffs
+from rivalry.core.payoffs import BATCH, concrete_profile, payoffs
 from rivalry.core.results import NamesByDimension, Record
 from rivalry.core.space import Box
-from rivalry.lab.study.identity import Table, TableDict
-from rivalry.living.twins import (
+from rivalry.lab.study.identity import TableDict
+from rivalry.living.game_parts import (
     axis_names,
-    influencer_payoffs,
+    drawn_numbers,
     numbers,
+    own_payoffs,
     player_names,
+    resource_of,
     sliders,
-    sliders_of,
-    twin_data,
-    twin_of_table,
 )
 from rivalry.runtime.jax import floats
 
 MOST_PLAYERS = 30
-CURVE = 81  # points of an own-payoff curve that Python computes
 STEPS = 400  # most steps of a path that are sent
 CHOICE = "choice"  # of a game that does not say what its players choose
 UNITS = {"position": "units of the space", "quantity": "units of output", "price": "units of money"}
@@ -65,32 +64,10 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     x = floats(profile)
     if not is_profile(game, x):
         return None
-    twin = twin_data(game)
-    content = {
-        "parameters": sliders(game),
-        "curves": None if twin else [_curve(game, x, player) for player in range(players)],
-    }
-    paid = payoffs(game, concrete_profile(game, x))
-    axis = (axis_names(game) or ["position" if isinstance(game, InfluencerGame) else CHOICE])[0]
-    text, data = _content(twin, player_names(game), axis, low, high, x, paid)
-    return repr(game).split(":")[0], text, data | content
-
-
-def _content(
-    twin: TableDict | None,
-    names: list[str],
-    axis: str,
-    low: ndarray,
-    high: ndarray,
-    x: ndarray,
-    paid: ndarray,
-) -> tuple[str, TableDict]:
-    """Return the text alternative of players at ``x [player 1]``, and data without parameters and curves."""
-    resource = None
-    if twin is not None and twin["family"] == "influencer":
-        resource = {"points": np.ravel(twin["points"]).tolist(), "weights": twin["weights"]}
+    has_resource = isinstance(game, InfluencerGame)
+    axis = (axis_names(game) or ["position" if has_resource else CHOICE])[0]
+    names, paid = player_names(game), payoffs(game, concrete_profile(game, x))
     data = {
-        "game": twin,
         "players": names,
         "axis": {
             "name": axis,
@@ -101,14 +78,15 @@ def _content(
         "low": numbers(low),
         "high": numbers(high),
         "profile": numbers(x),
-        "parameters": [],
-        "resource": resource,
-        "curves": None,
+        "parameters": sliders(game),
+        "resource": resource_of(game, x) if has_resource else None,
+        "curves": [_curve(game, x, player) for player in range(players)],
         "paths": [],
         "answers": [],
     }
     verb = f"chooses {f'{axis} ' * (axis != CHOICE)}"
-    return sentence_of_play(names, [f"{verb}{choice:.4g}" for choice in x[:, 0]], paid), data
+    text = sentence_of_play(names, [f"{verb}{choice:.4g}" for choice in x[:, 0]], paid)
+    return repr(game).split(":")[0], text, data
 
 
 def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: ndarray) -> str:
@@ -126,27 +104,6 @@ def view_of_record(game: object, record: Record, names: NamesByDimension) -> Fou
     """Return the line of a record with its path, at the profile where it ended; None without either."""
     paths = paths_of(record)
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
-
-
-def view_of_table(table: Table, record: Record) -> Found | None:
-    """Return the line of a record of an influencer game, from the game's table in a study.
-
-    None for other games. No game is built, see `rivalry.living.twins.twin_of_table`; the twin must pay what
-    the record holds.
-    """
-    dims, x = record.get("profile", ((), np.zeros(0)))
-    if dims != ("player", "axis") or x.shape[1] != 1 or len(x) > MOST_PLAYERS or not np.isfinite(x).all():
-        return None
-    twin = twin_of_table(table, len(x))
-    paid = np.asarray(record["payoff"][1]) if "payoff" in record else np.zeros(0)
-    if twin is None or paid.shape != (len(x),):
-        return None
-    if not np.allclose(influencer_payoffs(twin, x), paid, rtol=1e-6):
-        return None
-    names, low = [f"player {k}" for k in range(len(x))], np.zeros(len(x))
-    text, data = _content(twin, names, "position", low, low + 1, x, paid)
-    content = f"Influencer game of {len(x)} players on [0, 1]", text, data | {"parameters": sliders_of(twin)}
-    return with_paths(content, paths_of(record))
 
 
 def paths_of(record: Record) -> list[TableDict]:
@@ -172,12 +129,13 @@ def is_profile(game: Any, x: ndarray) -> bool:
 
 
 def _curve(game: Any, x: ndarray, player: int) -> TableDict:
-    """Return a player's own payoff against its choice, the others at ``x``, and its payoff at ``x``."""
+    """Return a player's own payoff against its choice, the others at ``x``, the best, and that at ``x``."""
     low, high = (float(np.asarray(edge)[player, 0]) for edge in (game.space.low, game.space.high))
-    position = np.linspace(low, high, CURVE)
-    payoff = []
-    for choice in [*position, float(x[player, 0])]:
-        deviation = x.copy()
-        deviation[player] = choice
-        payoff.append(float(payoffs(game, concrete_profile(game, deviation))[player]))
-    return {"position": numbers(position), "payoff": numbers(payoff[:-1]), "here": payoff[-1]}
+    position = np.linspace(low, high, BATCH - 1)  # with the present choice one batch
+    paid = own_payoffs(game, x, player, np.append(position, x[player, 0])[:, None])
+    best = int(np.nanargmax(paid[:-1])) if np.isfinite(paid[:-1]).any() else 0
+    return {
+        "payoff": drawn_numbers(paid[:-1]),
+        "here": numbers(paid[-1]),
+        "best": {"at": float(position[best]), "value": numbers(paid[best])},
+    }

@@ -3,13 +3,15 @@
 It takes games of two players on a box with one or two axes each (of a race, its two inputs), two-player
 finite games with two actions each, and records of them with ``equilibria`` or a profile. Its data:
 
-- ``game``: the data of the twin (`rivalry.living.twins`), or None; then ``curves`` has best responses on a
-  grid per axis and player, ``{rival, found}``, to the other choices of ``profile``;
+- ``curves`` per axis and player, ``{rival, found}``: best responses to choices of the rival, with the other
+  choices of ``profile``;
+- ``own`` per player: its payoff ``here``, its largest ``gain`` on a grid, and the ``stake``, what its own
+  choice changes; ``points``, that grid in words;
 - ``axes``, a choice each: ``label``, its ``names`` per player, ``short``, and the range ``low`` to ``high``
   that is drawn, a name empty for a player without this choice; ``low`` and ``high [player axis]`` are the
   bounds of the space; ``mixture``, whether a choice is a probability;
-- ``equilibria``: ``{profile, claim, sentence}``; ``complete`` and ``reason`` of their list;
-- ``players``, ``profile`` and its ``payoffs``, ``parameters``, ``answers`` as in the view `line`.
+- ``equilibria``: ``{profile, payoffs, claim, sentence}``; ``complete`` and ``reason`` of their list;
+- ``players``, ``profile``, ``parameters``, ``answers`` as in the view `line`.
 """
 
 from __future__ import annotations
@@ -28,12 +30,22 @@ from rivalry.core.space import Box, Simplex
 from rivalry.families.matrix import Matrix
 from rivalry.lab.study.identity import TableDict
 from rivalry.living.figure import initial_profile
+from rivalry.living.game_parts import (
+    axis_names,
+    drawn_numbers,
+    numbers,
+    own_gain,
+    own_payoffs,
+    payoffs_at_profiles,
+    player_names,
+    sliders,
+)
 from rivalry.living.line import Found, is_profile, sentence_of_play
-from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 from rivalry.runtime.jax import floats, jax
 from rivalry.text.display import typeset
 
-GRID = 81  # choices per player behind curves that Python computes
+GRID = 81  # choices per player behind the curves
+OWN, OWN_OF_TWO = 401, 49  # choices behind a gain, of one axis and of each of two
 ROOM = 2.5  # the range drawn of amounts without a usual range, in units of the largest one known
 MOST_LISTED = 40
 
@@ -83,8 +95,7 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
     if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
         return None
     mixture = isinstance(game.space, Simplex)
-    twin = twin_data(game)
-    if mixture and (not isinstance(game, Matrix) or game.sizes != (2, 2) or twin is None):
+    if mixture and (not isinstance(game, Matrix) or game.sizes != (2, 2)):
         return None
     if not mixture and game.space.shape[1] > 2:
         return None
@@ -96,21 +107,28 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
     axes = _axes(game, x, known_equilibria, low, high)
     if not np.isfinite(high).all():
         return None
-    curves = None if twin else [_curves(game, x, a, axes[a]["high"], low, high) for a in range(len(axes))]
-    if curves and None in curves:
-        return None
+    tops = [axis["high"] for axis in axes]
     paid = payoffs(game, concrete_profile(game, x))
+    try:
+        curves = [_curves(game, x, a, top, low, high) for a, top in enumerate(tops)]
+        own, points = _own(game, x, tops, low, high, paid)
+    except (jax.errors.JAXTypeError, TypeError):  # payoffs that JAX cannot trace
+        return None
+    known_equilibria = [
+        equilibrium | {"payoffs": numbers(payoffs(game, concrete_profile(game, equilibrium["profile"])))}
+        for equilibrium in known_equilibria
+    ]
     data = {
-        "game": twin,
         "players": names,
         "axes": axes,
         "mixture": mixture,
         "low": numbers(low),
         "high": numbers(high),
         "profile": numbers(x),
-        "payoffs": numbers(paid),
         "parameters": sliders(game),
         "curves": curves,
+        "own": own,
+        "points": points,
         "equilibria": known_equilibria,
         "complete": False,
         "reason": "",
@@ -189,36 +207,64 @@ def _equilibria(record: Record) -> list[TableDict]:
     return equilibria
 
 
-def _curves(
-    game: Any, x: ndarray, axis: int, top: float, low: ndarray, high: ndarray
-) -> list[TableDict] | None:
-    """Return each player's best responses in one choice, the other choices as in a profile, on grids.
+def _search_grid(low: float, top: float, high: float, count: int) -> ndarray:
+    """Return choices even in the picture, whose range ends at ``top``, then growing to the bound."""
+    choices = np.linspace(low, min(top, high), count)
+    return np.concatenate([choices, np.geomspace(top, high, count)[1:]]) if high > top > 0 else choices
 
-    None where JAX cannot trace the payoffs. ``top`` is the end of the range in the picture; responses beyond
-    it are searched as well.
-    """
-    ranges = [np.linspace(low[k, axis], min(top, high[k, axis]), GRID) for k in range(2)]
+
+def _curves(game: Any, x: ndarray, axis: int, top: float, low: ndarray, high: ndarray) -> list[TableDict]:
+    """Return each player's best responses in one choice, the other choices as in a profile, on grids."""
+    if isinstance(game.space, Simplex):
+        return [_switch(game, x, player) for player in range(2)]
     curves = []
     for k in range(2):
-        choices, rival = ranges[k], ranges[1 - k]
-        if high[k, axis] > top > 0:
-            choices = np.concatenate([choices, np.geomspace(top, high[k, axis], GRID)[1:]])
+        rival = np.linspace(low[1 - k, axis], min(top, high[1 - k, axis]), GRID)
+        choices = _search_grid(low[k, axis], top, high[k, axis], GRID)
         plane = np.tile(x, (len(rival), len(choices), 1, 1))
         plane[..., 1 - k, axis], plane[..., k, axis] = rival[:, None], choices
-        every_payoff = jax.jit(jax.vmap(jax.vmap(game.payoffs)))
-        try:
-            paid = np.asarray(every_payoff(plane))[..., k]
-        except (jax.errors.JAXTypeError, TypeError):
-            return None
-        response = choices[np.argmax(paid, axis=1)]
-        if not isinstance(game.space, Simplex):
-            vertex = _vertices(choices, paid)
-            plane = plane[:, :1]
-            plane[..., k, axis] = vertex[:, None]
-            pays_more = np.asarray(every_payoff(plane))[:, 0, k] > np.max(paid, axis=1)
-            response = np.where(pays_more, vertex, response)
-        curves.append({"rival": numbers(rival), "found": numbers(response)})
+        paid = payoffs_at_profiles(game, plane.reshape(-1, *x.shape), k).reshape(plane.shape[:2])
+        response, vertex = choices[np.argmax(paid, axis=1)], _vertices(choices, paid)
+        peaks = plane[:, 0].copy()
+        peaks[:, k, axis] = vertex
+        pays_more = payoffs_at_profiles(game, peaks, k) > np.max(paid, axis=1)
+        response = np.where(pays_more, vertex, response)
+        curves.append({"rival": drawn_numbers(rival), "found": drawn_numbers(response)})
     return curves
+
+
+def _switch(game: Any, x: ndarray, player: int) -> TableDict:
+    """Return a player's best probabilities of its first action, which switch where both actions pay the same.
+
+    Payoffs are linear in the probability of the rival, whose ends decide.
+    """
+    excess = []
+    for other in (0.0, 1.0):
+        against = x.copy()
+        against[1 - player] = other, 1 - other
+        paid = own_payoffs(game, against, player, np.eye(2))
+        excess.append(float(paid[0] - paid[1]))
+    first, last = excess
+    cut = first / (first - last) if first * last < 0 else 1.0
+    before, after = (float(side > 0) for side in (first or last, last or first))
+    return {"rival": [0.0, cut, cut, 1.0], "found": [before, before, after, after]}
+
+
+def _own(
+    game: Any, x: ndarray, tops: list[float], low: ndarray, high: ndarray, paid: ndarray
+) -> tuple[list[TableDict], str]:
+    """Return what each player could gain by another strategy of a grid, and that grid in words."""
+    rows = []
+    for k in range(2):
+        if isinstance(game.space, Simplex):
+            strategies, words = np.eye(2), "both actions"
+        else:
+            count = OWN if len(tops) == 1 else OWN_OF_TWO
+            axes = [_search_grid(low[k, a], top, high[k, a], count) for a, top in enumerate(tops)]
+            strategies = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(tops))
+            words = f"{' × '.join(str(len(axis)) for axis in axes)} points"
+        rows.append(own_gain(strategies, own_payoffs(game, x, k, strategies), float(paid[k])))
+    return rows, words
 
 
 def _vertices(choices: ndarray, paid: ndarray) -> ndarray:

@@ -19,7 +19,7 @@ from rivalry.lab.checks import REFERENCES, JudgedCell, JudgedExpectation, cells,
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.identity import Table, TableDict
-from rivalry.lab.study.points import Grid, batch_points, short_names
+from rivalry.lab.study.points import Grid, short_names
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, figures_of_record, plain
 from rivalry.living.page import page_parts
@@ -49,8 +49,8 @@ def figures_of_parts(run: Run, answer: Answer, *, games: bool = True) -> list[li
     answer
         Its answer.
     games
-        Whether games of the package are built. Without them there are figures of cells where records and the
-        study's tables alone suffice, one of each view. No user's file is run.
+        Whether games of the package are built. Without them there are figures of cells where records alone
+        suffice, one of each view. No user's file is run.
     """
     groups: list[list[Figure]] = []
     titles: Counter[str] = Counter()
@@ -109,8 +109,7 @@ def figures_of_cells(run: Run, games: bool) -> list[Figure]:
     figures: list[Figure] = []
     views: Counter[str] = Counter()
     methods: Counter[str] = Counter()
-    # other families have no figure that a study's tables give
-    tasks = _tasks(run) if games or run.head["study"]["game"]["family"] == "influencer" else {}
+    tasks = _tasks(run) if games else {}
     max_per_view = PER_VIEW if games else 1
     for cell in (place for place in run.cells[:KEPT] if not place.replication):
         record = _record_of(run, cell)
@@ -118,7 +117,7 @@ def figures_of_cells(run: Run, games: bool) -> list[Figure]:
         if record is None or (methods[cell.method] >= PER_VIEW and "policy" not in record):
             continue
         methods[cell.method] += 1
-        for figure in _figures_of_cell(run, tasks.get(cell.id), record, games):
+        for figure in _figures_of_cell(run, tasks.get(cell.id), record):
             where = place_in_words(run, cell)
             before = next(
                 (k for k, sibling in enumerate(figures) if sibling.view == figure.view == "policy"), None
@@ -140,7 +139,7 @@ def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure |
     for point in points:
         cell = first_cell(run, point)
         record = None if cell is None or size > BYTES else _record_of(run, cell)
-        figures_of_cell = _figures_of_cell(run, tasks.get(cell.id), record, True) if cell and record else []
+        figures_of_cell = _figures_of_cell(run, tasks.get(cell.id), record) if cell and record else []
         figures.append(
             _with_place(figures_of_cell[0], place_in_words(run, cell)) if cell and figures_of_cell else None
         )
@@ -166,12 +165,10 @@ def _record_of(run: Run, cell: StoredCell) -> Record | None:
     return unstack_records(record, batch)[0] if batch else record
 
 
-def _figures_of_cell(run: Run, task: Table | None, record: Record, games: bool) -> list[Figure]:
-    """Return the figures of a cell's record, with its game or else with the game's table."""
-    if games:
-        game, world = _game_of(run, task)
-        return figures_of_record(game, record, world=world)
-    return figures_of_record(None, record, table=batch_points(task)[0][1] if task else {})
+def _figures_of_cell(run: Run, task: Table | None, record: Record) -> list[Figure]:
+    """Return the figures of a cell's record, with the game of its task if there is one."""
+    game, world = _game_of(run, task)
+    return figures_of_record(game, record, world=world)
 
 
 def _tasks(run: Run) -> Table:

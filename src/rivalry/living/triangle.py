@@ -1,13 +1,13 @@
 """The view `triangle`: players whose strategies have three shares that sum to 1.
 
-It takes finite games in which all players have three actions, influencer games with built-in kernels on the
+It takes finite games in which all players have three actions, influencer games on the
 simplex of three corners, and records of them with a ``path [step player axis]``. Its data:
 
-- ``game``: the data of the twin (`rivalry.living.twins`);
 - ``corners``, their three names;
 - ``least``, the smallest share that the space allows;
-- ``resource`` of an influencer game, ``{points, weights}``; ``players``, ``profile``,
-  ``parameters``, ``answers``, ``paths`` as in the view `line`.
+- ``own`` per player, its payoffs on a lattice of strategies: ``{here, gain, stake, best}``; ``points``, the
+  size of that lattice;
+- ``resource``, ``players``, ``profile``, ``parameters``, ``answers``, ``paths`` as in the view `line`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from rivalry.core.results import NamesByDimension, Record
 from rivalry.core.space import Simplex
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.matrix import Matrix
+from rivalry.living.game_parts import numbers, own_gain, own_payoffs, player_names, resource_of, sliders
 from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, sentence_of_play, with_paths
-from rivalry.living.twins import numbers, player_names, sliders, twin_data
 from rivalry.runtime.jax import floats
 
 CORNERS = 3
+STEPS = 40  # per side, of the lattice on which best responses are searched
 
 
 def view_of(game: object, profile: ndarray | None) -> Found | None:
@@ -42,28 +43,41 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
         return None
     if set(game.space.sizes) != {CORNERS} or game.space.shape[0] > MOST_PLAYERS:
         return None
-    twin = twin_data(game)
-    if twin is None:
-        return None
     x = floats(profile)
     if not is_profile(game, x):
         return None
     names, paid = player_names(game), payoffs(game, concrete_profile(game, x))
+    strategies = lattice(float(game.space.min_share))
     data = {
-        "game": twin,
         "players": names,
         "corners": _corners(game),
         "least": float(game.space.min_share),
-        "resource": None,
+        "resource": resource_of(game, x) if isinstance(game, InfluencerGame) else None,
+        "own": [
+            own_gain(strategies, own_payoffs(game, x, player, strategies), here)
+            for player, here in enumerate(paid.tolist())
+        ],
+        "points": len(strategies),
         "profile": numbers(x),
         "parameters": sliders(game),
         "paths": [],
         "answers": [],
     }
-    if isinstance(game, InfluencerGame):
-        data["resource"] = {"points": numbers(game.points), "weights": numbers(game.weights)}
     clauses = [f"plays {', '.join(map('{:.4g}'.format, strategy))}" for strategy in x]
     return repr(game).split(":")[0], sentence_of_play(names, clauses, paid + 0.0), data
+
+
+def lattice(least: float) -> ndarray:
+    """Return strategies ``[strategy corner]`` that divide in even steps what corners have above ``least``.
+
+    >>> len(lattice(0.0)), lattice(0.1).min().item()
+    (861, 0.1)
+    """
+    steps = np.arange(STEPS + 1)
+    first, second = np.meshgrid(steps, steps, indexing="ij")
+    inside = first + second <= STEPS
+    parts = np.stack([first[inside], second[inside], (STEPS - first - second)[inside]], axis=1)
+    return np.asarray(least + (1 - CORNERS * least) * parts / STEPS)
 
 
 def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:

@@ -9,7 +9,7 @@ from typing import Any
 from rivalry.core.claims import UNCERTIFIED
 from rivalry.core.results import Solution
 from rivalry.living.bundle import style, widget_module
-from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
+from rivalry.living.figure import Figure, answer, data_at, figure_of, figures_of_solution, no_figure
 from rivalry.schema.installation import remedy
 
 
@@ -51,7 +51,7 @@ def explore_solution(solution: Solution) -> Any:
 
 
 def widget_of(figures: Sequence[Figure]) -> Any:
-    """Return a widget of figures; what a person sets is certified where a figure has a game.
+    """Return a widget of figures; what a person sets is computed and certified where a figure has a game.
 
     Raises
     ------
@@ -73,14 +73,17 @@ def widget_of(figures: Sequence[Figure]) -> Any:
     def choose(change: Any) -> None:
         figure = figures[change["new"]]
         with widget.hold_trait_notifications():
-            widget.answer, widget.state, widget.figure = None, figure.state, figure.content
+            widget.answer, widget.current = None, None
+            widget.state, widget.figure = figure.state, figure.content
 
-    def certify(change: Any) -> None:
-        game, state = figures[widget.chosen].game, change["new"]
-        if game is None or not state.get("settled") or not state.get("profile"):
+    def follow(change: Any) -> None:
+        figure, state = figures[widget.chosen], change["new"]
+        if figure.game is None or not state.get("profile"):
             return
         try:
-            widget.answer = answer(game, state)
+            widget.current = data_at(figure.view, figure.game, state)
+            if state.get("settled"):
+                widget.answer = answer(figure.game, state)
         except ValueError as error:  # parameters that the family refuses
             widget.answer = {
                 **state,
@@ -91,7 +94,7 @@ def widget_of(figures: Sequence[Figure]) -> Any:
             }
 
     widget.observe(choose, "chosen")
-    widget.observe(certify, "state")
+    widget.observe(follow, "state")
     return widget
 
 
@@ -110,6 +113,7 @@ def _widget_class() -> Any:
         "chosen": traitlets.Int(0).tag(sync=True),
         "figure": traitlets.Dict().tag(sync=True),
         "state": traitlets.Dict().tag(sync=True),
+        "current": traitlets.Dict(allow_none=True, default_value=None).tag(sync=True),
         "answer": traitlets.Dict(allow_none=True, default_value=None).tag(sync=True),
         "host": traitlets.Unicode("notebook").tag(sync=True),
     }

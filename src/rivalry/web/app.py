@@ -405,7 +405,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
 
     @app.post("/api/runs/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
-        """Certify what a person set in a living figure of a run."""
+        """Compute and certify what a person set in a living figure of a run."""
         body = await _body(request)
         words = _typed(body, "part", str, ""), _typed(body, "title", str, "")
         return await ask(bench.prover, name, "answered", *words, _typed(body, "state", dict, {}))
@@ -472,7 +472,7 @@ def _add_games(app: FastAPI, bench: Workbench) -> None:
     async def answer(name: str, request: Request) -> Any:
         body = await _body(request)
         parameters, state = _typed(body, "parameters", dict, {}), _typed(body, "state", dict, {})
-        return await bench.prover.ask(explore.certified, name, parameters, state)
+        return await bench.prover.ask(explore.followed, name, parameters, state)
 
     @app.post("/api/games/{name}/study")
     async def study(name: str, request: Request) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from rivalry.games import GAMES
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
-from rivalry.living.figure import answer, figures_of, plain
+from rivalry.living.figure import answer, data_at, figures_of, plain
 from rivalry.schema.registry import load, suggestion
 from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
@@ -71,17 +71,19 @@ def equilibrium(game: object) -> Any:
     return None
 
 
-def certified(name: str, parameters: Table, state: Table) -> TableDict:
-    """Verdict on the profile that a person set, or the reason why nothing can be proved."""
+def followed(name: str, parameters: Table, state: Table) -> TableDict:
+    """Return what `moved` does for a state that a person set, or the reason why nothing can be computed."""
     try:
-        return proved(_game(name, parameters), state)
+        return moved(_game(name, parameters), state)
     except ValueError as error:
         return {"fault": " ".join(str(error).split())}
 
 
-def proved(game: object, state: Table) -> TableDict:
-    """Return the certified answer to a state of a game, in plain numbers. Raises `ValueError`."""
-    return dict(plain(answer(game, state)))
+def moved(game: object, state: Table) -> TableDict:
+    """Return a figure's data in a state of a game and, at rest, the certificate. Raises `ValueError`."""
+    current = data_at(str(state.get("view", "")), game, state)
+    is_settled = state.get("settled", True)
+    return {"current": current, "answer": plain(answer(game, state)) if is_settled else None}
 
 
 def _game(name: str, parameters: Table) -> Any:

@@ -37,7 +37,7 @@ from rivalry.results.comparison import VISIBLE
 from rivalry.results.table import Table
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
-from rivalry.web.explore import proved
+from rivalry.web.explore import moved
 from rivalry.web.runs import part_of
 from rivalry.web.safety import Refused
 
@@ -161,13 +161,13 @@ def living(folder: str, part: str) -> list[TableDict]:
 
 
 def answered(folder: str, part: str, title: str, state: StudyTable) -> TableDict:
-    """Verdict on a profile that a person set in a living figure. Raises `Refused`."""
+    """Return data and certificate of a profile that a person set in a living figure. Raises `Refused`."""
     games = [
         figure.game for figure in _figures(folder, part) if figure.title == title and figure.game is not None
     ]
     if not games:
         raise Refused(409, "the run has other figures now; open its results again")
-    return proved(games[0], state)
+    return moved(games[0], state)
 
 
 def _figures(folder: str, part: str) -> tuple[Figure, ...]:

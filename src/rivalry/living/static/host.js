@@ -1,7 +1,7 @@
 /**
  * Hosts of living figures: the model of a page, frozen or of the workbench, and the choice among figures.
  *
- * A view asks its model for `figure`, `state`, `answer` and `host`, as it asks that of a notebook.
+ * A view asks its model for `figure`, `state`, `current`, `answer` and `host`, as it asks that of a notebook.
  */
 
 import { el, slider } from "./kit.js";
@@ -14,7 +14,7 @@ export class Model {
   /** @param {Record<string, any>} values @param {(model: Model) => void} [saved] */
   constructor(values, saved = () => {}) {
     /** @type {Record<string, any>} */
-    this.values = { state: {}, answer: null, host: "frozen", ...values };
+    this.values = { state: {}, current: null, answer: null, host: "frozen", ...values };
     this.saved = saved;
     /** @type {Map<string, Set<() => void>>} */
     this.listeners = new Map();

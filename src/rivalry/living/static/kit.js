@@ -376,46 +376,19 @@ export function shade(part) {
   return `rgb(${mixed.join(" ")})`;
 }
 
-/** Lines of equal value of a grid: `set(xs, ys, rows, levels)`, by marching squares.
- * @param {Frame} one @param {Look} [look] */
-export function contour(one, look = {}) {
-  return pathMark(one, strokeOf(one, look, "rv-line"), (/** @type {ArrayLike<number>} */ xs, /** @type {ArrayLike<number>} */ ys,
-    /** @type {ArrayLike<number>[]} */ rows, /** @type {number[]} */ levels) => {
-    let text = "";
-    for (const level of levels) {
-      for (let j = 0; j + 1 < ys.length; j++) {
-        for (let k = 0; k + 1 < xs.length; k++) {
-          const corners = [[k, j], [k + 1, j], [k + 1, j + 1], [k, j + 1]];
-          const cuts = [];
-          for (let side = 0; side < 4; side++) {
-            const [a, b] = [corners[side], corners[(side + 1) % 4]];
-            const [from, to] = [rows[a[1]][a[0]] - level, rows[b[1]][b[0]] - level];
-            if ((from < 0) === (to < 0)) continue;
-            const part = from / (from - to);
-            cuts.push([one.x(xs[a[0]] + part * (xs[b[0]] - xs[a[0]])), one.y(ys[a[1]] + part * (ys[b[1]] - ys[a[1]]))]);
-          }
-          for (let cut = 0; cut + 1 < cuts.length; cut += 2) {
-            text += `M${cuts[cut].map(pixel).join(" ")}L${cuts[cut + 1].map(pixel).join(" ")}`;
-          }
-        }
-      }
-    }
-    return text;
-  });
-}
-
 /**
  * A handle that is dragged by mouse or touch, moved by arrow keys, and typed after Enter.
- * `at()` gives its place, `move(place, settled)` is called with a new one.
- * @param {{frame: Frame, at: () => number[], move: (place: number[], settled: boolean) => void, label: string,
+ * `at()` gives its place, `move(place, settled)` is called with a new one. A fixed one only shows its place.
+ * @param {{fixed?: boolean, frame: Frame, at: () => number[], move: (place: number[], settled: boolean) => void, label: string,
  *   colour?: string, axes?: "x" | "xy", text?: (place: number[]) => string, name?: string,
  *   typed?: {value: () => string, read: (text: string) => number[] | null}, radius?: number}} options
  */
 export function handle(options) {
   const { frame: one, at, move, axes = "x" } = options;
   const radius = options.radius ?? 9;
-  const node = svg("g", { class: `rv-handle rv-handle-${axes}`, role: "slider", tabindex: 0, "aria-label": options.label,
-    "--c": options.colour ?? "var(--rv-accent)" },
+  const reached = options.fixed ? { class: "rv-place", role: "img" }
+    : { class: `rv-handle rv-handle-${axes}`, role: "slider", tabindex: 0 };
+  const node = svg("g", { ...reached, "aria-label": options.label, "--c": options.colour ?? "var(--rv-accent)" },
   svg("circle", { class: "rv-hit", r: 22 }), svg("circle", { class: "rv-halo", r: radius + 5 }),
   svg("circle", { class: "rv-knob", r: radius }));
   if (options.name) node.append(svg("text", { class: "rv-handle-name", "text-anchor": "middle", y: 3.5 }, options.name));
@@ -424,10 +397,16 @@ export function handle(options) {
     const place = at();
     node.setAttribute("transform", `translate(${pixel(one.x(place[0]))} ${pixel(one.y(place[1]))})`);
     const words = options.text ? options.text(place) : place.slice(0, axes === "x" ? 1 : 2).map((v) => format(v)).join(", ");
-    fill(node, { "aria-valuemin": one.xAxis.low, "aria-valuemax": one.xAxis.high,
-      "aria-valuenow": Number(place[0].toPrecision(6)), "aria-valuetext": words }, []);
+    const values = { "aria-valuemin": one.xAxis.low, "aria-valuemax": one.xAxis.high,
+      "aria-valuenow": Number(place[0].toPrecision(6)), "aria-valuetext": words };
+    fill(node, options.fixed ? { "aria-label": `${options.label}: ${words}` } : values, []);
   };
   const forget = one.add(draw);
+  const remove = () => {
+    forget();
+    node.remove();
+  };
+  if (options.fixed) return { node, draw, remove };
   let [dx, dy] = [0, 0];
   let held = false;
   node.addEventListener("pointerdown", (event) => {
@@ -481,13 +460,7 @@ export function handle(options) {
   };
   node.addEventListener("keyup", settle);
   node.addEventListener("blur", settle);
-  return {
-    node, draw,
-    remove() {
-      forget();
-      node.remove();
-    },
-  };
+  return { node, draw, remove };
 }
 
 /** Call back with the place of a click beside the handles; unlike a press, scrolling a page is no click.

@@ -50,6 +50,21 @@ export function answerFor(model, state = stateOf(model)) {
     one && same(one.profile, state.profile) && same(one.parameters ?? {}, state.parameters)) ?? null;
 }
 
+/** The data with which the figure began, or what Python sent last; `known` unless they are of another state than this
+ * one and nothing is on its way. @param {Model} model */
+export function dataAt(model) {
+  const { data } = model.get("figure");
+  const state = stateOf(model);
+  const { profile, parameters, data: sent } = model.get("current") ?? { profile: data.profile, parameters: {}, data };
+  const fresh = same(profile, state.profile) && same(parameters, state.parameters);
+  return { data: sent, known: fresh || !(isFixed(model) || answerFor(model)) };
+}
+
+/** Whether nobody computes what a person sets: the figure keeps to its stored profiles. @param {Model} model */
+export function isFixed(model) {
+  return model.get("host") === "frozen";
+}
+
 /**
  * A card of what is claimed. `say(claim, texts)` gives its word, a sentence and a note, and the claim, or a tone,
  * that colours it.
@@ -75,27 +90,18 @@ export function claimCard(model, label = "Claim") {
   };
 }
 
-/** The claim of the state's profile, with buttons for the profiles that are certified in the figure.
- * `show(gain, points)` gets the largest gain on a grid, where the figure has a twin.
- * @param {Model} model @param {boolean} [buttons] */
-export function profileClaim(model, buttons = true) {
+/** The claim of the state's profile; `show(gain, points)` gets the largest gain on a grid, null where none is known.
+ * @param {Model} model */
+export function profileClaim(model) {
   const { node, say } = claimCard(model);
-  const { answers = [] } = model.get("figure").data;
-  const stored = el("div", { class: "rv-row" }, answers.slice(0, 6).map((/** @type {any} */ one, /** @type {number} */ k) =>
-    button(answers.length > 1 ? `Certified point ${k + 1}` : "Certified point", () =>
-      change(model, { profile: one.profile, parameters: one.parameters ?? {} }, true), true)));
-  if (buttons && stored.childElementCount) node.append(stored);
   return {
     node,
     /** @param {number | null} gain @param {string} [points] */
     show(gain, points = "") {
       const answer = answerFor(model);
-      if (!answer) {
-        const words = gain === null ? "" : `Largest gain on a grid of ${points}, not a certificate`;
-        return say("", [gain === null ? "No certificate" : `Largest gain ${format(gain, 3)}`, words,
-          model.get("host") === "frozen" ? "This file holds certificates of its stored points only." : ""]);
-      }
-      say(answer.claim ?? "", [answer.word, answer.left_open, answer.sentence]);
+      if (answer) return say(answer.claim ?? "", [answer.word, answer.left_open, answer.sentence]);
+      if (gain === null) return say("", ["No certificate"]);
+      say("", [`Largest gain ${format(gain, 3)}`, `Largest gain on a grid of ${points}, not a certificate`]);
     },
   };
 }
@@ -155,7 +161,7 @@ export function parameterSliders(model) {
   const node = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Parameters"), rows);
   /** @type {(() => void)[]} */
   const updates = [];
-  for (const one of data.parameters ?? []) {
+  for (const one of isFixed(model) ? [] : data.parameters ?? []) {
     const now = () => stateOf(model).parameters[one.key] ?? one.value;
     const each = Array.isArray(one.value) ? one.value : [one.value];
     each.forEach((/** @type {number} */ _, /** @type {number} */ k) => {
@@ -176,9 +182,9 @@ export function parameterSliders(model) {
   return { node, show: () => updates.forEach((update) => update()) };
 }
 
-/** A button back to the profile and the parameters with which the figure began. @param {Model} model @param {() => void} halt */
-export function resetButton(model, halt) {
-  return button("Reset", () => {
+/** A button back to the profile and the parameters with which the figure began; none where these stay. @param {Model} model @param {() => void} [halt] */
+export function resetButton(model, halt = () => {}) {
+  return isFixed(model) ? null : button("Reset", () => {
     halt();
     change(model, { profile: model.get("figure").data.profile, parameters: {} }, true);
   }, true);
@@ -214,7 +220,7 @@ export function layout(model, root, options = {}) {
      * Draw, and again at every change of the keys; returns what ends the view, which calls `halt`.
      * @param {() => void} draw @param {() => void} [halt] @param {string[]} [keys]
      */
-    begin(draw, halt = () => {}, keys = ["state", "answer"]) {
+    begin(draw, halt = () => {}, keys = ["state", "current", "answer"]) {
       let closed = false;
       const figure = model.get("figure");
       // while another figure takes its place, a model still tells this view of the other one's state

@@ -16,6 +16,19 @@ export function fromPlane(plane) {
   return raw.map((one) => one / sum);
 }
 
+/** The nearest point of the simplex whose shares are at least `least`. @param {number[]} point @param {number} least */
+export function project(point, least) {
+  const spare = 1 - 3 * least;
+  const sorted = point.map((one) => one - least).sort((a, b) => b - a);
+  let sum = 0;
+  let level = 0;
+  sorted.forEach((one, k) => {
+    sum += one;
+    if (one - (sum - spare) / (k + 1) > 0) level = (sum - spare) / (k + 1);
+  });
+  return point.map((one) => Math.max(one - least - level, 0) + least);
+}
+
 /**
  * A frame whose plot is the three-corner simplex, corners named; use `toPlane` and `fromPlane`.
  * @param {HTMLElement} root @param {{corners: string[], label?: string, largest?: number}} options

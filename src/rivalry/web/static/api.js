@@ -172,25 +172,32 @@ export function prompt(title, label, value, note = "", accept = async () => {}) 
 }
 
 /**
- * What a figure's model calls when a person has changed its state: the profile at rest is certified, and the answer
- * to the latest question is shown; why there is none is written into `box`.
- * @param {(state: any) => Promise<any>} prove @param {HTMLElement} box
+ * What a figure's model calls when a person has changed its state: its data, and at rest its certificate, are asked for,
+ * one question at a time; why there are none is written into `box`.
+ * @param {(state: any) => Promise<any>} compute @param {HTMLElement} box
  */
-export function certifier(prove, box) {
-  let asked = 0;
-  return async function certify(/** @type {any} */ model) {
-    const { settled, parameters, ...state } = model.get("state");
-    const profile = state.profile ?? model.get("figure").data.profile;
-    if (!profile || settled === false) return;
-    const mine = ++asked;
-    try {
-      const answer = await prove({ profile, parameters: parameters ?? {} });
-      if (mine !== asked) return;
-      box.replaceChildren(...(answer.fault ? [notice(answer.fault, "fair")] : []));
-      if (!answer.fault) model.set("answer", answer);
-    } catch (error) {
-      if (mine === asked) box.replaceChildren(failed(error, () => certify(model)));
+export function follower(compute, box) {
+  let asking = false;
+  let changed = false;
+  return async function follow(/** @type {any} */ model) {
+    changed = true;
+    if (asking) return;
+    asking = true;
+    while (changed) {
+      changed = false;
+      const { settled = true, parameters = {}, profile } = { profile: model.get("figure").data.profile, ...model.get("state") };
+      if (!profile) break;
+      try {
+        const found = await compute({ profile, parameters, settled, view: model.get("figure").view });
+        box.replaceChildren(...(found.fault ? [notice(found.fault, "fair")] : []));
+        if (found.current) model.set("current", found.current);
+        if (found.answer) model.set("answer", found.answer);
+      } catch (error) {
+        box.replaceChildren(failed(error, () => follow(model)));
+        model.set("answer", { profile, parameters, claim: null, word: "No certificate", sentence: "" });
+      }
     }
+    asking = false;
   };
 }
 

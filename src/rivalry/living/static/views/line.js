@@ -1,24 +1,16 @@
 /** Players on one axis: resource, influence, own payoffs, best responses and recorded paths. */
 
 import { band, clip, el, format, frame, handle, hue, legend, line, linspace, points, widthOf } from "../kit.js";
-import { change, layout, parameterSliders, playersTable, profileClaim, resetButton, same, stateOf } from "../panel.js";
-import { bestOf, twinOf } from "../twins/twin.js";
-
-const GRID = 401;
+import { change, dataAt, isFixed, layout, parameterSliders, playersTable, profileClaim, resetButton, stateOf } from "../panel.js";
 
 /** @typedef {import("../kit.js").Model} Model */
 
-/** Own payoffs on a grid, the best responses and the gains. @param {any} twin @param {number[][]} x @param {Float64Array[]} grids */
-function ownPayoffs(twin, x, grids) {
-  const here = twin.payoffs(x);
-  return x.map((_, player) => {
-    const payoff = twin.deviation(x, player);
-    const f = (/** @type {number} */ s) => payoff([s]);
-    const values = grids[player].map(f);
-    const best = bestOf(f, grids[player], values);
-    let least = Infinity;
-    for (const value of values) if (value < least) least = value;
-    return { values, best, here: here[player], gain: Math.max(best.value - here[player], 0), stake: best.value - least };
+/** Own payoffs at the state, with what each player could gain; null where they are of another profile.
+ * @param {any} data @param {boolean} known */
+function ownPayoffs(data, known) {
+  return data.curves.map((/** @type {any} */ one) => {
+    const [most, least] = [Math.max(...one.payoff), Math.min(...one.payoff)];
+    return { ...one, stake: most - least, gain: known ? Math.max(one.best.value - one.here, 0) : null };
   });
 }
 
@@ -38,21 +30,17 @@ function resourcePicture(main, data) {
     line(top, { colour: hue(k), width: widthOf(k, players.length) }));
   return {
     top,
-    /** @param {any} twin @param {number[][]} x */
-    draw(twin, x) {
-      const shares = twin.shares(x);
+    /** @param {{shares: number[][], influence: number[][], weights: number[]}} now */
+    draw({ shares, influence, weights }) {
       let low = xs.map(() => 0);
       parts.forEach((/** @type {any} */ part, /** @type {number} */ player) => {
         const high = low.map((/** @type {number} */ from, /** @type {number} */ j) =>
-          from + (shares[player][order[j]] * resource.weights[order[j]]) / largest);
+          from + (shares[player][order[j]] * weights[order[j]]) / largest);
         part.set(xs, low, high);
         low = high;
       });
-      const influence = x.map((position, player) => twin.influence(player, position));
-      let strongest = 0;
-      for (const row of influence) for (const value of row) if (value > strongest && value < Infinity) strongest = value;
       curves.forEach((/** @type {any} */ curve, /** @type {number} */ player) =>
-        curve.set(xs, order.map((/** @type {number} */ k) => influence[player][k] / (strongest || 1))));
+        curve.set(xs, order.map((/** @type {number} */ k) => influence[player][k])));
     },
   };
 }
@@ -85,17 +73,6 @@ function pathPicture(main, data) {
   };
 }
 
-/** Own payoffs that Python sent, at another profile without gains. @param {any} data @param {number[][]} x */
-function sentPayoffs(data, x) {
-  const stale = !same(x, data.profile);
-  return data.curves.map((/** @type {any} */ one) => {
-    const [most, least] = [Math.max(...one.payoff), Math.min(...one.payoff)];
-    const top = one.payoff.indexOf(most);
-    return { values: one.payoff, best: { at: one.position[top], value: most }, here: one.here, stake: most - least, stale,
-      gain: stale ? null : Math.max(most - one.here, 0) };
-  });
-}
-
 /** The drawing of own payoffs, with best responses in it and as ghosts beside the players.
  * @param {HTMLElement} main @param {any} data @param {any} resource @param {Float64Array[]} grids */
 function payoffPicture(main, data, resource, grids) {
@@ -119,19 +96,18 @@ function payoffPicture(main, data, resource, grids) {
     /** @param {any[]} found @param {number[][]} x */
     draw(found, x) {
       let [low, high] = [Infinity, -Infinity];
-      for (const own of found) for (const value of own.values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      for (const own of found) for (const value of own.payoff) [low, high] = [Math.min(low, value), Math.max(high, value)];
       const room = 0.06 * (high - low || 1);
       lower.domain({}, stretch(lower.yAxis, low - room, high + room));
       found.forEach((own, k) => {
         const at = x[k][0];
-        curves[k].set(data.game ? grids[k] : data.curves[k].position, own.values);
-        curves[k].node.classList.toggle("rv-faint", Boolean(own.stale));
-        gaps[k].set([at, own.best.at, own.best.at], own.stale ? [] : [own.here, own.here, own.best.value]);
+        curves[k].set(grids[k], own.payoff);
+        gaps[k].set([at, own.best.at, own.best.at], [own.here, own.here, own.best.value]);
         if (resource) stems[k].set([at, at], [0, 1.08]);
       });
       const ring = (/** @type {any} */ own, /** @type {number} */ k) =>
         ({ x: own.best.at, y: own.best.value, colour: hue(k), title: `best response of ${players[k]}` });
-      best.set(found.filter((own) => !own.stale).map(ring));
+      best.set(found.map(ring));
       place.set(resource ? found.map((own, k) => ({ x: x[k][0], y: own.here, colour: hue(k) })) : []);
       if (ghosts) ghosts.set(found.map((own, k) => ({ ...ring(own, k), y: 0 })));
     },
@@ -143,27 +119,24 @@ function render({ model, el: root }) {
   const { data } = model.get("figure");
   const { axis, players } = data;
   const box = { low: /** @type {number[]} */ (data.low), high: /** @type {number[]} */ (data.high) };
-  const grids = box.low.map((low, k) => linspace(low, box.high[k], GRID));
+  const grids = box.low.map((low, k) => linspace(low, box.high[k], data.curves[k].payoff.length));
   const claim = profileClaim(model);
   const { main, side, begin } = layout(model, root, { claim: claim.node,
-    lead: "Drag a player, or select one and press the arrow keys; Enter types a number."
-      + (data.game ? "" : " Payoffs are stored for the first profile: after a move they are faint, and gains are not known.") });
+    lead: isFixed(model) ? "" : "Drag a player, or select one and press the arrow keys; Enter types a number." });
   const table = playersTable(players, [axis.name, "payoff"]);
   const controls = parameterSliders(model);
-  const resource = data.resource && data.game ? resourcePicture(main, data) : null;
+  const resource = data.resource ? resourcePicture(main, data) : null;
   const picture = payoffPicture(main, data, resource, grids);
   const upper = resource ? resource.top : picture.lower;
   const track = pathPicture(main, data);
-  let { parameters } = stateOf(model);
-  let twin = twinOf(data.game, parameters);
   /** @type {any[]} */
-  let found = players.map(() => ({ here: 0 }));
+  let found = ownPayoffs(data, true);
   const halt = () => track.hide();
   const setPlayer = (/** @type {number} */ k, /** @type {number} */ to, /** @type {boolean} */ settled) => {
     const own = [Number(clip(to, box.low[k], box.high[k]).toPrecision(6))];
     change(model, { profile: stateOf(model).profile.map((row, j) => (j === k ? own : row)) }, settled);
   };
-  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: upper, colour: hue(k),
+  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: upper, colour: hue(k), fixed: isFixed(model),
     label: `${name}, ${axis.name}`, name: players.length > 9 ? "" : String(k), radius: 10,
     at: () => {
       const x = stateOf(model).profile;
@@ -178,19 +151,16 @@ function render({ model, el: root }) {
     } }));
   const update = () => {
     const state = stateOf(model);
-    if (!same(parameters, state.parameters)) {
-      parameters = state.parameters;
-      twin = twinOf(data.game, parameters);
-    }
-    found = twin ? ownPayoffs(twin, state.profile, grids) : sentPayoffs(data, state.profile);
-    if (resource) resource.draw(twin, state.profile);
+    const { data: now, known } = dataAt(model);
+    found = ownPayoffs(now, known);
+    if (resource) resource.draw(now.resource);
     picture.draw(found, state.profile);
     const stake = Math.max(...found.map((own) => own.stake), 1e-300);
     table.set(found.map((own, k) => ({ gain: own.gain, part: (own.gain ?? 0) / stake,
       texts: [format(state.profile[k][0], 4), format(own.gain === null ? null : own.here, 4)] })));
     for (const one of handles) one.draw();
     const gains = found.map((own) => own.gain);
-    claim.show(gains.includes(null) ? null : Math.max(...gains), `${found[0].values.length} points`);
+    claim.show(gains.includes(null) ? null : Math.max(...gains), `${found[0].payoff.length} points`);
     controls.show();
   };
   side.append(table.node, el("div", { class: "rv-row" }, resetButton(model, halt)), controls.node);

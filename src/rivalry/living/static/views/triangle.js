@@ -1,13 +1,8 @@
 /** Strategies of three shares in a triangle, with best responses and recorded paths. */
 
 import { el, format, handle, hue, legend, line, points, resolve } from "../kit.js";
-import { change, layout, parameterSliders, playersTable, profileClaim, resetButton, same, stateOf } from "../panel.js";
-import { fromPlane, toPlane, triangle } from "../simplex.js";
-import { bestOnSimplex, lattice, project } from "../twins/shares.js";
-import { twinOf } from "../twins/twin.js";
-
-const REST = 40; // steps of the lattice of best responses per side, while nothing moves
-const MOVING = 16;
+import { change, dataAt, isFixed, layout, parameterSliders, playersTable, profileClaim, resetButton, stateOf } from "../panel.js";
+import { fromPlane, project, toPlane, triangle } from "../simplex.js";
 
 /** @typedef {import("../kit.js").Model} Model */
 
@@ -19,7 +14,7 @@ function rgb(node, name) {
 
 /** Resource points on the canvas: the area is the resource, the colour a mixture by shares. @param {any} plane @param {any} data */
 function resourceDots(plane, data) {
-  /** @type {Float64Array[]} */
+  /** @type {number[][]} */
   let shares = [];
   const { points: places, weights } = data.resource;
   const largest = Math.max(...weights, 1e-300);
@@ -48,7 +43,7 @@ function resourceDots(plane, data) {
   };
   plane.add(draw);
   return {
-    /** @param {Float64Array[]} found */
+    /** @param {number[][]} found */
     set(found) {
       shares = found;
       draw();
@@ -62,7 +57,7 @@ function render({ model, el: root }) {
   const { players, least } = data;
   const claim = profileClaim(model);
   const { main, side, begin } = layout(model, root, { claim: claim.node,
-    lead: "Drag a player, or select one and press the arrow keys; Enter types its three shares." });
+    lead: isFixed(model) ? "" : "Drag a player, or select one and press the arrow keys; Enter types its three shares." });
   const plane = triangle(main, { corners: data.corners, label: "Strategies of the players in a triangle", largest: 620 });
   const dots = data.resource ? resourceDots(plane, data) : null;
   const trails = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(plane, { colour: hue(k) }));
@@ -71,33 +66,20 @@ function render({ model, el: root }) {
     ...(dots ? [{ label: "resource, coloured by who gets it", mark: "point", colour: "var(--rv-pale)" }] : [])]));
   const table = playersTable(players, ["strategy", "payoff"], "rv-compact");
   const controls = parameterSliders(model);
-  const grids = { rest: lattice(REST, least), moving: lattice(MOVING, least) };
-  let twin = /** @type {import("../twins/twin.js").Twin} */ (twinOf(data.game, stateOf(model).parameters));
-  let parameters = stateOf(model).parameters;
-
   const update = () => {
-    const state = stateOf(model);
-    if (!same(parameters, state.parameters)) {
-      parameters = state.parameters;
-      twin = /** @type {import("../twins/twin.js").Twin} */ (twinOf(data.game, parameters));
-    }
-    const x = state.profile;
-    const here = twin.payoffs(x);
-    const [grid, step] = state.settled ? [grids.rest, 1 / REST] : [grids.moving, 1 / MOVING];
-    const found = x.map((_, player) => {
-      const payoff = twin.deviation(x, player);
-      const best = bestOnSimplex(/** @type {any} */ (payoff), grid, least, step);
-      return { at: best.at, gain: Math.max(best.value - here[player], 0), stake: best.value - best.low };
-    });
-    if (dots && twin.shares) dots.set(twin.shares(x));
+    const x = stateOf(model).profile;
+    const { data: now, known } = dataAt(model);
+    /** @type {any[]} */
+    const found = now.own;
+    if (dots) dots.set(now.resource.shares);
     ghosts.set(found.map((one, k) => {
-      const [px, py] = toPlane(one.at);
+      const [px, py] = toPlane(one.best);
       return { x: px, y: py, colour: hue(k), title: `best response of ${players[k]}` };
     }));
     const stake = Math.max(...found.map((one) => one.stake), 1e-300);
-    table.set(found.map((one, k) => ({ gain: one.gain, part: one.gain / stake,
-      texts: [x[k].map((share) => format(share, 2)).join(" · "), format(here[k], 4)] })));
-    claim.show(Math.max(...found.map((one) => one.gain)), `${grid.length} strategies per player`);
+    table.set(found.map((one, k) => ({ gain: known ? one.gain : null, part: known ? one.gain / stake : 0,
+      texts: [x[k].map((share) => format(share, 2)).join(" · "), known ? format(one.here, 4) : "–"] })));
+    claim.show(known ? Math.max(...found.map((one) => one.gain)) : null, `${now.points} strategies per player`);
     for (const one of handles) one.draw();
     controls.show();
   };
@@ -108,7 +90,7 @@ function render({ model, el: root }) {
   const halt = () => {
     trails.forEach((/** @type {any} */ trail) => trail.set([], []));
   };
-  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: plane, axes: "xy", colour: hue(k),
+  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: plane, axes: "xy", colour: hue(k), fixed: isFixed(model),
     label: `strategy of ${name}`, name: players.length > 9 ? "" : String(k), radius: 10,
     at: () => toPlane(stateOf(model).profile[k]),
     move: (place, settled) => {

@@ -1,8 +1,8 @@
-/** Explore: a family of games, its parameters, and a living figure whose claims are proved while one drags. */
+/** Explore: a family of games, its parameters, and a living figure which follows while one drags and is certified at rest. */
 
 import { el, format } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
-import { ask, button, certifier, failed, fill, load, notice, query, symbol } from "../api.js";
+import { ask, button, failed, fill, follower, load, notice, query, symbol } from "../api.js";
 import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
@@ -30,7 +30,7 @@ export default async function explore({ root, query: given, go, title }) {
   if (!name) {
     title("Explore");
     const { families } = await ask("/api/choices");
-    root.append(el("h1", {}, "Explore a game"), el("p", { class: "soft" }, "Choose a family. Drag its players and parameters; the claim is checked while you move."),
+    root.append(el("h1", {}, "Explore a game"), el("p", { class: "soft" }, "Choose a family. Drag its players and parameters; payoffs follow while you move, and the claim is checked where you stop."),
       el("div", { class: "cards" }, Object.entries(families).map(([family, words]) => el("a", { class: "card", href: `/explore${query({ family })}` },
         el("div", { class: "thumb" }, glyph(family)), el("div", { class: "card-text" }, el("h2", { class: "small" }, family), el("p", { class: "soft" }, String(words)))))));
     return;
@@ -109,18 +109,18 @@ export default async function explore({ root, query: given, go, title }) {
     clean();
     const box = el("div");
     room.replaceChildren(box);
-    const certify = certifier((rest) => ask(`${path}/answer`, { parameters, state: rest }), unproved);
+    const follow = follower((rest) => ask(`${path}/answer`, { parameters, state: rest }), unproved);
     model = new Model({ figure, state: { ...state, ...(profile && state?.profile ? { profile } : {}) }, host: "workbench" }, (one) => {
       const now = one.get("state");
       if (now.settled !== false) {
         profile = now.profile ?? null;
         keep({ ...parameters, ...now.parameters });
       }
-      certify(one);
+      follow(one);
     });
     clean = mount(box, view, model);
     once();
-    certify(model);
+    follow(model);
   }
 
   async function study() {

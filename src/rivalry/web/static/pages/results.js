@@ -3,7 +3,7 @@
 import { el, format } from "../living/kit.js";
 import { control, Model, mount, showSeries } from "../living/host.js";
 import reference from "../living/views/reference.js";
-import { ask, button, certifier, claim, countsOf, fill, load, notice, pill, query, section, table } from "../api.js";
+import { ask, button, claim, countsOf, fill, follower, load, notice, pill, query, section, table } from "../api.js";
 
 /** Names of formats that are no abbreviations. @type {Record<string, string>} */
 const FILES = { xlsx: "Excel", latex: "LaTeX", markdown: "Markdown", parquet: "Parquet", netcdf: "NetCDF", page: "Frozen page" };
@@ -55,7 +55,7 @@ async function living(root, about, part, { go }, end) {
       const { cursor } = model.get("state");
       if (cursor?.opened) go(`/run${query({ name: about.name, part, cell: cursor.cell })}`);
     };
-    const saved = figure.view === "sweep" ? opens : certifier((given) => ask(`${path}/answer`, { part, title: figure.title, state: given }), fault);
+    const saved = figure.view === "sweep" ? opens : follower((given) => ask(`${path}/answer`, { part, title: figure.title, state: given }), fault);
     const host = live || figure.view === "sweep" ? "workbench" : "frozen";
     end(mount(box, view, new Model({ figure, state: state ?? {}, host }, host === "frozen" ? undefined : saved)));
     if (!live && figure.data.answers?.length) stored++;
