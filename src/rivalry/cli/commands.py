@@ -33,7 +33,7 @@ Abort: Any = typer.Abort
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 INTERRUPTED, FAILED = 130, 1
-UNDECIDED = 3  # of `verify`: neither verified nor contradicted by what is installed here
+UNDECIDED = 3  # of `verify`: nothing contradicts, and not all cells were computed again
 KINDS = ("games", "methods", "studies", "plots")
 
 
@@ -368,7 +368,7 @@ def pack(
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `rivalry pack` wrote.")],
     cells: Annotated[
-        str | None, typer.Option("--cells", metavar="N", help="Random cells to compute again; default 3.")
+        str | None, typer.Option("--cells", metavar="N", help="Random cells to compute again; default all.")
     ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Run the code in it, if its study names any.")
@@ -380,15 +380,15 @@ def verify(
 ) -> int:
     """Check a packed run.
 
-    All certificates, payoffs and metrics are recomputed, and some random cells are computed again. Pages,
-    figures and the dataset are not judged. The answer is one of three words: verified (exit status 0),
-    contradicted (1), undecided (3), where a step does not confirm an end.
+    Its digests are compared, and its cells computed again. Pages, figures and the dataset are not judged. The
+    answer is one of three words: verified (exit status 0), contradicted (1), undecided (3), where cells were
+    left out.
     """
     count = values.whole_number(cells, "--cells", limit=10**6)
     if not file.exists():
         raise values.OptionError(f"{file}: no such file")
     with output.reserve_stdout():
-        verification, text = work.verify(file, 3 if count is None else count, trust, large)
+        verification, text = work.verify(file, count, trust, large)
     output.print_result(json, verification, text)
     return {"verified": 0, "contradicted": FAILED, "undecided": UNDECIDED}[verification["word"]]
 

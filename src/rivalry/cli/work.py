@@ -658,7 +658,7 @@ def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
 DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
-def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
+def verify(path: Path, cells: int | None, trusted: bool, large: bool) -> Printed:
     """Check a packed run."""
     from rivalry.lab.executor import RunEvent
     from rivalry.lab.packing import WITHIN, verify
@@ -672,24 +672,21 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
             progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
         )
     complete = "complete" if verification.done == verification.total else "not complete"
-    bits = (
-        f"within {WITHIN:g}, since here is {'; '.join(verification.versions)}"
-        if verification.versions
-        else "to the bit"
-    )
+    bits = "to the bit"
+    if verification.versions:
+        bits = f"within {WITHIN:g}, since here is {'; '.join(verification.versions)}"
     lines = [
         f"{verification.files} files: every byte is the one that was packed",
         f"{verification.done} of {verification.total} cells, {complete}",
-        f"{verification.certificates} certificates recomputed",
         f"{len(verification.cells)} cells computed again, compared {bits}",
+        f"not checked: {'; '.join(verification.unchecked)}",
+        *verification.faults,
     ]
-    lines += [f"not checked: {'; '.join(verification.unchecked)}", *verification.faults]
-    lines += verification.undecided
     count = len(verification.faults)
     details = {
         "verified": ", except what is not checked",
         "contradicted": f", {count} difference{'s' * (count > 1)}",
-        "undecided": "",
+        "undecided": f": {verification.done - len(verification.cells)} cells were not computed again",
     }
     word = verification.word
     answer = {"file": str(path), "word": word, **verification._asdict()}

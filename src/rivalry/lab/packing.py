@@ -7,12 +7,10 @@ It holds study, cells and certificates, the user's files that the study names, w
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from importlib.metadata import distributions
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any, NamedTuple
@@ -28,7 +26,7 @@ from rivalry.core.results import Record, netcdf, provenance
 from rivalry.lab.citation import bibtex
 from rivalry.lab.executor import batches_of
 from rivalry.lab.figures import figure_file
-from rivalry.lab.proofs import certificate_changes, check_status, recertify
+from rivalry.lab.proofs import certificate_changes, recertify
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run
 from rivalry.lab.store.blocks import packed_cells
@@ -54,7 +52,7 @@ A run of the study {name}, made by rivalry {version}.{licence}
 - `dataset.nc` holds all results; any reader of NetCDF reads it.
 - `study.json` is the study in full, `study.toml` as it was written. `code/` holds the files of its author.
 - `citation.bib` says what to cite, `packages.txt` what was installed.
-- `sha256sum -c manifest-sha256.txt` checks the files; `rivalry verify` recomputes certificates, cells.
+- `sha256sum -c manifest-sha256.txt` checks the files; `rivalry verify` computes cells again.
 
 The digest of study, cells and certificates, to be cited: {digest}
 """
@@ -180,37 +178,35 @@ def _derive(run: Run, licence: str) -> None:
 
 
 class Verified(NamedTuple):
-    """Result of the check of a packed run: parts checked and not, faults, and versions that differ."""
+    """Result of the check of a packed run: what was computed again, faults, and versions that differ."""
 
     files: int
     digest: str  # of study, cells and certificates
     root: str  # digest of all files
     done: int
     total: int  # cells of the study
-    certificates: int
-    cells: list[str]  # computed anew
+    cells: list[str]  # computed again
     faults: list[str]
-    undecided: list[str]  # statuses that a step does not give
     unchecked: list[str]
     versions: list[str]  # that differ
 
     @property
     def word(self) -> str:
-        """``verified``, ``contradicted`` or ``undecided``."""
+        """``contradicted``, ``verified`` where all finished cells were computed again, else ``undecided``."""
         if self.faults:
             return "contradicted"
-        return "undecided" if self.undecided else "verified"
+        return "verified" if len(self.cells) == self.done else "undecided"
 
 
 def verify(
     path: Path,
     *,
-    cells: int = 3,
+    cells: int | None = None,
     trusted: bool = False,
     large: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Verified:
-    """Check a packed run: its digests, its study, all certificates, and some random cells.
+    """Check a packed run: its digests, its study, and its cells, which are computed again.
 
     Cells must have the same bits, or differ by at most `WITHIN` on another processor or with other versions.
     What a report draws from them is not judged.
@@ -220,7 +216,7 @@ def verify(
     path
         The file.
     cells
-        Number of cells to compute again, of each study.
+        Number of random cells to compute again, of each study; by default all.
     trusted
         Whether the user's files in it are run.
     large
@@ -263,23 +259,25 @@ def verify(
             for name, part in {"": run, **run.parts()}.items()
             for line in _study(name, run, part)
         ]
-        checked = [_checked(name, part, cells, bool(versions), progress) for name, part in runs.items()]
+        sample = list[str]()
+        for name, part in runs.items():
+            sample_of_part = _sample(part, cells)
+            sample += sample_of_part
+            for line in _recomputed(part, sample_of_part, bool(versions), progress):
+                faults.append(f"cell {_in_part(name, line)}")
         stored = {path.relative_to(home).as_posix() for path in _stored(run)} | code
-        counts, cell_ids = run.counts(), list(chain.from_iterable(part.sample for part in checked))
-        certificates = sum(part.certificates for part in checked)
+        unchecked = [*sorted(digests.keys() - stored), "log.txt", "index.sqlite (times, warnings, failures)"]
+        if any("verified_proof" in part.collect().data for part in runs.values()):
+            unchecked.append("which proof files were verified")
         return Verified(
             len(digests) + 1,
             run.digest(),
             root_of(path),
-            counts["done"],
+            run.counts()["done"],
             sum(len(part.study.cells()) for part in runs.values()),
-            certificates,
-            cell_ids,
-            faults + list(chain.from_iterable(part.faults for part in checked)),
-            list(chain.from_iterable(part.undecided for part in checked)),
-            sorted(digests.keys() - stored)
-            + _unchecked(run, counts["done"], certificates, len(cell_ids))
-            + list(chain.from_iterable(part.unchecked for part in checked)),
+            sample,
+            faults,
+            unchecked,
             list(dict.fromkeys(versions)),
         )
 
@@ -315,83 +313,30 @@ def _study(name: str, run: Run, part: Run) -> Iterator[str]:
         yield f"study.json: {wrong[0]} are not those of its study"
 
 
-def _unchecked(run: Run, count: int, certificates: int, recomputed: int) -> list[str]:
-    """Return the list of what no verification checks, and of what this one left out."""
-    lines = ["log.txt", "index.sqlite (times, warnings, failures)"]
-    if recomputed < count:
-        lines.append(
-            f"results of {count - recomputed} of {count} cells beyond their certificates (--cells {count})"
-        )
-    if certificates < count:
-        lines.append(f"certificates of {count - certificates} of {count} cells, which have no stored profile")
-    if any("verified_proof" in part.collect().data for part in run.runs().values()):
-        lines.append("which proof files were verified")
-    return lines
-
-
-class _Checked(NamedTuple):
-    """Cells of a run by how they were checked."""
-
-    certificates: int  # recomputed
-    sample: list[str]  # ids of the cells that were computed again
-    faults: list[str]
-    undecided: list[str]
-    unchecked: list[str]
-
-
-def _checked(
-    name: str, run: Run, cells: int, is_foreign: bool, progress: Callable[[int, int], object] | None
-) -> _Checked:
-    """Cells of a run, checked: certificates and statuses of all, and a sample computed again."""
-    tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
+def _sample(run: Run, cells: int | None) -> list[str]:
+    """Return the finished cells of a run that are computed again: random ones, or all."""
     finished = run.finished()
     computed = [place.id for place in run.cells if place.id in finished]
-    sample = sorted(Random().sample(computed, min(cells, len(computed))))
-    count, faults, total = 0, list[str](), len(computed) + len(sample)
-    doubtful, unchecked = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for k, id in enumerate(computed):
-        stored = run.read_cell(id)
-        # `rivalry certify` may have proved a newer one
-        for certificate, ways in ((stored, (False,)), (newer.get(id), (False, True))):
-            if certificate is None:
-                continue
-            in_full = certificate is stored
-            recomputed = [recertify(tasks[id], folder, stored, proof, in_full) for proof in ways]
-            count += bool(recomputed[0]) and in_full
-            changes = [certificate_changes(certificate, record, False) for record in recomputed if record]
-            if changes and all(changes):
-                faults.append(f"cell {_in_part(name, id)}: certificate: {min(changes, key=len)}")
-        if id not in sample:
-            statuses = check_status(tasks[id], folder, stored)
-            faults.extend(f"cell {_in_part(name, id)}: {line}" for line in statuses.faults)
-            for line in statuses.undecided:
-                doubtful[line].append(id)
-            for line in statuses.unchecked:
-                unchecked[line].append(id)
-        if progress is not None:
-            progress(k + 1, total)
+    return computed if cells is None else sorted(Random().sample(computed, min(cells, len(computed))))
+
+
+def _recomputed(
+    run: Run, sample: Sequence[str], is_foreign: bool, progress: Callable[[int, int], object] | None
+) -> Iterator[str]:
+    """Yield differences of cells that are computed again, and of their newer certificates, a line each."""
+    tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
     batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
     for k, id in enumerate(sample):
-        if different := differences(run.read_cell(id), _computed(id, batch_of[id], folder), is_foreign):
-            faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
+        stored = run.read_cell(id)
+        if different := differences(stored, _computed(id, batch_of[id], folder), is_foreign):
+            yield f"{id}: computed again, {different}"
+        if (certificate := newer.get(id)) is not None:  # of `rivalry certify`, perhaps with a proof
+            again = (recertify(tasks[id], folder, stored, proof) for proof in (False, True))
+            changes = [certificate_changes(certificate, record, False) for record in again if record]
+            if changes and all(changes):
+                yield f"{id}: certificate: {min(changes, key=len)}"
         if progress is not None:
-            progress(len(computed) + k + 1, total)
-    remedy = f"--cells {len(computed)}"
-    return _Checked(
-        count,
-        sample,
-        faults,
-        [f"{line}; {remedy} decides" for line in _by_cell(name, doubtful)],
-        [f"{line} ({remedy})" for line in _by_cell(name, unchecked)],
-    )
-
-
-def _by_cell(name: str, cells_by_line: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lines that begin with their first cell and end with the number of cells."""
-    return [
-        f"cell {_in_part(name, ids[0])}: {line} (cells like it: {len(set(ids))})"
-        for line, ids in cells_by_line.items()
-    ]
+            progress(k + 1, len(sample))
 
 
 def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
-from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,21 +22,19 @@ from rivalry.core.results import Certificate, Record, stack_records, unstack_rec
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab.checkpoints import Task
 from rivalry.lab.store.cells import StoredCell
-from rivalry.lab.worker import BatchPoints, limits_of, played_game, points_of
+from rivalry.lab.worker import BatchPoints, played_game, points_of
 from rivalry.runtime.processes import python_command, run_program
-from rivalry.solving.ends import derived_record
 from rivalry.text.display import has_proofs
 
 LONGEST = 160  # characters in the name of a proof file
 NO_FILE = ": no file: "  # before the reason
 
 
-def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_full: bool = False) -> Record:
+def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
     """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one.
 
-    With ``in_full`` payoffs and metrics at the profiles are recomputed, too. A method certifies claims that
-    are not about a profile from more data than are stored: these are not recomputed. With ``proof``, their
-    ``certificate_method`` says what they are about.
+    A method certifies claims that are not about a profile from more data than are stored: these are not
+    recomputed. With ``proof``, their ``certificate_method`` says what they are about.
     """
     if "regret" not in record:
         return {}
@@ -62,7 +59,7 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
                     and (radius := _in_proved_list(cell_record, profile)) is not None
                 ):
                     new = new._replace(radius=radius, coverage="proved", method=old_certificate.method)
-            result = new.record() | (derived_record(played, profile) if in_full else {})
+            result = new.record()
         proofs.append(result)
     if not any(proofs):
         return {}
@@ -76,55 +73,6 @@ def _profiles(points: BatchPoints, record: Record) -> np.ndarray | None:
     if dims[lead:] != ("player", "axis") or not isinstance(points.games[0], Game):
         return None
     return stored.reshape(-1, *stored.shape[lead:])
-
-
-class StatusCheck(NamedTuple):
-    """Faults, doubts and searches left open in a cell's statuses, each a line."""
-
-    faults: list[str]
-    undecided: list[str]
-    unchecked: list[str]
-
-
-def check_status(task: Task, folder: Path, record: Record) -> StatusCheck:
-    """Compare the statuses of a stored cell with those that follow from game, method and profile.
-
-    A solver or a dynamic takes one step from the profile; learners that never stop by themselves are
-    ``completed``. No status of another method follows without its search.
-    """
-    points, check = points_of(task, folder), StatusCheck([], [], [])
-    stored = record["status"][1].ravel().tolist()
-    for status, derived in zip(stored, _derived_statuses(task, points, record), strict=True):
-        if derived == status:
-            continue
-        if not derived:
-            check.unchecked.append(f"status {status!r} follows from the search of its method alone")
-        elif derived == "completed" or (status, derived) == ("converged", "not found"):
-            check.faults.append(f"status was {status!r}, is {derived!r}")
-        else:
-            # an end that a longer run was seen to leave, such as that of a cycle, may seem to be at rest
-            doubts = check.undecided if status == "converged" else check.unchecked
-            doubts.append(f"status is {status!r}; a step from its profile ends as {derived!r}")
-    return check
-
-
-def _derived_statuses(task: Task, points: BatchPoints, record: Record) -> list[str]:
-    """Statuses of a method of this package that follow from profiles, by point; empty where none does."""
-    method, count = points.methods[0], prod(points.shape.values())
-    unknown = [""] * count
-    if not type(method).__module__.startswith("rivalry.") or task["method"].get("max_seconds") is not None:
-        return unknown
-    if isinstance(method, Learner):
-        return ["completed"] * count if as_learner(method).open_ended else unknown
-    profiles = _profiles(points, record)
-    if profiles is None or not np.isfinite(profiles).all():
-        return unknown
-    # rules on a path of several steps say nothing of one
-    if task["method"].get("stop", "gradient") != "gradient":
-        return unknown
-    limits = limits_of(task) | {"max_steps": 1}
-    solutions = solving.solve_batch(points.games, points.methods, list(profiles), tolerance=None, **limits)
-    return [solution.status for solution in solutions]
 
 
 def _concept(method: object, stored: str) -> str:
@@ -259,8 +207,7 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
     """
     changes = []
     compared = ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound")
-    derived_names = sorted(new.keys() - set(compared) - {"residual"}) if "payoff" in new else ()
-    for name in (*compared, "certificate_radius", *derived_names):
+    for name in (*compared, "certificate_radius"):
         if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
             continue
         (_, old), (_, current) = stored[name], new[name]
@@ -271,8 +218,6 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
         # gains near 0 are differences of payoffs, which other programs round differently
         sizes = [np.abs(stored[size][1]) for size in ("payoff", "at_stake") if size in stored]
         sizes = [np.where(np.isfinite(size), size, 0.0) for size in sizes if size.shape == old.shape]
-        if name in derived_names and not text:
-            sizes.append(np.max(np.abs(old), initial=0.0, where=np.isfinite(old)))
         rounded: Any = 0.0 if text else ROUNDING * sum(sizes)
         with np.errstate(invalid="ignore"):
             close = partial(np.isclose, rtol=SAME_NUMBER, atol=rounded, equal_nan=True)

@@ -308,11 +308,6 @@ def _refuse_missing_profile(record: Record) -> None:
         record["status"] = scalar("not found")
 
 
-def derived_record(game: Game, profile: ndarray) -> Record:
-    """Return payoffs, names and metrics at a profile, all that follows from it without a search."""
-    return _at_profile(game, profile, None).record
-
-
 def _at_profile(game: Game, profile: Profile | ndarray, tolerance: float | None) -> AtProfile:
     (at_profile,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
     return at_profile
