@@ -114,6 +114,10 @@ def test_gaps_fall_to_that_at_the_end(method: Any) -> None:
     drawn = ax.lines[0].get_ydata()
     np.testing.assert_array_equal(drawn[gaps > 0], gaps[gaps > 0])
     assert np.isnan(drawn[gaps == 0]).all()
+    with pytest.raises(ValueError, match="every relative gap is 0"):
+        rv.plots.learning_curve(
+            data.assign(relative_gap_curve=0 * data.relative_gap_curve), quantity="relative_gap"
+        )
 
 
 def ring(nodes: int) -> xr.Dataset:

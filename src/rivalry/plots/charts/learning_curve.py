@@ -157,6 +157,8 @@ def _by_player(data: Dataset, main: str, axis: int, at: At) -> Drawing:
         marks.append(player_lines(*_mean_history(data, name, at)[1:4], panel=len(frames)))
         frames.append(Frame(y=BELOW[name], y_limits=(0.0, None)))
     if main == "relative_gap_curve":
+        if not np.any(mean > 0):
+            raise ValueError("data: every relative gap is 0, which a logarithmic axis does not show")
         marks = [Mark("line", clock, np.where(mean > 0, mean, np.nan), hue=PALETTE[0]).within(half)]
         frames[0] = frames[0]._replace(whole=True)
         words = "gaps of 0 are not drawn" if np.any(mean == 0) else words
