@@ -425,10 +425,11 @@ def nearest_response(
     is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, deviation))
     if is_settled or not gain <= unit:
         return response
-    start, end = (put(unconstrain(game, put(y))) for y in (x, deviation))
+    start, end = (np.asarray(unconstrain(game, put(y))) for y in (x, deviation))
     flat = unconstrained_game(game)
-    strategy, payoff = _climb_from(flat, start, put(player), put(SHORT_STEP * np.max(np.abs(end - start))))
-    profile = np.array(start)  # by NumPy: a single operation of JAX takes as long as all of the climb
+    step = put(SHORT_STEP * np.max(np.abs(end - start)))
+    strategy, payoff = _climb_from(flat, put(start), put(player), step)
+    profile = start.copy()  # by NumPy: a single operation of JAX takes as long as all of the climb
     profile[player] = strategy
     climbed = np.asarray(constrain(game, put(profile)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)

@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
 from rivalry.core.tree import Tree, in_shape, static
-from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
 from rivalry.schema.validate import as_numbers, check_keywords, check_word
 
 if TYPE_CHECKING:
@@ -295,8 +295,11 @@ class Box(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
         low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
-        draws = dealt(self.choices, jax.random.uniform(key, self.shape))
-        return self.constrain(low + (high - low) * draws)
+        draws = dealt(self.choices, _uniform(key, self.shape))
+        if concrete_module(low, draws) is not np:
+            return self.constrain(low + (high - low) * draws)
+        low, high = floats(low), floats(high)
+        return self.constrain(put(low + (high - low) * draws))
 
     @property
     def usual(self) -> Box:
@@ -641,6 +644,11 @@ def dealt(mask: Bool[Array | ndarray, "player axis"], draws: Profile) -> Profile
     xp = concrete_module(mask, draws)
     rank = xp.cumsum(xp.asarray(mask)).reshape(mask.shape) - 1
     return xp.where(mask, xp.ravel(draws)[xp.maximum(rank, 0)], 0.0)
+
+
+@compiled
+def _uniform(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+    return jax.random.uniform(key, shape)
 
 
 def uniform(space: Space, draws: np.random.Generator, *size: int) -> ndarray:

@@ -11,7 +11,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, is_population, own_gradients
 from rivalry.core.results import Record
 from rivalry.plots import PATH_VIEWS, PLOTS
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.register import BENCHMARKS
 from rivalry.schema.validate import check_word
 from rivalry.solving.steps import as_arrays
@@ -34,7 +34,7 @@ def plot_record(game: object, record: Record, plots: Sequence[str]) -> Record:
             plot_data |= path_view(game, record, name)
         elif name in (offered := oracles.plot_data(game)):
             _, profile = record.get("profile", ((), np.nan))
-            view = offered[name](jnp.asarray(profile)).items()
+            view = offered[name](put(profile)).items()
             plot_data |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
     return plot_data
 

@@ -185,7 +185,8 @@ class StepwiseRuns:
             advance_runs(active)
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self._saved())
-            if self.watch(Progress(self._steps(), self.limit, float(np.max(self.carry.residual)))):
+            residual = float(np.max(np.asarray(self.carry.residual)))
+            if self.watch(Progress(self._steps(), self.limit, residual)):
                 return True
         return False
 

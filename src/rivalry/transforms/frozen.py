@@ -17,9 +17,10 @@ from rivalry.core.array_games import FiniteGame, exact_tables, one_state
 from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows
+from rivalry.core.payoffs import payoffs as payoffs_of_profile
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import Description, OneLineRepr
 
@@ -85,9 +86,9 @@ class Restricted(OneLineRepr, eqx.Module):
 
     @property
     def space(self) -> Space:
-        space, rows = self.game.space, jnp.asarray(self.players)
+        space = self.game.space
         if isinstance(space, Box):
-            return jax.tree.map(lambda edge: edge[rows], space)
+            return jax.tree.map(lambda edge: _rows(edge, self.players), space)
         if isinstance(space, Simplex):
             return Simplex(tuple(space.sizes[p] for p in self.players), space.min_share)
         if isinstance(space, Choices):
@@ -114,7 +115,7 @@ class Restricted(OneLineRepr, eqx.Module):
             return measures_of(self.game, profile)
         record: Record = {
             "play": (("seat", "axis"), np.asarray(profile)),
-            "play_payoff": (("seat",), np.asarray(self.game.payoffs(profile))),
+            "play_payoff": (("seat",), payoffs_of_profile(self.game, profile)),
         }
         for name, (dims, array) in measures_of(self.game, profile).items():
             record.setdefault(name, (tuple("seat" if d == "player" else d for d in dims), array))
@@ -157,7 +158,7 @@ forward(Restricted, oracles.discontinuity)
 
 @oracles.payoff_scale.register(Restricted, when=inner_knows(oracles.payoff_scale))
 def _(game: Restricted) -> Array:
-    return scales_of(game.game)[np.asarray(game.players)]
+    return _rows(scales_of(game.game), game.players)
 
 
 @oracles.shared_constraints.register(Frozen, when=inner_knows(oracles.shared_constraints))
@@ -271,10 +272,18 @@ class Subspace(eqx.Module):
         return checked[jnp.asarray(self.players)]
 
 
+def _rows(array: Array, players: Players) -> Array:
+    """Return the rows of some players, without a program of JAX where the array is concrete."""
+    if concrete_module(array) is np:
+        return put(np.asarray(array)[list(players)])
+    return array[jnp.asarray(players)]
+
+
 def interior_profile(space: Space) -> Profile:
     """Return a profile of the space: the middle of a box in its coordinates, else the projection of zero."""
     if isinstance(space, Box):
-        return space.constrain((space.unconstrain(space.low) + space.unconstrain(space.high)) / 2)
+        low, high = (floats(space.unconstrain(edge)) for edge in (space.low, space.high))
+        return space.constrain(put((low + high) / 2))
     return space.project(jnp.zeros(space.shape))
 
 

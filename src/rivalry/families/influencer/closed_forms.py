@@ -301,20 +301,20 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
         return SymmetricEquilibrium(mean, bool(mean[0] > threshold_reach(points, weights, players)), None)
     if isinstance(kernel, Blotto):
         exponent = threshold_exponent(players)
-        return SymmetricEquilibrium(mean, bool(kernel.exponent[0] < exponent), exponent)
+        return SymmetricEquilibrium(mean, bool(floats(kernel.exponent)[0] < exponent), exponent)
     if isinstance(kernel, Gaussian):
         reach = float(np.sqrt(threshold_variance(points, weights, players)))
-        return SymmetricEquilibrium(mean, bool(kernel.reach[0] > reach), reach)
+        return SymmetricEquilibrium(mean, bool(floats(kernel.reach)[0] > reach), reach)
     if isinstance(kernel, GaussianMatrix):
         shape = np.asarray(kernel.covariance[0])
         variance = _variance_along(covariance, players, (shape + shape.T) / 2, directions(game.space)[0])
-        return SymmetricEquilibrium(mean, bool(kernel.variance[0] > variance), variance)
+        return SymmetricEquilibrium(mean, bool(floats(kernel.variance)[0] > variance), variance)
     assert isinstance(kernel, Beta | DirichletMode)
     modes = Modes.of(game)
-    shares, threshold = modes.shares(float(kernel.reach[0])), modes.threshold(players)
+    shares, threshold = modes.shares(float(floats(kernel.reach)[0])), modes.threshold(players)
     assert shares is not None  # in the domain
     position = shares[:1] if isinstance(kernel, Beta) else shares
-    return SymmetricEquilibrium(position, bool(kernel.reach[0] > threshold), threshold)
+    return SymmetricEquilibrium(position, bool(floats(kernel.reach)[0] > threshold), threshold)
 
 
 def _variance_along(covariance: ndarray, players: int, shape: ndarray, along: ndarray) -> float:

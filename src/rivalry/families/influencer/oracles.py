@@ -99,9 +99,10 @@ def _(game: InfluencerGame, name: str) -> Profile:
     if not isinstance(game.space, Box) or game.points.shape[1] != 1:
         raise ValueError("start: paper_default is for an interval; give positions, or 'random'")
     at = STARTS.get(game.players, np.linspace(0.1, 0.9, game.players).tolist())
-    low, high = game.space.low, game.space.high
-    parts = jnp.full(low.shape, 0.5).at[:, 0].set(jnp.asarray(at))
-    return low + (high - low) * parts
+    low, high = floats(game.space.low), floats(game.space.high)
+    parts = np.full(low.shape, 0.5)
+    parts[:, 0] = at
+    return put(low + (high - low) * parts)
 
 
 @oracles.plot_data.register(InfluencerGame)
@@ -199,6 +200,11 @@ def _payoffs_norm_shares(game: InfluencerGame, x: Profile) -> tuple[Array, Array
     return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
 
 
+@partial(compiled, effort=0)
+def _influence_logs(game: InfluencerGame, x: Profile) -> Array:
+    return game.log_influence(x)
+
+
 def _resource(game: InfluencerGame, x: Profile) -> Record:
     labels = [f"player {player}" for player in range(game.players)]
     labels += ["third party"] * (game.third_party is not None)
@@ -211,11 +217,14 @@ def _resource(game: InfluencerGame, x: Profile) -> Record:
 
 
 def _influence(game: InfluencerGame, x: Profile) -> Record:
-    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game, x)}
+    logs = np.asarray(_influence_logs(game, x))
+    return {"influence": (("row", "point"), np.exp(logs)), **_resource(game, x)}
 
 
 def _shares(game: InfluencerGame, x: Profile) -> Record:
-    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game, x)}
+    _, _, shares = _payoffs_norm_shares(game, x)
+    game.check_shares(shares)
+    return {"shares": (("row", "point"), np.asarray(shares)), **_resource(game, x)}
 
 
 def _landscape(game: InfluencerGame, x: Profile) -> Record:

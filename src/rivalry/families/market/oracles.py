@@ -53,7 +53,7 @@ from rivalry.families.market.owners import (
 )
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, put_concrete
 from rivalry.schema.register import BENCHMARKS
 
 # Descriptions.
@@ -96,7 +96,7 @@ def _(game: Market) -> ndarray:
     """Return equal numbers for firms with the same parameters, formulas and kind of nest, and one stage."""
     parameters = [floats(v) for v in game.numbers.values() if np.ndim(v) == 1]
     stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
-    ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
+    ends = [floats(game.space.low)[:, 0], floats(game.space.high)[:, 0]]
     rows = np.stack([*parameters, stage, *ends], axis=1)
     labels = np.arange(game.players)
     for firm in range(1, game.players):
@@ -164,7 +164,7 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
 
 @oracles.best_response.register(Market, when=has_exact_response)
 def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
-    return *_choice_and_profit(game, x, jnp.asarray(player)), "tight"
+    return *_choice_and_profit(game, x, put_concrete(player)), "tight"
 
 
 @compiled
@@ -191,8 +191,13 @@ oracles.equilibria_by_cases.register(Market, when=has_cases)(equilibria_of_entry
 )
 def _(game: StagedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
+    return *_leader_choice_and_profit(game, x, put_concrete(player)), "tight"
+
+
+@compiled
+def _leader_choice_and_profit(game: StagedMarket, x: Profile, player: Array) -> tuple[Array, Array]:
     choice = leader_choice(game, x, player)
-    return choice, game.payoffs(x.at[player].set(choice))[player], "tight"
+    return choice, game.payoffs(x.at[player].set(choice))[player]
 
 
 @oracles.proved_response.register(

@@ -214,7 +214,7 @@ def _(game: Race) -> oracles.PlotData:
 
 def _line(race: Race, x: Profile, column: int, points: int) -> ndarray:
     """Return inputs around those of the first period, evenly in logarithms."""
-    top = float(np.max(np.asarray(race.schedule(x))[0, :, column]))
+    top = float(np.max(floats(x).reshape(race.players, race.periods, -1)[:, 0, column]))
     top = top if top > 0 else 1.0
     return np.exp(np.linspace(np.log(top / SHOWN), np.log(top * SHOWN), points))
 
@@ -222,13 +222,11 @@ def _line(race: Race, x: Profile, column: int, points: int) -> ndarray:
 def _landscape(race: Race, x: Profile) -> Record:
     """Return own payoffs by both own inputs of the first period, the rest of the profile being fixed."""
     xs, xp = (_line(race, x, column, LANDSCAPE) for column in (0, 1))
-    responses = [
-        np.asarray(compiled_response(race, x, jnp.asarray(player))[0]) for player in range(race.players)
-    ]
+    responses = [np.asarray(compiled_response(race, x, put(player))[0]) for player in range(race.players)]
     return {
         "landscape_payoff": (
             ("player", "safety_level", "performance_level"),
-            np.asarray(_payoffs(race, x, jnp.asarray(xs), jnp.asarray(xp))),
+            np.asarray(_payoffs(race, x, put(xs), put(xp))),
         ),
         "landscape_safety_input": (("safety_level",), xs),
         "landscape_performance_input": (("performance_level",), xp),
@@ -251,7 +249,7 @@ def _reaction(race: Race, x: Profile) -> Record:
     """Return the best performance input of the first period against the rival's, all else being fixed."""
     line = _line(race, x, 1, POINTS)
     return {
-        "reaction": (("duellist", "grid_point"), np.asarray(_responses(race, x, jnp.asarray(line)))),
+        "reaction": (("duellist", "grid_point"), np.asarray(_responses(race, x, put(line)))),
         "reaction_at": (("duellist", "grid_point"), np.stack([line, line])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
         "reaction_player": (("duellist",), np.arange(2)),

@@ -18,7 +18,7 @@ from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import relative
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 
@@ -118,8 +118,10 @@ class GradientAscent(BaseMethod):
         """Step size of every player at a step, a column."""
         if self.rate is not None:
             return step_sizes.of_players(self.rate, step, game.space.shape[0])
-        narrowest = jnp.min(width(game.space), axis=1, keepdims=True)
-        return USUAL * narrowest**2 / scales_of(game)[:, None]
+        widths, scales = width(game.space), scales_of(game)
+        xp = concrete_module(widths, scales)  # in NumPy it compiles nothing
+        narrowest = xp.min(xp.asarray(widths), axis=1, keepdims=True)
+        return USUAL * narrowest**2 / xp.asarray(scales)[:, None]
 
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
