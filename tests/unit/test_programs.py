@@ -75,11 +75,17 @@ def leader() -> None:
     rv.solve(rv.games.market(stages=[[0], [1]]), rv.methods.BestResponse())
 
 
+def karma() -> None:
+    game = rv.games.karma(max_karma=4, mean_karma=2.0)
+    rv.solve(game, rv.methods.PopulationNewton(), start="uniform")
+
+
 CASES: dict[str, tuple[Callable[[], Any], int]] = {
     "line": (on_a_line, 14),
     "race": (race, 14),
     "market": (lambda: rv.solve(rv.games.market(), rv.methods.BestResponse()), 8),
     "leader": (leader, 20),
+    "karma": (karma, 30),
     "table": (lambda: rv.solve(rv.games.matrix("chicken"), rv.methods.MixedEquilibria()), 0),
 }
 

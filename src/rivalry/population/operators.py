@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame
 from rivalry.population import oracles
 from rivalry.population.oracles import state_types, type_shares
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import concrete_module, jax, jnp, put
 
 SINGULAR = 1e-12  # smallest over largest pivot, at or below which the stationary distribution is not unique
 REPLACED = 1e-5  # share of agents replaced per step
@@ -29,6 +29,9 @@ def by_type(game: object, of_state: Float[Array, "state"]) -> Float[Array, "type
 
 def uniform(game: PopulationGame) -> Policy:
     """Return the policy that plays all legal actions of a state with equal probability."""
+    if concrete_module(game.legal) is np:
+        legal = np.asarray(game.legal, float)
+        return put(legal / legal.sum(axis=1, keepdims=True))
     legal = game.legal.astype(float)
     return legal / legal.sum(axis=1, keepdims=True)
 

@@ -22,7 +22,7 @@ from rivalry.economies.karma.checks import any_bid, require_all_bids
 from rivalry.economies.karma.contests import BiddingContest
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
-from rivalry.runtime.jax import floats, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 
@@ -196,6 +196,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     @property
     def discount(self) -> Distribution:
         _, private, levels = self.shape
+        if concrete_module(self.gamma) is np:
+            return put(np.repeat(floats(self.gamma), private * levels))
         return jnp.repeat(self.gamma, private * levels, total_repeat_length=self.space.shape[0])
 
     @property

@@ -19,7 +19,7 @@ from rivalry.economies.karma.transitions import expect_after, level_of, randomly
 from rivalry.economies.kernels.shapes import BURN, PEER, ROOM, rewards_of
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")
@@ -30,8 +30,10 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 @oracles.payoff_scale.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Float[Array, "type"]:
     """Return each type's cost of losing where it is highest, in every step."""
-    lost, won = rewards_of(game)
-    return jnp.max(won - lost, axis=1) / (1 - game.gamma)
+    rewards, gamma = rewards_of(game), game.gamma
+    xp = concrete_module(rewards, gamma)
+    lost, won = xp.asarray(rewards)
+    return xp.max(won - lost, axis=1) / (1 - xp.asarray(gamma))
 
 
 @oracles.named_start.register(KarmaEconomy)
@@ -39,11 +41,12 @@ def _(game: KarmaEconomy, name: str) -> Policy:
     """Return the policy ``uniform``, ``all_in`` or ``zero``. Raises `ValueError` for another name."""
     if name not in STARTS:
         raise ValueError(f"start: {name!r} must be a policy, or {', '.join(STARTS)}")
-    mask = game.legal.astype(float)
+    mask = np.asarray(game.legal)
     if name == "uniform":
-        return mask / mask.sum(axis=1, keepdims=True)
-    largest = (mask * jnp.arange(mask.shape[1])).max(axis=1).astype(int)
-    return jax.nn.one_hot(largest if name == "all_in" else 0 * largest, mask.shape[1])
+        return put(mask / mask.sum(axis=1, keepdims=True))
+    bids = np.arange(mask.shape[1])
+    largest = (mask * bids).max(axis=1, keepdims=True)
+    return put((bids == (largest if name == "all_in" else 0)).astype(float) * np.ones(mask.shape))
 
 
 oracles.labels.register(KarmaEconomy)(lambda game: Labels(players=game.type_names))
@@ -151,7 +154,7 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     share, cost = np.asarray(game.share), -record["type_efficiency"][1]
     rules = {}
     if game.in_pairs and not game.by_outcome:
-        chances = np.stack([stationary(chain)[1] for chain in game.chain])
+        chances = np.stack([stationary(chain)[1] for chain in np.asarray(game.chain)])
         rules = costs_without_karma(np.asarray(rewards_of(game)), chances, share, idle=game.idle)
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from rivalry.runtime.jax import concrete_module
+
 PEER, SOCIETY = 0, 1
 """Recipient of winners' payments: the losers, or all agents by redistribution."""
 
@@ -117,7 +119,10 @@ class CityArrays(NamedTuple):
 
 def rewards_of(economy: Any) -> Any:
     """Return the rewards of losing and of winning, ``[outcome type private]``, of arrays or a game."""
-    return economy.rewards if economy.rewards.size else economy.stakes * ONLY_LOSSES
+    if economy.rewards.size:
+        return economy.rewards
+    stakes = economy.stakes
+    return (np.asarray(stakes) if concrete_module(stakes) is np else stakes) * ONLY_LOSSES
 
 
 def views_of(economy: Economy) -> int:

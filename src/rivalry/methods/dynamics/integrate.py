@@ -128,7 +128,8 @@ def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) 
     wide = np.asarray(width(game.space))
     for _ in range(ROUNDS):
         x, trail = _follow(game, x, motion)
-        times, points, slow = np.asarray(trail.time), np.asarray(trail.profile), float(np.asarray(trail.speed)[-1])
+        times, points, speeds = (np.asarray(part) for part in (trail.time, trail.profile, trail.speed))
+        slow = float(speeds[-1])
         if slow <= AT_REST or not np.isfinite(points).all():
             return None
         orbit = _closing(trail, times, points, wide, within)

@@ -17,7 +17,7 @@ from rivalry.population import action_values, best_response, policy_values, stat
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import state_types, type_shares
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 
 SHARPNESS, FIRST_SHARPNESS = 5000.0, 25.0  # default inverse temperatures times the largest payoff per period
 
@@ -56,14 +56,19 @@ def inverse_temperature(game: PopulationGame, beta: object, sharpness: float) ->
     if beta is not None:
         return beta
     types = state_types(game)
-    scales = jnp.broadcast_to(jnp.asarray(payoff_scale(game), float), (int(types.max()) + 1,))
+    scale, discount = payoff_scale(game), game.discount
+    xp = concrete_module(scale, discount)
+    scales = xp.broadcast_to(xp.asarray(scale, float), (int(types.max()) + 1,))
     # a type's scale is of discounted sums, which are 1 / (1 - discount) times those of a period
-    return sharpness / jnp.max(scales[types] * (1 - jnp.asarray(game.discount)))
+    return sharpness / xp.max(scales[types] * (1 - xp.asarray(discount)))
 
 
 def rule(beta: object, exploration: object = 0.0, regularised: object = False) -> LogitRule:
     """Return a `LogitRule` of arrays."""
-    return LogitRule(*(jnp.asarray(part, float) for part in (beta, exploration, regularised)))
+    parts = beta, exploration, regularised
+    if concrete_module(*parts) is np:
+        return LogitRule(*(put(np.asarray(part, float)) for part in parts))
+    return LogitRule(*(jnp.asarray(part, float) for part in parts))
 
 
 def bonus(pi: Policy, by: LogitRule) -> Values:
