@@ -92,7 +92,7 @@ CASES: dict[str, tuple[Callable[[], Any], int]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_first_result_compiles_few_programs_and_no_single_operation(name: str) -> None:
-    """An operation of `jax.numpy` on concrete numbers compiles a program, and takes as long as a large one."""
+    """An operation of `jax.numpy` on concrete numbers compiles a program, as dear as a large one."""
     compute, most = CASES[name]
     with compilations() as programs:
         compute()

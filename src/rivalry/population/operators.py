@@ -29,11 +29,10 @@ def by_type(game: object, of_state: Float[Array, "state"]) -> Float[Array, "type
 
 def uniform(game: PopulationGame) -> Policy:
     """Return the policy that plays all legal actions of a state with equal probability."""
-    if concrete_module(game.legal) is np:
-        legal = np.asarray(game.legal, float)
-        return put(legal / legal.sum(axis=1, keepdims=True))
-    legal = game.legal.astype(float)
-    return legal / legal.sum(axis=1, keepdims=True)
+    xp = concrete_module(game.legal)
+    legal = xp.asarray(game.legal, float)
+    shares = legal / legal.sum(axis=1, keepdims=True)
+    return put(shares) if xp is np else shares
 
 
 def action_values(game: PopulationGame, env: object, values: Values) -> Policy:
