@@ -15,6 +15,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import pytest
 
 from benchmarks.conftest import size
 from benchmarks.growth import exponent
+from rivalry.cli.commands import carry_out
 from tests import many_cells
 
 SIZES = (
@@ -84,32 +87,23 @@ def start(study: Any, folder: Path) -> None:
         run_study(study, folder, workers=1, progress=stop)
 
 
-def resume(study: Any, folder: Path) -> None:
-    """Run a finished study again, on the command line but for its start."""
-    from rivalry.cli import work
+def of_command(name: str, *options: str) -> Callable[[Any, Path], None]:
+    """Return a command on the folder of a finished study, without its output."""
 
-    work.run(study, folder, work.ExecutionOptions(1, None, accept_version=False, trusted=False))
+    def command(study: Any, folder: Path) -> None:
+        with redirect_stdout(StringIO()):
+            assert carry_out([name, str(folder), *options]) == 0
 
-
-def status(study: Any, folder: Path) -> None:
-    """Count and check the cells of a finished study."""
-    from rivalry.cli import work
-
-    work.status(folder)
+    command.__name__ = name
+    return command
 
 
-def export(study: Any, folder: Path) -> None:
-    """Write the dataset of a finished study elsewhere."""
-    from rivalry.cli import work
-
-    work.export(folder, "netcdf", folder.with_name("export"))
-
-
-def report(study: Any, folder: Path) -> None:
-    """Build the report of a finished study, and its text."""
-    from rivalry.cli import work
-
-    work.results_as_text(work.report(folder))
+COMMANDS = [
+    of_command("resume", "--workers", "1"),
+    of_command("status"),
+    of_command("export", "--to", "netcdf"),
+    of_command("report"),
+]
 
 
 def times(command: Callable[[Any, Path], None], made: Callable[[int], Any], folder: Path) -> list[float]:
@@ -130,7 +124,7 @@ def times(command: Callable[[Any, Path], None], made: Callable[[int], Any], fold
     ("command", "made"),
     [
         *((start, made) for made in (distinct, replicated, *FAMILIES)),
-        *((command, distinct) for command in (resume, status, export, report)),
+        *((command, distinct) for command in COMMANDS),
     ],
 )
 def test_costs_grow_in_proportion_to_cells(

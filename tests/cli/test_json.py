@@ -266,6 +266,6 @@ def test_doctor_lists_versions_and_states(rivalry: Command) -> None:
 def test_infinite_and_nan_values_are_null(capsys: pytest.CaptureFixture[str]) -> None:
     from rivalry.cli import output
 
-    output.print_json({"bound": math.inf, "regret": [math.nan, 1.5], "claim": None})
+    output.print_result(True, {"bound": math.inf, "regret": [math.nan, 1.5], "claim": None})
     printed: Any = json.loads(capsys.readouterr().out)
     assert printed == {"bound": None, "regret": [None, 1.5], "claim": None}

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -109,29 +108,6 @@ def test_ctrl_c_in_a_finaliser_is_not_lost(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == ""
 
 
-ROW = ["mean profit_gain (algorithm=learning, players=2)", 0.845, 0.85, "agrees", None, "equilibrium"]
-HEAD = ["quantity", "ours", "published", "verdict", "expected", "certificate"]
-
-
-@pytest.mark.parametrize("width", [40, 80, 120])
-def test_a_table_fits_the_width_without_losing_characters(width: int) -> None:
-    lines = output.table(HEAD, [ROW, ROW], width).splitlines()
-    assert max(map(len, lines)) <= width
-    letters = Counter("".join("".join(lines).split()))
-    whole = [*HEAD, *(["-" if one is None else str(one) for one in ROW] * 2)]
-    assert letters == Counter("".join("".join(whole).split()))
-
-
-def test_each_row_in_a_pipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    assert len(output.table(HEAD, [ROW, ["[red]x[/red]", *ROW[1:]]]).splitlines()) == 3
-    assert "[red]x[/red]" in output.table(HEAD, [["[red]x[/red]", *ROW[1:]]])
-    monkeypatch.setenv("COLUMNS", "60")
-    lines = output.table(HEAD, [ROW]).splitlines()
-    assert len(lines) > 2
-    assert max(map(len, lines)) <= 60
-
-
 def test_closed_streams_are_opened_to_the_null_device(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
     real = os.fstat
@@ -164,18 +140,19 @@ class Gone:
     def fileno(self) -> int:
         raise ValueError("a stream of a test has no number")
 
+    def isatty(self) -> bool:
+        return False
+
 
 def test_unread_text_is_dropped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", Gone())
-        output.print_text("a table")
-        assert output.report_lost_output(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 0
-        assert output.report_lost_output(OSError(errno.ENOSPC, "No space left on device")) == 1
-    assert capsys.readouterr().err == FULL
+        assert output.print_result(False, None, "a table") == 0
+        assert output.print_result(True, {"a": "table"}) == 0
     for error in (ValueError, OSError):
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stderr", Gone(error))
-            assert output.report_mistake("a mistake") == 2
+            output.note("a mistake")
     assert capsys.readouterr() == ("", "")
 
 
@@ -249,12 +226,6 @@ def test_only_ctrl_c_is_raised_again_from_a_finaliser(monkeypatch: pytest.Monkey
     others: list[object] = []
     interrupt._raise_again(others.append)(SimpleNamespace(exc_type=ZeroDivisionError))
     assert [one.exc_type for one in others] == [ZeroDivisionError]  # type: ignore[attr-defined]
-
-
-def test_entries_of_a_table_are_words() -> None:
-    entries = [None, True, False, 1 / 3, 2, "two\nlines", float("nan")]
-    lines = output.table(["entry"], [[entry] for entry in entries]).splitlines()
-    assert [line.strip() for line in lines[1:]] == ["-", "yes", "no", "0.333333", "2", "two lines", "nan"]
 
 
 def test_time_left_is_estimated_at_the_pace_so_far() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.cli import output
+from rivalry.results.table import table_of
 from tests.cli.conftest import Command
 
 STUDY = """
@@ -62,24 +63,28 @@ def test_results_fit_a_narrow_terminal(rivalry: Command, monkeypatch: pytest.Mon
 
 def test_a_table_fits_where_no_entry_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "12")
-    assert output.fits(["a", "bc"], [["12345", "12345"]])  # 5 + 2 + 5
-    assert not output.fits(["a", "bc"], [["12345", "123456"]])
-    assert output.table(["a", "bc"], [["12345", "12345"]]).count("\n") == 1
+    table = table_of([{"a": "12345", "bc": "12345"}])  # 5 + 2 + 5
+    assert output.fits(table)
+    assert output.fitted(table) == "a      bc\n12345  12345"
+    assert not output.fits(table_of([{"a": "12345", "bc": "123456"}]))
 
 
 def test_only_phrases_of_a_table_that_fits_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     phrase = "no gain above 0.0017 % of what own choice changes"
-    assert output.fits(["a", "claim"], [["12345678", phrase]])
-    assert not output.fits(["a", "claim"], [["123456789", phrase]])
-    lines = output.table(["a", "claim"], [["12345678", phrase]]).splitlines()
+    table = table_of([{"a": "12345678", "claim": phrase}])
+    assert output.fits(table)
+    assert not output.fits(table_of([{"a": "123456789", "claim": phrase}]))
+    lines = output.fitted(table).splitlines()
     assert lines[1].startswith("12345678  no gain above")
     assert len(lines) == 3
 
 
 def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "12")
-    assert output.paragraph("one two-three four") == "one\n  two-three\n  four"
+    assert output.fitted("one two-three four") == "one\n  two-three\n  four"
+    assert output.fitted(Path("a long path/of a file")) == "a long path/of a file"
+    assert output.fitted("two lines are\nprinted as they are") == "two lines are\nprinted as they are"
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def test_a_run_names_its_source_and_the_command(tmp_path: Path) -> None:
     mine.write_text('[game]\nfamily = "market"\n[[method]]\nkind = "best_response"\n')
     own = Run.create_or_open(tmp_path / "own", load_study(mine))
     assert how_to_cite(own).endswith(f"rivalry {rv.__version__}; `rivalry cite` prints BibTeX")
-    mine.write_text(describe("race_readme")[1])
+    mine.write_text(describe("race_readme")[1][0])
     copy = Run.create_or_open(tmp_path / "copy", load_study(mine))
     assert how_to_cite(copy) == how_to_cite(run)
     copy.head["study"]["based_on"] = "x; rm -r ."  # in a run of somebody else

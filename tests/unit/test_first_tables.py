@@ -12,7 +12,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.check import check_method
-from rivalry.cli.summary import answer_lines
+from rivalry.cli.output import fitted
+from rivalry.cli.summary import of_answer
 from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.families.extensive import Extensive
 from rivalry.lab.answer import answer_of
@@ -213,7 +214,7 @@ def assert_in_a_run(solution: Solution, folder: Path) -> None:
         store(run, run.cells[0].id, solution.record)
     answer = answer_of(run)
     surfaces = {
-        "shell": "\n".join(answer_lines(run, answer)),
+        "shell": "\n".join(map(fitted, of_answer(run, answer))),
         "JSON": json.dumps(answer.as_json(), ensure_ascii=False, default=str),
         "workbench": json.dumps(results(str(folder), ""), ensure_ascii=False),
     }

@@ -117,9 +117,9 @@ def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
 
 def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")  # rows are cut to the width of the terminal
-    assert "full run" not in describe(NAME)[1]
+    assert "full run" not in describe(NAME)[1][0]
     store(whole)
-    words = describe(NAME)[1]
+    words = describe(NAME)[1][0]
     assert f"# The full run of {datetime.now(UTC).date()} (rivalry " in words
     assert "2 published values: 2 agree; 10 independent checks: 10 agree\n" in words
     assert "# How many equilibria do textbook games have, and which are they?\n" in words
@@ -132,7 +132,7 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
 @pytest.mark.slow
 def test_a_study_of_studies_is_shown_with_the_full_runs_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_runs, "FOLDER", FOLDER)
-    data, text = describe("karma_summary")
+    data, (text,) = describe("karma_summary")
     assert list(data["full_runs"]) == list(load_study("karma_summary").include)
     for name, full in data["full_runs"].items():
         assert full["study"] == name
@@ -144,7 +144,7 @@ def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: 
     store(whole)
     mine = tmp_path / f"{NAME}.toml"
     mine.write_text(studies()[NAME].read_text(encoding="utf-8") + "\n# mine\n", encoding="utf-8")
-    assert "full run" not in describe(str(mine))[1]
+    assert "full run" not in describe(str(mine))[1][0]
     made = Run.create_or_open(tmp_path / "run", load_study(mine).quick_form())
     assert made.name == NAME
     assert full_run_of(made) is None

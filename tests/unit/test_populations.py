@@ -137,8 +137,9 @@ def test_the_commute_population_balances_its_environment() -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_a_kind_with_several_classes_shows_the_options_of_all() -> None:
+    from rivalry.cli.output import fitted
     from rivalry.cli.show import describe
 
-    rows, words = describe("newton")
+    rows, parts = describe("newton")
     assert [row["name"] for row in rows] == ["rate"]
-    assert "length of a step" in words
+    assert "length of a step" in "".join(map(fitted, parts))

@@ -75,7 +75,8 @@ def test_json_and_the_shell_have_the_tables_that_methods_declare():
     (point,) = answer.as_json()["results"]
     (table,) = point["tables"]
     assert [row[:2] for row in table["rows"]] == [["0.25", "0.5"], ["0.75", "0.5"]]
-    printed = "\n".join(answer.result_tables[0][0].lines())
+    result = answer.result_tables[0][0]
+    printed = "\n".join([result.head, *map(repr, result.tables)])
     assert "equilibria: 2, complete" in printed
     assert all(text in printed for row in table["rows"] for text in row)
 

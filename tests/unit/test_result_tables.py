@@ -1,6 +1,7 @@
 """Tables of results: the same entries in print, notebooks, data frames, CSV, LaTeX and Markdown."""
 
 import io
+from collections import Counter
 from html import escape
 from typing import Any
 
@@ -16,7 +17,16 @@ from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
 from rivalry.results.render import dataframe, html, html_of, latex, latex_text, markdown
-from rivalry.results.table import Estimate, Row, Table, aligned, exactly, number_in_words, rows_with_turns
+from rivalry.results.table import (
+    Estimate,
+    Row,
+    Table,
+    aligned,
+    exactly,
+    number_in_words,
+    rows_with_turns,
+    table_of,
+)
 from rivalry.schema.registry import load
 from rivalry.text.display import typeset
 
@@ -75,12 +85,24 @@ def test_numbers_survive_a_file_of_numbers(table: Table) -> None:
             assert frame[name].tolist() == [entry.text for entry in entries]
 
 
+ROW = {"quantity": "mean profit_gain (method=learning, [red]2[/red])", "ours": 0.845, "same": True}
+
+
+@pytest.mark.parametrize("width", [30, 60, 120])
+def test_records_fit_a_width_without_losing_characters(width: int) -> None:
+    lines = table_of([ROW, ROW | {"why": "two\nlines"}]).lines(width)
+    assert max(map(len, lines)) <= width
+    assert len(lines) == 3 or width < 120
+    texts = ["quantity", "ours", "same", "why", *[ROW["quantity"], "0.845", "yes"] * 2, "two lines"]
+    assert Counter("".join("".join(lines).split())) == Counter("".join("".join(texts).split()))
+
+
 def test_rows_that_are_not_printed_are_counted() -> None:
     rows = [{"k": exactly(str(k), float(k))} for k in range(60)]
-    lines = Table(rows, "equilibria").lines()
+    lines = Table(rows, "equilibria").in_print().lines()
     assert len(lines) == 1 + 50 + 1
     assert lines[-1] == "not shown: 10 more equilibria"
-    along = Table(rows, "points", path=True, main=58).lines()
+    along = Table(rows, "points", path=True, main=58).in_print().lines()
     assert [along[1], *along[-3:-1]] == ["0", "58", "59"]
     assert along[-1] == "not shown: 48 more points"
 

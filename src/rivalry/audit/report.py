@@ -26,10 +26,11 @@ from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import SEEDS
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
-from rivalry.cli.output import table as aligned
+from rivalry.cli import output
 from rivalry.core.files import StoreError, policy_source
 from rivalry.core.foreign_tables import is_table
 from rivalry.lab.study.schema import check_table
+from rivalry.results.table import aligned
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 from rivalry.text.display import bound_in_words, count_text
 
@@ -210,11 +211,11 @@ def _basis(audit: Audit) -> list[str]:
 
 def text(audit: Audit) -> str:
     """Return an audit as text for a terminal."""
-    lines = [str(audit["sentence"])]
+    lines = [output.fitted(str(audit["sentence"]))]
     for _, head, rows in _sections(audit):
-        lines += ["", aligned(list(head), [list(row) for row in rows])]
+        lines += ["", *aligned([head, *rows], output.width())]
     basis = _basis(audit)
-    return "\n".join([*lines, *([""] if basis else []), *basis])
+    return "\n".join([*lines, *[""] * bool(basis), *map(output.fitted, basis)])
 
 
 def _discount(audit: Audit) -> str:

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with output.warnings_in_a_line():  # of registers that cannot be read
                 from rivalry.cli.commands import carry_out
 
-            return carry_out(sys.argv[1:] if arguments is None else list(arguments))
+                return carry_out(sys.argv[1:] if arguments is None else list(arguments))
         except KeyboardInterrupt:
             output.note("interrupted; all finished cells are kept, `rivalry resume` goes on")
             if arguments is None:  # own process: an orderly shutdown of JAX would take a second

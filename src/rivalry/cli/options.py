@@ -11,8 +11,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")]
 WorkerCount = Annotated[
-    str | None,
-    typer.Option("--workers", metavar="N", help="Cells computed at a time; default: one per processor."),
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="Cells computed at a time; default one per processor.",
+    ),
 ]
 ExecutorName = Annotated[
     str,

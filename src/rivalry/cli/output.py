@@ -1,8 +1,7 @@
-"""Data to stdout; messages and progress to stderr."""
+"""Data to stdout; messages and progress to stderr: all that commands print is printed here."""
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -12,9 +11,9 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
-from errno import EPIPE
+from pathlib import Path
 from statistics import median
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -24,17 +23,37 @@ from rivalry.text.foreign import one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rivalry.lab.executor import EventCallback, RunEvent
+    from rivalry.results.table import Table
+
+    Part = str | Path | Table  # of what a command prints
 
 UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
 RAREST = 30.0  # seconds between lines on a wait without progress
 PHRASE = 30  # characters: longer entries of a table are read as text, over several lines
-_widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
+LINES = {
+    "failed": "cell {0.cell} failed: {0.message}",
+    "worker_died": "cell {0.cell}: {0.message}; begun again",
+    "waiting": "cell {0.cell}: {0.message}",
+    "changed": "cell {0.cell}: {0.message}",
+    "damaged": "{0.message}",
+}
+"""Permanent lines of progress, by the kind of the event."""
 
 
-def print_json(data: object) -> None:
-    """Print exactly one JSON value; numbers that are not finite become null."""
-    _print(printable_json(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str)))
+def print_result(json: bool, data: object, *parts: Part) -> int:
+    """Print a command's result, as one JSON value or in parts that fit the terminal; return status 0.
+
+    Text of several lines and paths are printed as they are. Numbers of JSON that are not finite become null.
+    """
+    words = _as_json(data) if json else printable("\n".join(map(fitted, parts)))
+    if words:
+        _print(words, sys.stdout)
+    return 0
+
+
+def _as_json(data: object) -> str:
+    return printable_json(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
 
 
 def finite(data: object) -> Any:
@@ -50,11 +69,35 @@ def finite(data: object) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
+def fitted(part: Part, indent: int = 0) -> str:
+    """Return a part of a result in lines that fit the terminal: tables, and text that is one line.
+
+    ``indent`` are characters that will stand before each line.
+    """
+    room = width() - indent
+    if isinstance(part, str) and "\n" not in part:
+        begin = "    " if part.startswith(" ") else "  "
+        return fill(part, room, subsequent_indent=begin, break_long_words=False, break_on_hyphens=False)
+    return str(part) if isinstance(part, str | Path) else "\n".join(part.lines(room))
+
+
+def fits(table: Table) -> bool:
+    """True if a table fits the terminal where only entries longer than `PHRASE` are broken."""
+    columns = zip(table.columns, *table.texts, strict=True)
+    return sum(2 + min(max(map(len, column)), PHRASE) for column in columns) - 2 <= width()
+
+
+def width() -> int:
+    """Return the number of characters per line of stdout: of the terminal, or ``COLUMNS``, else unlimited."""
+    limited = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return shutil.get_terminal_size().columns if limited else UNLIMITED
+
+
 @contextmanager
 def warnings_in_a_line() -> Iterator[None]:
     """Report each warning in one line, without its source location."""
     before = warnings.showwarning
-    warnings.showwarning = lambda message, *_, **__: note(f"rivalry: {' '.join(str(message).split())}")
+    warnings.showwarning = lambda message, *_, **__: note(f"rivalry: {message}")
     try:
         yield
     finally:
@@ -65,7 +108,6 @@ def warnings_in_a_line() -> Iterator[None]:
 def reserve_stdout() -> Iterator[None]:
     """Reserve stdout for data; send the output of user files, libraries and workers to stderr."""
     sys.stdout.flush()
-    _widths.append(_width())
     stdout = os.dup(1)
     # the descriptor itself, since compiled libraries and workers do not write through `sys.stdout`
     os.dup2(2, 1)
@@ -73,21 +115,8 @@ def reserve_stdout() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        _widths.pop()
         os.dup2(stdout, 1)
         os.close(stdout)
-
-
-def print_text(words: str) -> None:
-    """Print text on stdout."""
-    if words:
-        _print(printable(words))
-
-
-def print_result(json: bool, data: object, words: str) -> int:
-    """Print a command's result, as data or as text, and return the exit status."""
-    print_json(data) if json else print_text(words)
-    return 0
 
 
 def open_streams() -> None:
@@ -104,151 +133,44 @@ def open_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _print(words: str) -> None:
-    """Print to stdout; discard the text if the reader has closed, as in ``rivalry list | head -1``."""
+def _print(words: str, stream: Any, end: str = "\n") -> None:
+    """Print to a stream; discard the text if the reader has closed, as in ``rivalry list | head -1``."""
     try:
-        print(words, flush=True)
+        print(words, file=stream, flush=True, end=end)
     except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+        discard(stream)
 
 
-def _to_nowhere(stream: Any) -> None:
+def discard(stream: Any) -> None:
     """Redirect a stream to the null device: its buffer would be written again at exit."""
     with suppress(OSError, ValueError):  # a test's stream has no file number
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def report_lost_output(error: OSError) -> int:
-    """Report output that could not be written, unless its reader has closed; return the exit status."""
-    _to_nowhere(sys.stdout)
-    if error.errno == EPIPE:
-        return 0
-    note(f"rivalry: output cannot be written: {error.strerror}")
-    return 1
-
-
-def note(line: str) -> None:
+def note(line: str, end: str = "\n") -> None:
     """Print one line on stderr, or nothing if stderr cannot be written."""
     try:
-        print(one_line(line), file=sys.stderr, flush=True)
+        _print(one_line(line), sys.stderr, end)
     except (OSError, ValueError):
-        _to_nowhere(sys.stderr)
-
-
-def report_mistake(line: str) -> int:
-    """Report invalid input in one line on stderr and return the exit status."""
-    note(f"rivalry: {line}")
-    return 2
-
-
-def report_internal_error(error: BaseException) -> int:
-    """Report an internal error in one line and return the exit status; raise it if RIVALRY_DEBUG is set."""
-    if os.environ.get("RIVALRY_DEBUG"):
-        raise error
-    note(
-        f"rivalry: internal error, please report (RIVALRY_DEBUG=1 tells all): {type(error).__name__}: {error}"
-    )
-    return 1
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
-    """Return a table that fits ``width`` characters: longer entries continue on the next line.
-
-    The default width is that of the terminal, or ``COLUMNS``; without either, entries stay on one line.
-    Floats have six significant digits.
-
-    >>> print(table(["name", "ours"], [["threshold", 0.1888151234]]))
-    name       ours
-    threshold  0.188815
-    """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
-    for name in head:
-        grid.add_column(Text(name), overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(_cell(entry)) for entry in row))
-    page = io.StringIO()
-    Console(file=page, width=width or _width(), color_system=None).print(grid)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
-
-
-def fits(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
-    """True if a table fits the terminal where only entries longer than `PHRASE` are broken."""
-    columns = zip(*([head, *rows]), strict=True)
-    widths = [min(max(len(_cell(entry)) for entry in column), PHRASE) for column in columns]
-    return sum(2 + width for width in widths) - 2 <= _width()
-
-
-def paragraph(words: str) -> str:
-    """Return text in lines that fit the terminal, further ones indented."""
-    return fill(words, _width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def _width() -> int:
-    """Return the number of characters per line of stdout."""
-    if _widths:
-        return _widths[-1]
-    limited = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return shutil.get_terminal_size().columns if limited else UNLIMITED
-
-
-def _cell(entry: object) -> str:
-    if entry is None:
-        return "-"
-    if isinstance(entry, bool):
-        return "yes" if entry else "no"
-    if isinstance(entry, float):
-        return f"{entry:.6g}"
-    return " ".join(str(entry).split())
+        discard(sys.stderr)
 
 
 @contextmanager
 def progress(title: str) -> Iterator[EventCallback]:
-    """Yield a callback that shows a run's progress and stops the run after Ctrl-C, which is then raised.
-
-    Progress is a bar on a terminal, otherwise a line every few seconds.
-    """
-    display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
-    running: dict[str, float] = {}
-    failures = _Failures()
-
-    def receive(event: RunEvent) -> bool:
-        if event.kind == "progress":
-            running[event.cell] = event.fraction
-        else:
-            running.pop(event.cell, None)
-        if event.kind == "failed" and not failures.is_new(event):
-            display.show(event, event.done + sum(running.values()))
-            return interrupt.was_pressed()
-        lines = {
-            "failed": f"cell {event.cell} failed: {event.message}",
-            "worker_died": f"cell {event.cell}: {event.message}; begun again",
-            "waiting": f"cell {event.cell}: {event.message}",
-            "changed": f"cell {event.cell}: {event.message}",
-            "damaged": event.message,
-        }
-        if event.kind in lines:
-            display.say(lines[event.kind])
-        display.show(event, event.done + sum(running.values()))
-        return interrupt.was_pressed()
-
+    """Yield a callback that shows a run's progress and stops the run after Ctrl-C, which is then raised."""
+    display = _Progress(title)
     try:
-        with alive(display.waiting):
-            yield receive
+        with alive(display.waiting, display.say):
+            yield display.receive
     finally:
         display.close()
-        for cell, count in failures.repeated():
-            note(f"{count} more cell{'s' * (count > 1)} failed like cell {cell}")
     # the callback only stops the work: finished cells are stored and the folder is unlocked before this
     if interrupt.was_pressed():
         raise KeyboardInterrupt
 
 
 @contextmanager
-def alive(words: str | Callable[[], str]) -> Iterator[None]:
+def alive(words: str | Callable[[], str], say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Print what is being done and since when: after 2 s, then ever more rarely; nothing for empty words."""
     began, ended = time.monotonic(), threading.Event()
 
@@ -256,7 +178,7 @@ def alive(words: str | Callable[[], str]) -> Iterator[None]:
         wait = EVERY
         while not ended.wait(wait):
             if line := words() if callable(words) else words:
-                note(f"{line} ({time.monotonic() - began:.0f} s)")
+                (say or note)(f"{line} ({time.monotonic() - began:.0f} s)")
             wait = min(2 * wait, RAREST)
 
     thread = threading.Thread(target=print_lines, daemon=True)
@@ -266,25 +188,6 @@ def alive(words: str | Callable[[], str]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-
-
-class _Failures:
-    """Failures of a run: the first cell of every kind, and how many more failed in the same way."""
-
-    def __init__(self) -> None:
-        self.kinds: dict[str, list[str]] = {}
-
-    def is_new(self, event: RunEvent) -> bool:
-        """True if no other cell has failed in this way; record the failure."""
-        from rivalry.lab.answer.caveats import without_numbers
-
-        cells = self.kinds.setdefault(without_numbers(event.message), [])
-        cells.append(event.cell)
-        return len(cells) == 1
-
-    def repeated(self) -> Iterator[tuple[str, int]]:
-        """Yield the first cell of every repeated failure, and the number of further ones."""
-        return ((cells[0], len(cells) - 1) for cells in self.kinds.values() if len(cells) > 1)
 
 
 def check_progress() -> Callable[[int, int], None]:
@@ -331,42 +234,6 @@ class WarmPace:
         return estimate(self.workers, event.total - position, median(self.seconds), now - self.last)
 
 
-class _Lines:
-    """Progress as a line every few seconds, with the estimated time left."""
-
-    def __init__(self, title: str) -> None:
-        self.title, self.spoke, self.pace, self.words = title, time.monotonic(), WarmPace(), ""
-        self.printed = ""  # no line is repeated; a wait is told by `alive`, with its seconds
-
-    def show(self, event: RunEvent, position: float) -> None:
-        """Show that ``position`` of ``event.total`` cells are done."""
-        now = time.monotonic()
-        self.words, time_left = self.counted(event, position), self.pace.left(event, now, position)
-        if now - self.spoke >= EVERY and self.words != self.printed:
-            self.spoke, self.printed = now, self.words
-            note(f"{self.title}: {self.words}{time_left}")
-
-    def counted(self, event: RunEvent, position: float) -> str:
-        """Number of finished cells and, while cells run, the share of the run, after the part that runs."""
-        part = event.cell.rpartition("/")[0]
-        share = f"{100 * position / event.total:.0f} % in all" if position > event.done else ""
-        return ", ".join(filter(None, [part, f"{event.done} of {event.total} cells", share]))
-
-    def waiting(self) -> str:
-        """Line on a wait without events; empty where there was one lately."""
-        if time.monotonic() - self.spoke < EVERY:
-            return ""
-        self.printed = self.words
-        return f"{self.title}: {self.words or 'loading'}"
-
-    def say(self, line: str) -> None:
-        """Write a permanent line."""
-        note(line)
-
-    def close(self) -> None:
-        """Remove the display."""
-
-
 def estimate(progress: float, remainder: float, seconds: float, waited: float = 0.0) -> str:
     """Return the time left at the pace so far, in words; empty before any progress or below a second.
 
@@ -378,39 +245,72 @@ def estimate(progress: float, remainder: float, seconds: float, waited: float = 
     if progress <= 0:
         return ""
     time_left = seconds / progress * remainder
-    if time_left < waited:
+    if time_left < max(waited, 1.0):
         return ""
-    if time_left >= 60:
-        return f", about {time_left / 60:.0f} min left"
-    return f", about {time_left:.0f} s left" if time_left >= 1 else ""
+    return f", about {time_left / 60:.0f} min left" if time_left >= 60 else f", about {time_left:.0f} s left"
 
 
-class _Bar(_Lines):
-    """Progress as a rich bar, with the estimated time left."""
+class _Progress:
+    """Progress as a line every few seconds, with the estimated time left; a terminal has one that changes.
+
+    Of failures that differ in numbers alone the first is told, and at the end how many followed.
+    """
 
     def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        self.title, self.pace, self.words, self.spoke = title, WarmPace(), "", time.monotonic()
+        self.printed = ""  # no line is repeated; a wait is told by `alive`, with its seconds
+        self.running: dict[str, float] = {}  # fractions of cells
+        self.failures: dict[str, list[str]] = {}  # cells by their message without numbers
+        self.is_terminal = sys.stderr.isatty()
 
-        super().__init__(title)
-        words = (TextColumn(escape(one_line(title))), BarColumn(), TextColumn("{task.fields[words]}"))
-        self.bar = Progress(*words, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task("", total=None, words="")
-        self.bar.start()
+    def receive(self, event: RunEvent) -> bool:
+        """Take an event; return whether to stop."""
+        from rivalry.lab.answer.caveats import without_numbers
 
-    def show(self, event: RunEvent, position: float) -> None:
-        time_left = self.pace.left(event, time.monotonic(), position)
-        words = f"{self.counted(event, position)}{time_left}"
-        self.bar.update(self.task, completed=position, total=event.total, words=words)
+        self.running.pop(event.cell, None)
+        if event.kind == "progress":
+            self.running[event.cell] = event.fraction
+        alike = self.failures.setdefault(without_numbers(event.message), []) if event.kind == "failed" else []
+        if event.kind in LINES and not alike:
+            self._clear()
+            note(LINES[event.kind].format(event))
+        alike.append(event.cell)
+        self._show(event, event.done + sum(self.running.values()))
+        return interrupt.was_pressed()
+
+    def _show(self, event: RunEvent, position: float) -> None:
+        """Show that ``position`` of ``event.total`` cells are done, after the part that runs."""
+        now, part = time.monotonic(), event.cell.rpartition("/")[0]
+        share = f"{100 * position / event.total:.0f} % in all" if position > event.done else ""
+        self.words = ", ".join(filter(None, [part, f"{event.done} of {event.total} cells", share]))
+        line = f"{self.title}: {self.words}{self.pace.left(event, now, position)}"
+        if self.is_terminal or (now - self.spoke >= EVERY and self.words != self.printed):
+            self.spoke, self.printed = now, self.words
+            self.say(line)
 
     def waiting(self) -> str:
-        return ""  # the bar shows the time
+        """Line on a wait without events; empty where there was one lately."""
+        if time.monotonic() - self.spoke < EVERY:
+            return ""
+        self.printed = self.words
+        return f"{self.title}: {self.words or 'loading'}"
 
     def say(self, line: str) -> None:
-        from rich.markup import escape
+        """Print the line of progress."""
+        self._clear()
+        if self.is_terminal:
+            note(one_line(line)[: shutil.get_terminal_size().columns - 1], end="")
+        else:
+            note(line)
 
-        self.bar.console.print(escape(one_line(line)), highlight=False, soft_wrap=True)
+    def _clear(self) -> None:
+        if self.is_terminal:
+            with suppress(OSError, ValueError):
+                _print("\r\x1b[K", sys.stderr, "")
 
     def close(self) -> None:
-        self.bar.stop()
+        """Remove the line in a terminal, and count repeated failures."""
+        self._clear()
+        for cell, *others in self.failures.values():
+            if others:
+                note(f"{len(others)} more cell{'s' * (len(others) > 1)} failed like cell {cell}")

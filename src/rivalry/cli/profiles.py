@@ -1,8 +1,8 @@
-"""``rivalry certify --profile``: profiles that other solvers print, judged in a game."""
+"""``rivalry certify --profile`` and ``--policy``: what other programs computed, judged in a game."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from inspect import isfunction
@@ -10,18 +10,21 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.cli import output, values
-from rivalry.cli.values import OptionError
-from rivalry.cli.work import certificate_row, first_cell
-from rivalry.core.results import scalar
+from rivalry.cli import output
+from rivalry.cli.values import OptionError, of_option
 from rivalry.schema.registry import from_file, hook
 from rivalry.schema.validate import one_line
 
 if TYPE_CHECKING:
+    from rivalry.cli.output import Part
     from rivalry.core.naming import GameNames
     from rivalry.core.results import Certificate
+    from rivalry.lab.study import Cell, Study
+    from rivalry.lab.study.identity import TableDict
 
 SHOWN = 4  # profiles of which the table of gains is printed; of others one line
+
+Save = Callable[[Path], None]  # writes a proof file, or raises `ValueError`
 
 
 class ReadProfile(NamedTuple):
@@ -33,89 +36,117 @@ class ReadProfile(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A profile in fractions, its certificate, and what is known exactly."""
+    """A certificate, how its proof is written, and what is printed beside it."""
 
-    strategies: list[list[Fraction]]  # [player][axis]
     certificate: Certificate
-    notes: list[str]  # on rounding
-    gains: list[Fraction] | None  # exact, per player
-    nearest: list[list[str]] | None  # an exact equilibrium within the rounding, per player
-    radius: float  # of the exact equilibrium that is proved near the nearest one; 0 for fractions
+    save: Save
+    row: TableDict  # of JSON, beside the certificate
+    notes: list[str]
+    exact: list[Fraction] | None = None  # gains, per player
 
 
-def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[str, Any], str]:
+def certify_profile(profile: str, game: str, export: Path | None) -> tuple[TableDict, list[Part]]:
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
-    from rivalry.core.files import folder_for
     from rivalry.core.naming import names_of
     from rivalry.core.oracles import flow_answer
 
-    folder = None if export is None else folder_for(export)
     forms = _games(game)
     played = next(forms)
     if flow_answer.knows(played):
         if export is not None:
             raise OptionError("--export: flows of links have no proof file")
-        with values.of_option("--profile", profile):
+        with of_option("--profile", profile):
             row, lines = flow_answer(played, profile)
-        return {"certificates": [{"profile": profile, "game": game, **row}]}, "\n".join(lines)
+        return {"certificates": [{"profile": profile, "game": game, **row}]}, [*lines]
     played, profiles, order = _read_in(profile, chain([played], forms), game)
+    with of_option("--profile", profile):
+        judged = [_judge_profile(played, read) for read in profiles]
     names = names_of(played)
-    with values.of_option("--profile", profile):
-        judged = [_judged(played, read) for read in profiles]
-    rows, lines, proofs = [], [], []
-    for k, candidate in enumerate(judged):
-        row = {"profile": f"{profile}:{k + 1}", "game": game, **certificate_row(candidate.certificate)}
-        row |= {"players": names.players, "entries": names.entries, "read_in_order": order}
-        row |= {"strategies": [list(map(str, strategy)) for strategy in candidate.strategies]}
-        row |= {"notes": candidate.notes}
-        row |= {"exact_gain": None if candidate.gains is None else [str(gain) for gain in candidate.gains]}
-        row |= {
-            "nearest": candidate.nearest,
-            "nearest_radius": candidate.radius if candidate.nearest else None,
-        }
-        rows.append(row)
-        lines += _lines(candidate, names.players, k, len(judged))
-    if order:
-        lines.append(f"read in the order {order}")
-    if folder is not None:
-        from rivalry.lab.proofs import saved_and_checked
-
-        stem = Path(profile).stem
-        for k, candidate in enumerate(judged):
-            name = f"{stem}-{k + 1}" if len(judged) > 1 else stem
-            proofs.append(saved_and_checked(_proof(played, candidate), folder / f"{name}.json")[1])
-    value: dict[str, Any] = {"certificates": rows}
-    return value | ({} if export is None else {"proofs": proofs}), "\n".join([*lines, *proofs])
+    shared = {"game": game, "players": names.players, "entries": names.entries, "read_in_order": order}
+    rows = [{"profile": f"{profile}:{k}", **shared} for k in range(1, len(judged) + 1)]
+    return _printed(judged, rows, names.players, Path(profile).stem, export)
 
 
-def _lines(judged: Judged, players: Sequence[str], number: int, count: int) -> list[str]:
-    from rivalry.core.claims import ClaimFacts
+def certify_policy(
+    policy: str, game: str, export: Path | None, q_values: bool
+) -> tuple[TableDict, list[Part]]:
+    """Certify a policy of a file in the first game of a study, and write its proof to a folder.
+
+    The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
+    table holds action values, whose greedy policy is judged. Raises `OptionError` and `StudyError`.
+    """
+    from rivalry.cli.work import note_files
+    from rivalry.core.foreign_tables import FORMS, is_table
+
+    with of_option("--game", game):
+        study, cell = first_cell(game)
+    file, _, name = policy.rpartition(":")
+    if is_table(policy):
+        name = Path(policy.replace(":", "_")).stem
+    elif not (file.endswith(".py") and name.isidentifier()):
+        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, {FORMS}")
+    note_files([study])
+    if not is_table(policy):
+        output.note(f"runs {file}, which --policy names")
+    with of_option("--policy", policy):
+        judged = _judge_policy(study, cell.task["game"], partial(_read_policy, policy, name, q_values))
+    row = {"policy": policy, "study": study.name, "at": cell.point}
+    players = [str(k) for k in range(len(judged.certificate.regret))]
+    return _printed([judged], [row], players, name, export)
+
+
+def _printed(
+    judged: Sequence[Judged], rows: list[TableDict], players: Sequence[str], stem: str, export: Path | None
+) -> tuple[TableDict, list[Part]]:
+    """Return certificates as JSON and in words, with the files of their proofs."""
+    from rivalry.core.files import folder_for
+    from rivalry.lab.proofs import saved_and_checked
+
+    folder = None if export is None else folder_for(export)
+    parts, proofs, several = list[Any](), list[str](), len(judged) > 1
+    for k, (one, row) in enumerate(zip(judged, rows, strict=True), 1):
+        row |= {**_as_row(one.certificate), **one.row}
+        parts += [_gains(one, players)] if len(judged) <= SHOWN else []
+        proved = "; exact: no gain in fractions" if one.exact is not None and not any(one.exact) else ""
+        parts += [f"profile {k}: " * several + repr(one.certificate) + proved, *one.notes]
+        if folder is not None:
+            file = folder / f"{stem}{f'-{k}' * several}.json"
+            proofs.append(saved_and_checked(one.save, file)[1])
+    parts += [f"read in the order {rows[0]['read_in_order']}"] if rows[0]["read_in_order"] else []
+    value: TableDict = {"certificates": rows}
+    return value | ({} if folder is None else {"proofs": proofs}), [*parts, *proofs]
+
+
+def _as_row(judged: Certificate) -> TableDict:
+    import numpy as np
+
+    words = ("claim", "coverage", "rounding", "concept", "method")
+    numbers = {"regret": judged.regret.tolist(), "bound": judged.bound.tolist()}
+    tolerance = float(np.max(judged.tolerance))
+    return {"tolerance": tolerance, **{name: getattr(judged, name) for name in words}, **numbers}
+
+
+def _gains(judged: Judged, players: Sequence[str]) -> Any:
+    """Return the table of the largest gains; of a mean field by type, of which one agent deviates."""
+    from rivalry.results.table import table_of
     from rivalry.text.display import bound_in_words
 
-    gave, head = judged.certificate, ["player", "largest gain", "bound"]
-    bounds = map(bound_in_words, gave.bound)
-    gains: list[Any] = list(zip(players, gave.regret, bounds, strict=True))
-    if judged.gains is not None:
-        head.append("exact gain")
-        gains = [[*row, str(gain)] for row, gain in zip(gains, judged.gains, strict=True)]
-    lines = [output.table(head, gains)] if count <= SHOWN else []
-    sentence = repr(gave)
-    if judged.gains is not None and not any(judged.gains):
-        sentence += "; exact: no gain in fractions"
-    lines.append(f"profile {number + 1}: {sentence}" if count > 1 else sentence)
-    lines += judged.notes
-    if judged.nearest is not None:
-        near = ", ".join(f"({', '.join(distribution)})" for distribution in judged.nearest)
-        proof = ClaimFacts(radius=judged.radius).near if judged.radius else "exact"
-        lines.append(f"nearest equilibrium within the rounding: {near}; {proof}")
-    return lines
+    given = judged.certificate
+    columns: dict[str, Iterable[Any]] = {
+        "type" if given.concept == "mean field" else "player": players,
+        f"largest gain{given.facts.unit}": given.regret.tolist(),
+        "bound": map(bound_in_words, given.bound),
+    }
+    if judged.exact is not None:
+        columns["exact gain"] = judged.exact
+    return table_of(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
 def _games(text: str) -> Iterator[Any]:
     """Yield the games that an option names: of a tree both forms, in behaviour strategies first."""
     path = Path(text)
     file, _, name = text.rpartition(":")
-    with values.of_option("--game", text):
+    with of_option("--game", text):
         if path.suffix in (".nfg", ".efg"):
             yield from hook("games_of_file")(path)
         elif file.endswith(".py") and name.isidentifier():
@@ -154,15 +185,105 @@ def game_of_table(text: str, further: Collection[str] = ()) -> tuple[Any, Mappin
     return build_game(cell.task["game"], study.folder), {}
 
 
+def first_cell(name: str) -> tuple[Study, Cell]:
+    """Return a study and its first cell, and note where others have other games. Raises `ValueError`."""
+    from rivalry.lab.study import load_study
+
+    study = load_study(name)
+    if study.include:
+        raise ValueError(f"{name}: includes studies ({', '.join(study.include)}); name one of them")
+    first, *rest = study.cells()
+    if any(cell.task["game"] != first.task["game"] for cell in rest):
+        where = ", ".join(f"{key} = {value}" for key, value in first.point.items())
+        output.note(f"{study.name}: has several games; judged in the first: {where}")
+    return study, first
+
+
+# Policies
+
+
+def _read_policy(
+    policy: str, name: str, q_values: bool, actions: Sequence[str] = (), states: Sequence[str] = ()
+) -> tuple[Any, str]:
+    """Return the function, actions or probabilities, and the order in which what has no names was read."""
+    from rivalry.core.foreign_tables import is_table, read_named_table, table_of_rows
+    from rivalry.core.naming import NamedTable, name_list, rows_of_frame
+    from rivalry.tables.policy_answers import policy_numbers
+    from rivalry.tables.policy_response import greedy_table
+
+    table, has_names = None, False
+    if is_table(policy):
+        table, has_names = read_named_table(policy, actions, states)
+    else:
+        path = Path(policy.rpartition(":")[0])
+        table = from_file(f"{path.name}:{name}", path.parent)
+        if isinstance(table, NamedTable):
+            table, has_names = table_of_rows(rows_of_frame(table), actions, states)
+    if not callable(table):
+        table = policy_numbers(table, name)
+    if q_values and (callable(table) or table.ndim < 2):
+        raise ValueError("--q-values: needs a table [state action] or [player state action]")
+    order = name_list(actions) + f"; states {name_list(states)}" * bool(states) if actions else ""
+    return greedy_table(table) if q_values else table, "" if has_names or callable(table) else order
+
+
+def _judge_policy(study: Study, table: Mapping[str, Any], read: Callable[..., tuple[Any, str]]) -> Judged:
+    """Judge a policy in a population, in repeated play, or as the profile of a game that is played once."""
+    import numpy as np
+
+    from rivalry.certificates.certify import certificate
+    from rivalry.core.claims import percent_in_words
+    from rivalry.core.game import Game, is_population
+    from rivalry.core.naming import names_of
+    from rivalry.lab.study import build_game, build_method
+    from rivalry.methods import RepeatedQLearning
+    from rivalry.solving import ExactProof, proof_of
+    from rivalry.solving.exact_proofs import save_policy
+    from rivalry.tables.policy_response import policy_certificate, policy_names, policy_table
+
+    game = build_game(table, study.folder)
+    if is_population(game):
+        policy, order = read()
+        chances = hook("policy_table")(game, policy) if callable(policy) else policy
+        judged, notes = certificate(game, chances), []
+        if judged.at_stake is not None:
+            share = percent_in_words(float((judged.regret / judged.at_stake).max()))
+            meaning = "gain: that of an agent of the type from a best response"
+            notes.append(f"{meaning}; {share} of what its own choice changes")
+        return Judged(judged, ExactProof(game, None, {}).save, {"read_in_order": order}, notes)
+    for cell in study.cells():
+        if cell.task["game"] == table:
+            method = build_method(cell.task["method"], study.folder, game)
+            if isinstance(method, RepeatedQLearning):
+                world = method.world(game)
+                rates = method.discounts(world)
+                policy, order = read(*policy_names(world))
+                chances = policy_table(world, policy)  # certificate and proof are of one table
+                save = partial(save_policy, world, rates, chances)
+                judged = policy_certificate(world, rates, chances)
+                return Judged(judged, save, {"read_in_order": order}, [])
+    if not isinstance(game, Game):
+        raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
+    names = names_of(game)
+    policy, order = read(names.entries[0] if len(set(names.entries)) == 1 else ())
+    if callable(policy):
+        raise ValueError("this game is played once, without observations: give a profile")
+    shape = tuple(game.space.shape)
+    if policy.shape not in (shape, shape[:1] * (shape[1:] == (1,))):
+        raise ValueError(f"shape {policy.shape} must be {shape}, [player axis]")
+    x = game.space.check(policy.reshape(shape), "policy")
+    proof = proof_of(game, None, {"profile": (("player", "axis"), np.asarray(x))})
+    return Judged(certificate(game, x), proof.save, {"read_in_order": order}, [])
+
+
+# Profiles
+
+
 def _entries(game: Any) -> Any:
     """Mask of the entries of a profile that are choices, ``[player axis]``."""
     import numpy as np
 
     return np.asarray(game.space.mask)
-
-
-def _sizes(game: Any) -> list[int]:
-    return [int(count) for count in _entries(game).sum(axis=1)]
 
 
 def _groups(game: Any) -> list[list[int]]:
@@ -172,7 +293,7 @@ def _groups(game: Any) -> list[list[int]]:
 
     if isinstance(game.space, BehaviourSpace):
         return [list(lengths) for lengths in game.space.sizes]
-    return [[size] if isinstance(game.space, Simplex) else [] for size in _sizes(game)]
+    return [[int(mask.sum())] if isinstance(game.space, Simplex) else [] for mask in _entries(game)]
 
 
 def _read_in(profile: str, forms: Iterable[Any], where: str) -> tuple[Any, list[ReadProfile], str]:
@@ -225,37 +346,6 @@ def _written(game: Any, names: GameNames, profile: list[list[Any]], where: str) 
     return ReadProfile(strategies, units, notes)
 
 
-def _judged(game: Any, profile: ReadProfile) -> Judged:
-    """Judge a profile in its game. Raises `ValueError` for what is no profile of the game."""
-    import numpy as np
-
-    from rivalry.certificates.certify import certificate
-    from rivalry.families.extensive import BehaviourSpace
-    from rivalry.families.matrix import Matrix
-    from rivalry.tables.exact_profiles import LARGEST_TABLE, exact_gains, nearest_equilibrium
-    from rivalry.tables.extreme_equilibria import payoff_fractions
-
-    strategies, units, notes = profile
-    entries = _entries(game)
-    x = np.asarray(game.space.project(np.zeros(game.space.shape)), float).copy()
-    x[entries] = [float(value) for numbers in strategies for value in numbers]
-    x = np.asarray(game.space.check(x, "profile"))
-    gains = nearest = None
-    if isinstance(game, Matrix):
-        tables = game.exact_table
-        if tables.size <= LARGEST_TABLE:
-            read = np.array([payoff_fractions(payoffs) for payoffs in tables])
-            gains = exact_gains(read, strategies)
-            if any(gains) and any(units):
-                nearest = nearest_equilibrium(read, strategies, units)
-        near = None if nearest is None else [[str(p) for p in distribution] for distribution in nearest]
-        return Judged(strategies, certificate(game, x), notes, gains, near, 0.0)
-    smooth = not isinstance(game.space, BehaviourSpace)
-    proved = certificate(game, x, proof=smooth)
-    neighbour, radius = _nearest_choices(game, x, units, proved) if smooth and any(units) else (None, 0.0)
-    return Judged(strategies, proved, notes, None, neighbour, radius)
-
-
 def _shares(values: list[Fraction], unit: Fraction, label: str) -> tuple[list[Fraction], str]:
     """Return probabilities that sum to 1, and a note where these were divided by their sum.
 
@@ -275,9 +365,53 @@ def _shares(values: list[Fraction], unit: Fraction, label: str) -> tuple[list[Fr
     return [value / total for value in positive], f"{label}: sums to {float(total)!r}, and is divided by it"
 
 
+def _judge_profile(game: Any, profile: ReadProfile) -> Judged:
+    """Judge a profile in its game. Raises `ValueError` for what is no profile of the game."""
+    import numpy as np
+
+    from rivalry.certificates.certify import certificate
+    from rivalry.core.claims import ClaimFacts
+    from rivalry.families.extensive import BehaviourSpace
+    from rivalry.families.matrix import Matrix
+    from rivalry.solving.exact_proofs import save_profile
+    from rivalry.tables.exact_profiles import LARGEST_TABLE, exact_gains, nearest_equilibrium
+    from rivalry.tables.extreme_equilibria import payoff_fractions
+
+    strategies, units, notes = profile
+    x = np.asarray(game.space.project(np.zeros(game.space.shape)), float).copy()
+    x[_entries(game)] = [float(value) for numbers in strategies for value in numbers]
+    x = np.asarray(game.space.check(x, "profile"))
+    near: list[list[Any]] | None = None
+    gains, radius = None, 0.0
+    if isinstance(game, Matrix):
+        judged = certificate(game, x)
+        if game.exact_table.size <= LARGEST_TABLE:
+            read = np.array([payoff_fractions(payoffs) for payoffs in game.exact_table])
+            gains = exact_gains(read, strategies)
+            if any(gains) and any(units):
+                near = nearest_equilibrium(read, strategies, units)
+    else:
+        is_smooth = not isinstance(game.space, BehaviourSpace)
+        judged = certificate(game, x, proof=is_smooth)
+        if is_smooth and any(units):
+            near, radius = _nearest_choices(game, x, units, judged)
+    nearest = None if near is None else [list(map(str, distribution)) for distribution in near]
+    row: TableDict = {"strategies": [list(map(str, strategy)) for strategy in strategies], "notes": notes}
+    row |= {"exact_gain": None if gains is None else list(map(str, gains))}
+    row |= {"nearest": nearest, "nearest_radius": radius if nearest else None}
+    if nearest is not None:
+        points = ", ".join(f"({', '.join(distribution)})" for distribution in nearest)
+        proof = ClaimFacts(radius=radius).near if radius else "exact"
+        notes = [*notes, f"nearest equilibrium within the rounding: {points}; {proof}"]
+    save = partial(_save, game, strategies, judged.radius)
+    if gains is not None:
+        save = partial(save_profile, game.exact_table, strategies)
+    return Judged(judged, save, row, notes, gains)
+
+
 def _nearest_choices(
-    game: Any, x: Any, units: list[Fraction], proved: Certificate
-) -> tuple[list[list[str]] | None, float]:
+    game: Any, x: Any, units: list[Fraction], judged: Certificate
+) -> tuple[list[list[Any]] | None, float]:
     """Return choices near which an equilibrium is proved, within the rounding, and how near; else None."""
     import numpy as np
 
@@ -285,41 +419,34 @@ def _nearest_choices(
     from rivalry.methods import Newton
     from rivalry.solving import solve
 
-    candidates = [(x, proved)]
-    if proved.radius is None:
+    y = x
+    if judged.radius is None:
         try:
-            neighbour = np.asarray(solve(game, Newton(), x).profile)
+            y = np.asarray(solve(game, Newton(), x).profile)
         except (ValueError, TypeError):
             return None, 0.0
-        candidates.append((neighbour, certificate(game, neighbour, proof=True)))
+        judged = certificate(game, y, proof=True)
     room, entries = np.array([float(unit) for unit in units]), _entries(game)
-    for y, judged in candidates:
-        off = np.where(entries, np.abs(np.asarray(y) - x), 0.0).max(axis=1)
-        if judged.radius is not None and bool(np.all(off + judged.radius <= room)):
-            return [[repr(float(v)) for v in row[mask]] for row, mask in zip(y, entries, strict=True)], float(
-                judged.radius
-            )
-    return None, 0.0
+    off = np.where(entries, np.abs(y - x), 0.0).max(axis=1)
+    if judged.radius is None or np.any(off + judged.radius > room):
+        return None, 0.0
+    return [row[mask].tolist() for row, mask in zip(y, entries, strict=True)], float(judged.radius)
 
 
-def _proof(game: Any, judged: Judged) -> Any:
-    """Return a function that writes the proof of a profile to a file, or raises `ValueError`."""
+def _save(game: Any, strategies: list[list[Fraction]], radius: float | None, path: Path) -> None:
+    """Write the proof of a profile to a file. Raises `ValueError` where there is none."""
     import numpy as np
 
     from rivalry.core import oracles
-    from rivalry.core.results import Record
+    from rivalry.core.results import Record, scalar
     from rivalry.solving import proof_of
-    from rivalry.solving.exact_proofs import save_profile
 
-    if judged.gains is not None:
-        return partial(save_profile, game.exact_table, judged.strategies)
-    entries = _entries(game)
     exact = np.full(game.space.shape, Fraction(0), object)
-    exact[entries] = [value for numbers in judged.strategies for value in numbers]
+    exact[_entries(game)] = [value for numbers in strategies for value in numbers]
     record: Record = {"profile": (("player", "axis"), exact.astype(float))}
     if oracles.to_sequence_form.knows(game):  # bounds on the value of a zero-sum tree
         record = {"exact_profile": (("player", "axis"), exact.astype(str))}
         record |= {"exact_bound": ((), np.zeros(0)), "game_value": ((), np.zeros(0))}
-    if judged.certificate.radius is not None:
-        record["certificate_radius"] = scalar(judged.certificate.radius)
-    return proof_of(game, None, record).save
+    if radius is not None:
+        record["certificate_radius"] = scalar(radius)
+    proof_of(game, None, record).save(path)

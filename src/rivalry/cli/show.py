@@ -12,50 +12,81 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import islice
 from pathlib import Path
 from shlex import quote
-from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rivalry.cli import output
+from rivalry.cli import output, summary
 from rivalry.cli.values import OptionError
 from rivalry.core.files import read_text
 from rivalry.games import GAMES
 from rivalry.lab import study
+from rivalry.lab.answer.details import checks_table
 from rivalry.lab.report.commands import as_toml
 from rivalry.lab.report.full_runs import FullRun, as_json, full_run
-from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.identity import Table as StudyTable
+from rivalry.lab.study.identity import TableDict
 from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
+from rivalry.results.table import table_of
 from rivalry.schema.installation import remedy
 from rivalry.schema.register import PlotEntry, entry_of, missing_home
 from rivalry.schema.registry import load, near, suggestion
 
-Printed = tuple[Any, str]  # as JSON and as text
+if TYPE_CHECKING:
+    from rivalry.cli.output import Part
+
+    Shown = tuple[Any, list[Part]]  # as JSON and in parts
+
+TABLES: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
+KINDS = ("games", "methods", "studies", "plots")
+COMMENT = len("# ")
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
 
-def rows(kind: str, *, with_kind: bool = False) -> list[TableDict]:
+def listed(kind: str | None, family: str | None) -> list[TableDict]:
+    """Return rows of one kind, perhaps of one family or about one word, or of all kinds."""
+    if kind is None:
+        return [{"kind": each, **row} for each in KINDS for row in rows(each)]
+    if kind not in KINDS:
+        hint = "learners are among the methods" if kind == "learners" else near(kind, KINDS)
+        raise OptionError(f"list {kind}: {hint}")
+    if family is None:
+        return rows(kind)
+    chosen = rows_of_family(kind, rows(kind), family)
+    if not chosen:
+        output.note(f"no {kind} of the family {family}; `rivalry list {kind}` lists all")
+    return chosen
+
+
+def rows(kind: str) -> list[TableDict]:
     """Return ``{name, title, family, cost, seconds}`` of all games, methods, studies or plots, by name."""
-    if kind == "studies":
-        summaries = [study.summary(name, path) for name, path in study.studies().items()]
-        entries = [row for row in summaries if _is_here(row["family"])]
-        if absent_families := sorted(
-            {row["family"] for row in summaries} - {row["family"] for row in entries}
-        ):
-            reason = "; ".join(filter(None, map(missing_home, absent_families)))
-            output.note(f"studies of {', '.join(absent_families)} are left out{reason and ': '}{reason}")
-    else:
-        tables: dict[str, Table] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
+    if kind != "studies":
+        families = {"games": {name: name for name in GAMES}}
+        families["plots"] = {name: ", ".join(entry.families) for name, entry in PLOTS.items()}
+        family = families.get(kind, {})
         entries = [
-            {"name": n, "title": e.title, "family": _family(kind, n), "cost": None, "seconds": None}
-            for n, e in tables[kind].items()
+            {
+                "name": name,
+                "title": entry.title,
+                "family": family.get(name) or None,
+                "cost": None,
+                "seconds": None,
+            }
+            for name, entry in TABLES[kind].items()
         ]
-    entries.sort(key=lambda row: str(row["name"]))
-    return [{"kind": kind, **row} for row in entries] if with_kind else entries
+        return sorted(entries, key=lambda row: str(row["name"]))
+    summaries = [study.summary(name, path) for name, path in sorted(study.studies().items())]
+    absent = {
+        row["family"] for row in summaries if row["family"] not in GAMES and not _is_of_user(row["family"])
+    }
+    if absent:
+        reason = "; ".join(filter(None, map(missing_home, sorted(absent))))
+        output.note(f"studies of {', '.join(sorted(absent))} are left out{reason and ': '}{reason}")
+    return [row for row in summaries if row["family"] not in absent]
 
 
-def _is_here(family: str | None) -> bool:
-    """True if a study's family is registered, beside the studies, or in a file of the user."""
+def _is_of_user(family: str | None) -> bool:
+    """True for a study of studies, and for a family beside the studies or in a file of the user."""
     return family is None or entry_of(family, GAMES) is not None or is_file(family)
 
 
@@ -69,14 +100,10 @@ def rows_of_family(kind: str, entries: list[TableDict], family: str) -> list[Tab
     OptionError
         For an unknown family, which no study is about.
     """
-    if kind == "studies" and family not in GAMES:
-        matches = _related_studies(family)
+    if family not in GAMES:
+        matches = _related_studies(family) if kind == "studies" else set()
         if matches and "did you mean" not in near(family, GAMES):
             return [row for row in entries if row["name"] in matches]
-    if family not in GAMES:
-        if kind == "studies" and suggestion(family, GAMES).startswith("known"):
-            rule = f"no study has the word; families are {', '.join(sorted(GAMES))}"
-            raise OptionError(f"list studies {family}: {rule}")
         raise OptionError(f"list {kind} {family}: is no family of games; {suggestion(family, GAMES)}")
     if kind == "methods":
         names = _fitting(GAMES[family])
@@ -95,57 +122,38 @@ def _related_studies(word: str) -> set[str]:
     Six letters are compared, so that "subsidies" finds "subsidy".
     """
     begins = re.compile(r"\b" + re.escape(word[:6]), re.IGNORECASE)
-    tables = {name: read_toml(path, name)[0] for name, path in study.studies().items()}
-    return {
-        name
-        for name, table in tables.items()
-        if any(
-            map(begins.search, (name.replace("_", " "), table.get("title", ""), table.get("question", "")))
-        )
-    }
+    texts = dict[str, str]()
+    for name, path in study.studies().items():
+        table = read_toml(path, name)[0]
+        texts[name] = f"{name.replace('_', ' ')} {table.get('title')} {table.get('question')}"
+    return {name for name, text in texts.items() if begins.search(text)}
 
 
-def _family(kind: str, name: str) -> str | None:
-    """Return the family of a game, or of a plot specific to one; else None."""
-    if kind == "games":
-        return name
-    return ", ".join(PLOTS[name].families) or None if kind == "plots" else None
-
-
-def begin() -> str:
+def begin() -> list[Part]:
     """Return up to three studies per family to begin with, and how to list everything."""
-    bundled, lines = study.studies(), []
+    bundled, starters = study.studies(), list[TableDict]()
+    summaries = {name: study.summary(name, path) for name, path in sorted(bundled.items())}
     for family, entry in GAMES.items():
-        starters = [study.summary(name, bundled[name]) for name in entry.begin if name in bundled]
-        if not entry.begin:
-            summaries = (study.summary(name, path) for name, path in sorted(bundled.items()))
-            quick = (row for row in summaries if row["family"] == family and row["cost"] == "seconds")
-            starters = list(islice(quick, 3))
-        lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(starters)]
-    counts = {"games": len(GAMES), "methods": len(METHODS), "studies": len(bundled), "plots": len(PLOTS)}
-    list_lines = "\n".join(
-        f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items()
-    )
+        named = [summaries[name] for name in entry.begin if name in bundled]
+        quick = (row for row in summaries.values() if row["family"] == family and row["cost"] == "seconds")
+        first = named if entry.begin else islice(quick, 3)
+        starters += [{"family": family, "study": row["name"], "title": row["title"]} for row in first]
+    counts = {kind: len(TABLES.get(kind, bundled)) for kind in KINDS}
+    lines = [f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items()]
     head = "To begin with: `rivalry run NAME` runs a study, `rivalry show NAME` prints it"
-    return f"{head}\n\n{output.table(['family', 'study', 'title'], lines)}\n\n{list_lines}"
+    return [head, "", table_of(starters)._replace(keys=1), "", "\n".join(lines)]
 
 
-def table(entries: list[TableDict], columns: Sequence[str] = ()) -> str:
-    """Return rows as a table, by default those of `rows` without empty columns; empty text without rows."""
-    if not entries:
-        return ""
-    used = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in entries)]
-    columns = columns or [*used, "title"]
-    return output.table(columns, [[_entry(row, key) for key in columns] for row in entries])
+def table(entries: Sequence[StudyTable]) -> list[Part]:
+    """Return the rows of a list as a table, and nothing without rows."""
+    words = [
+        {**row, "cost": row["cost"] and study.cost_in_words(row["cost"], row["seconds"])} for row in entries
+    ]
+    return [table_of(words, ["kind", "name", "family", "cost", "title"])] if words else []
 
 
-def _entry(row: Table, key: str) -> Any:
-    timed = key == "cost" and row.get(key)
-    return study.cost_in_words(row["cost"], row["seconds"]) if timed else row.get(key)
-
-
-def describe(name: str) -> Printed:
-    """Data on a study, run, game, method, plot or object of a file, as JSON and as text.
+def describe(name: str) -> Shown:
+    """Data on a study, run, game, method, plot or object of a file, as JSON and in parts.
 
     Raises
     ------
@@ -154,84 +162,66 @@ def describe(name: str) -> Printed:
     StoreError
         For a folder that is no run.
     """
+    names = [*study.studies(), *GAMES, *METHODS, *PLOTS]
     if is_file(name):
         return _definition(name)
-    if os.path.isdir(name) and name not in {*GAMES, *METHODS, *PLOTS, *study.studies()}:
+    if os.path.isdir(name) and name not in names:
         return _run(Path(name))
-    if name.endswith(".zip"):
-        refusal = (
-            f"is a packed run; check it by `rivalry verify {quote(name)}`, or unpack it and show its folder"
-        )
-        raise study.StudyError(refusal if os.path.isfile(name) else "no such file", where=name)
+    if name.endswith(".zip") and os.path.isfile(name):
+        rule = f"check it by `rivalry verify {quote(name)}`, or unpack it and show its folder"
+        raise study.StudyError(f"is a packed run; {rule}", where=name)
     if "/" in name and not name.endswith(".toml") and not os.path.lexists(name):
         raise study.StudyError("no such run folder or study file", where=name)
     if name in study.studies() or name.endswith(".toml") or "/" in name:
-        selected = study.load_study(name)
-        runs = {name: run for name, part in _parts_of(selected).items() if (run := _full_run_of(part))}
-        stored = {name: as_json(run) for name, run in runs.items()}
-        key = {"full_runs": stored} if selected.include else {"full_run": stored.get(selected.name)}
-        return selected.resolved() | (key if stored else {}), _study_words(selected, runs)
+        return _study(study.load_study(name))
     if name in GAMES:
-        rows, words = _parameters(name, GAMES[name])
-        return rows, words + _methods_for(GAMES[name])
+        data, parts = _parameters(name, GAMES[name])
+        fitting = _fitting(GAMES[name])
+        return data, parts + ["", f"Methods: {', '.join(fitting)}"] * bool(fitting)
     if entry := entry_of(name, METHODS):
         return _parameters(name, entry)
     plot = name.removeprefix("plots.")  # of a plot that shares its name with a game or a study
     if plot in PLOTS:
         return _plot(plot, PLOTS[plot])
-    names = [*study.studies(), *GAMES, *METHODS, *PLOTS]
     close = near(name, names)
     hint = close if "did you mean" in close else "see `rivalry list`"
-    raise study.StudyError(
-        missing_home(name) or f"no study, game, method or plot of that name; {hint}",
-        where=name,
-    )
+    fault = missing_home(name) or f"no study, game, method or plot of that name; {hint}"
+    raise study.StudyError("no such file" if name.endswith(".zip") else fault, where=name)
 
 
-def _run(folder: Path) -> Printed:
+def _run(folder: Path) -> Shown:
     """Return the answer of a run from its stored results; no file of the user is run, nothing is written."""
-    from rivalry.cli.summary import answer_lines
     from rivalry.lab.answer import answer_of
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
     answer = answer_of(run)
-    return answer.as_json(), "\n".join([run.title, *answer_lines(run, answer)])
+    return answer.as_json(), [run.title, *summary.of_answer(run, answer)]
 
 
 _SECTION = re.compile(r"\n(Returns|Raises|Examples|References)\n-+\n.*", re.DOTALL)
 
 
-def _plot(name: str, entry: PlotEntry) -> Printed:
+def _plot(name: str, entry: PlotEntry) -> Shown:
     """Description of a plot: its content, its needs, its options, and a line of a study that draws it."""
     words = _SECTION.sub("", inspect.getdoc(load(entry.target)) or "")
-    words = re.sub(r"\nax\n(    .*\n)+", "\n", words)  # an argument of calls from Python alone
-    used: list[Printed] = [
-        (row, study_name)
-        for study_name, path in study.studies().items()
-        for row in read_toml(path, study_name)[0].get("plots", ())
-        if isinstance(row, dict) and row["kind"] == name
-    ]
-    line, origin = (used or [(name, "")])[0]
-    needs = [f"families: {', '.join(entry.families) or 'any'}"]
+    words = re.sub(r"\nax\n(    .*\n)+", "\n", words).strip()  # an argument of calls from Python alone
+    toml = f"plots = [{as_toml(name)}]"
+    for study_name, path in study.studies().items():
+        rows = [row for row in read_toml(path, study_name)[0].get("plots", ()) if isinstance(row, dict)]
+        if used := [row for row in rows if row["kind"] == name]:
+            toml = f"plots = [{as_toml(used[0])}]  # as in the study {study_name}"
+            break
+    parts: list[Part] = [f"{name}: {entry.title}", f"families: {', '.join(entry.families) or 'any'}"]
     if entry.views:
-        needs.append(f"plot data, which cells store where a study names the plot: {', '.join(entry.views)}")
-    toml = f"plots = [{as_toml(line)}]" + (f"  # as in the study {origin}" if origin else "")
-    description = {
-        "name": name,
-        "title": entry.title,
-        "families": list(entry.families),
-        "views": list(entry.views),
-    }
-    text = "\n".join([output.paragraph(f"{name}: {entry.title}"), *map(output.paragraph, needs)])
-    return description | {"doc": words, "example": toml}, f"{text}\n\n{words.strip()}\n\nIn a study:\n{toml}"
+        views = ", ".join(entry.views)
+        parts.append(f"plot data, which cells store where a study names the plot: {views}")
+    data = {"name": name, "title": entry.title, "families": entry.families, "views": entry.views}
+    return data | {"doc": words, "example": toml}, [*parts, "", words, "", "In a study:", toml]
 
 
-Options = list[tuple[str, ast.expr | None, ast.expr | None]]  # name, annotation and default as written
-
-
-def _definition(name: str) -> Printed:
-    """Return docstring, options and source of a class or function in a user's file, which is not run."""
+def _definition(name: str) -> Shown:
+    """Return the docstring and the source of a class or function in a user's file, which is not run."""
     file, _, symbol = name.rpartition(":")
     try:
         body = ast.parse(text := read_text(file)).body
@@ -242,55 +232,44 @@ def _definition(name: str) -> Printed:
     nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     if symbol not in nodes:
         raise study.StudyError(f"defines no {symbol!r}; {near(symbol, nodes)}", where=file)
-    node = nodes[symbol]
-    if isinstance(node, ast.ClassDef):
-        fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
-        options: Options = [(ast.unparse(field.target), field.annotation, field.value) for field in fields]
-    else:
-        signature, usual = node.args, node.args.defaults
-        padded = [None] * (len(signature.args) - len(usual)) + usual
-        arguments = [
-            *zip(signature.args, padded, strict=True),
-            *zip(signature.kwonlyargs, signature.kw_defaults, strict=True),
-        ]
-        options = [(argument.arg, argument.annotation, default) for argument, default in arguments]
-    rows = [dict(zip(("key", "takes", "default"), map(_as_written, row), strict=True)) for row in options]
-    doc, source = ast.get_docstring(node) or "", ast.get_source_segment(text, node) or ""
-    parts = [f"{name}: {doc}".strip(), table(rows, ["key", "takes", "default"]) or "no options", source]
-    return {"name": name, "doc": doc, "options": rows, "source": source}, "\n\n".join(parts)
+    doc, source = ast.get_docstring(nodes[symbol]), ast.get_source_segment(text, nodes[symbol])
+    return {"name": name, "doc": doc or "", "source": source}, [f"{name}:", str(source)]
 
 
-def _as_written(part: ast.expr | str | None) -> str | None:
-    return ast.unparse(part) if isinstance(part, ast.expr) else part
-
-
-def _parameters(name: str, entry: Any) -> Printed:
+def _parameters(name: str, entry: Any) -> Shown:
     """Return the parameters of a game or method, per class for a kind with several classes."""
-    kinds = [load(target) for target in entry.targets]
-    by_class, parameters, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]
-    for kind in kinds:
-        rows = study.parameters(kind)
-        parameters += [({"class": kind.__name__} if by_class else {}) | row.as_json() for row in rows]
-        table = _parameter_table(rows) if rows or not by_class else "no options"
-        words.append(f"{_requirements(kind)}\n{table}" if by_class else table)
-    return parameters, "\n\n".join(words)
-
-
-def _requirements(kind: Any) -> str:
-    """Return a class's name and its requirements on a game."""
     from rivalry.core.needs import needs_of
 
-    return f"{kind.__name__} needs {', '.join(need.words for need in needs_of(kind))}:"
+    kinds, parameters = [load(target) for target in entry.targets], list[TableDict]()
+    parts: list[Part] = [f"{name}: {entry.title}"]
+    for kind in kinds:
+        parts.append("")
+        of_class = {}
+        if len(kinds) > 1:
+            of_class = {"class": kind.__name__}
+            parts.append(f"{kind.__name__} needs {', '.join(need.words for need in needs_of(kind))}:")
+        rows = study.parameters(kind)
+        parameters += [of_class | row.as_json() for row in rows]
+        parts += _parameter_table(rows) if rows else ["no options"]
+    return parameters, parts
 
 
-def _methods_for(entry: object) -> str:
-    """Return the methods that fit a family's default game; empty if it cannot be built."""
-    names = _fitting(entry)
-    words = f"Methods: {', '.join(names)}"
-    return "\n\n" + fill(words, 79, break_on_hyphens=False, break_long_words=False) if names else ""
+def _parameter_table(parameters: Sequence[study.Parameter]) -> list[Part]:
+    """Return parameters as a table, or each in lines of its own where a table would break its key."""
+    rows = []
+    for row in parameters:
+        default = "required" if row.required else row.default is not None and repr(row.default)
+        words = {"key": row.name, "symbol": row.symbol, "takes": row.type, "default": default}
+        words |= {"bounds": row.bounds, "meaning": row.meaning}
+        rows.append({name: text for name, text in words.items() if text})
+    table = table_of(rows)
+    if output.fits(table):
+        return [table]
+    return ["; ".join(f"{name} {text}" for name, text in row.items()).removeprefix("key ") for row in rows]
 
 
 def _fitting(entry: Any) -> list[str]:
+    """Return the methods that fit a family's default game; none if it cannot be built."""
     from rivalry.core.needs import fitting
 
     try:
@@ -300,105 +279,61 @@ def _fitting(entry: Any) -> list[str]:
     return fitting(game, METHODS)
 
 
-def _parts_of(selected: study.Study) -> Mapping[str, study.Study]:
-    """Return the bundled studies that a study includes, by name, or the study itself."""
-    if not selected.include:
-        return {selected.name: selected}
-    return {name: study.load_study(name) for name in selected.include if name in study.studies()}
-
-
-def _study_words(selected: study.Study, runs: Mapping[str, FullRun]) -> str:
-    """Return the file of a study after a summary in comments: all of it is TOML."""
-    paragraphs = [
-        repr(selected),
-        *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in selected.parts().items()),
-    ]
-    for name, part in _parts_of(selected).items():
-        paragraphs += [f"{name}:"] if name in runs and selected.include else []
-        paragraphs += _full_run_words(runs[name], part.resolved()) if name in runs else []
+def _study(selected: study.Study) -> Shown:
+    """Return a study with the stored full runs of it or its parts; in parts its file after comments."""
+    bundled = study.studies()
+    parts = {name: study.load_study(name) for name in selected.include if name in bundled}
+    runs, paragraphs = dict[str, TableDict](), [repr(selected)]
+    for name, part in selected.parts().items():
+        paragraphs.append(f"  {name}: {part!r}".replace("\n", "\n    "))
+    for name, part in (parts or {selected.name: selected}).items():
+        file = bundled.get(name)
+        if file and file.read_text(encoding="utf-8") == part.text and (full := full_run(name)):
+            runs[name] = as_json(full)
+            paragraphs += [f"{name}:"] * bool(parts) + _full_run_words(full, part.resolved())
+    stored = {"full_runs": runs} if selected.include else {"full_run": runs.get(selected.name)}
     comments = [f"# {line}".rstrip() for text in paragraphs for line in text.splitlines()]
     # a copy is compared with the values of its original as far as its numbers are the same
-    head = (
-        [f'based_on = "{selected.name}"']
-        if selected.where in study.studies() and not selected.include
-        else []
-    )
-    return "\n".join([*comments, "", *head, selected.text.rstrip()]).rstrip()
+    is_original = selected.where in bundled and not selected.include
+    head = [f'based_on = "{selected.name}"'] if is_original else []
+    text = "\n".join([*comments, "", *head, selected.text.rstrip()]).rstrip()
+    return selected.resolved() | (stored if runs else {}), [text]
 
 
-def _full_run_of(selected: study.Study) -> FullRun | None:
-    """Return the stored full run of a bundled study; None for other studies."""
-    bundled = study.studies().get(selected.name)
-    return (
-        full_run(selected.name) if bundled and bundled.read_text(encoding="utf-8") == selected.text else None
-    )
-
-
-def _full_run_words(full: FullRun, resolved: Table) -> list[str]:
+def _full_run_words(full: FullRun, resolved: StudyTable) -> list[str]:
     """Return the answer of a full run, and our values beside the references."""
-    from rivalry.cli.summary import reference_table
-
-    rows, answer = [judged.row for judged in full.judged(resolved)], full.answer
-    paragraphs = [f"The {full.about()}: {full.tally(resolved)}"]
-    if answer is None:
-        paragraphs += ["Its answer was not stored, only the values below."] * bool(rows)
-    else:
-        paragraphs += map(output.paragraph, filter(None, [*answer.lead(resolved), full.finding(resolved)]))
-        paragraphs += [output.table(answer.columns, answer.rows)] * bool(answer.rows)
-        paragraphs += map(output.paragraph, [*answer.notes, *answer.below()])
-    return paragraphs + [reference_table(rows, parts=False)] * bool(rows)
-
-
-def _parameter_table(parameters: list[study.Parameter]) -> str:
-    columns: dict[str, list[str]] = {
-        "key": [row.name for row in parameters],
-        "symbol": [row.symbol for row in parameters],
-        "takes": [row.type for row in parameters],
-        "default": [_default(row) for row in parameters],
-        "bounds": [row.bounds for row in parameters],
-        "meaning": [row.meaning for row in parameters],
-    }
-    if not any(columns["symbol"]):
-        del columns["symbol"]
-    rows = list(zip(*columns.values(), strict=True))
-    if output.fits(list(columns), rows):
-        return output.table(list(columns), rows)
-    return "\n".join(_parameter_lines(row) for row in parameters)
-
-
-def _parameter_lines(row: study.Parameter) -> str:
-    """Return a parameter in lines that fit a narrow terminal, where a table would break its key."""
-    key = f"{row.name} ({row.symbol})" if row.symbol else row.name
-    default = _default(row) if row.required or not _default(row) else f"default {_default(row)}"
-    head = "; ".join(filter(None, [f"{key}: {row.type}", row.bounds, default]))
-    return "\n".join(output.paragraph(line) for line in (head, f"  {row.meaning}") if line.strip())
-
-
-def _default(row: study.Parameter) -> str:
-    usual = "" if row.default is None else repr(row.default)
-    return "required" if row.required else usual
+    parts: list[Part] = [f"The {full.about()}: {full.tally(resolved)}"]
+    if full.answer is not None:
+        parts += filter(None, [*full.answer.lead(resolved), full.finding(resolved)])
+        rows = [dict(zip(full.answer.columns, row, strict=True)) for row in full.answer.rows]
+        parts += [table_of(rows)] * bool(rows)
+        parts += [*full.answer.notes, *full.answer.below()]
+    judged = [comparison.row for comparison in full.judged(resolved)]
+    if judged and full.answer is None:
+        parts.append("Its answer was not stored, only the values below.")
+    parts += [checks_table(judged)] * bool(judged)
+    return [output.fitted(part, COMMENT) for part in parts]
 
 
 def installation() -> list[TableDict]:
     """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
     from rivalry.lab.executor import cores
 
-    components = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
+    components = [_row("python", platform.python_version()), _row("rivalry", version("rivalry"))]
     for name, extras in _required_packages().items():
-        library_version, words = _version(name), f"extra {', '.join(extras)}"
-        if not extras:
-            cure = None if library_version else f"pip install {name}"
-            components.append(_row(name, library_version, "ok" if library_version else "missing", cure))
-        elif library_version:
-            components.append(_row(name, library_version, f"ok ({words})"))
-        elif users := [extra for extra in extras if extra not in DEVELOPERS]:
-            words = f"not installed (extra {', '.join(users)})"
-            components.append(_row(name, None, words, remedy(users[0])))
-    return [*components, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
+        installed, words = _version(name), f"extra {', '.join(extras)}"
+        users = [extra for extra in extras if extra not in DEVELOPERS]
+        if installed:
+            components.append(_row(name, installed, f"ok ({words})" if extras else "ok"))
+        elif not extras:
+            components.append(_row(name, None, "missing", f"pip install {name}"))
+        elif users:
+            components.append(_row(name, None, f"not installed (extra {', '.join(users)})", remedy(users[0])))
+    return [*components, *_devices(), _cache(), _row("processors", str(cores()))]
 
 
-def _row(name: str, library_version: str | None, state: str, remedy: str | None = None) -> TableDict:
-    return {"name": name, "version": library_version, "state": state, "remedy": remedy}
+def _row(name: str, version: str | None, state: str = "ok", remedy: str | None = None) -> TableDict:
+    return {"name": name, "version": version, "state": state, "remedy": remedy}
 
 
 def _required_packages() -> dict[str, list[str]]:
@@ -406,9 +341,8 @@ def _required_packages() -> dict[str, list[str]]:
     extras: dict[str, list[str]] = {}
     for line in requires("rivalry") or []:
         name = re.match(r"[A-Za-z0-9._-]+", line)
-        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
         if name and name[0] != "rivalry":
-            extras.setdefault(name[0], []).extend([extra[1]] if extra else [])
+            extras.setdefault(name[0], []).extend(re.findall(r"extra\s*==\s*['\"]([^'\"]+)", line))
     return extras
 
 
@@ -426,9 +360,9 @@ def _devices() -> list[TableDict]:
         return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
     except (ImportError, RuntimeError, AssertionError) as error:  # JAX raises any of these without a backend
         platforms = os.environ.get("JAX_PLATFORMS")
-        remedy = "unset JAX_PLATFORMS" if platforms else "pip install --force-reinstall jax jaxlib"
+        cure = "unset JAX_PLATFORMS" if platforms else "pip install --force-reinstall jax jaxlib"
         reason = " ".join(str(error).split()) or f"JAX_PLATFORMS={platforms} is not available"
-        return [_row("device", None, f"missing: {reason}", remedy)]
+        return [_row("device", None, f"missing: {reason}", cure)]
 
 
 def missing_device() -> str:
@@ -448,10 +382,9 @@ def _cache() -> TableDict:
 
         folder = str(jax.config.values["jax_compilation_cache_dir"])
         os.makedirs(folder, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
     except (ImportError, OSError) as error:
-        remedy = "set RIVALRY_CACHE to a folder of yours"
-        return _row("cache", None, f"missing: {' '.join(str(error).split())}", remedy)
-    return _row(
-        "cache", folder, "ok" if writable else "read-only", None if writable else f"chmod u+w {folder}"
-    )
+        state = f"missing: {' '.join(str(error).split())}"
+        return _row("cache", None, state, "set RIVALRY_CACHE to a folder of yours")
+    if os.access(folder, os.W_OK):
+        return _row("cache", folder)
+    return _row("cache", folder, "read-only", f"chmod u+w {folder}")

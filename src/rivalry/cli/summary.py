@@ -1,4 +1,4 @@
-"""A run's answer as text for the terminal."""
+"""A run's answer in parts for the terminal: lines, tables, and the path of its report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rivalry.cli import output
 
 if TYPE_CHECKING:
+    from rivalry.cli.output import Part
     from rivalry.lab.answer import Answer
     from rivalry.lab.store import Run
 
@@ -17,8 +18,8 @@ ROWS = 24  # most points of a study in the table
 OF_PART = 3  # rows that stand for a part of a study of studies without a verdict or finding
 
 
-def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> str:
-    """Return a run's answer as text; the last line is the report's path.
+def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> list[Part]:
+    """Return a run's answer; the last part is the report's path.
 
     Reference values are counted; ``verbose`` lists them. Of a study of studies the caveats and the full runs
     of its parts are printed only then.
@@ -29,75 +30,64 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     from rivalry.lab.store import status_of
     from rivalry.lab.study.expect import is_reduced
 
-    parts = run.runs()
-    cells = run.counts()
+    runs, cells = list(run.runs().values()), run.counts()
     quick = ", quick form" if is_reduced(run.head["study"]) else ""
-    lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
-    brief = bool(answer.parts) and not verbose
-    lines += _body_lines(run, answer, brief=brief)
-    if verbose:
-        lines += [line for point in answer.result_tables[0] for line in (*point.lines(), "")]
+    parts: list[Part] = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
+    is_brief = bool(answer.parts) and not verbose
+    parts += _body(run, answer, is_brief=is_brief)
+    for point in answer.result_tables[0] if verbose else ():
+        parts += [point.head, *(table.in_print() for table in point.tables), ""]
     # over all parts: a warning of several parts is one line
-    rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
-    lines += [f"warning: {line}" for line in warning_lines(rows)]
+    rows = warnings_of([notes for part in runs for notes in part.warnings().values()])
+    parts += [f"warning: {line}" for line in warning_lines(rows)]
     checks = [check.row for check in answer.checks]
-    lines += references(checks, parts=bool(answer.parts), verbose=verbose)
-    if brief:
-        lines += [*claims(answer)[:1], "", *_next_steps(run), ""]
-    else:
-        lines += [*full_runs(parts.values()), *(claims(answer) if verbose else []), how_to_cite(run)]
-    fitted = [line if "\n" in line else output.paragraph(line) for line in lines]
-    return "\n".join([*fitted, str(report)])
+    parts += references(checks, parts=bool(answer.parts), verbose=verbose)
+    if is_brief:
+        return [*parts, *claims(answer)[:1], "", *_next_steps(run), "", report]
+    return [*parts, *full_runs(runs), *(claims(answer) if verbose else []), how_to_cite(run), report]
 
 
-def answer_lines(run: Run, answer: Answer) -> list[str]:
-    """Return question, verdict, tables and caveats of a run as paragraphs."""
-    lines = _body_lines(run, answer, brief=False) + _result_lines(answer)
-    return [line if "\n" in line else output.paragraph(line) for line in lines]
-
-
-def _result_lines(answer: Answer) -> list[str]:
-    """Return the tables of every method's first point, and the number of other points that have tables."""
+def of_answer(run: Run, answer: Answer) -> list[Part]:
+    """Return question, verdict, tables and caveats of a run, and tables of every method's first point."""
     from rivalry.text.display import count_text
 
-    results, left_out = answer.result_tables
-    lines_by_method: dict[str, list[str]] = {}
+    parts, (results, left_out), methods = _body(run, answer, is_brief=False), answer.result_tables, set[str]()
     for result in results:
-        tables = [table for table in result.tables if table.beside]  # others are rows of the answer's table
-        left_out += bool(tables) and result.method in lines_by_method
-        if tables:
-            lines_by_method.setdefault(
-                result.method, ["", *result._replace(tables=tables, summary="").lines()]
-            )
-    lines = [line for lines_of_method in lines_by_method.values() for line in lines_of_method]
-    suffix = "have" if left_out > 1 else "has"
-    further = f"{count_text(left_out, 'further point')} {suffix} such tables: see the report"
-    return [*lines, "", further] if lines and left_out else lines
+        tables = [table.in_print() for table in result.tables if table.beside]  # others are in the answer's
+        if tables and result.method in methods:
+            left_out += 1
+        elif tables:
+            methods.add(result.method)
+            parts += ["", result.where, *tables]
+    if methods and left_out:
+        have = "have" if left_out > 1 else "has"
+        parts += ["", f"{count_text(left_out, 'further point')} {have} such tables: see the report"]
+    return parts
 
 
-def _body_lines(run: Run, answer: Answer, *, brief: bool) -> list[str]:
+def _body(run: Run, answer: Answer, *, is_brief: bool) -> list[Part]:
     from rivalry.lab.answer.table import MOST_CAVEATS
 
-    lines = ["", answer.question] * bool(answer.question) + answer.state
+    parts: list[Part] = [*["", answer.question] * bool(answer.question), *answer.state, ""]
     if answer.parts:
         runs = run.parts()
         for name, part in answer.parts.items():
-            lines += ["", *_of_part(name, runs[name], part)]
-        lines.append("")
+            parts += [*_of_part(name, runs[name], part), ""]
     else:
-        lines += ["", *answer.lead, *[""] * bool(answer.lead), *_tables(run, answer)]
-    return lines + ([] if brief else answer.caveats[:MOST_CAVEATS])
+        parts += [*answer.lead, *[""] * bool(answer.lead), *_tables(run, answer)]
+    return parts + ([] if is_brief else answer.caveats[:MOST_CAVEATS])
 
 
 def _of_part(name: str, run: Run, answer: Answer) -> list[str]:
     """Return a part's question, with its name and source, and below it what answers it: a line or rows."""
     from rivalry.lab.report.full_runs import full_run_of
+    from rivalry.results.table import aligned
 
     source = str(answer.study.get("source") or "").partition(";")[0]
     lines = answer.lead[:1]
     if not lines:
         (_, table), *_ = answer.tables(OF_PART, OF_PART + 1)
-        lines = output.table(table.columns, table.without_repeats().texts).split("\n")
+        lines = aligned([table.columns, *table.without_repeats().texts], output.width() - 2)
     if answer.verdict and answer.verdict.is_withheld and (stored := full_run_of(run)):
         full, study = stored
         lines.append(f"Full run: {full.outcome(study, run)}")
@@ -107,41 +97,33 @@ def _of_part(name: str, run: Run, answer: Answer) -> list[str]:
 
 def _next_steps(run: Run) -> list[str]:
     """Commands to try after a study of studies: a part of it, its pages, a study of one's own."""
-    name, part = next((name, part) for name, part in run.parts().items())
+    from rivalry.results.table import aligned
+
+    name, part = next(iter(run.parts().items()))
     family = (part.head["study"].get("game") or {}).get("family", "influencer")
-    steps = {
-        f"rivalry run {name} --verbose": "one of these studies, with its table and all checks",
-        f"rivalry open {quote(str(run.folder))}": "the same in a browser; change a number and run it again",
-        f"rivalry new study my_{family} --family {family}": "a study of yours, with comments",
-    }
-    width = max(map(len, steps))
-    return ["\n".join(["Try", *(f"  {line:{width}}  {purpose}" for line, purpose in steps.items())])]
+    steps = [
+        (f"rivalry run {name} --verbose", "one of these studies, with its table and all checks"),
+        (f"rivalry open {quote(str(run.folder))}", "the same in a browser; change a number and run it again"),
+        (f"rivalry new study my_{family} --family {family}", "a study of yours, with comments"),
+    ]
+    return ["\n  ".join(["Try", *aligned(steps)])]
 
 
-def _tables(run: Run, answer: Answer) -> list[str]:
+def _tables(run: Run, answer: Answer) -> list[Part]:
     """Return the tables of an answer with as many columns as fit the terminal, and what stands below them."""
     from rivalry.results.table import MANY
 
-    lines: list[str] = []
+    remedy = f"; `rivalry export {quote(str(run.folder))} --to csv` writes all"
+    parts: list[Part] = []
     for k, (heading, table) in enumerate(answer.tables(ROWS)):
         for count in range(MANY, 1, -1):
             # the first quantity is shown beside the claim, in more lines if need be
-            if (
-                table.is_wide
-                or len(table.columns) <= table.keys + 2
-                or output.fits(table.columns, table.texts)
-            ):
+            if table.is_wide or len(table.columns) <= table.keys + 2 or output.fits(table):
                 break
             table = answer.tables(ROWS, count)[k][1]
-        lines += [f"{heading}:"] * bool(heading)
-        if table.is_wide:
-            for keys, (first, *further) in table.row_by_row():
-                lines += [*filter(None, [keys]), output.table(first, further)]
-        else:
-            lines.append(output.table(table.columns, table.without_repeats().texts))
-        command = f"`rivalry export {quote(str(run.folder))} --to csv`"
-        lines += [*table.below(f"; {command} writes all"), ""]
-    return lines
+        title = f"{heading}:" * bool(heading)
+        parts += ["\n".join(table._replace(title=title).lines(output.width(), remedy)), ""]
+    return parts
 
 
 def claims(answer: Answer) -> list[str]:
@@ -165,23 +147,16 @@ def claims(answer: Answer) -> list[str]:
     return lines + [f"not proved: {line}" for line in unproved(rows)]
 
 
-def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool = True) -> list[str]:
+def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool = True) -> list[Part]:
     """Return the verdicts on published and independent values; ``verbose`` lists those that were compared."""
+    from rivalry.lab.answer.details import checks_table
     from rivalry.lab.checks import is_compared, tally
 
     compared = [row for row in rows if is_compared(row)]
-    lines = [f"reference values: {tally(rows)}"] if rows else []
+    line = f"reference values: {tally(rows)}"
     if compared and verbose:
-        return [*lines, "", reference_table(compared, parts=parts), ""]
-    return [lines[0] + "; --verbose lists them"] if compared else lines
-
-
-def reference_table(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> str:
-    """Return our values beside published and independent ones as a table, without empty columns."""
-    from rivalry.lab.answer.details import checks_table
-
-    table = checks_table(rows, part=parts)
-    return output.table(table.columns, table.texts)
+        return [line, "", checks_table(compared, part=parts), ""]
+    return [line + "; --verbose lists them" * bool(compared)] if rows else []
 
 
 def full_runs(parts: Iterable[Run]) -> list[str]:

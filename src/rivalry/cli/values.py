@@ -68,16 +68,6 @@ def sweeps(texts: Sequence[str]) -> dict[Key, Any]:
     }
 
 
-def whole_number(text: str | None, option: str, *, limit: int) -> int | None:
-    """Return an option's whole number in 1..``limit``, or None if not given. Raises `OptionError`."""
-    if text is None:
-        return None
-    # at most nine digits: of thousands `int` raises an error of its own
-    if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= limit:
-        raise OptionError(f"{f'{option} {text}'.strip()}: must be a whole number in 1..{limit}")
-    return int(text)
-
-
 def shard(text: str) -> tuple[int, int]:
     """Return ``K/N`` as two whole numbers. Raises `OptionError`.
 

@@ -1,4 +1,4 @@
-"""Implementation of ``run``, ``resume``, ``status``, ``report``, ``export`` and ``certify``."""
+"""Commands that compute runs or read them; each imports slow dependencies when called."""
 
 from __future__ import annotations
 
@@ -11,31 +11,411 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from rivalry.cli import output, summary, values
+from rivalry.cli.options import (
+    AcceptVersion,
+    Address,
+    Device,
+    ExecutorName,
+    Json,
+    RunFolder,
+    StudyName,
+    Trust,
+    Verbose,
+    WorkerCount,
+    output_option,
+)
 from rivalry.cli.values import OptionError
 from rivalry.schema.keys import Key, write_key
 from rivalry.schema.register import collect
-from rivalry.schema.registry import from_file, hook, load, near, suggestion
+from rivalry.schema.registry import load, near, suggestion
 from rivalry.schema.validate import SIMILAR
 
 if TYPE_CHECKING:
-    from rivalry.core.results import Certificate, Record
     from rivalry.lab.answer import Answer
     from rivalry.lab.executor import Hire
     from rivalry.lab.store import Run
-    from rivalry.lab.study import Cell, Study
+    from rivalry.lab.study import Study
     from rivalry.lab.study.identity import Table, TableDict
     from rivalry.lab.study.points import Changes
 
-    Printed = tuple[TableDict, str]  # as JSON and as text
-
+    Reported = tuple[Run, Answer, Path]  # a run, its answer, and its report
 
 REPLICATIONS = ("replications", "count")
+FAILED, UNDECIDED = 1, 3  # exit statuses; the second is of `verify`, where a step confirms no end
+DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
-def executor(name: str, address: str | None) -> Hire | None:
+def run(
+    study: StudyName,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study.")
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="KEY=FROM:TO:COUNT", help="Sweep a key over a range; or KEY=A,B,C."),
+    ] = None,
+    replications: Annotated[
+        int | None,
+        typer.Option("--replications", metavar="N", min=1, max=10**6, help="Replications per point."),
+    ] = None,
+    workers: WorkerCount = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run the reduced form of the study, in seconds.")
+    ] = False,
+    out: Annotated[Path | None, output_option("Folder of the run; default runs/NAME.")] = None,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    device: Device = None,
+    accept_version: AcceptVersion = False,
+    trust: Trust = False,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Run a study, or continue its run."""
+    options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
+    with output.reserve_stdout():
+        chosen = _chosen_study(study, set_ or [], sweep or [], replications, quick)
+        reported = carry_out_study(chosen, out, options)
+    return _print_run(json, reported, verbose)
+
+
+def resume(
+    run: RunFolder,
+    workers: WorkerCount = None,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    device: Device = None,
+    accept_version: AcceptVersion = False,
+    trust: Trust = False,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Continue a run where it stopped, to the same bits."""
+    options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
+    with output.reserve_stdout():
+        reported = _resume(run, options)
+    return _print_run(json, reported, verbose)
+
+
+def work(
+    run: RunFolder,
+    shard: Annotated[
+        str, typer.Option("--shard", metavar="K/N", help="Which of N shards to compute; K counts from 1.")
+    ],
+    out: Annotated[Path | None, output_option("Folder of the shard; default RUN/array/K-of-N.")] = None,
+    workers: WorkerCount = None,
+    device: Device = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> int:
+    """Compute one shard of a run, as one of the tasks of a cluster.
+
+    `rivalry resume RUN` takes all shards in RUN/array, and `rivalry merge` those elsewhere.
+    """
+    _choose_device(device)
+    with output.reserve_stdout():
+        from rivalry.lab.array import Shard, progress_of
+        from rivalry.lab.array import work as compute
+
+        portion, opened = Shard(*values.shard(shard)), _opened(run)
+        note_files([part.study for part in opened.runs().values()])
+        with output.progress(f"{run} {portion}") as receive:
+            part = compute(opened, portion, out, workers=workers, progress=receive, trusted=trust)
+    counts = progress_of(opened, portion, part.folder)
+    output.print_result(json, {"run": str(run), "folder": str(part.folder), **counts}, _shard_line(counts))
+    return int(counts["done"] < counts["total"])
+
+
+def _shard_line(row: Table) -> str:
+    return f"shard {row['shard']} of {row['of']}: {row['done']} of {row['total']} cells done"
+
+
+def merge(
+    run: RunFolder,
+    parts: Annotated[list[Path], typer.Argument(metavar="PART...", help="Folders of shards of the run.")],
+    json: Json = False,
+) -> int:
+    """Take the cells of shards that were computed elsewhere."""
+    from rivalry.lab.array import merge as take
+
+    opened = _opened(run)
+    for error in take(opened, parts):
+        output.note(f"{error}; left out")
+    counts = opened.counts()
+    return output.print_result(
+        json, {"run": str(run), "cells": counts}, f"{opened.name}: {_in_words(counts)}"
+    )
+
+
+def _in_words(counts: Table) -> str:
+    return ", ".join(f"{count} {key}" for key, count in counts.items())
+
+
+def status(run: RunFolder, json: Json = False) -> int:
+    """Report how many cells are done, left and failed."""
+    from rivalry.lab.answer.caveats import failures_of
+    from rivalry.lab.array import progress_of, shards
+    from rivalry.lab.store import status_of
+
+    opened = _opened(run)
+    parts, damaged = opened.runs(), _note_damaged(opened)
+    counts = opened.counts(damaged)
+    rows = [progress_of(opened, shard, path) for shard, path in shards(opened)]
+    stored = sum(len(part.checkpoints()) for part in parts.values())
+    progress: TableDict = {"run": str(run), "status": status_of(counts), "cells": counts}
+    progress |= {"checkpoints": stored} | ({"shards": rows} if rows else {})
+    lines = [f"{opened.name}: {progress['status']}", _in_words(counts)]
+    if stored:
+        checkpoints = "their checkpoints" if stored > 1 else "its checkpoint"
+        lines.append(f"{stored} begun: `rivalry resume` goes on from {checkpoints}")
+    lines += map(_shard_line, rows)
+    for name, part in parts.items():
+        kinds = failures_of(part.failures()).items()
+        lines += [f"failed: {_in_part(name, id)}: {failure.line()}" for id, failure in kinds]
+    return output.print_result(json, progress, *lines)
+
+
+def report(
+    run: RunFolder,
+    out: Annotated[Path | None, output_option("Output folder; default RUN.")] = None,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Rebuild figures and report.html, and print the answer."""
+    from rivalry.lab.answer import answer_of
+
+    opened = _opened(run)
+    answer = answer_of(opened)
+    path = _report(opened, answer, out)
+    data = {"run": str(run), "answer": answer.as_json(), "report": str(path)} if json else None
+    return output.print_result(json, data, *([] if json else summary.of_run(opened, answer, path, verbose)))
+
+
+def export(
+    run: RunFolder,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="csv|xlsx|latex|markdown|parquet|netcdf|png|svg|pdf", help="Format."),
+    ],
+    out: Annotated[Path | None, output_option("Output folder; default RUN/export.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Write all that is stored, not the table of the answer.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Export the answer's table, the figures or the dataset."""
+    from rivalry.lab.export import FORMATS
+    from rivalry.lab.export import export as write
+
+    if to not in FORMATS:
+        raise OptionError(f"--to {to}: {near(to, FORMATS)}")
+    opened = _opened(run)
+    if out is not None and os.path.isfile(out):
+        raise OptionError(f"--out {out}: is a file; must be a folder")
+    exported = write(opened, to, out, everything=everything)
+    return print_files(json, opened, exported.files, exported.left_out)
+
+
+def print_files(json: bool, run: Run, files: Sequence[Path], left_out: Sequence[Any]) -> int:
+    """Print the files that were written of a run, and report what they lack."""
+    note_left_out(run)
+    rows = [row._asdict() for row in left_out]
+    return output.print_result(json, {"files": list(map(str, files)), "left_out": rows}, *files)
+
+
+def pack(
+    run: RunFolder,
+    out: Annotated[Path | None, output_option("The file; default RUN.zip.", "FILE")] = None,
+    license: Annotated[
+        str | None,
+        typer.Option("--license", metavar="SPDX", help="Licence of the results, such as CC-BY-4.0."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Write a run as one file that others can read and verify.
+
+    It is a zip file of study, results, certificates, report, versions of packages, and digests of all files.
+    """
+    from rivalry.lab.packing import pack as write
+    from rivalry.lab.packing import root_of
+
+    if license is not None and not re.fullmatch(r"[A-Za-z0-9.+\-]+", license):
+        raise OptionError(f"--license {license}: must be an SPDX identifier, such as CC-BY-4.0")
+    opened = _opened(run)
+    path = opened.folder.with_name(f"{opened.folder.name}.zip") if out is None else out
+    if os.path.isdir(path) or path.suffix != ".zip":
+        raise OptionError(f"--out {path}: must be a file that ends in .zip")
+    note_left_out(opened)
+    note_folder(path)
+    write(opened, path, licence=license or "")
+    packed = {"run": str(run), "file": str(path), "bytes": path.stat().st_size}
+    packed |= {"digest": opened.digest(), "root": root_of(path)}
+    return output.print_result(json, packed, path, DIGESTS.format(**packed))
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `rivalry pack` wrote.")],
+    cells: Annotated[
+        int, typer.Option("--cells", metavar="N", min=1, max=10**6, help="Random cells to compute again.")
+    ] = 3,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run the code in it, if its study names any.")
+    ] = False,
+    large: Annotated[
+        bool, typer.Option("--large", help="Allow 8 GB of files in it; default 256 MB.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Check a packed run.
+
+    All certificates, payoffs and metrics are recomputed, and some random cells are computed again. Pages,
+    figures and the dataset are not judged. The answer is one of three words: verified (exit status 0),
+    contradicted (1), undecided (3), where a step does not confirm an end.
+    """
+    from rivalry.lab.executor import RunEvent
+    from rivalry.lab.packing import WITHIN
+    from rivalry.lab.packing import verify as check
+
+    if not file.exists():
+        raise OptionError(f"{file}: no such file")
+    with output.reserve_stdout(), output.progress(str(file)) as receive:
+        verified = check(
+            file,
+            cells=cells,
+            trusted=trust,
+            large=large,
+            progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
+        )
+    versions, count, word = "; ".join(verified.versions), len(verified.faults), verified.word
+    details = {"verified": ", except what is not checked", "undecided": ""}
+    answer = {"file": str(file), "word": word, **verified._asdict()}
+    output.print_result(
+        json,
+        answer,
+        f"{verified.files} files: every byte is the one that was packed",
+        f"{verified.done} of {verified.total} cells, {'not ' * (verified.done < verified.total)}complete",
+        f"{verified.certificates} certificates recomputed",
+        f"{len(verified.cells)} cells computed again, compared "
+        + (f"within {WITHIN:g}, since here is {versions}" if versions else "to the bit"),
+        f"not checked: {'; '.join(verified.unchecked)}",
+        *verified.faults,
+        *verified.undecided,
+        f"{word}{details.get(word, f', {count} difference' + 's' * (count > 1))}; {DIGESTS.format(**answer)}",
+    )
+    return {"verified": 0, "contradicted": FAILED, "undecided": UNDECIDED}[word]
+
+
+def certify(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder.")] = None,
+    proof: Annotated[
+        bool, typer.Option("--proof", help="Round outward, and prove equilibria near the profiles.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="DIR",
+            help="Also write proof files, checked by rivalry-check if installed.",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="A policy, FILE.py:NAME, or a table in FILE.npy, FILE.npz:NAME, FILE.pt:NAME or FILE.csv.",
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="What another solver printed: text, JSON, CSV, .npy; flows of links, FILE.csv:COLUMN.",
+        ),
+    ] = None,
+    q_values: Annotated[
+        bool, typer.Option("--q-values", help="With --policy: the table holds action values; judge the best.")
+    ] = False,
+    game: Annotated[
+        str | None,
+        typer.Option(
+            "--game", metavar="GAME", help="A study or TOML; of --profile also .nfg, .efg or FILE.py:NAME."
+        ),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Recompute certificates of a run, or certify a file of strategies.
+
+    Stored cells do not change.
+    """
+    if sum(source is not None for source in (run, policy, profile)) != 1:
+        raise OptionError("certify: give a run's folder, or --policy or --profile with --game")
+    if (run is None) != (game is not None):
+        raise OptionError("--policy or --profile, and --game: give both, or none")
+    if q_values and policy is None:
+        raise OptionError("--q-values: is for --policy")
+    if proof and run is None:
+        raise OptionError("--proof: is for a run's folder")
+    if export is not None and run is not None and not proof:
+        raise OptionError("--export: is for --proof, --policy or --profile")
+    with output.reserve_stdout():
+        if run is not None:
+            data, parts = _certify_run(run, proof, export)
+        else:
+            from rivalry.cli.profiles import certify_policy, certify_profile
+
+            judge = certify_profile if policy is None else partial(certify_policy, q_values=q_values)
+            data, parts = judge(str(policy or profile), str(game), export)
+    return output.print_result(json, data, *parts)
+
+
+def _certify_run(folder: Path, proof: bool, export: Path | None) -> tuple[TableDict, list[Any]]:
+    """Recompute certificates; later reports use them."""
+    from rivalry.lab.answer import answer_of
+    from rivalry.lab.executor import certify
+    from rivalry.results.table import table_of
+    from rivalry.text.display import bound_in_words
+
+    run = _opened(folder)
+    note_files([part.study for part in run.runs().values()])
+    with output.progress(str(folder)) as receive:
+        count = certify(run, proof=proof, export=export, progress=receive)
+    note_left_out(run)
+    answer = answer_of(run)
+    certificates = _certificates(run, answer)
+    rows = []
+    for row in certificates:
+        bounds = {key: bound_in_words(row[key]) for key in ("bound", "radius") if row[key] is not None}
+        rows.append({**row, **bounds, "largest gain": row["regret"]})
+    columns = ["cell", "algorithm", "claim", "coverage", "largest gain", "bound"]
+    columns += ["rounding", "radius", "reason"] * proof
+    proofs = [] if export is None else sorted(export.rglob("proofs.txt"))
+    files = [line for proof_file in proofs for line in proof_file.read_text(encoding="utf-8").splitlines()]
+    end = f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them"
+    value: TableDict = {"run": str(folder), "certificates": certificates}
+    value |= {} if export is None else {"proofs": files}
+    return value, [table_of(rows, columns, "cells"), *summary.claims(answer), *files, end]
+
+
+# Choice of what is computed, and where
+
+
+def _execution(
+    workers: int | None, executor: str, address: str | None, device: str | None, **rights: bool
+) -> dict[str, Any]:
+    """Return the arguments of `rivalry.lab.executor.carry_out`. Raises `OptionError`."""
+    hire = _hire(executor, address)
+    _choose_device(device, executor)
+    return {"workers": workers, "executor": hire, **rights}
+
+
+def _hire(name: str, address: str | None) -> Hire | None:
     """Return the executor factory, or None for this machine's workers. Raises `OptionError`."""
     if name == "local":
         if address is not None:
@@ -51,7 +431,7 @@ def executor(name: str, address: str | None) -> Hire | None:
     return hire
 
 
-def choose_device(name: str | None, executor: str = "local") -> None:
+def _choose_device(name: str | None, executor: str = "local") -> None:
     """Choose where programs of JAX run; without a choice on the CPU, unless JAX_PLATFORMS says otherwise.
 
     Raises `OptionError`.
@@ -71,54 +451,28 @@ def choose_device(name: str | None, executor: str = "local") -> None:
         raise OptionError(f"--device {error}") from None
 
 
-class ExecutionOptions(NamedTuple):
-    """Mode and rights of computing cells: arguments of `rivalry.lab.executor.carry_out`."""
-
-    workers: int | None
-    executor: Hire | None
-    accept_version: bool
-    trusted: bool
-
-
-def execution_options(
-    workers: str | None,
-    name: str,
-    address: str | None,
-    device: str | None,
-    accept_version: bool,
-    trusted: bool,
-) -> ExecutionOptions:
-    """Mode of computing cells, from options of the command line. Raises `OptionError`."""
-    hire = executor(name, address)
-    choose_device(device, name)
-    count = values.whole_number(workers, "--workers", limit=1024)
-    return ExecutionOptions(count, hire, accept_version, trusted)
-
-
-def study(
+def _chosen_study(
     name: str, sets: Sequence[str], sweeps: Sequence[str], replications: int | None, quick: bool
 ) -> Study:
     """Return the study that a command line describes. Raises `StudyError`, `OptionError`."""
     from rivalry.lab.study import load_study
 
     changes, swept = values.settings(sets), values.sweeps(sweeps)
-    for key in swept:
-        if key[1:] in changes:
-            raise OptionError(f"--sweep {write_key(key[1:])}: is given to --set too; give one of them")
+    if twice := [key[1:] for key in swept if key[1:] in changes]:
+        raise OptionError(f"--sweep {write_key(twice[0])}: is given to --set too; give one of them")
     if replications is not None:
         if REPLICATIONS in changes:
             raise OptionError("--replications: is given to --set too; give one of them")
         changes[REPLICATIONS] = replications
-    chosen_study = load_study(name)
-    parts = list(chosen_study.parts().values()) or [chosen_study]
-    for key in changes | swept:
+    changes |= swept
+    chosen = load_study(name)
+    parts = list(chosen.parts().values()) or [chosen]
+    for key in changes:
         _check_table(parts, key)
     # before the changes are applied: the error then names the parts that take them
-    if chosen_study.include and (changes or swept):
-        raise OptionError(_takers(chosen_study, changes | swept))
-    if quick:
-        chosen_study = chosen_study.quick_form()
-    return chosen_study.with_changes(changes | swept)
+    if chosen.include and changes:
+        raise OptionError(_takers(chosen, changes))
+    return (chosen.quick_form() if quick else chosen).with_changes(changes)
 
 
 def _check_table(parts: Sequence[Study], key: Key) -> None:
@@ -129,117 +483,204 @@ def _check_table(parts: Sequence[Study], key: Key) -> None:
     from rivalry.lab.study.names import keys_of_kind
     from rivalry.methods import METHODS
 
-    option, (name, *path) = ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
+    option, (name, *path) = _option_of(key)
     if name in TABLES:
         return
-    tables: set[Key] = set()
+    keys: set[Key] = set()
     for part in parts:
         of_game = {*keys_of_kind(part.game, "family", GAMES), *(part.game or {})} - {"family"}
-        tables |= {("game", parameter) for parameter in of_game}
+        keys |= {("game", parameter) for parameter in of_game}
         for table in part.method:
             parameters = {*keys_of_kind(table, "kind", METHODS), *RUN_KEYS, *table} - {"kind", "name"}
-            tables |= {("method", table["name"], parameter) for parameter in parameters}
-    close = get_close_matches(str(name)[:100], sorted({str(key[-1]) for key in tables}), n=1, cutoff=SIMILAR)
-    if full := [write_key((*key, *path)) for key in sorted(tables) if key[-1] in close]:
+            keys |= {("method", table["name"], parameter) for parameter in parameters}
+    close = get_close_matches(str(name)[:100], sorted({str(key[-1]) for key in keys}), n=1, cutoff=SIMILAR)
+    if full := [write_key((*key, *path)) for key in sorted(keys) if key[-1] in close]:
         plain = write_key((name, *path))
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 
 
+def _option_of(key: Key) -> tuple[str, Key]:
+    return ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
+
+
 def _takers(parent: Study, changes: Changes) -> str:
     """Return the error message for a change to a study of studies, with the parts that accept it."""
-    key = next(iter(changes))
-    option, path = ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
+    key, value = next(iter(changes.items()))
+    option, path = _option_of(key)
     setting = "--replications" if key == REPLICATIONS else f"{option} {write_key(path)}"
-    takers = [name for name, part in parent.parts().items() if _takes(part, key, changes[key])]
+    takers = []
+    for name, part in parent.parts().items():
+        with suppress(ValueError):
+            part.with_changes({key: value}).check()
+            takers.append(name)
     rule = f"run one of those that take it: {', '.join(takers)}" if takers else "none of them takes it"
     return f"{setting}: {parent.name} is a study of studies; {rule}"
 
 
-def _takes(part: Study, key: Key, value: object) -> bool:
-    try:
-        part.with_changes({key: value}).check()
-    except ValueError:
-        return False
-    return True
+# Runs
 
 
-class Reported(NamedTuple):
-    """A run, its answer, and the path of its report."""
-
-    run: Run
-    answer: Answer
-    path: Path
-
-
-def run_at(folder: Path) -> Run:
+def _opened(folder: Path) -> Run:
     """Run in a folder. Raises `StoreError`, `DamagedFile`."""
     from rivalry.lab.store import Run
 
     return Run.open(folder)
 
 
-def run(chosen_study: Study, out: Path | None, options: ExecutionOptions) -> Reported:
-    """Run a study, or continue its run."""
+def carry_out_study(study: Study, out: Path | None, options: Table) -> Reported:
+    """Run a study, or continue its run, and report it."""
     from rivalry.lab.store import Run, finished_cells
 
-    folder = chosen_study.default_folder if out is None else out
-
-    studies = list(chosen_study.parts().values()) or [chosen_study]
-    finished = finished_cells(folder, chosen_study.parts())
+    folder = study.default_folder if out is None else out
+    studies = list(study.parts().values()) or [study]
 
     def open_run() -> Run:
-        _note_other_form(folder, chosen_study)
-        return Run.create_or_open(folder, chosen_study, same_name=True)
+        _note_other_form(folder, study)
+        return Run.create_or_open(folder, study, same_name=True)
 
-    return _carry_out(studies, studies, finished, open_run, options)
+    return _carry_out(studies, studies, finished_cells(folder, study.parts()), open_run, options)
 
 
-def _note_other_form(folder: Path, chosen_study: Study) -> None:
+def _note_other_form(folder: Path, study: Study) -> None:
     """Report that a folder holds another form of a study, whose report is replaced."""
     from rivalry.lab.store import StoreError
 
     with suppress(StoreError):  # no run yet, or a damaged one, which is mended
-        stored_run = run_at(folder)
-        changed = stored_run.name == chosen_study.name and stored_run.head["study"] != chosen_study.resolved()
-        if changed and stored_run.counts()["done"]:
+        run = _opened(folder)
+        changed = run.name == study.name and run.head["study"] != study.resolved()
+        if changed and run.counts()["done"]:
             output.note(
-                f"{folder} holds another form of {chosen_study.name} ({stored_run.title}); its cells stay "
-                "stored, its report and figures are replaced; --out FOLDER has a run of its own"
+                f"{folder} holds another form of {study.name} ({run.title}); its cells stay stored, its "
+                "report and figures are replaced; --out FOLDER has a run of its own"
             )
 
 
 def prepare(name: str, out: Path | None) -> Run:
     """Check a study as a whole, and make the folder of its run. Raises `StudyError`, `StoreError`."""
     from rivalry.lab.store import Run, finished_cells
+    from rivalry.lab.study import load_study
 
-    chosen_study = study(name, (), (), None, False)
-    folder = chosen_study.default_folder if out is None else out
-    _note_files(list(chosen_study.parts().values()) or [chosen_study])
-    chosen_study.check(output.check_progress(), finished_cells(folder, chosen_study.parts()))
-    return Run.create_or_open(folder, chosen_study, same_name=True)
+    study = load_study(name)
+    folder = study.default_folder if out is None else out
+    note_files(list(study.parts().values()) or [study])
+    study.check(output.check_progress(), finished_cells(folder, study.parts()))
+    return Run.create_or_open(folder, study, same_name=True)
 
 
-def resume(folder: Path, options: ExecutionOptions) -> Reported:
+def _resume(folder: Path, options: Table) -> Reported:
     """Continue a run, with the cells of its shards."""
     from rivalry.lab.array import gather
     from rivalry.lab.store import finished_cells
 
-    run = run_at(folder)
+    run = _opened(folder)
     for error in gather(run):
         output.note(f"{error}; left out")
-    finished = finished_cells(folder, run.parts())
-    parts = list(run.runs().values())
-    studies = [part.study for part in parts]
+    parts, finished = run.runs().values(), finished_cells(folder, run.parts())
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
-    unfinished = [
-        study
-        for study, part in zip(studies, parts, strict=True)
-        if not finished >= {c.id for c in part.cells}
+    unfinished = [part.study for part in parts if not finished >= {cell.id for cell in part.cells}]
+    return _carry_out([part.study for part in parts], unfinished, finished, lambda: run, options)
+
+
+def _carry_out(
+    studies: Sequence[Study],
+    unchecked: Sequence[Study],
+    finished: Collection[str],
+    open_run: Callable[[], Run],
+    options: Table,
+) -> Reported:
+    """Check the studies that may need it, compute the remaining cells, and build figures and report."""
+    from rivalry.lab.answer import answer_of
+    from rivalry.lab.executor import as_context, carry_out
+    from rivalry.lab.figures import draw_own
+
+    note_files(studies, plots=True)
+    _note_controls(unchecked)
+    with as_context(options["executor"]):
+        for study in unchecked:
+            with output.alive(f"checking the study {study.name}"):
+                study.check(output.check_progress(), finished)
+        run = open_run()
+        with output.progress(str(run.folder)) as receive:
+            carry_out(run, progress=receive, **options)
+    with output.alive(f"{run.folder}: collecting the results"):
+        answer = answer_of(run)
+    if not any(part.plot_files for part in studies) and run.is_reported():
+        _note_texts(run) if run.status == "done" else note_left_out(run)
+        return run, answer, run.folder / "report.html"
+    drawing = f"{run.folder}: drawing the figures and the report"
+    output.note(drawing)
+    with output.alive(drawing):
+        # plots of user files, which only this command may run; later reports use these figures
+        for part in run.runs().values():
+            with part.locking():
+                for line in draw_own(part):
+                    output.note(f"{part.name}: {line}")
+                    part.log(line)
+        return run, answer, _report(run, answer)
+
+
+def _report(run: Run, answer: Answer, out: Path | None = None) -> Path:
+    from rivalry.lab.report.page import build
+
+    note_left_out(run)
+    return build(run, output.note, out, answer)
+
+
+def _print_run(json: bool, reported: Reported, verbose: bool) -> int:
+    """Print the answer of a run, and return the exit status: 1 unless all cells are done."""
+    if json:
+        output.print_result(json, _result(*reported))
+    else:
+        output.print_result(json, None, *summary.of_run(*reported, verbose))
+    return int(reported[0].status != "done")
+
+
+def _result(run: Run, answer: Answer, path: Path) -> TableDict:
+    """Output of ``run --json``; the lists of a study's parts are joined."""
+    from rivalry.lab.answer.caveats import warnings_of
+    from rivalry.lab.checks import results
+    from rivalry.lab.store import status_of
+    from rivalry.lab.study.expect import differences
+
+    counts, parts = run.counts(), run.runs().values()
+    rows = [
+        {"study": name or run.name, **row}
+        for name, part in (answer.parts or {"": answer}).items()
+        for row in results(part.data, part.cells)
     ]
-    return _carry_out(studies, unfinished, finished, lambda: run, options)
+    warnings = [(part.name, row) for part in parts for row in warnings_of(part.warnings().values())]
+    return {
+        "run": str(run.folder),
+        "study": run.name,
+        "answer": answer.as_json(),
+        "status": status_of(counts),
+        "cells": {key: counts[key] for key in ("total", "done", "failed")},
+        "results": rows,
+        "expectations": [judged.row for judged in answer.checks],
+        "certificates": _certificates(run, answer),
+        "changed": [change.text for part in parts for change in differences(part.head["study"])],
+        "warnings": [{"study": name, "warning": row.words, "cells": row.cells} for name, row in warnings],
+        "report": str(path),
+    }
 
 
-def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
+def _certificates(run: Run, answer: Answer) -> list[TableDict]:
+    """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
+    return [
+        {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
+        for part, part_answer in (answer.parts or {"": answer}).items()
+        for row, _ in part_answer.cells
+    ]
+
+
+def _in_part(part: str, cell: str) -> str:
+    return f"{part}/{cell}" if part else cell
+
+
+# What a command reports beside its result
+
+
+def note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
     """Report which user files will be used; with ``plots`` also those that draw plots.
 
     Names come from the studies' own tables; other mentions of files in a stored study are not trusted.
@@ -258,337 +699,10 @@ def _note_controls(studies: Sequence[Study]) -> None:
         for table in part.method:
             names = [row["name"] for row in with_controls([table])[1:]]
             if names and CONTROLS not in table:
-                clause = (
-                    f"{', '.join(names)} run too, as negative controls: gains that they have as well show no"
+                output.note(
+                    f"{part.name}: {', '.join(names)} run too, as negative controls: gains that they have as "
+                    f"well show no punishment; {CONTROLS} = false in [[method]] leaves them out"
                 )
-                rule = f"{CONTROLS} = false in [[method]] leaves them out"
-                output.note(f"{part.name}: {clause} punishment; {rule}")
-
-
-def _carry_out(
-    studies: Sequence[Study],
-    unchecked: Sequence[Study],
-    finished: Collection[str],
-    open_run: Callable[[], Run],
-    options: ExecutionOptions,
-) -> Reported:
-    """Check the studies that may need it, compute the remaining cells, and build figures and report."""
-    from rivalry.lab.answer import answer_of
-    from rivalry.lab.executor import as_context, carry_out
-
-    _note_files(studies, plots=True)
-    _note_controls(unchecked)
-    with as_context(options.executor):
-        for study in unchecked:
-            with output.alive(f"checking the study {study.name}"):
-                study.check(output.check_progress(), finished)
-        run = open_run()
-        with output.progress(str(run.folder)) as receive:
-            carry_out(run, progress=receive, **options._asdict())
-    with output.alive(f"{run.folder}: collecting the results"):
-        answer = answer_of(run)
-    if not any(part.plot_files for part in studies) and run.is_reported():
-        _note_texts(run) if run.status == "done" else note_left_out(run)
-        path = run.folder / "report.html"
-    else:
-        drawing = f"{run.folder}: drawing the figures and the report"
-        output.note(drawing)
-        with output.alive(drawing):
-            _draw_own(run)
-            path = _report(run, answer)
-    return Reported(run, answer, path)
-
-
-def _draw_own(run: Run) -> None:
-    """Draw the plots of user files, which only this command may run; later reports use these figures."""
-    from rivalry.lab.figures import draw_own
-
-    for name, part in (run.parts() or {run.name: run}).items():
-        with part.locking():
-            for line in draw_own(part):
-                output.note(f"{name}: {line}")
-                part.log(line)
-
-
-def result(reported: Reported) -> TableDict:
-    """Output of ``run --json``; the lists of a study's parts are joined."""
-    from rivalry.lab.answer.caveats import warnings_of
-    from rivalry.lab.checks import results
-    from rivalry.lab.store import status_of
-    from rivalry.lab.study.expect import differences
-
-    run, answer, path = reported
-    answers = answer.parts or {"": answer}
-    counts, parts = run.counts(), run.runs()
-    return {
-        "run": str(run.folder),
-        "study": run.name,
-        "answer": answer.as_json(),
-        "status": status_of(counts),
-        "cells": {key: counts[key] for key in ("total", "done", "failed")},
-        "results": [
-            {"study": name or run.name, **row}
-            for name, part in answers.items()
-            for row in results(part.data, part.cells)
-        ],
-        "expectations": [judged.row for judged in answer.checks],
-        "certificates": _certificates(run, answer),
-        "changed": [change.text for part in parts.values() for change in differences(part.head["study"])],
-        "warnings": [
-            {"study": part.name, "warning": row.words, "cells": row.cells}
-            for part in parts.values()
-            for row in warnings_of(part.warnings().values())
-        ],
-        "report": str(path),
-    }
-
-
-def _certificates(run: Run, answer: Answer) -> list[TableDict]:
-    """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
-    return [
-        {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
-        for part, part_answer in (answer.parts or {"": answer}).items()
-        for row, _ in part_answer.cells
-    ]
-
-
-def _in_part(part: str, cell: str) -> str:
-    return f"{part}/{cell}" if part else cell
-
-
-def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) -> Printed:
-    """Certify a policy of a file in the first game of a study, and write its proof to a folder.
-
-    The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
-    table holds action values, whose greedy policy is judged.
-
-    Raises `OptionError` and `StudyError`.
-    """
-    from rivalry.core.claims import percent_in_words
-    from rivalry.core.files import folder_for
-    from rivalry.core.foreign_tables import FORMS, is_table
-    from rivalry.lab.proofs import saved_and_checked
-    from rivalry.text.display import bound_in_words
-
-    with values.of_option("--game", game):
-        study, cell = first_cell(game)
-    file, _, name = policy.rpartition(":")
-    table = is_table(policy)
-    if not table and not (file.endswith(".py") and name.isidentifier()):
-        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, {FORMS}")
-    folder = None if export is None else folder_for(export)
-    _note_files([study])
-    if not table:
-        output.note(f"runs {file}, which --policy names")
-    with values.of_option("--policy", policy):
-        if table:
-            handed = _Policy(policy, Path(policy.replace(":", "_")).stem, None, q_values)
-        else:
-            loaded = from_file(f"{Path(file).name}:{name}", Path(file).parent)
-            handed = _Policy(policy, name, loaded, q_values)
-        judged, save = _policy_certificate(study, cell.task["game"], handed)
-    row = {"policy": policy, "study": study.name, "at": cell.point, **certificate_row(judged)}
-    row["read_in_order"] = handed.order
-    crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
-    head = ["type" if crowd else "player", f"largest gain{judged.facts.unit}", "bound"]
-    gains = [(k, gain, bound_in_words(row["bound"][k])) for k, gain in enumerate(row["regret"])]
-    lines = [output.table(head, gains), repr(judged)]
-    if crowd and judged.at_stake is not None:
-        share = percent_in_words(float((judged.regret / judged.at_stake).max()))
-        meaning = "gain: that of an agent of the type from a best response"
-        lines.append(f"{meaning}; {share} of what its own choice changes")
-    if handed.order:
-        lines.append(f"read in the order {handed.order}")
-    if folder is None:
-        return {"certificates": [row]}, "\n".join(lines)
-    _, line = saved_and_checked(save, folder / f"{name}.json")
-    return {"certificates": [row], "proofs": [line]}, "\n".join([*lines, line])
-
-
-def first_cell(name: str) -> tuple[Study, Cell]:
-    """Return a study and its first cell, and note where others have other games. Raises `ValueError`."""
-    from rivalry.lab.study import load_study
-
-    study = load_study(name)
-    if study.include:
-        raise ValueError(f"{name}: includes studies ({', '.join(study.include)}); name one of them")
-    first, *rest = study.cells()
-    if any(cell.task["game"] != first.task["game"] for cell in rest):
-        where = ", ".join(f"{key} = {value}" for key, value in first.point.items())
-        output.note(f"{study.name}: has several games; judged in the first: {where}")
-    return study, first
-
-
-def certificate_row(judged: Certificate) -> TableDict:
-    """Return a certificate as a table for JSON."""
-    import numpy as np
-
-    row: TableDict = {"tolerance": float(np.max(judged.tolerance))}
-    for name in ("claim", "coverage", "rounding", "concept", "method"):
-        row[name] = getattr(judged, name)
-    return row | {"regret": judged.regret.tolist(), "bound": judged.bound.tolist()}
-
-
-class _Policy:
-    """A policy that was loaded, or else a file; ``order`` is that in which one without names was read."""
-
-    def __init__(self, file: str, name: str, loaded: Any, q_values: bool) -> None:
-        self.file, self.name, self.loaded, self.q_values, self.order = file, name, loaded, q_values, ""
-
-    def read(self, actions: Sequence[str] = (), states: Sequence[str] = ()) -> Any:
-        """Return the function, or the actions or probabilities. Raises `ValueError`."""
-        from rivalry.core.foreign_tables import is_table, read_named_table, table_of_rows
-        from rivalry.core.naming import NamedTable, name_list, rows_of_frame
-        from rivalry.tables.policy_answers import policy_numbers
-        from rivalry.tables.policy_response import greedy_table
-
-        policy, has_names = self.loaded, False
-        if is_table(self.file):
-            policy, has_names = read_named_table(self.file, actions, states)
-        elif isinstance(policy, NamedTable):
-            policy, has_names = table_of_rows(rows_of_frame(policy), actions, states)
-        if callable(policy):
-            if self.q_values:
-                raise ValueError("--q-values: needs a table [state action] or [player state action]")
-            return policy
-        policy = policy_numbers(policy, self.name)
-        if actions and not has_names:
-            self.order = name_list(actions) + f"; states {name_list(states)}" * bool(states)
-        if self.q_values and policy.ndim < 2:
-            raise ValueError("--q-values: needs a table [state action] or [player state action]")
-        return greedy_table(policy) if self.q_values else policy
-
-
-def _policy_certificate(
-    study: Study, table: Table, handed: _Policy
-) -> tuple[Certificate, Callable[[Path], None]]:
-    """Return the certificate of a policy in a population, in repeated play, or of a profile.
-
-    Returned with it is a function that writes the proof to a file, or raises `ValueError`.
-    """
-    import numpy as np
-
-    from rivalry.certificates.certify import certificate
-    from rivalry.core.game import Game, is_population
-    from rivalry.core.naming import names_of
-    from rivalry.lab.study import build_game, build_method
-    from rivalry.methods import RepeatedQLearning
-    from rivalry.solving import ExactProof, proof_of
-    from rivalry.solving.exact_proofs import save_policy
-    from rivalry.tables.policy_response import policy_certificate, policy_names, policy_table
-
-    game = build_game(table, study.folder)
-    if is_population(game):
-        policy = handed.read()
-        policy_numbers = hook("policy_table")(game, policy) if callable(policy) else policy
-        return certificate(game, policy_numbers), ExactProof(game, None, {}).save
-    for cell in study.cells():
-        if cell.task["game"] == table:
-            method = build_method(cell.task["method"], study.folder, game)
-            if isinstance(method, RepeatedQLearning):
-                world = method.world(game)
-                rates = method.discounts(world)
-                # certificate and proof are of one table
-                chances = policy_table(world, handed.read(*policy_names(world)))
-                return policy_certificate(world, rates, chances), partial(save_policy, world, rates, chances)
-    if not isinstance(game, Game):
-        raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
-    names = names_of(game)
-    shared = names.entries[0] if len(set(names.entries)) == 1 else ()
-    policy = handed.read(shared)
-    if callable(policy):
-        raise ValueError("this game is played once, without observations: give a profile")
-    shape = tuple(game.space.shape)
-    if policy.shape not in (shape, shape[:1] * (shape[1:] == (1,))):
-        raise ValueError(f"shape {policy.shape} must be {shape}, [player axis]")
-    x = game.space.check(policy.reshape(shape), "policy")
-    record: Record = {"profile": (("player", "axis"), np.asarray(x))}
-    return certificate(game, x), proof_of(game, None, record).save
-
-
-def status(folder: Path) -> Printed:
-    """Return a run's progress as JSON and as text; report damaged files on stderr."""
-    from rivalry.lab.array import progress_of, shards
-    from rivalry.lab.store import redo, status_of
-
-    run = run_at(folder)
-    damaged = [error for part in run.runs().values() for error in part.damaged()]
-    for error in damaged:
-        command = f"rivalry {redo(error)} {quote(str(folder))}"
-        output.note(f"{error}; `{command}` sets it aside and computes it again")
-    _note_texts(run)
-    counts = run.counts(damaged)
-    rows = [progress_of(run, shard, path) for shard, path in shards(run)]
-    stored = sum(len(part.checkpoints()) for part in run.runs().values())
-    progress: TableDict = {"run": str(folder), "status": status_of(counts), "cells": counts}
-    progress |= {"checkpoints": stored}
-    progress |= {"shards": rows} if rows else {}
-    lines = [
-        f"{run.name}: {progress['status']}",
-        ", ".join(f"{count} {key}" for key, count in counts.items()),
-    ]
-    if stored:
-        checkpoints = "their checkpoints" if stored > 1 else "its checkpoint"
-        lines.append(f"{stored} begun: `rivalry resume` goes on from {checkpoints}")
-    lines += map(_shard_line, rows)
-    for name, part in run.runs().items():
-        if failures := part.failures():
-            from rivalry.lab.answer.caveats import failures_of
-
-            kinds = failures_of(failures).items()
-            lines += [f"failed: {_in_part(name, id)}: {failure.line()}" for id, failure in kinds]
-    return progress, "\n".join(lines)
-
-
-def work(
-    folder: Path, shard: tuple[int, int], out: Path | None, workers: int | None, *, trusted: bool
-) -> Printed:
-    """Compute a shard of a run; return how far it is, as JSON and as text."""
-    from rivalry.lab.array import Shard, progress_of, work
-
-    run, portion = run_at(folder), Shard(*shard)
-    _note_files([part.study for part in run.runs().values()])
-    with output.progress(f"{folder} {portion}") as receive:
-        part = work(run, portion, out, workers=workers, progress=receive, trusted=trusted)
-    progress = {"run": str(folder), "folder": str(part.folder), **progress_of(run, portion, part.folder)}
-    return progress, _shard_line(progress)
-
-
-def _shard_line(row: Table) -> str:
-    return f"shard {row['shard']} of {row['of']}: {row['done']} of {row['total']} cells done"
-
-
-def merge(folder: Path, parts: Sequence[Path]) -> Printed:
-    """Merge shards that were computed elsewhere; report damaged files on stderr."""
-    from rivalry.lab.array import merge
-
-    run = run_at(folder)
-    for error in merge(run, parts):
-        output.note(f"{error}; left out")
-    counts = run.counts()
-    text = f"{run.name}: {', '.join(f'{count} {key}' for key, count in counts.items())}"
-    return {"run": str(folder), "cells": counts}, text
-
-
-def report(folder: Path, out: Path | None = None) -> Reported:
-    """Rebuild the report from stored data, in the run or in the folder ``out``."""
-    from rivalry.lab.answer import answer_of
-
-    run = run_at(folder)
-    answer = answer_of(run)
-    return Reported(run, answer, _report(run, answer, out))
-
-
-def _report(run: Run, answer: Answer, out: Path | None = None) -> Path:
-    from rivalry.lab.report.page import build
-
-    note_left_out(run)
-    return build(run, output.note, out, answer)
-
-
-def results_as_text(reported: Reported, *, verbose: bool = False) -> str:
-    """Return the answer of a run with a report as text."""
-    return summary.text(*reported, verbose=verbose)
 
 
 def note_folder(path: Path) -> None:
@@ -597,128 +711,29 @@ def note_folder(path: Path) -> None:
         output.note(f"makes the folder {path.parent}")
 
 
-def note_left_out(run: Run) -> None:
-    """Report damaged files, cells that an output lacks, and edits of study.toml."""
+def _note_damaged(run: Run) -> list[Any]:
+    """Report damaged files of a run and edits of study.toml; return the damaged files."""
     from rivalry.lab.store import redo
 
+    damaged = [error for part in run.runs().values() for error in part.damaged()]
+    for error in damaged:
+        output.note(f"{error}; left out, `rivalry {redo(error)} {quote(str(run.folder))}` computes it again")
+    _note_texts(run)
+    return damaged
+
+
+def note_left_out(run: Run) -> None:
+    """Report damaged files, edits of study.toml, and cells that an output lacks."""
+    damaged = _note_damaged(run)
     for part in run.runs().values():
-        damaged = part.damaged()
-        for error in damaged:
-            output.note(f"{error}; left out, `rivalry {redo(error)}` computes it again")
-        if left_out := part.missing_cells(damaged):
+        if left_out := part.missing_cells(error for error in damaged if part.folder in error.path.parents):
             counted = Counter(row.reason.partition(" (")[0] for row in left_out)
             kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
             omission = f"{len(left_out)} of {len(part.cells)} cells are left out ({kinds})"
             output.note(f"{part.folder}: {omission}; `rivalry resume` computes them")
-    _note_texts(run)
 
 
 def _note_texts(run: Run) -> None:
     for part in dict.fromkeys([run, *run.runs().values()]):
         if part.text_fault:
             output.note(part.text_fault)
-
-
-def export(folder: Path, to: str, out: Path | None, everything: bool = False) -> TableDict:
-    """Write the results in another format; return the files and what they lack. Raises `OptionError`."""
-    from rivalry.lab.export import FORMATS
-    from rivalry.lab.export import export as write
-
-    if to not in FORMATS:
-        raise OptionError(f"--to {to}: {near(to, FORMATS)}")
-    run = run_at(folder)
-    if out is not None and os.path.isfile(out):
-        raise OptionError(f"--out {out}: is a file; must be a folder")
-    exported = write(run, to, out, everything=everything)
-    note_left_out(run)
-    return {
-        "files": [str(path) for path in exported.files],
-        "left_out": [row._asdict() for row in exported.left_out],
-    }
-
-
-def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
-    """Write a run as one file."""
-    from rivalry.lab.packing import pack, root_of
-
-    if license is not None and not re.fullmatch(r"[A-Za-z0-9.+\-]+", license):
-        raise OptionError(f"--license {license}: must be an SPDX identifier, such as CC-BY-4.0")
-    run = run_at(folder)
-    path = run.folder.with_name(f"{run.folder.name}.zip") if out is None else out
-    if os.path.isdir(path) or path.suffix != ".zip":
-        raise OptionError(f"--out {path}: must be a file that ends in .zip")
-    note_left_out(run)
-    note_folder(path)
-    pack(run, path, licence=license or "")
-    packed = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size}
-    packed |= {"digest": run.digest(), "root": root_of(path)}
-    return packed, f"{path}\n{DIGESTS.format(**packed)}"
-
-
-DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
-
-
-def verify(path: Path, cells: int | None, trusted: bool, large: bool) -> Printed:
-    """Check a packed run."""
-    from rivalry.lab.executor import RunEvent
-    from rivalry.lab.packing import WITHIN, verify
-
-    with output.progress(str(path)) as receive:
-        verification = verify(
-            path,
-            cells=cells,
-            trusted=trusted,
-            large=large,
-            progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
-        )
-    complete = "complete" if verification.done == verification.total else "not complete"
-    bits = "to the bit"
-    if verification.versions:
-        bits = f"within {WITHIN:g}, since here is {'; '.join(verification.versions)}"
-    lines = [
-        f"{verification.files} files: every byte is the one that was packed",
-        f"{verification.done} of {verification.total} cells, {complete}",
-        f"{len(verification.cells)} cells computed again, compared {bits}",
-        f"not checked: {'; '.join(verification.unchecked)}",
-        *verification.faults,
-    ]
-    count = len(verification.faults)
-    details = {
-        "verified": ", except what is not checked",
-        "contradicted": f", {count} difference{'s' * (count > 1)}",
-        "undecided": f": {verification.done - len(verification.cells)} cells were not computed again",
-    }
-    word = verification.word
-    answer = {"file": str(path), "word": word, **verification._asdict()}
-    lines.append(f"{word}{details[word]}; {DIGESTS.format(**answer)}")
-    return answer, "\n".join(lines)
-
-
-def certify(folder: Path, proof: bool = False, export: Path | None = None) -> Printed:
-    """Recompute certificates; later reports use them."""
-    from rivalry.lab.answer import answer_of
-    from rivalry.lab.executor import certify as recompute
-    from rivalry.text.display import bound_in_words
-
-    run = run_at(folder)
-    _note_files([part.study for part in run.runs().values()])
-    with output.progress(str(folder)) as receive:
-        count = recompute(run, proof=proof, export=export, progress=receive)
-    note_left_out(run)
-    answer = answer_of(run)
-    certificates = _certificates(run, answer)
-    keys = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
-    keys += ["rounding", "radius", "reason"] * proof
-    upper = {"bound", "radius"}
-    rows = [
-        [bound_in_words(row[key]) if key in upper and row[key] is not None else row[key] for key in keys]
-        for row in certificates
-    ]
-    head = ["largest gain" if key == "regret" else key for key in keys]
-    lines = [output.table(head, rows), *summary.claims(answer)]
-    proofs = [] if export is None else sorted(export.rglob("proofs.txt"))
-    files = [line for proof_file in proofs for line in proof_file.read_text(encoding="utf-8").splitlines()]
-    lines += files
-    lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
-    value: TableDict = {"run": str(folder), "certificates": certificates}
-    return value | ({} if export is None else {"proofs": files}), "\n".join(lines)

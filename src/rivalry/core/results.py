@@ -509,7 +509,7 @@ class Solution:
         lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
         lines += [f"  {name:<{name_width}}  {text}" for name, text in rows.items()]
         for table in self._printed_tables():
-            lines += [f"  {line}" for line in table.lines()]
+            lines += [f"  {line}" for line in repr(table).split("\n")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from rivalry.cli import output, values, work
+from rivalry.cli import output, work
 from rivalry.cli.options import Json, StudyName, output_option
+from rivalry.cli.values import OptionError
 from rivalry.runtime.processes import one_line, python_command, run_program, shell_line
 
 NOTICE = 60  # seconds before the time limit at which a task stops, and asks to be queued again
@@ -70,7 +71,9 @@ def _sbatch_word(text: str) -> str:
 
 def slurm(
     study: StudyName,
-    shards: Annotated[str, typer.Option("--shards", metavar="N", help="Tasks of the array job.")],
+    shards: Annotated[
+        int, typer.Option("--shards", metavar="N", min=1, max=10_000, help="Tasks of the array job.")
+    ],
     out: Annotated[Path | None, output_option("Folder of the run; default runs/NAME.")] = None,
     time: Annotated[
         str | None, typer.Option("--time", metavar="TIME", help="Time limit per task, as sbatch takes it.")
@@ -79,8 +82,8 @@ def slurm(
         str | None, typer.Option("--partition", metavar="NAME", help="Partition of the cluster.")
     ] = None,
     workers: Annotated[
-        str | None, typer.Option("--workers", metavar="N", help="Processors per task; default 1.")
-    ] = None,
+        int, typer.Option("--workers", metavar="N", min=1, max=1024, help="Processors per task.")
+    ] = 1,
     print_: Annotated[
         bool, typer.Option("--print", help="Make the run's folder, print the script, and submit nothing.")
     ] = False,
@@ -93,35 +96,30 @@ def slurm(
     from rivalry.core import files
     from rivalry.lab.array import FOLDER
 
-    count, cpus = (
-        values.whole_number(shards, "--shards", limit=10_000),
-        values.whole_number(workers, "--workers", limit=1024),
-    )
     for option, value in {"--time": time, "--partition": partition}.items():
         if value is not None and not re.fullmatch(r"[\w:,.\-]+", value):
-            raise values.OptionError(f"{option} {value}: must be a value that sbatch takes, without spaces")
+            raise OptionError(f"{option} {value}: must be a value that sbatch takes, without spaces")
     if not print_ and which("sbatch") is None:
-        raise values.OptionError("slurm: no sbatch here; --print makes the folder and prints the script")
+        raise OptionError("slurm: no sbatch here; --print makes the folder and prints the script")
     try:
         place = one_line(str((out or Path()).resolve()))
     except ValueError as error:
-        raise values.OptionError(f"--out {error}") from None
+        raise OptionError(f"--out {error}") from None
     if "\\" in place:  # SLURM would not replace the task's number in the name of its log
-        raise values.OptionError(f"--out {place}: must not have backslashes")
+        raise OptionError(f"--out {place}: must not have backslashes")
     with output.reserve_stdout():
         run = work.prepare(study, out)
-    assert count is not None  # it has no default
     folder = files.folder_for(run.folder / FOLDER).resolve()
     path = folder / "job.sh"
-    text = script(folder, count, cpus or 1, time, partition)
+    text = script(folder, shards, workers, time, partition)
     files.write(path, text.encode())
-    report: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": count, "job": None}
+    report: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": shards, "job": None}
     if print_:
         return output.print_result(json, report, text)
     submission = run_program(["sbatch", "--parsable", str(path)])
     if submission.returncode:
-        raise values.OptionError(f"sbatch: {' '.join((submission.stderr or submission.stdout).split())}")
+        raise OptionError(f"sbatch: {' '.join((submission.stderr or submission.stdout).split())}")
     report["job"] = submission.stdout.strip()
     quoted = quote(str(run.folder))
-    text = f"job {report['job']}: {count} tasks; `rivalry status {quoted}`, then `rivalry resume {quoted}`"
+    text = f"job {report['job']}: {shards} tasks; `rivalry status {quoted}`, then `rivalry resume {quoted}`"
     return output.print_result(json, report, text)

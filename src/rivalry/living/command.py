@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rivalry.cli import output, work
+from rivalry.cli import work
 from rivalry.cli.options import Json, RunFolder
 from rivalry.cli.values import OptionError
 
@@ -31,6 +31,4 @@ def freeze(
     if out is not None:
         work.note_folder(path)
     frozen = write(opened, path)
-    work.note_left_out(opened)
-    left_out = [row._asdict() for row in frozen.left_out]
-    return output.print_result(json, {"files": [str(frozen.file)], "left_out": left_out}, str(frozen.file))
+    return work.print_files(json, opened, [frozen.file], frozen.left_out)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise, zip_longest
+from textwrap import wrap
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from rivalry.text.statistics import format_interval
 
 ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
 UNKNOWN = float("nan")
+UNLIMITED = 10_000  # characters, wider than any terminal
 DIGITS = 4  # of numbers in reports
 PROVED, RADIUS = "proof", "radius"  # columns of the distance to an exact equilibrium, in words and as numbers
 CHECK, AT = "difference quotients differ by", "value of the parameter"  # columns of derivatives
@@ -195,30 +197,32 @@ class Table(NamedTuple):
         rows = [{name: row[name] for name in visible if name in row} for row in self.rows]
         return self._replace(rows=rows, columns_left_out=(*self.columns_left_out, *hidden))
 
-    def lines(self) -> list[str]:
-        """Return the table as aligned lines, after its title and with its notes below.
+    def lines(self, width: int = UNLIMITED, remedy: str = "") -> list[str]:
+        """Return all rows as aligned lines, after the title and with the notes below.
 
-        A wide table has a line per column for every row, below the row's keys.
+        They have at most so many characters. A wide table has a line per column for every row, below the
+        row's keys.
         """
-        printed = self.in_print()
         lines = [self.title] if self.title else []
         if self.is_wide:
             for heading, pairs in self.row_by_row():
-                lines += [*filter(None, [heading]), *aligned(pairs)]
+                lines += [*filter(None, [heading]), *aligned(pairs, width)]
         else:
-            lines += aligned([printed.columns, *printed.texts])
-        return lines + printed.below()
+            lines += aligned([self.columns, *self.without_repeats().texts], width)
+        for line in self.below(remedy):
+            lines += wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
+        return lines
 
     def __repr__(self) -> str:
-        return "\n".join(self.lines())
+        return "\n".join(self.in_print().lines())
 
     def in_print(self) -> Table:
-        """Return the table without repeated keys, cut where it is long: along a path evenly."""
+        """Return the table cut where it is long: along a path evenly."""
         count, numbers = len(self.rows), range(min(len(self.rows), PRINTED))
         if self.path and count > ON_PATH:
             even = np.linspace(0, self.main, ON_PATH - 1).round().astype(int)
             return self.with_rows(sorted({*even.tolist(), count - 1}))
-        return self.with_rows(numbers).without_repeats()
+        return self.with_rows(numbers)
 
     @property
     def is_wide(self) -> bool:
@@ -243,19 +247,47 @@ class Table(NamedTuple):
         return {"title": self.title, "columns": self.columns, "rows": self.texts, "notes": notes}
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], width: int = UNLIMITED) -> list[str]:
     """Return rows of texts as lines with aligned columns; texts without others beside them take no space.
+
+    Where a line would be longer than ``width``, the longest texts go on in the next line.
 
     >>> aligned([("player", "payoff"), ("0", "12.5"), ("the other", "3"), ("of all others", "")])
     ['player     payoff', '0          12.5', 'the other  3', 'of all others']
+    >>> aligned([("player", "claim"), ("0", "no gain above 0.1")], 20)
+    ['player  claim', '0       no gain', '        above 0.1']
     """
     full = [row for row in rows if any(row[1:])] or rows
     widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
     lines = []
     for row in rows:
-        padded = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
-        lines.append("  ".join(padded).rstrip())
+        room = widths if any(row[1:]) else [width] * len(row)
+        parts = [wrap(text, size, break_on_hyphens=False) for text, size in zip(row, room, strict=True)]
+        for texts in zip_longest(*parts, fillvalue=""):
+            padded = (f"{text:<{size}}" for text, size in zip(texts, widths, strict=True))
+            lines.append("  ".join(padded).rstrip())
     return lines
+
+
+def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = (), noun: str = "rows") -> Table:
+    """Return a table of records, by default of all their keys, without what is None.
+
+    >>> table_of([{"gain": 0.1888151234, "firm": 0, "met": True}, {"firm": 1}], ["firm", "gain", "met"]).texts
+    [['0', '0.188815', 'yes'], ['1', '', '']]
+    """
+    entries = []
+    for row in rows:
+        known = {name: row[name] for name in columns or row if row.get(name) is not None}
+        entries.append({name: Estimate(_in_words(value)) for name, value in known.items()})
+    return Table(entries, noun)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 def labelled(about: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> Table:

@@ -40,10 +40,8 @@ class _Printed:
 
     def __repr__(self) -> str:
         title, *further = (f"{name}: {text}" for name, text in self._rows().items())
-        lines = [title.removeprefix("equilibria: ")]
-        for table in self._tables():
-            lines += table.lines()
-        return "\n".join([*lines, *further])
+        tables = map(repr, self._tables())
+        return "\n".join([title.removeprefix("equilibria: "), *tables, *further])
 
     def _repr_html_(self) -> str:
         rows = self._rows()

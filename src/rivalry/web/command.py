@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -32,8 +31,7 @@ def open_(
     from rivalry.web.serve import serve
 
     def announce(address: str) -> None:
-        output.print_json({"url": address}) if json else output.print_text(address)
-        sys.stdout.flush()
+        output.print_result(json, {"url": address}, address)
 
     serve(target, host, port, browse=not no_browser, announce=announce, note=output.note)
     return 0

@@ -14,7 +14,7 @@ from rivalry.lab.study.identity import StudyTables
 from rivalry.lab.study.identity import Table as StudyTable
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
-from rivalry.results.table import Estimate, Row, Table
+from rivalry.results.table import Table, table_of
 from rivalry.text.display import boxes_in_words
 
 MOST_TABLES = 24  # points of a sweep with tables of their results
@@ -34,10 +34,10 @@ class ResultTables(NamedTuple):
         """Tables as ``--json`` prints them."""
         return {**self._asdict(), "tables": [table.as_json() for table in self.tables]}
 
-    def lines(self) -> list[str]:
-        """Tables as aligned lines, after the point and what is known of the list of equilibria."""
-        head = ": ".join(filter(None, [self.where, self.summary]))
-        return [head, *(repr(table) for table in self.tables)]
+    @property
+    def head(self) -> str:
+        """The point, and what is known of the list of equilibria."""
+        return ": ".join(filter(None, [self.where, self.summary]))
 
 
 def result_tables(study: StudyTables, points: ResultPoints) -> tuple[list[ResultTables], int]:
@@ -90,22 +90,18 @@ def channels(points: ResultPoints) -> list[tuple[str, str]]:
 
 def checks_table(rows: Sequence[StudyTable], *, part: bool = False) -> Table:
     """Our values beside published and independent ones; with the study's name where several are parts."""
-    entries: list[Row] = []
+    entries = []
     for row in rows:
         expected = row["expected"] if row["within"] is None else "{:g} to {:g}".format(*row["within"])
-        values = {
-            "quantity": check_name(row, part=part),
-            "ours": row["ours"],
-            "published": row["published"],
-            "published verdict": row["published_verdict"],
-            "expected": expected,
-            "expected verdict": row["expected_verdict"],
-            "certificate": row["certificate"],
-        }
-        texts = {name: _in_words(value) for name, value in values.items() if value is not None}
-        entries.append({name: Estimate(text) for name, text in texts.items()})
-    return Table(entries, "values")
-
-
-def _in_words(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+        entries.append(
+            {
+                "quantity": check_name(row, part=part),
+                "ours": row["ours"],
+                "published": row["published"],
+                "published verdict": row["published_verdict"],
+                "expected": expected,
+                "expected verdict": row["expected_verdict"],
+                "certificate": row["certificate"],
+            }
+        )
+    return table_of(entries, noun="values")
