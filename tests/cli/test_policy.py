@@ -70,6 +70,7 @@ complex_table = np.array([[0.5 + 0.1j, 0.5]] * 4)
 boolean_table = np.array([[False, True]] * 4)
 text_table = [["0", "1"]] * 4
 """
+BID = "def bid(seen, mask): return mask / mask.sum(axis=1, keepdims=True)\n"
 
 
 @pytest.fixture
@@ -185,11 +186,12 @@ def test_the_proof_of_a_policy_is_written_and_checked(certify: Command, name: st
 
 @pytest.mark.slow
 def test_what_has_no_proof_says_why(certify: Command, rivalry: Command) -> None:
-    Path("more.py").write_text("defect = [[0, 1], [0, 1]]\n")
-    answer = certify("more.py:defect", "--export", "proofs", game="matrix_classics")
+    Path("more.py").write_text(BID)
+    answer = certify("more.py:bid", "--export", "proofs", game="karma_equilibrium")
     assert answer.status == 0
-    assert "defect: no file: proof: " in answer.out
+    assert "bid: no file: proof: " in answer.out
     assert certify("own.py:defect", "--proof", game="matrix_classics").status == 2
+    assert "judge a profile by --profile" in certify("own.py:defect", game="matrix_classics").err
     assert rivalry("certify", "runs", "--export", "proofs").status == 2
 
 
@@ -209,11 +211,8 @@ def test_a_run_and_a_policy_exclude_each_other(rivalry: Command, arguments: list
 
 
 @pytest.mark.slow
-def test_profiles_and_policies_of_populations(certify: Command) -> None:
-    Path("more.py").write_text(
-        "defect = [[0, 1], [0, 1]]\ndef bid(seen, mask): return mask / mask.sum(axis=1, keepdims=True)\n"
-    )
-    assert judged(certify, "more.py:defect", game="matrix_classics")["claim"] == "equilibrium"
+def test_policies_of_populations(certify: Command) -> None:
+    Path("more.py").write_text(BID)
     found = judged(certify, "more.py:bid", game="karma_equilibrium")
     assert (found["claim"], found["concept"]) == ("not an equilibrium", "mean field")
     lines = certify("more.py:bid", game="karma_equilibrium").out.splitlines()

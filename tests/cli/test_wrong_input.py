@@ -349,8 +349,10 @@ def test_a_study_that_includes_studies_cannot_be_changed(rivalry: Command) -> No
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
     )
     Path("both.toml").write_text('include = ["mine.toml", "matrix.toml"]\n')
-    assert_refusal(rivalry("run", "both.toml", "--set", "game.reach=0.2"), "both", "--set game.reach", "mine")
-    assert_refusal(rivalry("run", "both.toml", "--sweep", "game.name=chicken,jordan"), "--sweep", "matrix")
+    assert_refusal(rivalry("run", "both.toml", "--set", "game.reach=0.2"), "both", "game.reach", "mine")
+    assert_refusal(
+        rivalry("run", "both.toml", "--sweep", "game.name=chicken,jordan"), "sweep.game.name", "matrix"
+    )
     Path("more.toml").write_text('include = ["both.toml"]\n')
     assert_refusal(rivalry("run", "more.toml"), "include", "more")
     Path("more.toml").write_text('include = ["mnie.toml"]\n')

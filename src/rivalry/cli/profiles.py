@@ -30,7 +30,7 @@ Save = Callable[[Path], None]  # writes a proof file, or raises `ValueError`
 class ReadProfile(NamedTuple):
     """A profile in fractions, and how its numbers were written."""
 
-    strategies: list[list[Fraction]]  # [player][axis]
+    strategies: list[Any]  # of fractions, [player][axis]
     units: list[Fraction]  # to which each player's numbers are rounded; 0 where they are exact
     notes: list[str]  # on rounding
 
@@ -40,7 +40,7 @@ class Judged(NamedTuple):
 
     certificate: Certificate
     save: Save
-    row: TableDict  # of JSON, beside the certificate
+    row: TableDict  # of JSON
     notes: list[str]
     exact: list[Fraction] | None = None  # gains, per player
 
@@ -62,9 +62,9 @@ def certify_profile(profile: str, game: str, export: Path | None) -> tuple[Table
     with of_option("--profile", profile):
         judged = [_judge_profile(played, read) for read in profiles]
     names = names_of(played)
-    shared = {"game": game, "players": names.players, "entries": names.entries, "read_in_order": order}
-    rows = [{"profile": f"{profile}:{k}", **shared} for k in range(1, len(judged) + 1)]
-    return _printed(judged, rows, names.players, Path(profile).stem, export)
+    for k, one in enumerate(judged, 1):
+        one.row.update(profile=f"{profile}:{k}", game=game, **names._asdict())
+    return _printed(judged, order, names.players, Path(profile).stem, export)
 
 
 def certify_policy(
@@ -81,49 +81,47 @@ def certify_policy(
     with of_option("--game", game):
         study, cell = first_cell(game)
     file, _, name = policy.rpartition(":")
+    note_files([study])
     if is_table(policy):
         name = Path(policy.replace(":", "_")).stem
-    elif not (file.endswith(".py") and name.isidentifier()):
-        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, {FORMS}")
-    note_files([study])
-    if not is_table(policy):
+    elif file.endswith(".py") and name.isidentifier():
         output.note(f"runs {file}, which --policy names")
+    else:
+        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME, {FORMS}")
     with of_option("--policy", policy):
-        judged = _judge_policy(study, cell.task["game"], partial(_read_policy, policy, name, q_values))
-    row = {"policy": policy, "study": study.name, "at": cell.point}
-    players = [str(k) for k in range(len(judged.certificate.regret))]
-    return _printed([judged], [row], players, name, export)
+        read = partial(_read_policy, policy, name, q_values)
+        judged, order = _judge_policy(study, cell.task["game"], read)
+    judged.row.update(policy=policy, study=study.name, at=cell.point)
+    players = list(map(str, range(len(judged.certificate.regret))))
+    return _printed([judged], order, players, name, export)
 
 
 def _printed(
-    judged: Sequence[Judged], rows: list[TableDict], players: Sequence[str], stem: str, export: Path | None
+    judged: Sequence[Judged], order: str, players: Sequence[str], stem: str, export: Path | None
 ) -> tuple[TableDict, list[Part]]:
     """Return certificates as JSON and in words, with the files of their proofs."""
+    import numpy as np
+
     from rivalry.core.files import folder_for
     from rivalry.lab.proofs import saved_and_checked
 
     folder = None if export is None else folder_for(export)
     parts, proofs, several = list[Any](), list[str](), len(judged) > 1
-    for k, (one, row) in enumerate(zip(judged, rows, strict=True), 1):
-        row |= {**_as_row(one.certificate), **one.row}
-        parts += [_gains(one, players)] if len(judged) <= SHOWN else []
+    for k, one in enumerate(judged, 1):
+        given = one.certificate
+        for word in ("claim", "coverage", "rounding", "concept", "method"):
+            one.row[word] = getattr(given, word)
+        numbers = {"regret": given.regret.tolist(), "bound": given.bound.tolist()}
+        one.row.update(numbers, tolerance=float(np.max(given.tolerance)), read_in_order=order)
+        if len(judged) <= SHOWN:
+            parts.append(_gains(one, players))
         proved = "; exact: no gain in fractions" if one.exact is not None and not any(one.exact) else ""
-        parts += [f"profile {k}: " * several + repr(one.certificate) + proved, *one.notes]
+        parts += [f"profile {k}: " * several + repr(given) + proved, *one.notes]
         if folder is not None:
-            file = folder / f"{stem}{f'-{k}' * several}.json"
-            proofs.append(saved_and_checked(one.save, file)[1])
-    parts += [f"read in the order {rows[0]['read_in_order']}"] if rows[0]["read_in_order"] else []
-    value: TableDict = {"certificates": rows}
+            proofs.append(saved_and_checked(one.save, folder / f"{stem}{f'-{k}' * several}.json")[1])
+    parts += [f"read in the order {order}"] * bool(order)
+    value: TableDict = {"certificates": [one.row for one in judged]}
     return value | ({} if folder is None else {"proofs": proofs}), [*parts, *proofs]
-
-
-def _as_row(judged: Certificate) -> TableDict:
-    import numpy as np
-
-    words = ("claim", "coverage", "rounding", "concept", "method")
-    numbers = {"regret": judged.regret.tolist(), "bound": judged.bound.tolist()}
-    tolerance = float(np.max(judged.tolerance))
-    return {"tolerance": tolerance, **{name: getattr(judged, name) for name in words}, **numbers}
 
 
 def _gains(judged: Judged, players: Sequence[str]) -> Any:
@@ -227,53 +225,39 @@ def _read_policy(
     return greedy_table(table) if q_values else table, "" if has_names or callable(table) else order
 
 
-def _judge_policy(study: Study, table: Mapping[str, Any], read: Callable[..., tuple[Any, str]]) -> Judged:
-    """Judge a policy in a population, in repeated play, or as the profile of a game that is played once."""
-    import numpy as np
-
+def _judge_policy(
+    study: Study, table: Mapping[str, Any], read: Callable[..., tuple[Any, str]]
+) -> tuple[Judged, str]:
+    """Judge a policy in a population or in repeated play. Raises `ValueError` for another game."""
     from rivalry.certificates.certify import certificate
     from rivalry.core.claims import percent_in_words
-    from rivalry.core.game import Game, is_population
-    from rivalry.core.naming import names_of
+    from rivalry.core.game import is_population
     from rivalry.lab.study import build_game, build_method
     from rivalry.methods import RepeatedQLearning
-    from rivalry.solving import ExactProof, proof_of
+    from rivalry.solving import ExactProof
     from rivalry.solving.exact_proofs import save_policy
     from rivalry.tables.policy_response import policy_certificate, policy_names, policy_table
 
     game = build_game(table, study.folder)
     if is_population(game):
         policy, order = read()
-        chances = hook("policy_table")(game, policy) if callable(policy) else policy
-        judged, notes = certificate(game, chances), []
+        judged = certificate(game, hook("policy_table")(game, policy) if callable(policy) else policy)
+        notes = []
         if judged.at_stake is not None:
             share = percent_in_words(float((judged.regret / judged.at_stake).max()))
             meaning = "gain: that of an agent of the type from a best response"
             notes.append(f"{meaning}; {share} of what its own choice changes")
-        return Judged(judged, ExactProof(game, None, {}).save, {"read_in_order": order}, notes)
+        return Judged(judged, ExactProof(game, None, {}).save, {}, notes), order
     for cell in study.cells():
         if cell.task["game"] == table:
             method = build_method(cell.task["method"], study.folder, game)
             if isinstance(method, RepeatedQLearning):
                 world = method.world(game)
-                rates = method.discounts(world)
                 policy, order = read(*policy_names(world))
-                chances = policy_table(world, policy)  # certificate and proof are of one table
-                save = partial(save_policy, world, rates, chances)
-                judged = policy_certificate(world, rates, chances)
-                return Judged(judged, save, {"read_in_order": order}, [])
-    if not isinstance(game, Game):
-        raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
-    names = names_of(game)
-    policy, order = read(names.entries[0] if len(set(names.entries)) == 1 else ())
-    if callable(policy):
-        raise ValueError("this game is played once, without observations: give a profile")
-    shape = tuple(game.space.shape)
-    if policy.shape not in (shape, shape[:1] * (shape[1:] == (1,))):
-        raise ValueError(f"shape {policy.shape} must be {shape}, [player axis]")
-    x = game.space.check(policy.reshape(shape), "policy")
-    proof = proof_of(game, None, {"profile": (("player", "axis"), np.asarray(x))})
-    return Judged(certificate(game, x), proof.save, {"read_in_order": order}, [])
+                # certificate and proof are of one table
+                played = world, method.discounts(world), policy_table(world, policy)
+                return Judged(policy_certificate(*played), partial(save_policy, *played), {}, []), order
+    raise ValueError("is of no population, and of no repeated play: judge a profile by --profile")
 
 
 # Profiles
@@ -379,33 +363,28 @@ def _judge_profile(game: Any, profile: ReadProfile) -> Judged:
 
     strategies, units, notes = profile
     x = np.asarray(game.space.project(np.zeros(game.space.shape)), float).copy()
-    x[_entries(game)] = [float(value) for numbers in strategies for value in numbers]
+    x[_entries(game)] = np.concatenate(strategies).astype(float)
     x = np.asarray(game.space.check(x, "profile"))
-    near: list[list[Any]] | None = None
+    near: Iterable[Iterable[Any]] | None = None
     gains, radius = None, 0.0
-    if isinstance(game, Matrix):
-        judged = certificate(game, x)
-        if game.exact_table.size <= LARGEST_TABLE:
-            read = np.array([payoff_fractions(payoffs) for payoffs in game.exact_table])
-            gains = exact_gains(read, strategies)
-            if any(gains) and any(units):
-                near = nearest_equilibrium(read, strategies, units)
-    else:
-        is_smooth = not isinstance(game.space, BehaviourSpace)
-        judged = certificate(game, x, proof=is_smooth)
-        if is_smooth and any(units):
-            near, radius = _nearest_choices(game, x, units, judged)
-    nearest = None if near is None else [list(map(str, distribution)) for distribution in near]
+    is_smooth = not isinstance(game, Matrix) and not isinstance(game.space, BehaviourSpace)
+    judged = certificate(game, x, proof=is_smooth)
+    save: Save = partial(_save, game, strategies, judged.radius)
+    if isinstance(game, Matrix) and game.exact_table.size <= LARGEST_TABLE:
+        read = np.array(list(map(payoff_fractions, game.exact_table)))
+        gains = exact_gains(read, strategies)
+        save = partial(save_profile, game.exact_table, strategies)
+        if any(gains) and any(units):
+            near = nearest_equilibrium(read, strategies, units)
+    elif is_smooth and any(units):
+        near, radius = _nearest_choices(game, x, units, judged)
     row: TableDict = {"strategies": [list(map(str, strategy)) for strategy in strategies], "notes": notes}
-    row |= {"exact_gain": None if gains is None else list(map(str, gains))}
-    row |= {"nearest": nearest, "nearest_radius": radius if nearest else None}
-    if nearest is not None:
-        points = ", ".join(f"({', '.join(distribution)})" for distribution in nearest)
+    row |= {"exact_gain": None if gains is None else list(map(str, gains)), "nearest": None, "nearest_radius": None}
+    if near is not None:
+        row |= {"nearest": [list(map(str, distribution)) for distribution in near], "nearest_radius": radius}
+        points = ", ".join(f"({', '.join(distribution)})" for distribution in row["nearest"])
         proof = ClaimFacts(radius=radius).near if radius else "exact"
         notes = [*notes, f"nearest equilibrium within the rounding: {points}; {proof}"]
-    save = partial(_save, game, strategies, judged.radius)
-    if gains is not None:
-        save = partial(save_profile, game.exact_table, strategies)
     return Judged(judged, save, row, notes, gains)
 
 
@@ -433,7 +412,7 @@ def _nearest_choices(
     return [row[mask].tolist() for row, mask in zip(y, entries, strict=True)], float(judged.radius)
 
 
-def _save(game: Any, strategies: list[list[Fraction]], radius: float | None, path: Path) -> None:
+def _save(game: Any, strategies: list[Any], radius: float | None, path: Path) -> None:
     """Write the proof of a profile to a file. Raises `ValueError` where there is none."""
     import numpy as np
 
@@ -442,7 +421,7 @@ def _save(game: Any, strategies: list[list[Fraction]], radius: float | None, pat
     from rivalry.solving import proof_of
 
     exact = np.full(game.space.shape, Fraction(0), object)
-    exact[_entries(game)] = [value for numbers in strategies for value in numbers]
+    exact[_entries(game)] = np.concatenate(strategies)
     record: Record = {"profile": (("player", "axis"), exact.astype(float))}
     if oracles.to_sequence_form.knows(game):  # bounds on the value of a zero-sum tree
         record = {"exact_profile": (("player", "axis"), exact.astype(str))}

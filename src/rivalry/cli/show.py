@@ -9,7 +9,6 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
-from itertools import islice
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -130,14 +129,12 @@ def _related_studies(word: str) -> set[str]:
 
 
 def begin() -> list[Part]:
-    """Return up to three studies per family to begin with, and how to list everything."""
+    """Return the studies of each family to begin with, and how to list all."""
     bundled, starters = study.studies(), list[TableDict]()
-    summaries = {name: study.summary(name, path) for name, path in sorted(bundled.items())}
     for family, entry in GAMES.items():
-        named = [summaries[name] for name in entry.begin if name in bundled]
-        quick = (row for row in summaries.values() if row["family"] == family and row["cost"] == "seconds")
-        first = named if entry.begin else islice(quick, 3)
-        starters += [{"family": family, "study": row["name"], "title": row["title"]} for row in first]
+        for name in filter(bundled.get, entry.begin):
+            title = study.summary(name, bundled[name])["title"]
+            starters.append({"family": family, "study": name, "title": title})
     counts = {kind: len(TABLES.get(kind, bundled)) for kind in KINDS}
     lines = [f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items()]
     head = "To begin with: `rivalry run NAME` runs a study, `rivalry show NAME` prints it"

@@ -28,6 +28,7 @@ def of_option(name: str, value: str) -> Iterator[None]:
         raise OptionError(f"{name} {error}" if is_named else f"{name} {value}: {error}") from None
 
 
+_SPAN = re.compile(r"([^:]+):([^:]+):(\d{1,9})(?::(log|linear))?")
 _WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")
 
 
@@ -116,14 +117,11 @@ def _value(text: str, where: str, rule: str = _VALUE) -> Any:
 
 
 def _span(value: str, text: str) -> dict[str, Any]:
-    parts = value.split(":")
-    fault = f"--sweep {text}: {value!r} {_SWEPT}"
-    if len(parts) not in (3, 4) or (len(parts) == 4 and parts[3] not in ("log", "linear")):
-        raise OptionError(fault)
-    start, stop, count = (_value(part, f"--sweep {text}", _SWEPT) if part else None for part in parts[:3])
-    if isinstance(start, str) or isinstance(stop, str) or None in (start, stop) or not isinstance(count, int):
-        raise OptionError(fault)
-    return {"from": start, "to": stop, "count": count} | ({"scale": parts[3]} if len(parts) == 4 else {})
+    match = _SPAN.fullmatch(value)
+    start, stop = (_value(match[k], f"--sweep {text}", _SWEPT) if match else "" for k in (1, 2))
+    if match is None or isinstance(start, str) or isinstance(stop, str):
+        raise OptionError(f"--sweep {text}: {value!r} {_SWEPT}")
+    return {"from": start, "to": stop, "count": int(match[3])} | ({"scale": match[4]} if match[4] else {})
 
 
 def _entries(value: str, text: str) -> list[Any]:

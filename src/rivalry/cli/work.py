@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -30,10 +29,9 @@ from rivalry.cli.options import (
     output_option,
 )
 from rivalry.cli.values import OptionError
-from rivalry.schema.keys import Key, write_key
+from rivalry.schema.keys import write_key
 from rivalry.schema.register import collect
 from rivalry.schema.registry import load, near, suggestion
-from rivalry.schema.validate import SIMILAR
 
 if TYPE_CHECKING:
     from rivalry.lab.answer import Answer
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from rivalry.lab.store import Run
     from rivalry.lab.study import Study
     from rivalry.lab.study.identity import Table, TableDict
-    from rivalry.lab.study.points import Changes
 
     Reported = tuple[Run, Answer, Path]  # a run, its answer, and its report
 
@@ -464,57 +461,8 @@ def _chosen_study(
         if REPLICATIONS in changes:
             raise OptionError("--replications: is given to --set too; give one of them")
         changes[REPLICATIONS] = replications
-    changes |= swept
-    chosen = load_study(name)
-    parts = list(chosen.parts().values()) or [chosen]
-    for key in changes:
-        _check_table(parts, key)
-    # before the changes are applied: the error then names the parts that take them
-    if chosen.include and changes:
-        raise OptionError(_takers(chosen, changes))
-    return (chosen.quick_form() if quick else chosen).with_changes(changes)
-
-
-def _check_table(parts: Sequence[Study], key: Key) -> None:
-    """Raise `OptionError` for a key without its table, such as ``reach`` for ``game.reach``."""
-    from rivalry.games import GAMES
-    from rivalry.lab.study.document import RUN_KEYS
-    from rivalry.lab.study.expect import TABLES
-    from rivalry.lab.study.names import keys_of_kind
-    from rivalry.methods import METHODS
-
-    option, (name, *path) = _option_of(key)
-    if name in TABLES:
-        return
-    keys: set[Key] = set()
-    for part in parts:
-        of_game = {*keys_of_kind(part.game, "family", GAMES), *(part.game or {})} - {"family"}
-        keys |= {("game", parameter) for parameter in of_game}
-        for table in part.method:
-            parameters = {*keys_of_kind(table, "kind", METHODS), *RUN_KEYS, *table} - {"kind", "name"}
-            keys |= {("method", table["name"], parameter) for parameter in parameters}
-    close = get_close_matches(str(name)[:100], sorted({str(key[-1]) for key in keys}), n=1, cutoff=SIMILAR)
-    if full := [write_key((*key, *path)) for key in sorted(keys) if key[-1] in close]:
-        plain = write_key((name, *path))
-        raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
-
-
-def _option_of(key: Key) -> tuple[str, Key]:
-    return ("--sweep", key[1:]) if key[0] == "sweep" else ("--set", key)
-
-
-def _takers(parent: Study, changes: Changes) -> str:
-    """Return the error message for a change to a study of studies, with the parts that accept it."""
-    key, value = next(iter(changes.items()))
-    option, path = _option_of(key)
-    setting = "--replications" if key == REPLICATIONS else f"{option} {write_key(path)}"
-    takers = []
-    for name, part in parent.parts().items():
-        with suppress(ValueError):
-            part.with_changes({key: value}).check()
-            takers.append(name)
-    rule = f"run one of those that take it: {', '.join(takers)}" if takers else "none of them takes it"
-    return f"{setting}: {parent.name} is a study of studies; {rule}"
+    study = load_study(name)
+    return (study.quick_form() if quick else study).with_changes(changes | swept)
 
 
 # Runs

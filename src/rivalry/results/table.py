@@ -250,7 +250,7 @@ class Table(NamedTuple):
 def aligned(rows: Sequence[Sequence[str]], width: int = UNLIMITED) -> list[str]:
     """Return rows of texts as lines with aligned columns; texts without others beside them take no space.
 
-    Where a line would be longer than ``width``, the longest texts go on in the next line.
+    Where a line would be longer than ``width``, the longest texts go on in the next line, labels indented.
 
     >>> aligned([("player", "payoff"), ("0", "12.5"), ("the other", "3"), ("of all others", "")])
     ['player     payoff', '0          12.5', 'the other  3', 'of all others']
@@ -264,7 +264,12 @@ def aligned(rows: Sequence[Sequence[str]], width: int = UNLIMITED) -> list[str]:
     lines = []
     for row in rows:
         room = widths if any(row[1:]) else [width] * len(row)
-        parts = [wrap(text, size, break_on_hyphens=False) for text, size in zip(row, room, strict=True)]
+        # a label that goes on is no label of its own
+        indents = ["  ", *[""] * len(row)]
+        parts = [
+            wrap(text, size, subsequent_indent=indent, break_on_hyphens=False)
+            for text, size, indent in zip(row, room, indents, strict=False)
+        ]
         for texts in zip_longest(*parts, fillvalue=""):
             padded = (f"{text:<{size}}" for text, size in zip(texts, widths, strict=True))
             lines.append("  ".join(padded).rstrip())
