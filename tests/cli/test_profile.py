@@ -317,7 +317,7 @@ def test_padded_rows(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_print_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "1000")  # as wide as a page
     # programs that cells start find the packages of this process
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     docs = Path(__file__).parents[2] / "docs"
