@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -13,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
+from json import dumps
 from pathlib import Path
 from statistics import median
 from textwrap import fill
@@ -46,14 +46,11 @@ def print_result(json: bool, data: object, *parts: Part) -> int:
 
     Text of several lines and paths are printed as they are. Numbers of JSON that are not finite become null.
     """
-    words = _as_json(data) if json else printable("\n".join(map(fitted, parts)))
-    if words:
-        _print(words, sys.stdout)
+    if json:
+        _print(printable_json(dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str)))
+    elif parts:
+        _print(printable("\n".join(map(fitted, parts))))
     return 0
-
-
-def _as_json(data: object) -> str:
-    return printable_json(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
 
 
 def finite(data: object) -> Any:
@@ -133,12 +130,12 @@ def open_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _print(words: str, stream: Any, end: str = "\n") -> None:
-    """Print to a stream; discard the text if the reader has closed, as in ``rivalry list | head -1``."""
+def _print(words: str, stream: Any = None, end: str = "\n") -> None:
+    """Print to a stream, by default stdout; discard the text if its reader has closed."""
     try:
         print(words, file=stream, flush=True, end=end)
     except BrokenPipeError:
-        discard(stream)
+        discard(stream or sys.stdout)
 
 
 def discard(stream: Any) -> None:
@@ -170,14 +167,14 @@ def progress(title: str) -> Iterator[EventCallback]:
 
 
 @contextmanager
-def alive(words: str | Callable[[], str], say: Callable[[str], None] | None = None) -> Iterator[None]:
+def alive(words: Callable[[], str], say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Print what is being done and since when: after 2 s, then ever more rarely; nothing for empty words."""
     began, ended = time.monotonic(), threading.Event()
 
     def print_lines() -> None:
         wait = EVERY
         while not ended.wait(wait):
-            if line := words() if callable(words) else words:
+            if line := words():
                 (say or note)(f"{line} ({time.monotonic() - began:.0f} s)")
             wait = min(2 * wait, RAREST)
 
@@ -190,22 +187,17 @@ def alive(words: str | Callable[[], str], say: Callable[[str], None] | None = No
         thread.join()
 
 
-def check_progress() -> Callable[[int, int], None]:
-    """Return a callback that reports the progress of a study's check every few seconds."""
-    began = spoke = 0.0
-    before = 0  # the first cells also load what all cells need, so the pace excludes them
+@contextmanager
+def checking(study: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a callback that takes the progress of a study's check, which is told while it lasts."""
+    counted = ""
 
     def receive(finished: int, total: int) -> None:
-        nonlocal began, spoke, before
-        now = time.monotonic()
-        if not before:
-            began, spoke, before = now, now, finished
-        elif now - spoke >= EVERY:
-            spoke = now
-            time_left = estimate(finished - before, total - finished, now - began)
-            note(f"checking the study: {finished} of {total} cells{time_left}")
+        nonlocal counted
+        counted = f": {finished} of {total} cells"
 
-    return receive
+    with alive(lambda: f"checking the study {study}{counted}"):
+        yield receive
 
 
 class WarmPace:
@@ -264,7 +256,7 @@ class _Progress:
         self.is_terminal = sys.stderr.isatty()
 
     def receive(self, event: RunEvent) -> bool:
-        """Take an event; return whether to stop."""
+        """Take an event, and show how many cells are done, after their part; return whether to stop."""
         from rivalry.lab.answer.caveats import without_numbers
 
         self.running.pop(event.cell, None)
@@ -275,18 +267,15 @@ class _Progress:
             self._clear()
             note(LINES[event.kind].format(event))
         alike.append(event.cell)
-        self._show(event, event.done + sum(self.running.values()))
-        return interrupt.was_pressed()
-
-    def _show(self, event: RunEvent, position: float) -> None:
-        """Show that ``position`` of ``event.total`` cells are done, after the part that runs."""
-        now, part = time.monotonic(), event.cell.rpartition("/")[0]
+        now, position = time.monotonic(), event.done + sum(self.running.values())
         share = f"{100 * position / event.total:.0f} % in all" if position > event.done else ""
-        self.words = ", ".join(filter(None, [part, f"{event.done} of {event.total} cells", share]))
-        line = f"{self.title}: {self.words}{self.pace.left(event, now, position)}"
+        counted = (event.cell.rpartition("/")[0], f"{event.done} of {event.total} cells", share)
+        self.words = ", ".join(filter(None, counted))
+        time_left = self.pace.left(event, now, position)
         if self.is_terminal or (now - self.spoke >= EVERY and self.words != self.printed):
             self.spoke, self.printed = now, self.words
-            self.say(line)
+            self.say(f"{self.title}: {self.words}{time_left}")
+        return interrupt.was_pressed()
 
     def waiting(self) -> str:
         """Line on a wait without events; empty where there was one lately."""
@@ -298,10 +287,8 @@ class _Progress:
     def say(self, line: str) -> None:
         """Print the line of progress."""
         self._clear()
-        if self.is_terminal:
-            note(one_line(line)[: shutil.get_terminal_size().columns - 1], end="")
-        else:
-            note(line)
+        room = shutil.get_terminal_size().columns - 1
+        note(one_line(line)[:room], end="") if self.is_terminal else note(line)
 
     def _clear(self) -> None:
         if self.is_terminal:

@@ -379,7 +379,8 @@ def _judge_profile(game: Any, profile: ReadProfile) -> Judged:
     elif is_smooth and any(units):
         near, radius = _nearest_choices(game, x, units, judged)
     row: TableDict = {"strategies": [list(map(str, strategy)) for strategy in strategies], "notes": notes}
-    row |= {"exact_gain": None if gains is None else list(map(str, gains)), "nearest": None, "nearest_radius": None}
+    row |= {"exact_gain": None if gains is None else list(map(str, gains))}
+    row |= {"nearest": None, "nearest_radius": None}
     if near is not None:
         row |= {"nearest": [list(map(str, distribution)) for distribution in near], "nearest_radius": radius}
         points = ", ".join(f"({', '.join(distribution)})" for distribution in row["nearest"])

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
 from rivalry.games import GAMES
-from rivalry.schema.register import FamilyEntry
 from rivalry.schema.registry import suggestion
 
 
@@ -64,24 +63,18 @@ EXTRA_PARTS = (
 """Results beside the first study of every family."""
 
 
-def _first_part(family: str, entry: FamilyEntry) -> Part:
-    method = entry.first["method"]
-    return Part(family, f"first study: {method['kind']}", entry.first.get("game", {}), method)
-
-
-PARTS = tuple(
-    part
-    for family, entry in GAMES.items()
-    for part in (_first_part(family, entry), *(part for part in EXTRA_PARTS if part.family == family))
-)
-
-
 def parts_of_families(families: Sequence[str]) -> list[Part]:
     """Return the parts of the families, of all where none is named. Raises `OptionError`."""
     for family in families:
         if family not in GAMES:
             raise OptionError(f"warm {family}: {suggestion(family, GAMES)}")
-    return [part for part in PARTS if not families or part.family in families]
+    parts = list[Part]()
+    for family, entry in GAMES.items():
+        if not families or family in families:
+            game, method = entry.first.get("game", {}), entry.first["method"]
+            parts.append(Part(family, f"first study: {method['kind']}", game, method))
+            parts += (part for part in EXTRA_PARTS if part.family == family)
+    return parts
 
 
 def warm(parts: Sequence[Part]) -> list[dict[str, Any]]:

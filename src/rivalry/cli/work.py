@@ -511,7 +511,8 @@ def prepare(name: str, out: Path | None) -> Run:
     study = load_study(name)
     folder = study.default_folder if out is None else out
     note_files(list(study.parts().values()) or [study])
-    study.check(output.check_progress(), finished_cells(folder, study.parts()))
+    with output.checking(study.name) as receive:
+        study.check(receive, finished_cells(folder, study.parts()))
     return Run.create_or_open(folder, study, same_name=True)
 
 
@@ -545,19 +546,19 @@ def _carry_out(
     _note_controls(unchecked)
     with as_context(options["executor"]):
         for study in unchecked:
-            with output.alive(f"checking the study {study.name}"):
-                study.check(output.check_progress(), finished)
+            with output.checking(study.name) as receive_count:
+                study.check(receive_count, finished)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
             carry_out(run, progress=receive, **options)
-    with output.alive(f"{run.folder}: collecting the results"):
+    with output.alive(lambda: f"{run.folder}: collecting the results"):
         answer = answer_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else note_left_out(run)
         return run, answer, run.folder / "report.html"
     drawing = f"{run.folder}: drawing the figures and the report"
     output.note(drawing)
-    with output.alive(drawing):
+    with output.alive(lambda: drawing):
         # plots of user files, which only this command may run; later reports use these figures
         for part in run.runs().values():
             with part.locking():
