@@ -6,38 +6,33 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from rivalry.cli import output
-from rivalry.cli.options import Json, output_option
+from rivalry.cli.options import Json, argument, flag, option
 from rivalry.cli.values import OptionError
 
 Audited = Annotated[
     str,
-    typer.Argument(
-        metavar="BOT",
-        help="A pricing algorithm: FILE.py:NAME, a command that answers lines of JSON, "
+    argument(
+        "BOT",
+        "A pricing algorithm: FILE.py:NAME, a command that answers lines of JSON, "
         "http://127.0.0.1:PORT/PATH, or a table of action values with a TOML file beside it.",
     ),
 ]
 MarketName = Annotated[
     str | None,
-    typer.Option(
-        "--market",
-        metavar="STUDY|TOML",
-        help="The market; default: logit duopoly of Calvano et al. (2020).",
-    ),
+    option("--market", "STUDY|TOML", "The market; default: logit duopoly of Calvano et al. (2020)."),
 ]
 Seconds = Annotated[
-    float, typer.Option("--seconds", min=1, max=86_400, help="Time after which no further session begins.")
+    float, option("--seconds", "S", "Time after which no further session begins.", min=1, max=86_400)
 ]
 Sessions = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--sessions",
+        "N",
+        "Number of sessions in place of a time; up to four times as many where gains stay open.",
         min=3,
         max=1000,
-        help="Number of sessions in place of a time; up to four times as many where gains stay open.",
     ),
 ]
 
@@ -45,11 +40,11 @@ Sessions = Annotated[
 def audit(
     bot: Audited,
     market: MarketName = None,
-    trust: Annotated[bool, typer.Option("--trust", help="Run a file that belongs to another user.")] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=10**9, help="Number of the first session.")] = 0,
+    trust: Annotated[bool, flag("--trust", "Run a file that belongs to another user.")] = False,
+    seed: Annotated[int, option("--seed", "N", "Number of the first session.", min=0, max=10**9)] = 0,
     seconds: Seconds = 40.0,
     sessions: Sessions = None,
-    out: Annotated[Path | None, output_option("Write the report to this file.", "FILE.html")] = None,
+    out: Annotated[Path | None, option("--out", "FILE.html", "Write the report to this file.")] = None,
     json: Json = False,
 ) -> int:
     """Audit a pricing algorithm.

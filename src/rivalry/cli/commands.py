@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rivalry.cli import output, work
-from rivalry.cli.options import Json
+from rivalry.cli.options import Json, argument, option
 from rivalry.schema.register import collect
 from rivalry.schema.registry import load, near, suggestion
 
@@ -41,8 +41,10 @@ def carry_out(arguments: list[str]) -> int:
 def _ended(error: BaseException, arguments: list[str]) -> tuple[int, str]:
     """Return the exit status of an error, and what to report; raise one of ours if RIVALRY_DEBUG is set."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, typer.Abort | typer.Exit):
-        return getattr(error, "exit_code", INTERRUPTED), ""
+    if isinstance(error, typer.Abort):
+        return INTERRUPTED, ""
+    if isinstance(error, typer.Exit):
+        return error.exit_code, ""
     if isinstance(error, UsageError):
         return WRONG, _usage(error, arguments)
     if kinds & (STUDY_FAILED | WRONG_INPUT):
@@ -122,10 +124,10 @@ def rivalry(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str | None, typer.Argument(metavar="[games|methods|studies|plots]")] = None,
+    kind: Annotated[str | None, argument("[games|methods|studies|plots]")] = None,
     family: Annotated[
         str | None,
-        typer.Argument(metavar="[FAMILY|WORD]", help="Only this family of games, or studies about a word."),
+        argument("[FAMILY|WORD]", "Only this family of games, or studies about a word."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -142,9 +144,7 @@ def list_(
 def show(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="STUDY|RUN|GAME|METHOD|PLOT|FILE.py:NAME", help="What to show; no file is run."
-        ),
+        argument("STUDY|RUN|GAME|METHOD|PLOT|FILE.py:NAME", "What to show; no file is run."),
     ],
     json: Json = False,
 ) -> int:
@@ -161,11 +161,11 @@ def show(
 
 @app.command()
 def new(
-    what: Annotated[str, typer.Argument(metavar="study|game|method|agent|learner|plot")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the files to write, without ending.")],
+    what: Annotated[str, argument("study|game|method|agent|learner|plot")],
+    name: Annotated[str, argument("NAME", "Name of the files to write, without ending.")],
     family: Annotated[
         str | None,
-        typer.Option("--family", metavar="FAMILY", help="Family of games of a study; default influencer."),
+        option("--family", "FAMILY", "Family of games of a study; default influencer."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -192,9 +192,7 @@ for _command in (
 def cite(
     study: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[STUDY]", help="A bundled study's name, a TOML file, or the folder of a run."
-        ),
+        argument("[STUDY]", "A bundled study's name, a TOML file, or the folder of a run."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -213,9 +211,7 @@ def cite(
 
 @app.command()
 def warm(
-    families: Annotated[
-        list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Only these families of games.")
-    ] = None,
+    families: Annotated[list[str] | None, argument("[FAMILY]...", "Only these families of games.")] = None,
     json: Json = False,
 ) -> int:
     """Compile what first results need, once, into the caches."""

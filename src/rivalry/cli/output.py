@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from json import dumps
 from pathlib import Path
@@ -23,6 +23,7 @@ from rivalry.text.foreign import one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rivalry.lab.executor import EventCallback, RunEvent
+    from rivalry.lab.study import Study
     from rivalry.results.table import Table
 
     Part = str | Path | Table  # of what a command prints
@@ -152,6 +153,17 @@ def note(line: str, end: str = "\n") -> None:
         discard(sys.stderr)
 
 
+def note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
+    """Report which user files will be used; with ``plots`` also those that draw plots.
+
+    Names come from the studies' own tables; other mentions of files in a stored study are not trusted.
+    """
+    for part in studies:
+        for name in sorted({*part.own_files, *(part.plot_files if plots else ())}):
+            verb = "runs" if name.endswith(".py") else "reads"
+            note(f"{verb} {part.folder / name}, which the study {part.name} names")
+
+
 @contextmanager
 def progress(title: str) -> Iterator[EventCallback]:
     """Yield a callback that shows a run's progress and stops the run after Ctrl-C, which is then raised."""
@@ -262,11 +274,13 @@ class _Progress:
         self.running.pop(event.cell, None)
         if event.kind == "progress":
             self.running[event.cell] = event.fraction
-        alike = self.failures.setdefault(without_numbers(event.message), []) if event.kind == "failed" else []
-        if event.kind in LINES and not alike:
+        same_failures = list[str]()
+        if event.kind == "failed":
+            same_failures = self.failures.setdefault(without_numbers(event.message), same_failures)
+        if event.kind in LINES and not same_failures:
             self._clear()
             note(LINES[event.kind].format(event))
-        alike.append(event.cell)
+        same_failures.append(event.cell)
         now, position = time.monotonic(), event.done + sum(self.running.values())
         share = f"{100 * position / event.total:.0f} % in all" if position > event.done else ""
         counted = (event.cell.rpartition("/")[0], f"{event.done} of {event.total} cells", share)
@@ -298,6 +312,6 @@ class _Progress:
     def close(self) -> None:
         """Remove the line in a terminal, and count repeated failures."""
         self._clear()
-        for cell, *others in self.failures.values():
-            if others:
-                note(f"{len(others)} more cell{'s' * (len(others) > 1)} failed like cell {cell}")
+        for cell, *further in self.failures.values():
+            if further:
+                note(f"{len(further)} more cell{'s' * (len(further) > 1)} failed like cell {cell}")

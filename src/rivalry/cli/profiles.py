@@ -62,8 +62,8 @@ def certify_profile(profile: str, game: str, export: Path | None) -> tuple[Table
     with of_option("--profile", profile):
         judged = [_judge_profile(played, read) for read in profiles]
     names = names_of(played)
-    for k, one in enumerate(judged, 1):
-        one.row.update(profile=f"{profile}:{k}", game=game, **names._asdict())
+    for k, judgement in enumerate(judged, 1):
+        judgement.row.update(profile=f"{profile}:{k}", game=game, **names._asdict())
     return _printed(judged, order, names.players, Path(profile).stem, export)
 
 
@@ -75,13 +75,12 @@ def certify_policy(
     The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
     table holds action values, whose greedy policy is judged. Raises `OptionError` and `StudyError`.
     """
-    from rivalry.cli.work import note_files
     from rivalry.core.foreign_tables import FORMS, is_table
 
     with of_option("--game", game):
         study, cell = first_cell(game)
     file, _, name = policy.rpartition(":")
-    note_files([study])
+    output.note_files([study])
     if is_table(policy):
         name = Path(policy.replace(":", "_")).stem
     elif file.endswith(".py") and name.isidentifier():
@@ -107,20 +106,24 @@ def _printed(
 
     folder = None if export is None else folder_for(export)
     parts, proofs, several = list[Any](), list[str](), len(judged) > 1
-    for k, one in enumerate(judged, 1):
-        given = one.certificate
+    for k, judgement in enumerate(judged, 1):
+        certificate = judgement.certificate
         for word in ("claim", "coverage", "rounding", "concept", "method"):
-            one.row[word] = getattr(given, word)
-        numbers = {"regret": given.regret.tolist(), "bound": given.bound.tolist()}
-        one.row.update(numbers, tolerance=float(np.max(given.tolerance)), read_in_order=order)
+            judgement.row[word] = getattr(certificate, word)
+        numbers = {"regret": certificate.regret.tolist(), "bound": certificate.bound.tolist()}
+        judgement.row.update(numbers, tolerance=float(np.max(certificate.tolerance)), read_in_order=order)
         if len(judged) <= SHOWN:
-            parts.append(_gains(one, players))
-        proved = "; exact: no gain in fractions" if one.exact is not None and not any(one.exact) else ""
-        parts += [f"profile {k}: " * several + repr(given) + proved, *one.notes]
+            parts.append(_gains(judgement, players))
+        proved = (
+            "; exact: no gain in fractions"
+            if judgement.exact is not None and not any(judgement.exact)
+            else ""
+        )
+        parts += [f"profile {k}: " * several + repr(certificate) + proved, *judgement.notes]
         if folder is not None:
-            proofs.append(saved_and_checked(one.save, folder / f"{stem}{f'-{k}' * several}.json")[1])
+            proofs.append(saved_and_checked(judgement.save, folder / f"{stem}{f'-{k}' * several}.json")[1])
     parts += [f"read in the order {order}"] * bool(order)
-    value: TableDict = {"certificates": [one.row for one in judged]}
+    value: TableDict = {"certificates": [judgement.row for judgement in judged]}
     return value | ({} if folder is None else {"proofs": proofs}), [*parts, *proofs]
 
 
@@ -129,11 +132,11 @@ def _gains(judged: Judged, players: Sequence[str]) -> Any:
     from rivalry.results.table import table_of
     from rivalry.text.display import bound_in_words
 
-    given = judged.certificate
+    certificate = judged.certificate
     columns: dict[str, Iterable[Any]] = {
-        "type" if given.concept == "mean field" else "player": players,
-        f"largest gain{given.facts.unit}": given.regret.tolist(),
-        "bound": map(bound_in_words, given.bound),
+        "type" if certificate.concept == "mean field" else "player": players,
+        f"largest gain{certificate.facts.unit}": certificate.regret.tolist(),
+        "bound": map(bound_in_words, certificate.bound),
     }
     if judged.exact is not None:
         columns["exact gain"] = judged.exact

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 TABLES: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
 KINDS = ("games", "methods", "studies", "plots")
+UNMEASURED = {"cost": None, "seconds": None}
 COMMENT = len("# ")
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
@@ -45,54 +46,46 @@ DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 def listed(kind: str | None, family: str | None) -> list[TableDict]:
     """Return rows of one kind, perhaps of one family or about one word, or of all kinds."""
     if kind is None:
-        return [{"kind": each, **row} for each in KINDS for row in rows(each)]
+        return [{"kind": name_of_kind, **row} for name_of_kind in KINDS for row in rows(name_of_kind)]
     if kind not in KINDS:
         hint = "learners are among the methods" if kind == "learners" else near(kind, KINDS)
         raise OptionError(f"list {kind}: {hint}")
     if family is None:
         return rows(kind)
-    chosen = rows_of_family(kind, rows(kind), family)
-    if not chosen:
+    names = _names_of_family(kind, family)
+    selected_rows = [row for row in rows(kind) if row["name"] in names or row["family"] == family]
+    if not selected_rows:
         output.note(f"no {kind} of the family {family}; `rivalry list {kind}` lists all")
-    return chosen
+    return selected_rows
 
 
 def rows(kind: str) -> list[TableDict]:
     """Return ``{name, title, family, cost, seconds}`` of all games, methods, studies or plots, by name."""
-    if kind != "studies":
+    if kind == "studies":
+        entries, absent = list[TableDict](), dict[str, str]()
+        for name, path in study.studies().items():
+            row = study.summary(name, path)
+            family = row["family"]  # None of a study of studies; else registered, or in a file of the user
+            if family is None or entry_of(family, GAMES) or is_file(family):
+                entries.append(row)
+            else:
+                absent[family] = missing_home(family)
+        if absent:
+            reason = "; ".join(filter(None, dict.fromkeys(absent.values())))
+            output.note(f"studies of {', '.join(sorted(absent))} are left out{reason and ': '}{reason}")
+    else:
         families = {"games": {name: name for name in GAMES}}
         families["plots"] = {name: ", ".join(entry.families) for name, entry in PLOTS.items()}
-        family = families.get(kind, {})
+        of_kind = families.get(kind, {})
         entries = [
-            {
-                "name": name,
-                "title": entry.title,
-                "family": family.get(name) or None,
-                "cost": None,
-                "seconds": None,
-            }
+            {"name": name, "title": entry.title, "family": of_kind.get(name) or None, **UNMEASURED}
             for name, entry in TABLES[kind].items()
         ]
-        return sorted(entries, key=lambda row: str(row["name"]))
-    summaries = [study.summary(name, path) for name, path in sorted(study.studies().items())]
-    absent = {
-        row["family"] for row in summaries if row["family"] not in GAMES and not _is_of_user(row["family"])
-    }
-    if absent:
-        reason = "; ".join(filter(None, map(missing_home, sorted(absent))))
-        output.note(f"studies of {', '.join(sorted(absent))} are left out{reason and ': '}{reason}")
-    return [row for row in summaries if row["family"] not in absent]
+    return sorted(entries, key=lambda row: str(row["name"]))
 
 
-def _is_of_user(family: str | None) -> bool:
-    """True for a study of studies, and for a family beside the studies or in a file of the user."""
-    return family is None or entry_of(family, GAMES) is not None or is_file(family)
-
-
-def rows_of_family(kind: str, entries: list[TableDict], family: str) -> list[TableDict]:
-    """Return the rows of one family of games; of studies, also those about any other word.
-
-    Methods are those that fit its example game, plots its recipes and its default figures.
+def _names_of_family(kind: str, family: str) -> set[str]:
+    """Return the methods that fit the example game of a family, or its plots, or studies about a word.
 
     Raises
     ------
@@ -100,19 +93,18 @@ def rows_of_family(kind: str, entries: list[TableDict], family: str) -> list[Tab
         For an unknown family, which no study is about.
     """
     if family not in GAMES:
-        matches = _related_studies(family) if kind == "studies" else set()
-        if matches and "did you mean" not in near(family, GAMES):
-            return [row for row in entries if row["name"] in matches]
+        names = _related_studies(family) if kind == "studies" else set()
+        if names and "did you mean" not in near(family, GAMES):
+            return names
         raise OptionError(f"list {kind} {family}: is no family of games; {suggestion(family, GAMES)}")
     if kind == "methods":
-        names = _fitting(GAMES[family])
-        return [row for row in entries if row["name"] in names]
+        return set(_fitting(GAMES[family]))
     if kind == "plots":
         from rivalry.plots.families import DEFAULTS, OTHER
 
         usual = {figure.kind for figure in DEFAULTS.get(family, OTHER).figures}
-        return [row for row in entries if row["name"] in usual or family in PLOTS[row["name"]].families]
-    return [row for row in entries if row["family"] == family]
+        return usual | {name for name, entry in PLOTS.items() if family in entry.families}
+    return set()
 
 
 def _related_studies(word: str) -> set[str]:
@@ -120,12 +112,12 @@ def _related_studies(word: str) -> set[str]:
 
     Six letters are compared, so that "subsidies" finds "subsidy".
     """
-    begins = re.compile(r"\b" + re.escape(word[:6]), re.IGNORECASE)
-    texts = dict[str, str]()
+    begins, names = re.compile(r"\b" + re.escape(word[:6]), re.IGNORECASE), set[str]()
     for name, path in study.studies().items():
         table = read_toml(path, name)[0]
-        texts[name] = f"{name.replace('_', ' ')} {table.get('title')} {table.get('question')}"
-    return {name for name, text in texts.items() if begins.search(text)}
+        if begins.search(f"{name.replace('_', ' ')} {table.get('title')} {table.get('question')}"):
+            names.add(name)
+    return names
 
 
 def begin() -> list[Part]:

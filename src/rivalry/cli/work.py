@@ -12,8 +12,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from rivalry.cli import output, summary, values
 from rivalry.cli.options import (
     AcceptVersion,
@@ -26,7 +24,9 @@ from rivalry.cli.options import (
     Trust,
     Verbose,
     WorkerCount,
-    output_option,
+    argument,
+    flag,
+    option,
 )
 from rivalry.cli.values import OptionError
 from rivalry.schema.keys import write_key
@@ -49,22 +49,18 @@ DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {roo
 
 def run(
     study: StudyName,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study.")
-    ] = None,
+    set_: Annotated[list[str] | None, option("--set", "KEY=VALUE", "Change a key of the study.")] = None,
     sweep: Annotated[
         list[str] | None,
-        typer.Option("--sweep", metavar="KEY=FROM:TO:COUNT", help="Sweep a key over a range; or KEY=A,B,C."),
+        option("--sweep", "KEY=FROM:TO:COUNT", "Sweep a key over a range; or KEY=A,B,C."),
     ] = None,
     replications: Annotated[
         int | None,
-        typer.Option("--replications", metavar="N", min=1, max=10**6, help="Replications per point."),
+        option("--replications", "N", "Replications per point.", min=1, max=10**6),
     ] = None,
     workers: WorkerCount = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Run the reduced form of the study, in seconds.")
-    ] = False,
-    out: Annotated[Path | None, output_option("Folder of the run; default runs/NAME.")] = None,
+    quick: Annotated[bool, flag("--quick", "Run the reduced form of the study, in seconds.")] = False,
+    out: Annotated[Path | None, option("--out", "DIR", "Folder of the run; default runs/NAME.")] = None,
     executor: ExecutorName = "local",
     address: Address = None,
     device: Device = None,
@@ -76,8 +72,8 @@ def run(
     """Run a study, or continue its run."""
     options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
     with output.reserve_stdout():
-        chosen = _chosen_study(study, set_ or [], sweep or [], replications, quick)
-        reported = carry_out_study(chosen, out, options)
+        selected_study = _chosen_study(study, set_ or [], sweep or [], replications, quick)
+        reported = carry_out_study(selected_study, out, options)
     return _print_run(json, reported, verbose)
 
 
@@ -101,10 +97,8 @@ def resume(
 
 def work(
     run: RunFolder,
-    shard: Annotated[
-        str, typer.Option("--shard", metavar="K/N", help="Which of N shards to compute; K counts from 1.")
-    ],
-    out: Annotated[Path | None, output_option("Folder of the shard; default RUN/array/K-of-N.")] = None,
+    shard: Annotated[str, option("--shard", "K/N", "Which of N shards to compute; K counts from 1.")],
+    out: Annotated[Path | None, option("--out", "DIR", "Its folder; default RUN/array/K-of-N.")] = None,
     workers: WorkerCount = None,
     device: Device = None,
     trust: Trust = False,
@@ -120,7 +114,7 @@ def work(
         from rivalry.lab.array import work as compute
 
         portion, opened = Shard(*values.shard(shard)), _opened(run)
-        note_files([part.study for part in opened.runs().values()])
+        output.note_files([part.study for part in opened.runs().values()])
         with output.progress(f"{run} {portion}") as receive:
             part = compute(opened, portion, out, workers=workers, progress=receive, trusted=trust)
     counts = progress_of(opened, portion, part.folder)
@@ -134,7 +128,7 @@ def _shard_line(row: Table) -> str:
 
 def merge(
     run: RunFolder,
-    parts: Annotated[list[Path], typer.Argument(metavar="PART...", help="Folders of shards of the run.")],
+    parts: Annotated[list[Path], argument("PART...", "Folders of shards of the run.")],
     json: Json = False,
 ) -> int:
     """Take the cells of shards that were computed elsewhere."""
@@ -179,7 +173,7 @@ def status(run: RunFolder, json: Json = False) -> int:
 
 def report(
     run: RunFolder,
-    out: Annotated[Path | None, output_option("Output folder; default RUN.")] = None,
+    out: Annotated[Path | None, option("--out", "DIR", "Output folder; default RUN.")] = None,
     verbose: Verbose = False,
     json: Json = False,
 ) -> int:
@@ -197,11 +191,11 @@ def export(
     run: RunFolder,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="csv|xlsx|latex|markdown|parquet|netcdf|png|svg|pdf", help="Format."),
+        option("--to", "csv|xlsx|latex|markdown|parquet|netcdf|png|svg|pdf", "Format."),
     ],
-    out: Annotated[Path | None, output_option("Output folder; default RUN/export.")] = None,
+    out: Annotated[Path | None, option("--out", "DIR", "Output folder; default RUN/export.")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Write all that is stored, not the table of the answer.")
+        bool, flag("--all", "Write all that is stored, not the table of the answer.")
     ] = False,
     json: Json = False,
 ) -> int:
@@ -227,10 +221,10 @@ def print_files(json: bool, run: Run, files: Sequence[Path], left_out: Sequence[
 
 def pack(
     run: RunFolder,
-    out: Annotated[Path | None, output_option("The file; default RUN.zip.", "FILE")] = None,
+    out: Annotated[Path | None, option("--out", "FILE", "The file; default RUN.zip.")] = None,
     license: Annotated[
         str | None,
-        typer.Option("--license", metavar="SPDX", help="Licence of the results, such as CC-BY-4.0."),
+        option("--license", "SPDX", "Licence of the results, such as CC-BY-4.0."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -256,16 +250,10 @@ def pack(
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `rivalry pack` wrote.")],
-    cells: Annotated[
-        int, typer.Option("--cells", metavar="N", min=1, max=10**6, help="Random cells to compute again.")
-    ] = 3,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Run the code in it, if its study names any.")
-    ] = False,
-    large: Annotated[
-        bool, typer.Option("--large", help="Allow 8 GB of files in it; default 256 MB.")
-    ] = False,
+    file: Annotated[Path, argument("FILE", "A file that `rivalry pack` wrote.")],
+    cells: Annotated[int, option("--cells", "N", "Random cells to compute again.", min=1, max=10**6)] = 3,
+    trust: Annotated[bool, flag("--trust", "Run the code in it, if its study names any.")] = False,
+    large: Annotated[bool, flag("--large", "Allow 8 GB of files in it; default 256 MB.")] = False,
     json: Json = False,
 ) -> int:
     """Check a packed run.
@@ -308,42 +296,34 @@ def verify(
 
 
 def certify(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder.")] = None,
-    proof: Annotated[
-        bool, typer.Option("--proof", help="Round outward, and prove equilibria near the profiles.")
-    ] = False,
+    run: Annotated[Path | None, argument("[RUN]", "A run's folder.")] = None,
+    proof: Annotated[bool, flag("--proof", "Round outward, and prove equilibria near the profiles.")] = False,
     export: Annotated[
         Path | None,
-        typer.Option(
-            "--export",
-            metavar="DIR",
-            help="Also write proof files, checked by rivalry-check if installed.",
-        ),
+        option("--export", "DIR", "Also write proof files, checked by rivalry-check if installed."),
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--policy",
-            metavar="FILE",
-            help="A policy, FILE.py:NAME, or a table in FILE.npy, FILE.npz:NAME, FILE.pt:NAME or FILE.csv.",
+            "FILE",
+            "A policy, FILE.py:NAME, or a table, FILE.npy, FILE.npz:NAME, FILE.pt:NAME, FILE.csv.",
         ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--profile",
-            metavar="FILE",
-            help="What another solver printed: text, JSON, CSV, .npy; flows of links, FILE.csv:COLUMN.",
+            "FILE",
+            "Output of another solver: text, JSON, CSV, .npy; flows of links, FILE.csv:COLUMN.",
         ),
     ] = None,
     q_values: Annotated[
-        bool, typer.Option("--q-values", help="With --policy: the table holds action values; judge the best.")
+        bool, flag("--q-values", "With --policy: the table holds action values; judge the best.")
     ] = False,
     game: Annotated[
         str | None,
-        typer.Option(
-            "--game", metavar="GAME", help="A study or TOML; of --profile also .nfg, .efg or FILE.py:NAME."
-        ),
+        option("--game", "GAME", "A study or TOML; of --profile also .nfg, .efg or FILE.py:NAME."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -380,7 +360,7 @@ def _certify_run(folder: Path, proof: bool, export: Path | None) -> tuple[TableD
     from rivalry.text.display import bound_in_words
 
     run = _opened(folder)
-    note_files([part.study for part in run.runs().values()])
+    output.note_files([part.study for part in run.runs().values()])
     with output.progress(str(folder)) as receive:
         count = certify(run, proof=proof, export=export, progress=receive)
     note_left_out(run)
@@ -510,7 +490,7 @@ def prepare(name: str, out: Path | None) -> Run:
 
     study = load_study(name)
     folder = study.default_folder if out is None else out
-    note_files(list(study.parts().values()) or [study])
+    output.note_files(list(study.parts().values()) or [study])
     with output.checking(study.name) as receive:
         study.check(receive, finished_cells(folder, study.parts()))
     return Run.create_or_open(folder, study, same_name=True)
@@ -542,7 +522,7 @@ def _carry_out(
     from rivalry.lab.executor import as_context, carry_out
     from rivalry.lab.figures import draw_own
 
-    note_files(studies, plots=True)
+    output.note_files(studies, plots=True)
     _note_controls(unchecked)
     with as_context(options["executor"]):
         for study in unchecked:
@@ -627,17 +607,6 @@ def _in_part(part: str, cell: str) -> str:
 
 
 # What a command reports beside its result
-
-
-def note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
-    """Report which user files will be used; with ``plots`` also those that draw plots.
-
-    Names come from the studies' own tables; other mentions of files in a stored study are not trusted.
-    """
-    for part in studies:
-        for name in sorted({*part.own_files, *(part.plot_files if plots else ())}):
-            verb = "runs" if name.endswith(".py") else "reads"
-            output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
 
 def _note_controls(studies: Sequence[Study]) -> None:

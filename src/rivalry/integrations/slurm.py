@@ -8,10 +8,8 @@ from shlex import quote
 from shutil import which
 from typing import Annotated
 
-import typer
-
 from rivalry.cli import output, work
-from rivalry.cli.options import Json, StudyName, output_option
+from rivalry.cli.options import Json, StudyName, flag, option
 from rivalry.cli.values import OptionError
 from rivalry.runtime.processes import one_line, python_command, run_program, shell_line
 
@@ -71,21 +69,13 @@ def _sbatch_word(text: str) -> str:
 
 def slurm(
     study: StudyName,
-    shards: Annotated[
-        int, typer.Option("--shards", metavar="N", min=1, max=10_000, help="Tasks of the array job.")
-    ],
-    out: Annotated[Path | None, output_option("Folder of the run; default runs/NAME.")] = None,
-    time: Annotated[
-        str | None, typer.Option("--time", metavar="TIME", help="Time limit per task, as sbatch takes it.")
-    ] = None,
-    partition: Annotated[
-        str | None, typer.Option("--partition", metavar="NAME", help="Partition of the cluster.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", metavar="N", min=1, max=1024, help="Processors per task.")
-    ] = 1,
+    shards: Annotated[int, option("--shards", "N", "Tasks of the array job.", min=1, max=10_000)],
+    out: Annotated[Path | None, option("--out", "DIR", "Folder of the run; default runs/NAME.")] = None,
+    time: Annotated[str | None, option("--time", "TIME", "Time limit per task, as sbatch takes it.")] = None,
+    partition: Annotated[str | None, option("--partition", "NAME", "Partition of the cluster.")] = None,
+    workers: Annotated[int, option("--workers", "N", "Processors per task.", min=1, max=1024)] = 1,
     print_: Annotated[
-        bool, typer.Option("--print", help="Make the run's folder, print the script, and submit nothing.")
+        bool, flag("--print", "Make the run's folder, print the script, and submit nothing.")
     ] = False,
     json: Json = False,
 ) -> int:
@@ -96,9 +86,9 @@ def slurm(
     from rivalry.core import files
     from rivalry.lab.array import FOLDER
 
-    for option, value in {"--time": time, "--partition": partition}.items():
+    for name, value in {"--time": time, "--partition": partition}.items():
         if value is not None and not re.fullmatch(r"[\w:,.\-]+", value):
-            raise OptionError(f"{option} {value}: must be a value that sbatch takes, without spaces")
+            raise OptionError(f"{name} {value}: must be a value that sbatch takes, without spaces")
     if not print_ and which("sbatch") is None:
         raise OptionError("slurm: no sbatch here; --print makes the folder and prints the script")
     try:

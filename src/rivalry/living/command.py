@@ -6,18 +6,14 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from rivalry.cli import work
-from rivalry.cli.options import Json, RunFolder
+from rivalry.cli.options import Json, RunFolder, option
 from rivalry.cli.values import OptionError
 
 
 def freeze(
     run: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN/export/page.html.")
-    ] = None,
+    out: Annotated[Path | None, option("--out", "FILE", "The file; default RUN/export/page.html.")] = None,
     json: Json = False,
 ) -> int:
     """Write a run as one offline page with living figures."""

@@ -284,8 +284,8 @@ def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = (), nou
     """
     entries = []
     for row in rows:
-        known = {name: row[name] for name in columns or row if row.get(name) is not None}
-        entries.append({name: Estimate(_in_words(value)) for name, value in known.items()})
+        present = {name: row[name] for name in columns or row if row.get(name) is not None}
+        entries.append({name: Estimate(_in_words(value)) for name, value in present.items()})
     return Table(entries, noun)
 
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from rivalry.cli import output
-from rivalry.cli.options import Json
+from rivalry.cli.options import Json, argument, flag, option
 
 
 def open_(
-    target: Annotated[
-        str | None, typer.Argument(metavar="[RUN|STUDY]", help="A run's folder, or a study, to open.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", metavar="P", min=0, max=65535, help="Port; 0 takes a free one.")
-    ] = None,
+    target: Annotated[str | None, argument("[RUN|STUDY]", "A run's folder, or a study, to open.")] = None,
+    port: Annotated[int | None, option("--port", "P", "Port; 0 takes a free one.", min=0, max=65535)] = None,
     host: Annotated[
         str | None,
-        typer.Option("--host", metavar="H", help="Address to listen on; default: this machine only."),
+        option("--host", "H", "Address to listen on; default: this machine only."),
     ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    no_browser: Annotated[bool, flag("--no-browser", "Do not open a browser.")] = False,
     json: Json = False,
 ) -> int:
     """Open the workbench in a browser, until Ctrl-C.
