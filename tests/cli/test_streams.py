@@ -228,13 +228,6 @@ def test_only_ctrl_c_is_raised_again_from_a_finaliser(monkeypatch: pytest.Monkey
     assert [one.exc_type for one in others] == [ZeroDivisionError]  # type: ignore[attr-defined]
 
 
-def test_time_left_is_estimated_at_the_pace_so_far() -> None:
-    assert output.estimate(0, 10, 5.0) == ""
-    assert output.estimate(10, 20, 3.0) == ", about 6 s left"
-    assert output.estimate(10, 1, 3.0) == ""
-    assert output.estimate(2, 60, 20.0) == ", about 10 min left"
-
-
 def test_a_device_that_jax_lacks_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.runtime.jax import jax
 

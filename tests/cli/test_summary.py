@@ -61,23 +61,26 @@ def test_results_fit_a_narrow_terminal(rivalry: Command, monkeypatch: pytest.Mon
     assert "`rivalry export runs/chicken --to csv` writes all" in " ".join(out.split())
 
 
-def test_a_table_fits_where_no_entry_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "12")
-    table = table_of([{"a": "12345", "bc": "12345"}])  # 5 + 2 + 5
-    assert output.fits(table)
-    assert output.fitted(table) == "a      bc\n12345  12345"
-    assert not output.fits(table_of([{"a": "12345", "bc": "123456"}]))
-
-
-def test_only_phrases_of_a_table_that_fits_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    phrase = "no gain above 0.0017 % of what own choice changes"
-    table = table_of([{"a": "12345678", "claim": phrase}])
-    assert output.fits(table)
-    assert not output.fits(table_of([{"a": "123456789", "claim": phrase}]))
-    lines = output.fitted(table).splitlines()
-    assert lines[1].startswith("12345678  no gain above")
-    assert len(lines) == 3
+@pytest.mark.parametrize(
+    ("width", "row", "fits"),
+    [
+        (12, {"a": "12345", "bc": "12345"}, True),  # 5 + 2 + 5
+        (12, {"a": "12345", "bc": "123456"}, False),
+        (40, {"a": "12345678", "claim": 6 * "a phrase "}, True),  # 8 + 2 + 30: only phrases are broken
+        (40, {"a": "123456789", "claim": 6 * "a phrase "}, False),
+    ],
+)
+def test_a_table_fits_where_only_phrases_are_broken(
+    monkeypatch: pytest.MonkeyPatch, width: int, row: dict[str, str], fits: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    table = table_of([row])
+    assert output.fits(table) is fits
+    if fits:
+        head, first, *others = output.fitted(table).splitlines()
+        assert head.split() == list(row)
+        assert first.startswith(row["a"] + "  ")
+        assert len(others) == (width == 40)
 
 
 def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,10 +26,11 @@ from rivalry.audit.measures import (
 )
 from rivalry.audit.panel import PANEL
 from rivalry.audit.play import BestResponder, RandomPrices, Session, constant
-from rivalry.audit.report import audit_apart, page, plain, text
+from rivalry.audit.report import audit_apart, page, parts, plain
 from rivalry.audit.tables import PriceTableBot, price_table
 from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, audit_bot
 from rivalry.cli import main
+from rivalry.cli.output import fitted
 from rivalry.families.market.factory import market as market_game
 from tests.drawn_sellers import drawn_bot, drawn_responder, responder
 
@@ -403,7 +404,7 @@ def test_intervals_cover_the_mean() -> None:
 
 def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
     found = plain(audit_bot(PANEL["tit_for_tat"].maker(duopoly), duopoly)) | {"bot": "<b>.py:price"}
-    assert text(found).startswith("Elevated prices with punishment: it earns 1 of")
+    assert str(parts(found)[0]).startswith("Elevated prices with punishment: it earns 1 of")
     written = page(found)
     assert "&lt;b&gt;.py:price" in written
     assert "<b>.py" not in written
@@ -464,7 +465,7 @@ def test_the_command_audits_a_table_of_action_values(
     expected = 0.8 * profit(N, C) + 0.2 * profit(N, N) - profit(C, C)
     assert found["best_response"]["on_path"] == pytest.approx([expected] * 2, abs=1e-8)
     assert found["word"] == PUNISHED
-    shown = text(found)
+    shown = "\n".join(map(fitted, parts(found)))
     assert f"{expected:.3g}" in next(line for line in shown.splitlines() if line.startswith("0 "))
     assert "at least" not in shown
     assert "Best response" in page(found)

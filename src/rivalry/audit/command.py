@@ -52,7 +52,7 @@ def audit(
     The verdict is one of four: competitive, elevated prices without punishment found, elevated prices with
     punishment, cannot tell. It is no legal finding.
     """
-    from rivalry.audit.report import audit_apart, page, text
+    from rivalry.audit.report import audit_apart, page, parts
     from rivalry.core.files import check_place, folder_for, write
 
     if out is not None and out.suffix not in (".html", ".htm"):
@@ -68,7 +68,7 @@ def audit(
     if out is not None:
         write(out, page(record).encode())
         record["report"] = str(out)
-    return output.print_result(json, record, text(record))
+    return output.print_result(json, record, *parts(record))
 
 
 def _check_files(bot: str, market: str | None, trust: bool) -> None:

@@ -9,13 +9,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from html import escape
 from importlib.resources import files
-from operator import itemgetter
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,21 +25,21 @@ from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import SEEDS
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
-from rivalry.cli import output
 from rivalry.core.files import StoreError, policy_source
 from rivalry.core.foreign_tables import is_table
 from rivalry.lab.study.schema import check_table
-from rivalry.results.table import aligned
+from rivalry.results.render import html_of
+from rivalry.results.table import Table, table_of
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 from rivalry.text.display import bound_in_words, count_text
 
-Row = Sequence[str]
 Audit = Mapping[str, Any]
 """An audit as data, or a part of it."""
 NO_FINDING = (
     "The word is about this bot in this market, against these rivals. It is no legal finding: it says "
     "neither that firms agreed, nor that they did not."
 )
+FOUND = " class='found'"  # of the page of a report
 LONGEST = 86_400.0  # seconds of an audit with a number of sessions
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
 
@@ -146,20 +145,6 @@ def _cell(value: object) -> str:
     return _digits(value) if isinstance(value, float) else str(value)
 
 
-def _controls(measures: Audit) -> Iterator[Row]:
-    for control in measures["controls"]:
-        row = [control["name"], _cell(control["price"])]
-        for cut in control["reactions"]:
-            row += [_cell(cut["response"]), _cell(cut["loss"])]
-        yield row if control["reactions"] else [*row, *["0"] * 4]
-
-
-def _best_response(gains: Audit) -> Iterator[Row]:
-    columns = (gains[key] for key in ("on_path", "share", "anywhere"))
-    for firm, numbers in enumerate(zip(*columns, strict=True)):
-        yield [str(firm), *map(_digits, numbers)]
-
-
 # keys of entries, and heads of their columns
 GAINS = {
     "name": "rival",
@@ -170,36 +155,53 @@ GAINS = {
 REACTIONS = {
     "name": "cut",
     "response": "response",
-    "excess": "beyond best response",
+    "excess": "response beyond best response",
     "loss": "loss by it",
-    "excess_loss": "beyond best response",
+    "excess_loss": "loss beyond best response",
     "net": "the cut pays",
     "unanswered": "without reaction",
     "duration": "periods",
 }
-BEST_RESPONSE = (
-    *("best response: firm", "gain per period on the path", "as a share of what the cartel adds to profits"),
-    "after any memory",
-)
-CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 10 periods", "loss by it")
-Section = tuple[str, Row, Iterator[Row]]
+BEST_RESPONSE = {
+    "firm": "firm",
+    "on_path": "gain per period on the path",
+    "share": "as a share of what the cartel adds to profits",
+    "anywhere": "after any memory",
+}
+CONTROLS = {
+    "name": "control",
+    "price": "price gain",
+    "response of 0": "response to 1 period",
+    "loss of 0": "loss by it",
+    "response of 1": "response to 10 periods",
+    "loss of 1": "loss by them",
+}
 
 
-def _section(heading: str, entries: Sequence[Audit], columns: Mapping[str, str]) -> Section:
-    values = itemgetter(*columns)
-    return heading, tuple(columns.values()), (list(map(_cell, values(entry))) for entry in entries)
+def _section(heading: str, entries: Iterable[Audit], columns: Mapping[str, str]) -> Table:
+    rows = [{head: _cell(entry[key]) for key, head in columns.items()} for entry in entries]
+    return table_of(rows)._replace(title=heading)
 
 
-def _sections(audit: Audit) -> Iterator[Section]:
-    """Headings, heads and rows of the tables of an audit."""
+def _controls(measures: Audit) -> Iterator[Audit]:
+    for control in measures["controls"]:
+        cuts = control["reactions"] or [{"response": 0, "loss": 0}] * 2
+        reactions = {f"{key} of {k}": cut[key] for key in ("response", "loss") for k, cut in enumerate(cuts)}
+        yield {"name": control["name"], "price": control["price"], **reactions}
+
+
+def _sections(audit: Audit) -> Iterator[Table]:
+    """Tables of an audit."""
     if (measures := audit.get("measures")) is not None:
         yield _section("Gains against six rivals", measures["versus"], GAINS)
         cuts = [{"name": count_text(cut["length"], "period")} | cut for cut in measures["reactions"]]
         cuts.append({"name": "1 period, memory shuffled"} | measures["shuffled"])
         yield _section("Reaction to forced cuts", cuts, REACTIONS)
-        yield "Controls", CONTROLS, _controls(measures)
-        if "best_response" in audit:
-            yield "Best response", BEST_RESPONSE, _best_response(audit["best_response"])
+        yield _section("Controls", _controls(measures), CONTROLS)
+        if gains := audit.get("best_response"):
+            firms = enumerate(zip(gains["on_path"], gains["share"], gains["anywhere"], strict=True))
+            rows = [dict(zip(BEST_RESPONSE, (firm, *numbers), strict=True)) for firm, numbers in firms]
+            yield _section("Best response", rows, BEST_RESPONSE)
 
 
 def _basis(audit: Audit) -> list[str]:
@@ -209,13 +211,12 @@ def _basis(audit: Audit) -> list[str]:
     return [_discount(audit) if "best_response" in audit else _best_rival(measures), _extent(measures)]
 
 
-def text(audit: Audit) -> str:
-    """Return an audit as text for a terminal."""
-    lines = [output.fitted(str(audit["sentence"]))]
-    for _, head, rows in _sections(audit):
-        lines += ["", *aligned([head, *rows], output.width())]
-    basis = _basis(audit)
-    return "\n".join([*lines, *[""] * bool(basis), *map(output.fitted, basis)])
+def parts(audit: Audit) -> list[str | Table]:
+    """Return an audit as sentences and tables for a terminal."""
+    parts: list[str | Table] = [str(audit["sentence"]), ""]
+    for table in _sections(audit):
+        parts += [table, ""]
+    return parts + _basis(audit)
 
 
 def _discount(audit: Audit) -> str:
@@ -253,8 +254,8 @@ def page(audit: Audit) -> str:
     body = [f"<h1>{title}</h1>", f"<p class='question'>{escape(audit['sentence'])}</p>"]
     if audit.get("measures") is not None:
         body += [_figure(audit["measures"]["reactions"])]
-    for heading, head, rows in _sections(audit):
-        body += [f"<h2>{heading}</h2>", _table(head, rows)]
+    for table in _sections(audit):
+        body += [f"<h2>{table.title}</h2>", f"<div class='wide'>{html_of(table, FOUND)}</div>"]
     body += [f"<p>{escape(' '.join(_basis(audit)))}</p>"]
     if changes := audit.get("changes"):
         body += ["<h2>What would change the verdict</h2>", *(f"<p>{escape(line)}</p>" for line in changes)]
@@ -267,14 +268,6 @@ def page(audit: Audit) -> str:
         + "\n".join(["<body>", "<main>", *body])
         + "\n</main>\n</body>\n</html>\n"
     )
-
-
-def _table(head: Row, rows: Iterator[Row]) -> str:
-    def line(cells: Row, tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    lines = line(head, "th") + "".join(line(row, "td") for row in rows)
-    return f"<div class='wide'><table class='found'>{lines}</table></div>"
 
 
 FARTHEST = 1e3  # a response or an end of its interval that is drawn, in either direction
