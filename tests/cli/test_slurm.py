@@ -86,7 +86,7 @@ def test_commands(rivalry: Command) -> None:
         (["work", "runs/small", "--shard", "half"], "--shard half: must be K/N with K in 1..N"),
         (["work", "runs/small", "--shard", "1/2"], "runs/small: no such run folder"),
         (["merge", "runs/small", "far"], "runs/small: no such run folder"),
-        (["slurm", "matrix_classics", "--shards", "0"], "--shards"),
+        (["slurm", "matrix_classics", "--shards", "0"], "slurm: invalid value for '--shards': "),
         (["slurm", "matrix_classics", "--shards", "2", "--time", "1 h"], "--time 1 h: must be a value"),
     ],
 )

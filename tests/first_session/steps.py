@@ -76,7 +76,7 @@ def looking() -> list[Step]:
         Step("rivalry list studies race", says=("race_readme", "quick")),
         Step("rivalry list methods matrix", says=("mixed_equilibria",)),
         Step("rivalry show race_readme", says=("[[method]]",)),
-        Step("rivalry show race", says=("\ndisaster_cost (", "Methods: ")),
+        Step("rivalry show race", says=("\ndisaster_cost; ", "Methods: ")),
         Step("rivalry show best_response", says=("default",)),
         Step("rivalry doctor", says=("rivalry", "device 0")),
     ]

@@ -24,9 +24,7 @@ from rivalry.text.foreign import one_line, printable, printable_json
 if TYPE_CHECKING:
     from rivalry.lab.executor import EventCallback, RunEvent
     from rivalry.lab.study import Study
-    from rivalry.results.table import Table
-
-    Part = str | Path | Table  # of what a command prints
+    from rivalry.results.table import Printed, Table
 
 UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
@@ -42,7 +40,7 @@ LINES = {
 """Permanent lines of progress, by the kind of the event."""
 
 
-def print_result(json: bool, data: object, *parts: Part) -> int:
+def print_result(json: bool, data: object, *parts: Printed) -> int:
     """Print a command's result, as one JSON value or in parts that fit the terminal; return status 0.
 
     Text of several lines and paths are printed as they are. Numbers of JSON that are not finite become null.
@@ -67,7 +65,7 @@ def finite(data: object) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
-def fitted(part: Part, indent: int = 0) -> str:
+def fitted(part: Printed, indent: int = 0) -> str:
     """Return a part of a result in lines that fit the terminal: tables, and text that is one line.
 
     ``indent`` are characters that will stand before each line.

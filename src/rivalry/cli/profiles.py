@@ -16,11 +16,11 @@ from rivalry.schema.registry import from_file, hook
 from rivalry.schema.validate import one_line
 
 if TYPE_CHECKING:
-    from rivalry.cli.output import Part
     from rivalry.core.naming import GameNames
     from rivalry.core.results import Certificate
     from rivalry.lab.study import Cell, Study
     from rivalry.lab.study.identity import TableDict
+    from rivalry.results.table import Printed
 
 SHOWN = 4  # profiles of which the table of gains is printed; of others one line
 
@@ -45,7 +45,7 @@ class Judged(NamedTuple):
     exact: list[Fraction] | None = None  # gains, per player
 
 
-def certify_profile(profile: str, game: str, export: Path | None) -> tuple[TableDict, list[Part]]:
+def certify_profile(profile: str, game: str, export: Path | None) -> tuple[TableDict, list[Printed]]:
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
     from rivalry.core.naming import names_of
     from rivalry.core.oracles import flow_answer
@@ -69,7 +69,7 @@ def certify_profile(profile: str, game: str, export: Path | None) -> tuple[Table
 
 def certify_policy(
     policy: str, game: str, export: Path | None, q_values: bool
-) -> tuple[TableDict, list[Part]]:
+) -> tuple[TableDict, list[Printed]]:
     """Certify a policy of a file in the first game of a study, and write its proof to a folder.
 
     The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
@@ -97,7 +97,7 @@ def certify_policy(
 
 def _printed(
     judged: Sequence[Judged], order: str, players: Sequence[str], stem: str, export: Path | None
-) -> tuple[TableDict, list[Part]]:
+) -> tuple[TableDict, list[Printed]]:
     """Return certificates as JSON and in words, with the files of their proofs."""
     import numpy as np
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rivalry.cli import output, summary
 from rivalry.cli.values import OptionError
@@ -26,16 +26,12 @@ from rivalry.lab.study.identity import TableDict
 from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
-from rivalry.results.table import table_of
+from rivalry.results.table import Printed, table_of
 from rivalry.schema.installation import remedy
 from rivalry.schema.register import PlotEntry, entry_of, missing_home
 from rivalry.schema.registry import load, near, suggestion
 
-if TYPE_CHECKING:
-    from rivalry.cli.output import Part
-
-    Shown = tuple[Any, list[Part]]  # as JSON and in parts
-
+Shown = tuple[Any, list[Printed]]  # as JSON and in parts
 TABLES: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
 KINDS = ("games", "methods", "studies", "plots")
 UNMEASURED = {"cost": None, "seconds": None}
@@ -120,7 +116,7 @@ def _related_studies(word: str) -> set[str]:
     return names
 
 
-def begin() -> list[Part]:
+def begin() -> list[Printed]:
     """Return the studies of each family to begin with, and how to list all."""
     bundled, starters = study.studies(), list[TableDict]()
     for family, entry in GAMES.items():
@@ -133,7 +129,7 @@ def begin() -> list[Part]:
     return [head, "", table_of(starters)._replace(keys=1), "", "\n".join(lines)]
 
 
-def table(entries: Sequence[StudyTable]) -> list[Part]:
+def table(entries: Sequence[StudyTable]) -> list[Printed]:
     """Return the rows of a list as a table, and nothing without rows."""
     words = [
         {**row, "cost": row["cost"] and study.cost_in_words(row["cost"], row["seconds"])} for row in entries
@@ -201,7 +197,7 @@ def _plot(name: str, entry: PlotEntry) -> Shown:
         if used := [row for row in rows if row["kind"] == name]:
             toml = f"plots = [{as_toml(used[0])}]  # as in the study {study_name}"
             break
-    parts: list[Part] = [f"{name}: {entry.title}", f"families: {', '.join(entry.families) or 'any'}"]
+    parts: list[Printed] = [f"{name}: {entry.title}", f"families: {', '.join(entry.families) or 'any'}"]
     if entry.views:
         views = ", ".join(entry.views)
         parts.append(f"plot data, which cells store where a study names the plot: {views}")
@@ -230,7 +226,7 @@ def _parameters(name: str, entry: Any) -> Shown:
     from rivalry.core.needs import needs_of
 
     kinds, parameters = [load(target) for target in entry.targets], list[TableDict]()
-    parts: list[Part] = [f"{name}: {entry.title}"]
+    parts: list[Printed] = [f"{name}: {entry.title}"]
     for kind in kinds:
         parts.append("")
         of_class = {}
@@ -243,7 +239,7 @@ def _parameters(name: str, entry: Any) -> Shown:
     return parameters, parts
 
 
-def _parameter_table(parameters: Sequence[study.Parameter]) -> list[Part]:
+def _parameter_table(parameters: Sequence[study.Parameter]) -> list[Printed]:
     """Return parameters as a table, or each in lines of its own where a table would break its key."""
     rows = []
     for row in parameters:
@@ -291,7 +287,7 @@ def _study(selected: study.Study) -> Shown:
 
 def _full_run_words(full: FullRun, resolved: StudyTable) -> list[str]:
     """Return the answer of a full run, and our values beside the references."""
-    parts: list[Part] = [f"The {full.about()}: {full.tally(resolved)}"]
+    parts: list[Printed] = [f"The {full.about()}: {full.tally(resolved)}"]
     if full.answer is not None:
         parts += filter(None, [*full.answer.lead(resolved), full.finding(resolved)])
         rows = [dict(zip(full.answer.columns, row, strict=True)) for row in full.answer.rows]

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from rivalry.cli import output
 
 if TYPE_CHECKING:
-    from rivalry.cli.output import Part
     from rivalry.lab.answer import Answer
     from rivalry.lab.store import Run
+    from rivalry.results.table import Printed
 
 ROWS = 24  # most points of a study in the table
 OF_PART = 3  # rows that stand for a part of a study of studies without a verdict or finding
 
 
-def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> list[Part]:
+def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> list[Printed]:
     """Return a run's answer; the last part is the report's path.
 
     Reference values are counted; ``verbose`` lists them. Of a study of studies the caveats and the full runs
@@ -32,7 +32,9 @@ def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> lis
 
     runs, cells = list(run.runs().values()), run.counts()
     quick = ", quick form" if is_reduced(run.head["study"]) else ""
-    parts: list[Part] = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
+    parts: list[Printed] = [
+        f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"
+    ]
     is_brief = bool(answer.parts) and not verbose
     parts += _body(run, answer, is_brief=is_brief)
     for point in answer.result_tables[0] if verbose else ():
@@ -47,7 +49,7 @@ def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> lis
     return [*parts, *full_runs(runs), *(claims(answer) if verbose else []), how_to_cite(run), report]
 
 
-def of_answer(run: Run, answer: Answer) -> list[Part]:
+def of_answer(run: Run, answer: Answer) -> list[Printed]:
     """Return question, verdict, tables and caveats of a run, and tables of every method's first point."""
     from rivalry.text.display import count_text
 
@@ -65,10 +67,10 @@ def of_answer(run: Run, answer: Answer) -> list[Part]:
     return parts
 
 
-def _body(run: Run, answer: Answer, *, is_brief: bool) -> list[Part]:
+def _body(run: Run, answer: Answer, *, is_brief: bool) -> list[Printed]:
     from rivalry.lab.answer.table import MOST_CAVEATS
 
-    parts: list[Part] = [*["", answer.question] * bool(answer.question), *answer.state, ""]
+    parts: list[Printed] = [*["", answer.question] * bool(answer.question), *answer.state, ""]
     if answer.parts:
         runs = run.parts()
         for name, part in answer.parts.items():
@@ -109,12 +111,12 @@ def _next_steps(run: Run) -> list[str]:
     return ["\n  ".join(["Try", *aligned(steps)])]
 
 
-def _tables(run: Run, answer: Answer) -> list[Part]:
+def _tables(run: Run, answer: Answer) -> list[Printed]:
     """Return the tables of an answer with as many columns as fit the terminal, and what stands below them."""
     from rivalry.results.table import MANY
 
     remedy = f"; `rivalry export {quote(str(run.folder))} --to csv` writes all"
-    parts: list[Part] = []
+    parts: list[Printed] = []
     for k, (heading, table) in enumerate(answer.tables(ROWS)):
         for count in range(MANY, 1, -1):
             # the first quantity is shown beside the claim, in more lines if need be
@@ -147,7 +149,7 @@ def claims(answer: Answer) -> list[str]:
     return lines + [f"not proved: {line}" for line in unproved(rows)]
 
 
-def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool = True) -> list[Part]:
+def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool = True) -> list[Printed]:
     """Return the verdicts on published and independent values; ``verbose`` lists those that were compared."""
     from rivalry.lab.answer.details import checks_table
     from rivalry.lab.checks import is_compared, tally

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise, zip_longest
+from pathlib import Path
 from textwrap import wrap
 from typing import Any, Literal, NamedTuple
 
@@ -245,6 +246,10 @@ class Table(NamedTuple):
         """Title, columns, texts and notes, as ``--json`` prints them."""
         notes = [*self.notes, *self.remarks]
         return {"title": self.title, "columns": self.columns, "rows": self.texts, "notes": notes}
+
+
+Printed = str | Path | Table
+"""Text, a path or a table: a part of what a command prints."""
 
 
 def aligned(rows: Sequence[Sequence[str]], width: int = UNLIMITED) -> list[str]:
