@@ -136,7 +136,7 @@ def list_(
 
     if kind is None and not json:
         return output.print_result(json, None, *show.begin())
-    rows = show.listed(kind, family)
+    rows = show.rows_of_list(kind, family)
     return output.print_result(json, rows, *show.table(rows))
 
 

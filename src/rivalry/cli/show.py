@@ -39,7 +39,7 @@ COMMENT = len("# ")
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
 
-def listed(kind: str | None, family: str | None) -> list[TableDict]:
+def rows_of_list(kind: str | None, family: str | None) -> list[TableDict]:
     """Return rows of one kind, perhaps of one family or about one word, or of all kinds."""
     if kind is None:
         return [{"kind": name_of_kind, **row} for name_of_kind in KINDS for row in rows(name_of_kind)]

@@ -32,8 +32,8 @@ def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> lis
 
     runs, cells = list(run.runs().values()), run.counts()
     quick = ", quick form" * is_reduced(run.head["study"])
-    done = f"{cells['done']} of {cells['total']} cells"
-    parts: list[Printed] = [f"{run.name}: {status_of(cells)}, {done}{quick}"]
+    extent = f"{cells['done']} of {cells['total']} cells"
+    parts: list[Printed] = [f"{run.name}: {status_of(cells)}, {extent}{quick}"]
     is_brief = bool(answer.parts) and not verbose
     parts += _body(run, answer, is_brief=is_brief)
     for point in answer.result_tables[0] if verbose else ():
