@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Reported = tuple[Run, Answer, Path]  # a run, its answer, and its report
 
 REPLICATIONS = ("replications", "count")
-FAILED, UNDECIDED = 1, 3  # exit statuses; the second is of `verify`, where a step confirms no end
+FAILED, UNDECIDED = 1, 3  # exit statuses; the second is of `verify`, where cells were left out
 DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
@@ -251,16 +251,18 @@ def pack(
 
 def verify(
     file: Annotated[Path, argument("FILE", "A file that `rivalry pack` wrote.")],
-    cells: Annotated[int, option("--cells", "N", "Random cells to compute again.", min=1, max=10**6)] = 3,
+    cells: Annotated[
+        int | None, option("--cells", "N", "Random cells to compute again; default all.", min=1, max=10**6)
+    ] = None,
     trust: Annotated[bool, flag("--trust", "Run the code in it, if its study names any.")] = False,
     large: Annotated[bool, flag("--large", "Allow 8 GB of files in it; default 256 MB.")] = False,
     json: Json = False,
 ) -> int:
     """Check a packed run.
 
-    All certificates, payoffs and metrics are recomputed, and some random cells are computed again. Pages,
-    figures and the dataset are not judged. The answer is one of three words: verified (exit status 0),
-    contradicted (1), undecided (3), where a step does not confirm an end.
+    Its digests are compared, and its cells computed again. Pages, figures and the dataset are not judged. The
+    answer is one of three words: verified (exit status 0), contradicted (1), undecided (3), where cells were
+    left out.
     """
     from rivalry.lab.executor import RunEvent
     from rivalry.lab.packing import WITHIN
@@ -277,20 +279,23 @@ def verify(
             progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
         )
     versions, count, word = "; ".join(verified.versions), len(verified.faults), verified.word
-    details = {"verified": ", except what is not checked", "undecided": ""}
+    remainder = verified.done - len(verified.cells)
+    details = {
+        "verified": ", except what is not checked",
+        "contradicted": f", {count} difference{'s' * (count > 1)}",
+        "undecided": f": {remainder} cells were not computed again",
+    }
     answer = {"file": str(file), "word": word, **verified._asdict()}
     output.print_result(
         json,
         answer,
         f"{verified.files} files: every byte is the one that was packed",
         f"{verified.done} of {verified.total} cells, {'not ' * (verified.done < verified.total)}complete",
-        f"{verified.certificates} certificates recomputed",
         f"{len(verified.cells)} cells computed again, compared "
         + (f"within {WITHIN:g}, since here is {versions}" if versions else "to the bit"),
         f"not checked: {'; '.join(verified.unchecked)}",
         *verified.faults,
-        *verified.undecided,
-        f"{word}{details.get(word, f', {count} difference' + 's' * (count > 1))}; {DIGESTS.format(**answer)}",
+        f"{word}{details[word]}; {DIGESTS.format(**answer)}",
     )
     return {"verified": 0, "contradicted": FAILED, "undecided": UNDECIDED}[word]
 
