@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from statistics import median
 from textwrap import fill
@@ -46,23 +46,24 @@ def print_result(json: bool, data: object, *parts: Printed) -> int:
     Text of several lines and paths are printed as they are. Numbers of JSON that are not finite become null.
     """
     if json:
-        _print(printable_json(dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str)))
+        _print(as_json(data))
     elif parts:
         _print(printable("\n".join(map(fitted, parts))))
     return 0
 
 
-def finite(data: object) -> Any:
-    """Return the data with every infinite or undefined number as None.
+def as_json(data: object) -> str:
+    """Return one JSON value, in which every infinite or undefined number is null.
 
-    >>> finite({"bound": float("inf"), "regret": [0.5]})
-    {'bound': None, 'regret': [0.5]}
+    >>> as_json({"bound": float("inf"), "regret": (0.5,)})
+    '{"bound": null, "regret": [0.5]}'
     """
-    if isinstance(data, Mapping):
-        return {key: finite(entry) for key, entry in data.items()}
-    if isinstance(data, list | tuple):
-        return [finite(entry) for entry in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
+    finite = loads(dumps(data, default=_plain), parse_constant=lambda name: None)
+    return printable_json(dumps(finite, ensure_ascii=False))
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def fitted(part: Printed, indent: int = 0) -> str:

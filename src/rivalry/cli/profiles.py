@@ -152,22 +152,13 @@ def _games(text: str) -> Iterator[Any]:
             yield from hook("games_of_file")(path)
         elif file.endswith(".py") and name.isidentifier():
             output.note(f"runs {file}, which --game names")
-            yield called(text, from_file(f"{Path(file).name}:{name}", Path(file).parent))
+            target = from_file(f"{Path(file).name}:{name}", Path(file).parent)
+            try:
+                yield target() if isfunction(target) or isinstance(target, type) else target
+            except Exception as error:  # any error of the user's code, in one line
+                raise ValueError(one_line(f"{text}: {type(error).__name__}: {error}")) from error
         else:
             yield game_of_table(text)[0]
-
-
-def called(name: str, target: object) -> Any:
-    """Return what a user's function or class makes without arguments, or an object as it is.
-
-    Raises `ValueError` with any error of the user's code in one line.
-    """
-    if not (isfunction(target) or isinstance(target, type)):
-        return target
-    try:
-        return target()
-    except Exception as error:
-        raise ValueError(one_line(f"{name}: {type(error).__name__}: {error}")) from error
 
 
 def game_of_table(text: str, further: Collection[str] = ()) -> tuple[Any, Mapping[str, Any]]:
