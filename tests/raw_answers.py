@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rivalry.cli import output, summary
+from rivalry.cli import summary
+from rivalry.cli.output import fitted
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.store import Run
 from rivalry.lab.study.names import studies
@@ -117,7 +118,7 @@ def faults_of(answer: Answer, output: str, figures: Mapping[str, str]) -> list[s
 def faults_of_run(run: Run, output: str = "") -> list[str]:
     """Faults of a stored run; ``output`` is what its command printed besides the answer."""
     answer = answer_of(run)
-    printed = "\n".join(map(output.fitted, summary.of_run(run, answer, run.folder / "report.html")))
+    printed = "\n".join(map(fitted, summary.of_run(run, answer, run.folder / "report.html")))
     files = sorted(run.folder.glob("**/figures/*.svg"))
     figures = {path.name: path.read_text(encoding="utf-8") for path in files}
     return faults_of(answer, f"{output}\n{printed}", figures)
