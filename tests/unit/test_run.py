@@ -13,7 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry import solving
 from rivalry.core.method import BaseMethod, Finish
-from rivalry.methods.finite.regret_matching import RegretMatching
+from rivalry.methods import RegretMatching
 from rivalry.runtime.jax import compiling, compiling_seconds, jax, jnp, search_clock
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress

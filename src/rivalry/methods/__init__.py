@@ -4,6 +4,7 @@ from rivalry.schema.register import Entry, collect
 from rivalry.schema.registry import lazy_package
 
 # One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
+# Kinds that differ in a rule alone are classes of one module, `_SHARED`.
 _TITLES = {
     "rivalry.methods": {
         "closed_form": "closed-form solutions that the game provides, with certificates",
@@ -72,6 +73,11 @@ _TITLES = {
         "online_mirror_descent": "populations: the softmax of cumulative values",
     },
 }
+_SHARED = {
+    "hedge": "table_learners",
+    "regret_matching": "table_learners",
+    "softmax_policy_gradient": "table_learners",
+}
 _RESULTS = {
     "branches": "branch_parameter",
     "comparative_statics": "slope",
@@ -100,7 +106,7 @@ _RESULTS = {
 """What methods are for that are not for a profile alone; mixtures are of points of a grid."""
 _OWN = {
     kind: Entry(
-        (f"{package}.{kind}:{kind.title().replace('_', '')}",),
+        (f"{package}.{_SHARED.get(kind, kind)}:{kind.title().replace('_', '')}",),
         title,
         result=tuple(_RESULTS.get(kind, "profile").split()),
     )
@@ -124,7 +130,7 @@ _OWN |= {
     ),
     "fictitious_play": Entry(
         (
-            "rivalry.methods.finite.fictitious_play:FictitiousPlay",
+            "rivalry.methods.finite.table_learners:FictitiousPlay",
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",

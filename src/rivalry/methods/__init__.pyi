@@ -35,21 +35,21 @@ from rivalry.methods.finite.agent_play import AgentPlay as AgentPlay
 from rivalry.methods.finite.correlated_equilibrium import CorrelatedEquilibrium as CorrelatedEquilibrium
 from rivalry.methods.finite.evolutionary_stability import EvolutionaryStability as EvolutionaryStability
 from rivalry.methods.finite.fermi import Fermi as Fermi
-from rivalry.methods.finite.fictitious_play import FictitiousPlay as FictitiousPlay
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria as FiniteEquilibria
-from rivalry.methods.finite.hedge import Hedge as Hedge
 from rivalry.methods.finite.linear_programme import LinearProgramme as LinearProgramme
 from rivalry.methods.finite.mixed_commitment import MixedCommitment as MixedCommitment
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria as MixedEquilibria
 from rivalry.methods.finite.moran import Moran as Moran
 from rivalry.methods.finite.pure_equilibria import PureEquilibria as PureEquilibria
-from rivalry.methods.finite.regret_matching import RegretMatching as RegretMatching
 from rivalry.methods.finite.round_robin import RoundRobin as RoundRobin
-from rivalry.methods.finite.softmax_policy_gradient import SoftmaxPolicyGradient as SoftmaxPolicyGradient
 from rivalry.methods.finite.subgame_perfect_equilibria import (
     SubgamePerfectEquilibria as SubgamePerfectEquilibria,
 )
 from rivalry.methods.finite.subgame_perfect_payoffs import SubgamePerfectPayoffs as SubgamePerfectPayoffs
+from rivalry.methods.finite.table_learners import FictitiousPlay as FictitiousPlay
+from rivalry.methods.finite.table_learners import Hedge as Hedge
+from rivalry.methods.finite.table_learners import RegretMatching as RegretMatching
+from rivalry.methods.finite.table_learners import SoftmaxPolicyGradient as SoftmaxPolicyGradient
 from rivalry.methods.limit_sets.eigenvalues import spectra as spectra
 from rivalry.methods.limit_sets.end_state import spectrum as spectrum
 from rivalry.methods.limit_sets.newton import Newton as Newton

@@ -28,40 +28,27 @@ from rivalry.tables.kernels.learn import weigh
 MATCHING, CONDITIONAL, FICTITIOUS = 0, 1, 2
 
 
-class Matching(NamedTuple):
-    """The state of `match`."""
+class State(NamedTuple):
+    """The state of both loops; `climb` has no swaps and no counts of joint actions, `match` no logits."""
 
     stream: ndarray  # [2], uint64
-    clock: ndarray  # [1]: periods played
-    first: ndarray  # [player action]: probabilities of the first period, up to a factor
-    last: ndarray  # [player]: the actions of the last period
-    earned: ndarray  # [player]: sum of payoffs
-    would: ndarray  # [player action]: sum of payoffs had it always been played
-    swaps: ndarray  # [player action action]: sum of gains of the second where the first was played
-    joint_counts: ndarray  # [joint]
-    counts: ndarray  # [player action]
-    noted: ndarray  # [1]: samples taken
-    regret_curve: ndarray  # [sample]
-    play_curve: ndarray  # [sample player action]: empirical play
-
-
-class Climbing(NamedTuple):
-    """The state of `climb`."""
-
-    stream: ndarray  # [2], uint64
-    clock: ndarray  # [1]: updates made
+    clock: ndarray  # [1]: rounds played
+    first: ndarray  # [player action]: probabilities of the first round, up to a factor
+    last: ndarray  # [player]: the last actions
     logits: ndarray  # [player action]
-    earned: ndarray  # [player]: sum over updates of the mean payoff
+    earned: ndarray  # [player]: sum over rounds of the payoff, or of its mean over a batch
     would: ndarray  # [player action]: the same, had it always been played
-    played: ndarray  # [player action]: sum of the policies
+    swaps: ndarray  # [player action action]: sum of gains of the second where the first was played
+    played: ndarray  # [player action]: number of rounds, or sum of the policies
+    joint_counts: ndarray  # [joint]
     noted: ndarray  # [1]: samples taken
     regret_curve: ndarray  # [sample]
-    play_curve: ndarray  # [sample player action]: the policy after the update
+    play_curve: ndarray  # [sample player action]: empirical play, or the policy after the update
 
 
 @loop
 def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Play ``steps`` periods of ``payoff [player joint]``; ``learners``, a `Matching`, change in place.
+    """Play ``steps`` periods of ``payoff [player joint]``; ``learners``, a `State`, change in place.
 
     ``inertia [player]`` divides conditional regrets. Curves are sampled after ``sample_steps [sample]``
     periods.
@@ -80,17 +67,17 @@ def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type:
             action_taken, payoff_received = learners.last[player], payoff[player, joint]
             base = joint - action_taken * strides[player]
             learners.earned[player] += payoff_received
-            learners.counts[player, action_taken] += 1
+            learners.played[player, action_taken] += 1.0
             for action in range(sizes[player]):
                 pays = payoff[player, base + action * strides[player]]
                 learners.would[player, action] += pays
                 learners.swaps[player, action_taken, action] += pays - payoff_received
-        _note(sizes, sample_steps, learners, learners.counts, learners.clock[0])
+        _note(sizes, sample_steps, learners, learners.played, learners.clock[0])
 
 
 @loop
-def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Make ``steps`` updates in ``payoff [player joint]``; ``learners``, a `Climbing`, change in place.
+def climb(payoff, sizes, batch, rate, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
+    """Make ``steps`` updates in ``payoff [player joint]``; ``learners``, a `State`, change in place.
 
     An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The baseline is the
     mean of the player's payoffs so far. Curves are sampled after ``sample_steps [sample]``
