@@ -74,7 +74,9 @@ _TITLES = {
     },
 }
 _SHARED = {
+    "fermi": "birth_death",
     "hedge": "table_learners",
+    "moran": "birth_death",
     "regret_matching": "table_learners",
     "softmax_policy_gradient": "table_learners",
 }

@@ -32,14 +32,14 @@ from rivalry.methods.dynamics.gradient_flow import GradientFlow as GradientFlow
 from rivalry.methods.dynamics.replicator import Replicator as Replicator
 from rivalry.methods.evaluate import Evaluate as Evaluate
 from rivalry.methods.finite.agent_play import AgentPlay as AgentPlay
+from rivalry.methods.finite.birth_death import Fermi as Fermi
+from rivalry.methods.finite.birth_death import Moran as Moran
 from rivalry.methods.finite.correlated_equilibrium import CorrelatedEquilibrium as CorrelatedEquilibrium
 from rivalry.methods.finite.evolutionary_stability import EvolutionaryStability as EvolutionaryStability
-from rivalry.methods.finite.fermi import Fermi as Fermi
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria as FiniteEquilibria
 from rivalry.methods.finite.linear_programme import LinearProgramme as LinearProgramme
 from rivalry.methods.finite.mixed_commitment import MixedCommitment as MixedCommitment
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria as MixedEquilibria
-from rivalry.methods.finite.moran import Moran as Moran
 from rivalry.methods.finite.pure_equilibria import PureEquilibria as PureEquilibria
 from rivalry.methods.finite.round_robin import RoundRobin as RoundRobin
 from rivalry.methods.finite.subgame_perfect_equilibria import (

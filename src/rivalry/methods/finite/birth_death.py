@@ -1,23 +1,30 @@
-"""Birth-death processes of a finite population that plays a symmetric game: exact fixation probabilities."""
+"""Birth-death processes of finite populations: exact chances of fixation, and shares with mutation.
+
+One individual at a time changes its action, by the rule of a subclass: imitation or reproduction. The chains
+between populations are those of `rivalry.methods.finite.compositions`.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
 from itertools import combinations
-from math import comb, prod
+from math import prod
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le, Lt
 from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
+from rivalry.core.tolerances import TIE
+from rivalry.methods.continuous.mixtures import payoff_ranges
 from rivalry.methods.finite import compositions
 
-PROFILES = 2000  # joint actions between which rare mutants move, at most
+PROFILES = 2000  # populations of one action, or joint actions, between which rare mutants move, at most
+USUAL = 5.0  # intensity of selection of the Fermi rule, over the range of each player's payoffs
 
 
 class BirthDeath(BaseLearner):
@@ -53,8 +60,8 @@ class BirthDeath(BaseLearner):
     ] = 20_000
 
     @abstractmethod
-    def log_ratio(self, mutant: ndarray, resident: ndarray) -> ndarray:
-        """Return ``log(T-/T+)`` where mutants and residents are paid as given, one entry per state."""
+    def log_ratio(self, paid: ndarray) -> ndarray:
+        """Return ``log(T-/T+) [state]`` where mutants and residents are paid ``paid [state 2]``."""
 
     @abstractmethod
     def log_changes(self, counts: ndarray, paid: ndarray) -> ndarray:
@@ -69,12 +76,12 @@ class BirthDeath(BaseLearner):
 
     def length(self, world: object) -> int:
         """Return the number of steps: one per resident whose mutants are followed; one with mutation."""
-        return 1 if self.mutation else len(_residents(self.tables(world), self.populations))
+        return 1 if self.mutation else prod(self._sizes(self.tables(world)))
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session without results. Raises `ValueError` for games that are not symmetric."""
         tables = self.tables(world)
-        sizes = tables.shape[1:]
+        sizes = self._sizes(tables)
         if self.populations == "one" and not is_symmetric(stateless_tables(world)):
             raise ValueError(
                 "game: must be symmetric where one population plays all roles; "
@@ -84,79 +91,80 @@ class BirthDeath(BaseLearner):
             raise ValueError("game: has one action; there is nothing that could take over")
         if self.populations == "one" and self.population < len(tables):
             raise ValueError(f"population: {self.population} must be at least {len(tables)}, the players")
-        counter = np.array([0])
-        if self.mutation:
-            seed = stream.generate_state(4)
-            return {
-                "log_share": np.zeros(0),
-                "simulated": np.zeros((0, 0, 0)),
-                "seed": seed,
-                "taken": counter,
-            }
-        if self.populations == "one":
-            return {"log_fixation": np.full((sizes[0],) * 2, np.nan), "taken": counter}
-        if prod(sizes) > PROFILES:
+        if not self.mutation and prod(sizes) > PROFILES:
             raise ValueError(f"game: {prod(sizes)} joint actions; must be {PROFILES} at most")
-        return {"log_fixation": np.full((prod(sizes), len(sizes), max(sizes)), np.nan), "taken": counter}
+        followed = 0 if self.mutation else prod(sizes)
+        return {
+            "log_fixation": np.full(
+                (followed, len(sizes), max(sizes)), np.nan
+            ),  # [resident population mutant]
+            "log_share": np.zeros(0),
+            "simulated": np.zeros((0, 0, 0)),
+            "seed": stream.generate_state(4),
+            "taken": np.array([0]),
+        }
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         tables, begin = self.tables(world), int(session["taken"][0])
-        end = min(begin + steps, self.length(world))
+        end, residents = min(begin + steps, self.length(world)), self._residents(tables)
         if end > begin and self.mutation:
             self._mix(tables, session)
-        elif self.populations == "one":
-            table = tables[0]
-            for resident in range(begin, end):
-                for mutant in range(len(table)):
-                    ratios = np.zeros(self.population - 1)
-                    if mutant != resident:  # equals are neutral, even with fitness 0
-                        ratios = self.log_ratio(*group_payoffs(table, mutant, resident, self.population))
-                    session["log_fixation"][resident, mutant] = log_fixation(ratios)
+            begin = end - 1
         else:
-            joint = _residents(tables, self.populations)
             for resident in range(begin, end):
-                for player, actions in enumerate(tables.shape[1:]):
-                    for mutant in range(actions):
-                        session["log_fixation"][resident, player, mutant] = self._in_role(
-                            tables[player], joint[resident], player, mutant
+                for player, size in enumerate(self._sizes(tables)):
+                    for mutant in range(size):
+                        session["log_fixation"][resident, player, mutant] = self._log_fixation(
+                            tables, residents[resident], player, mutant
                         )
         session["taken"] = np.array([end])
         return end - begin
 
-    def _in_role(self, table: ndarray, joint: ndarray, player: int, mutant: int) -> float:
+    def _log_fixation(self, tables: ndarray, joint: ndarray, player: int, mutant: int) -> float:
         """Return the log of the chance that a mutant takes over one population, the others at ``joint``."""
-        joint_mutant = joint.copy()
-        joint_mutant[player] = mutant
-        ratios = np.zeros(self.population - 1)
-        if mutant != joint[player]:
-            paid = (np.full(len(ratios), table[tuple(actions)]) for actions in (joint_mutant, joint))
-            ratios = self.log_ratio(*paid)
-        return log_fixation(ratios)
-
-    def _changes(self, tables: ndarray, counts: ndarray) -> list[ndarray]:
-        """Return logs of chances of all changes, per population, at counts ``[state population axis]``."""
+        if mutant == joint[player]:  # equals are neutral, even with fitness 0
+            return -float(np.log(self.population))
+        mutants = np.arange(1, self.population)
         if self.populations == "one":
-            return [self.log_changes(counts[:, 0], compositions.group_means(tables[0], counts[:, 0]))]
-        return [
-            self.log_changes(counts[:, i, :size], compositions.role_means(tables, counts, i))
-            - np.log(len(tables))
-            for i, size in enumerate(tables.shape[1:])
-        ]
+            pair = np.ix_(*[[mutant, joint[player]]] * len(tables))
+            counts = np.stack([mutants, self.population - mutants], axis=1)
+            paid = compositions.group_means(tables[0][pair], counts)
+        else:
+            joint_mutant = joint.copy()
+            joint_mutant[player] = mutant
+            pays = [tables[(player, *actions)] for actions in (joint_mutant, joint)]
+            paid = np.broadcast_to(pays, (len(mutants), 2))
+        return log_fixation(self.log_ratio(paid))
+
+    def _changes(self, tables: ndarray, counts: ndarray) -> ndarray:
+        """Return logs of chances ``[state population lost gained]`` at ``counts [state population axis]``."""
+        sizes, logs = self._sizes(tables), np.full((*counts.shape, counts.shape[-1]), -np.inf)
+        for i, size in enumerate(sizes):
+            if self.populations == "one":
+                paid = compositions.group_means(tables[0], counts[:, 0])
+            else:
+                paid = compositions.role_means(tables, counts, i)
+            # the populations are equally likely to change
+            logs[:, i, :size, :size] = self.log_changes(counts[:, i, :size], paid) - np.log(len(sizes))
+        return logs
 
     def _sizes(self, tables: ndarray) -> tuple[int, ...]:
+        """Return the number of actions of each population."""
         return tables.shape[1:2] if self.populations == "one" else tables.shape[1:]
+
+    def _residents(self, tables: ndarray) -> ndarray:
+        """Return the actions ``[resident population]`` of populations of one action."""
+        sizes = self._sizes(tables)
+        return np.indices(sizes).reshape(len(sizes), -1).T
 
     def _mix(self, tables: ndarray, session: Session) -> None:
         """Solve for the stationary distribution of compositions, or simulate them."""
-        sizes, changes = self._sizes(tables), partial(self._changes, tables)
-        if compositions.fits(self.population, sizes):
-            chain = compositions.chain_of(self.population, sizes, changes)
-            session["log_share"] = compositions.log_stationary(chain)
+        arguments = self.population, self._sizes(tables), partial(self._changes, tables)
+        if compositions.fits(*arguments[:2]):
+            session["log_share"] = compositions.log_stationary(compositions.chain_of(*arguments))
         else:
             rng = np.random.default_rng(session["seed"])
-            session["simulated"] = compositions.simulated_shares(
-                self.population, sizes, changes, self.changes, rng
-            )
+            session["simulated"] = compositions.simulated_shares(*arguments, self.changes, rng)
 
     def read(self, world: object, session: Session) -> Record:
         tables = self.tables(world)
@@ -164,9 +172,10 @@ class BirthDeath(BaseLearner):
         record: Record = {"status": scalar(status)}
         if self.mutation:
             return record | self._mixed(tables, session)
-        logs, joint = session["log_fixation"], _residents(tables, self.populations)
+        logs, joint = session["log_fixation"], self._residents(tables)
+        chances, shares = np.exp(logs), compositions.stationary(_between(logs, joint, self._sizes(tables)))
         if self.populations == "one":
-            chances, shares = np.exp(logs), stationary(logs)
+            chances = chances[:, 0]
             off_diagonal = np.where(np.eye(len(chances), dtype=bool), 0.0, chances)
             return record | {
                 "fixation": (("resident", "mutant"), chances),
@@ -174,10 +183,9 @@ class BirthDeath(BaseLearner):
                 "small_mutation": (("type",), shares),
                 "most_common_type": scalar(_most_common(shares)),
             }
-        shares = stationary(_between(logs, joint, tables.shape[1:]))
         return record | {
             "joint_action": (("joint", "player"), joint),
-            "fixation": (("joint", "player", "axis"), np.exp(logs)),
+            "fixation": (("joint", "player", "axis"), chances),
             "small_mutation": (("joint",), shares),
             "most_common_joint": scalar(_most_common(shares)),
         }
@@ -210,12 +218,6 @@ class BirthDeath(BaseLearner):
         return record
 
 
-def _residents(tables: ndarray, populations: str) -> ndarray:
-    """Return populations of one action: types ``[resident 1]``, or joint actions ``[resident player]``."""
-    sizes = tables.shape[1:2] if populations == "one" else tables.shape[1:]
-    return np.indices(sizes).reshape(len(sizes), -1).T
-
-
 def _between(logs: ndarray, joint: ndarray, sizes: tuple[int, ...]) -> ndarray:
     """Return logs of chances ``[joint other_joint]`` that a mutant takes over, per mutant of a population.
 
@@ -232,8 +234,8 @@ def _between(logs: ndarray, joint: ndarray, sizes: tuple[int, ...]) -> ndarray:
 
 
 def _most_common(shares: ndarray) -> int:
-    """Return the index of the largest share; -1 where one is not known."""
-    return -1 if np.isnan(shares).any() else int(np.argmax(shares))
+    """Return the index of the largest share, the first of those as large; -1 where one is not known."""
+    return -1 if np.isnan(shares).any() else int(np.argmax(shares >= (1 - TIE) * shares.max()))
 
 
 def is_symmetric(tables: ndarray) -> bool:
@@ -249,35 +251,6 @@ def is_symmetric(tables: ndarray) -> bool:
         np.array_equal(np.swapaxes(payoffs, i, j), tables[j] if i == 0 else payoffs)
         for i, j in combinations(range(len(tables)), 2)
     )
-
-
-def group_payoffs(table: ndarray, mutant: int, resident: int, population: int) -> tuple[ndarray, ...]:
-    """Return mean payoffs ``[state]`` of mutants and of residents with 1, .., N - 1 mutants.
-
-    ``table [own other_1 ..]`` is paid to one player of a symmetric game; the others of its group are drawn
-    without replacement.
-
-    >>> [paid.tolist() for paid in group_payoffs(np.array([[3.0, 1.0], [1.0, 2.0]]), 0, 1, 3)]
-    [[1.0, 2.0], [1.5, 1.0]]
-    """
-    coplayers = table.ndim - 1
-    states = range(1, population)
-    means = []
-    for action, fellows in ((mutant, 1), (resident, 0)):
-        paid = [table[(action, *(mutant,) * j, *(resident,) * (coplayers - j))] for j in range(coplayers + 1)]
-        means.append(
-            np.array(
-                [
-                    sum(
-                        comb(k - fellows, j) * comb(population - 1 - k + fellows, coplayers - j) * pay
-                        for j, pay in enumerate(paid)
-                    )
-                    for k in states
-                ]
-            )
-            / comb(population - 1, coplayers)
-        )
-    return tuple(means)
 
 
 def log_fixation(log_ratios: ndarray) -> float:
@@ -296,29 +269,138 @@ def log_fixation(log_ratios: ndarray) -> float:
     return -float(logsumexp(np.append(0.0, np.cumsum(log_ratios))))
 
 
-def stationary(log_fixations: ndarray) -> ndarray:
-    """Return the share of time ``[action]`` of each action where mutations are rare.
+class Moran(BirthDeath):
+    """Moran process: an individual drawn in proportion to fitness has a copy, which replaces any individual.
 
-    A mutant of another action, all equally likely, takes over or vanishes before the next one
-    (Fudenberg and Imhof 2006). Computed without subtractions, by elimination of states (Grassmann, Taksar and
-    Heyman 1985), in logarithms: ratios of chances may be known where the chances are too small for a float.
-    NaN where a chance of fixation is missing, or where the shares depend on the first population.
+    Fitness is ``1 - w + w`` times the payoff, with ``w`` the intensity of selection ``selection``; so
+    ``T-(k) / T+(k)`` is the fitness of residents over that of mutants. A symmetric game with one population,
+    or ``populations = "each"``, a population per player.
 
-    >>> stationary(np.log([[0.5, 0.1], [0.3, 0.5]])).round(12).tolist()
-    [0.75, 0.25]
+    The record holds ``fixation`` (resident, mutant), the exact chance that one mutant takes over a population
+    of residents, on the diagonal ``1 / population``; ``mean_fixation`` (type), its mean over the residents of
+    other actions; ``small_mutation`` (type), the share of time in each population of one action where
+    mutations are rare, NaN where that depends on the first population; and ``most_common_type``, with the
+    largest share, the first of equals. A type is the number of an action. Shares are no strategy, and are
+    not certified.
+
+    With ``mutation`` a copy has, with this chance, one of the other actions, all equally likely, as in the
+    Axelrod library. The record then holds ``mean_share`` (axis), the mean over the stationary distribution of
+    the share of individuals with each action, and ``most_common_type``, with the largest one; and
+    ``composition`` (state, axis), all numbers of individuals with each action, with
+    ``composition_probability`` and the index ``most_common_composition``. With two actions the chain is
+    solved by detailed balance, with more by elimination without subtractions, both in logarithms where
+    needed. Where compositions are too many (of 260 individuals with three actions, or 33 with four), they are
+    simulated, and ``mean_share_interval`` (axis, end) is a 95 % interval by replications that began at
+    different populations of one action; wide intervals mean that such populations are rarely left.
+
+    With a population per player all entries of actions are (player, axis). Without mutation ``fixation``
+    (joint, player, axis) is the chance that a mutant with that action takes over its population where all
+    play ``joint_action`` (joint, player), and ``small_mutation`` (joint) the share of time, with
+    ``most_common_joint`` the index of the largest.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix([[3, 1], [1, 2]], [[3, 1], [1, 2]])
+    >>> rv.solve(game, Moran(population=4)).data.fixation.values.round(5).tolist()
+    [[0.25, 0.125], [0.21875, 0.25]]
+
+    References
+    ----------
+    Nowak, Sasaki, Taylor and Fudenberg, Nature 428, 2004; Taylor, Fudenberg, Sasaki and Nowak, Bulletin of
+    Mathematical Biology 66, 2004; Fudenberg and Imhof, Journal of Economic Theory 131, 2006, for mutations.
     """
-    count = len(log_fixations)
-    is_reachable = (log_fixations > -np.inf) | np.eye(count, dtype=bool)
-    recurrent = np.flatnonzero(np.linalg.matrix_power(is_reachable.astype(float), count).all(axis=0))
-    if np.isnan(log_fixations).any() or not len(recurrent):
-        return np.full(count, np.nan)
-    # elimination ends at an action that all others lead to, so none of them is left with no way out
-    order = np.roll(np.arange(count), -recurrent[0])
-    moves = log_fixations[np.ix_(order, order)]
-    for k in range(count - 1, 0, -1):
-        moves[:k, k] -= np.logaddexp.reduce(moves[k, :k])
-        moves[:k, :k] = np.logaddexp(moves[:k, :k], np.add.outer(moves[:k, k], moves[k, :k]))
-    share = np.zeros(count)
-    for k in range(1, count):
-        share[k] = np.logaddexp.reduce(share[:k] + moves[:k, k])
-    return np.exp(share - np.logaddexp.reduce(share))[np.argsort(order)]
+
+    selection: Annotated[
+        float, Gt(0), Le(1), "intensity of selection w; fitness is 1 - w + w times payoff"
+    ] = 1.0
+
+    def log_ratio(self, paid: ndarray) -> ndarray:
+        """Return the log of residents' over mutants' fitness, infinite where one of them is 0."""
+        with np.errstate(divide="ignore"):
+            logs = np.log(self._fitness(paid, np.ones(paid.shape, bool)))
+        return np.asarray(logs[:, 1] - logs[:, 0])
+
+    def log_changes(self, counts: ndarray, paid: ndarray) -> ndarray:
+        mutation, actions = self.mutation or 0.0, counts.shape[1]
+        offspring = counts * self._fitness(paid, counts > 0)
+        # sums of the others, because differences from the total would lose digits
+        mutated = offspring @ (1 - np.eye(actions)) / max(actions - 1, 1)
+        gained = (1 - mutation) * offspring + mutation * mutated
+        with np.errstate(divide="ignore"):
+            lost = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
+            chance = np.log(gained) - np.log(offspring.sum(axis=1, keepdims=True))
+        return lost[:, :, None] + chance[:, None, :]
+
+    def _fitness(self, paid: ndarray, present: ndarray) -> ndarray:
+        """Return the fitness ``[state action]``, 1 where an action is alone or absent.
+
+        Raises `ValueError` for a fitness below 0, or where nobody has offspring.
+        """
+        fitness = np.asarray(1 - self.selection + self.selection * np.where(present, paid, 1.0))
+        if fitness.min() < 0:
+            raise ValueError(
+                f"selection: {self.selection:g} gives the fitness {fitness.min():g}; must be so small that "
+                "no fitness is negative, or payoffs larger"
+            )
+        # individuals of one action are equal, even with fitness 0
+        fitness = np.where(present.sum(axis=1, keepdims=True) == 1, 1.0, fitness)
+        if not (fitness * present).max(axis=1).min() > 0:
+            raise ValueError(f"selection: {self.selection:g} gives the fitness 0 to all; must be smaller")
+        return fitness
+
+
+class Fermi(BirthDeath):
+    """Fermi process: an individual imitates another with the chance ``1 / (1 + exp(-beta d))``.
+
+    Both are drawn at random, ``d`` is what the other is paid more, and ``beta`` the intensity of selection
+    ``selection``; so ``T-(k) / T+(k) = exp(-beta d)`` with ``d`` what mutants are paid more. A symmetric
+    game with one population, or a population per player. The record is that of `Moran`.
+
+    With ``mutation`` an individual does not imitate, with this chance, but takes one of the other actions at
+    random. So one of ``n_j`` individuals becomes one of ``n_k`` with the chance ``mutation n_j / (N (m - 1))
+    + (1 - mutation) n_j n_k / N**2 / (1 + exp(-beta d))`` with ``m`` actions (Traulsen et al. 2009).
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> solution = rv.solve(rv.games.matrix("prisoners_dilemma"), Fermi(population=10, selection=0.1))
+    >>> solution.data.small_mutation.values.round(4).tolist()
+    [0.1545, 0.8455]
+    >>> often = Fermi(population=10, selection=0.1, mutation=0.2)
+    >>> rv.solve(rv.games.matrix("prisoners_dilemma"), often).data.mean_share.values.round(4).tolist()
+    [0.4621, 0.5379]
+
+    References
+    ----------
+    Traulsen, Nowak and Pacheco, Physical Review E 74, 2006; Fudenberg and Imhof, Journal of Economic Theory
+    131, 2006, for rare mutations; Traulsen, Hauert, De Silva, Nowak and Sigmund, "Exploration dynamics in
+    evolutionary games", PNAS 106, 2009.
+    """
+
+    selection: Annotated[
+        float | None,
+        Ge(0),
+        Lt(np.inf),
+        "intensity of selection beta, per unit of payoff (default: 5 over each player's payoff range)",
+    ] = None
+
+    def tables(self, world: object) -> ndarray:
+        tables = super().tables(world)
+        if self.selection is not None:
+            return self.selection * tables
+        ranges = payoff_ranges(world).reshape(-1, *[1] * (tables.ndim - 1))
+        return USUAL / ranges * tables
+
+    def log_ratio(self, paid: ndarray) -> ndarray:
+        """Return the excess payoff of residents, times the intensity of selection."""
+        return np.asarray(paid[:, 1] - paid[:, 0])
+
+    def log_changes(self, counts: ndarray, paid: ndarray) -> ndarray:
+        mutation, actions = self.mutation or 0.0, counts.shape[1]
+        with np.errstate(divide="ignore"):
+            share = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
+            copied, mutated = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
+        less = paid[:, :, None] - paid[:, None, :]
+        imitates = share[:, None, :] - np.logaddexp(0.0, less)
+        return share[:, :, None] + np.logaddexp(copied + imitates, mutated)

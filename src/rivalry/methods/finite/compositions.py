@@ -19,14 +19,14 @@ EXACT = 2**53  # floats below are exact as integers
 REPLICATIONS = 32
 DISCARDED = 5  # one part in so many of a simulation is discarded
 
-Changes = Callable[[ndarray], list[ndarray]]
-"""Maps compositions ``[state population axis]`` to logs of chances ``[state lost gained]`` per population."""
+Changes = Callable[[ndarray], ndarray]
+"""Maps compositions ``[state population axis]`` to logs of chances ``[state population lost gained]``."""
 
 
 class Chain(NamedTuple):
-    """All compositions, and the logs of the chances of all changes between them."""
+    """A Markov chain: the number of its states, and the logs of the chances of all changes between them."""
 
-    states: ndarray  # [state population axis]
+    size: int
     source: ndarray  # [change]
     target: ndarray  # [change]
     log_chance: ndarray  # [change]
@@ -98,22 +98,46 @@ def role_means(tables: ndarray, counts: ndarray, player: int) -> ndarray:
     return np.broadcast_to(expected, (len(counts), tables.shape[1 + player]))
 
 
+def _moves(sizes: Sequence[int]) -> tuple[ndarray, ...]:
+    """Return population, action lost and action gained ``[move]`` of all changes of one individual."""
+    present = np.arange(max(sizes)) < np.array(sizes)[:, None]
+    pairs = present[:, :, None] & present[:, None, :]
+    return np.nonzero(pairs & ~np.eye(max(sizes), dtype=bool))
+
+
 def chain_of(population: int, sizes: Sequence[int], changes: Changes) -> Chain:
     """Return the chain of all compositions of populations with ``sizes`` actions."""
     states = all_compositions(population, sizes)
+    player, lost, gained = _moves(sizes)
     # a mixed-radix number that is larger for the later of two compositions in the order of `states`
     radix = (population + 1.0) ** np.arange(states[0].size)[::-1].reshape(states[0].shape)
-    key = (states * radix).sum(axis=(1, 2))
-    source, target, logs = [], [], []
-    for player, chances in enumerate(changes(states)):
-        for lost, gained in product(range(sizes[player]), repeat=2):
-            if lost != gained:
-                begin = np.flatnonzero(states[:, player, lost] > 0)
-                source.append(begin)
-                target_key = key[begin] + radix[player, gained] - radix[player, lost]
-                target.append(np.searchsorted(key, target_key))
-                logs.append(chances[begin, lost, gained])
-    return Chain(states, *(np.concatenate([np.zeros(0, int), *parts]) for parts in (source, target, logs)))
+    key, step = (states * radix).sum(axis=(1, 2)), radix[player, gained] - radix[player, lost]
+    logs = changes(states)[:, player, lost, gained]
+    source, move = np.nonzero(logs > -np.inf)
+    return Chain(len(states), source, np.searchsorted(key, key[source] + step[move]), logs[source, move])
+
+
+def stationary(log_fixations: ndarray) -> ndarray:
+    """Return the share of time ``[resident]`` of each population of one action where mutations are rare.
+
+    ``log_fixations [resident other]`` are logs of the chances that a mutant turns one population into
+    another; it takes over or vanishes before the next one (Fudenberg and Imhof 2006). NaN where a chance is
+    missing, or where the shares depend on the first population.
+
+    >>> stationary(np.log([[0.5, 0.1], [0.3, 0.5]])).round(12).tolist()
+    [0.75, 0.25]
+    """
+    count = len(log_fixations)
+    is_reachable = (log_fixations > -np.inf) | np.eye(count, dtype=bool)
+    recurrent = np.flatnonzero(np.linalg.matrix_power(is_reachable.astype(float), count).all(axis=0))
+    if np.isnan(log_fixations).any() or not len(recurrent):
+        return np.full(count, np.nan)
+    # elimination ends at a population that all others lead to, so none of them is left with no way out
+    order = np.roll(np.arange(count), -recurrent[0])
+    moves = log_fixations[np.ix_(order, order)]
+    source, target = np.nonzero(~np.eye(count, dtype=bool))
+    shares = log_stationary(Chain(count, source, target, moves[source, target]))
+    return np.exp(shares)[np.argsort(order)]
 
 
 def log_stationary(chain: Chain) -> ndarray:
@@ -125,7 +149,7 @@ def log_stationary(chain: Chain) -> ndarray:
     """
     from scipy.special import logsumexp
 
-    size = len(chain.states)
+    size = chain.size
     band = int(np.abs(chain.target - chain.source).max(initial=1))
     if band == 1:
         up, down = (np.full(size, -np.inf) for _ in range(2))
@@ -148,11 +172,18 @@ def log_stationary(chain: Chain) -> ndarray:
 
 def _eliminated(chain: Chain, band: int, logs: bool) -> ndarray:
     """Return the stationary distribution ``[state]`` over that of the first state, or the logs of it all."""
-    size, width = len(chain.states), 2 * band
+    size, width = chain.size, 2 * band
     # row i holds the chances of changes from i - band to i + band
     banded = np.full((size, width + 1), -np.inf)
     banded[chain.source, chain.target - chain.source + band] = chain.log_chance
-    banded = banded if logs else np.exp(banded)
+    share = np.append(0.0, np.full(size - 1, -np.inf))
+    plus: np.ufunc
+    times: np.ufunc
+    over: np.ufunc
+    plus, times, over = np.logaddexp, np.add, np.subtract
+    if not logs:
+        banded, share = np.exp(banded), np.exp(share)
+        plus, times, over = np.add, np.multiply, np.divide
     flat, step = banded.ravel(), banded.strides[1]
     for k in range(size - 1, 0, -1):
         low_column = max(k - band, 0)
@@ -161,22 +192,12 @@ def _eliminated(chain: Chain, band: int, logs: bool) -> ndarray:
         square = np.lib.stride_tricks.as_strided(flat[begin:], (count, count), (width * step, step))
         row = banded[k, low_column - k + band : band]
         column = np.lib.stride_tricks.as_strided(flat[begin + count :], (count,), (width * step,))
-        if logs:
-            column -= np.logaddexp.reduce(row)
-            np.logaddexp(square, np.add.outer(column, row), out=square)
-        else:
-            column /= row.sum()
-            square += np.outer(column, row)
-    share = np.full(size, -np.inf if logs else 0.0)
-    share[0] = 0.0 if logs else 1.0
+        over(column, plus.reduce(row), out=column)
+        plus(square, times.outer(column, row), out=square)
     for k in range(1, size):
         low_column = max(k - band, 0)
         column = banded[np.arange(low_column, k), k - np.arange(low_column, k) + band]
-        share[k] = (
-            np.logaddexp.reduce(share[low_column:k] + column)
-            if logs
-            else (share[low_column:k] * column).sum()
-        )
+        share[k] = plus.reduce(times(share[low_column:k], column))
     return share
 
 
@@ -193,22 +214,15 @@ def simulated_shares(
     for player, size in enumerate(sizes):
         states[rows, player, rows % size] = population
     time, sums = np.zeros(REPLICATIONS), np.zeros(states.shape)
-    moves = [
-        (player, lost, gained)
-        for player, size in enumerate(sizes)
-        for lost, gained in product(range(size), repeat=2)
-        if lost != gained
-    ]
-    players, lost, gained = np.array(moves).T
+    players, lost, gained = _moves(sizes)
     for step in range(steps):
-        rates = changes(states)
-        chances = np.exp(np.column_stack([rates[p][:, j, k] for p, j, k in moves]))
+        chances = np.exp(changes(states)[:, players, lost, gained])
         total = chances.sum(axis=1)
         if step >= steps // DISCARDED:
             time += 1 / total
             sums += states / total[:, None, None]
         sampled = rng.random(REPLICATIONS) * total
-        change = np.minimum((chances.cumsum(axis=1) <= sampled[:, None]).sum(axis=1), len(moves) - 1)
-        states[rows, players[change], lost[change]] -= 1
-        states[rows, players[change], gained[change]] += 1
+        move = np.minimum((chances.cumsum(axis=1) <= sampled[:, None]).sum(axis=1), len(players) - 1)
+        states[rows, players[move], lost[move]] -= 1
+        states[rows, players[move], gained[move]] += 1
     return sums / time[:, None, None] / population
