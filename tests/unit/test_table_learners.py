@@ -12,7 +12,7 @@ from rivalry.core.oracles import to_finite
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods import FictitiousPlay, Hedge, RegretMatching, SoftmaxPolicyGradient
 from rivalry.methods.finite.table_learners import softmax
-from rivalry.tables.kernels import draws, sampled_play
+from rivalry.tables.kernels import draws, learn
 from tests.chunks import assert_same_in_chunks
 from tests.economies import assert_same_without_compilation
 
@@ -290,22 +290,22 @@ def test_weights_of_the_learning_rules() -> None:
     """One player's weights by hand: regrets 3, 0 and -1 after playing action 1 for 2 periods."""
     learner, weights = RegretMatching(), np.zeros(3)
     session = learner.begin(learner.world(matrix("rock_paper_scissors")), np.random.SeedSequence(0))
-    own = sampled_play.State(**session)
+    own = learn.Play(**session)
     own.clock[0], own.last[0], own.earned[0], own.would[0] = 2, 1, 1.0, [4.0, 1.0, 0.0]
     own.swaps[0, 1] = [3.0, 0.0, -1.0]
     args = (0, 3, np.array([6.0, 6.0]), own, weights)
-    sampled_play._weigh(sampled_play.MATCHING, *args)
+    learn._rule_weights(learn.MATCHING, *args)
     assert weights.tolist() == [3.0, 0.0, 0.0]
-    sampled_play._weigh(sampled_play.CONDITIONAL, *args)
+    learn._rule_weights(learn.CONDITIONAL, *args)
     assert weights.tolist() == [0.25, 0.75, 0.0]
-    sampled_play._weigh(sampled_play.FICTITIOUS, *args)
+    learn._rule_weights(learn.FICTITIOUS, *args)
     assert weights.tolist() == [1.0, 0.0, 0.0]
 
 
 def test_actions_are_sampled_in_proportion_to_weights() -> None:
     stream = draws.stream(np.random.SeedSequence(0))
     weights = np.array([1.0, 0.0, 3.0])
-    drawn = [sampled_play._sample(weights, 3, weights.sum(), stream) for _ in range(4000)]
+    drawn = [learn._sample(weights, 3, weights.sum(), stream) for _ in range(4000)]
     assert drawn.count(1) == 0
     assert abs(drawn.count(2) / 4000 - 0.75) < 4 * (0.75 * 0.25 / 4000) ** 0.5
 

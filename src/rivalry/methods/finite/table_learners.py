@@ -88,12 +88,12 @@ class RepeatedPlay(TableLearner):
 
 
 def play_sampled(world: object, session: Session, loop: str, number: int, scale: ndarray, steps: int) -> int:
-    """Take steps by a loop of `rivalry.tables.kernels.sampled_play`, of a rule or with batches."""
-    from rivalry.tables.kernels import draws, sampled_play
+    """Take steps by a loop of `rivalry.tables.kernels.learn`, of a rule or with batches."""
+    from rivalry.tables.kernels import draws, learn
 
-    tables, run = compared(world), getattr(sampled_play, loop)
+    tables, run = compared(world), getattr(learn, loop)
     # the compiled loop writes into the session's own arrays
-    state = sampled_play.State(**session)
+    state = learn.Play(**session)
     with draws.quiet():
         run(tables.payoff[0], tables.sizes, number, scale, sample_steps(), state, steps)
     return steps
