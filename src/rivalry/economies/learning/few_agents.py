@@ -1,15 +1,17 @@
 """Gains in economies of few agents, where others' bids depend on an agent's own karma.
 
 Karma is conserved: the more one agent holds, the less the others hold. This matters with few agents and is
-negligible with many. With two agents an agent's karma determines its rival's, so each agent faces a Markov
-decision process that is known exactly. With up to `FEW` agents a deviation is computed in a process that is
-estimated by trying every legal bid in simulated steps. That process is the one under the policy: after a
-deviation others hold other karma. So the deviation is played, and its gain is what it gains in play.
+negligible with many. With two agents an agent's karma determines its rival's. Where private states are drawn
+independently in every step, the decision process that an agent faces is known exactly. Otherwise, and
+with up to `FEW` agents, a deviation is computed in a process that is estimated by trying every legal bid in
+simulated steps. That process is the one under the policy: after a deviation others hold other karma. So the
+deviation is played, and its gain is what it gains in play.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -147,7 +149,7 @@ def evaluate_few_agents(
     """
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
-    if len(owner) == 2 and _entries(crowd.arrays) <= LARGEST:
+    if len(owner) == 2 and _is_known(crowd.arrays):
         return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     keys = [(*sequence.spawn_key, number) for number in range(2)]
     first, second = (np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys)
@@ -240,74 +242,51 @@ def _joint_gains(
     paid: Paid,
 ) -> AgentGains:
     """Return gains of two agents against each other's policies; a common owner gets the mean."""
-    legal, exact = _legal(crowd), True
     rows = []
     for agent in range(len(owner)):
-        process, memory = against(crowd.arrays, agent, policies[owner[1 - agent]])
-        exact = exact and memory == 1
-
-        def spread(policy: ndarray, memory: int = memory) -> ndarray:
-            return np.repeat(policy, memory, axis=0)
-
-        pi = spread(policies[owner[agent]])
-        values, mu = _policy_values(process, pi, paid), process.stationary(pi)
-        top, response, slack = process.best(pi, spread(legal))
-        # an agent that observes the hidden state gains at least as much: the bound holds with memory too
-        bound = float(mu @ (top - values)) + slack
-        if memory > 1:  # a best response that ignores the hidden state
-            response = spread(
-                _average_over_memory(process, mu, memory).best(policies[owner[agent]], legal)[1]
-            )
-            top = process.values(response)
+        process, policy = against(crowd.arrays, agent, policies[owner[1 - agent]]), policies[owner[agent]]
+        values, mu = _policy_values(process, policy, paid), process.stationary(policy)
+        top, _, slack = process.best(policy, _legal(crowd))
+        most = float(mu @ (top - values))
         aims = targets[:, kinds[owner[agent]]]
-        gaps = np.array([mu @ (values - _policy_values(process, spread(aim), paid)) for aim in aims])
-        rows.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
+        losses = np.array([mu @ (values - _policy_values(process, aim, paid)) for aim in aims])
+        rows.append((float(mu @ values), most, most + slack, losses))
     columns = [np.array(part) for part in zip(*rows, strict=True)]
     members = [np.flatnonzero(owner == number) for number in range(len(policies))]
     payoff, gain, upper, gaps = (
         np.array([part[member].mean(axis=0) for member in members]) for part in columns
     )
     gain, upper = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, upper))
-    return AgentGains(payoff, gain, upper, gaps, "tight" if exact else "bounded", JOINT, None)
-
-
-def _entries(economy: Economy) -> int:
-    """Return the number of transitions in the decision process of one agent (`against`)."""
-    private, levels = economy.stakes.shape[1], economy.most + 1
-    hidden = 1 if all(map(_independent, _chains(economy))) else private
-    return int((private * levels * hidden) ** 2 * levels)
+    return AgentGains(payoff, gain, upper, gaps, "tight", JOINT, None)
 
 
 def _chains(economy: Economy) -> ndarray:
     return np.diff(economy.chain, axis=-1, prepend=0.0)
 
 
-def _independent(chain: ndarray) -> bool:
-    return bool(np.all(chain == chain[0]))
+def _is_known(economy: Economy) -> bool:
+    """True if the decision process of one of two agents (`against`) is known, and not too large."""
+    chains, levels = _chains(economy), economy.most + 1
+    entries = (economy.stakes.shape[1] * levels) ** 2 * levels
+    return bool(np.all(chains == chains[:, :1])) and entries <= LARGEST
 
 
-def against(economy: Economy, agent: int, rival: ndarray) -> tuple[Decisions, int]:
+def against(economy: Economy, agent: int, rival: ndarray) -> Decisions:
     """Return the decision process of one of two agents against a policy ``[own bid]``.
 
-    A state is (private state, karma, memory), row-major. Memory is what the agent does not observe: the
-    rival's private state, unless it is drawn independently in every step. The second value returned is the
-    number of values of memory.
+    A state is (private state, karma), row-major. The rival's private state, which the agent does not observe,
+    is drawn independently in every step.
     """
     kinds = economy.type_of[[agent, 1 - agent]]
     private, levels = economy.stakes.shape[1], economy.most + 1
-    chain, memory_chain = _chains(economy)[kinds]
-    initial, hidden = np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
+    chain, rival_chain = _chains(economy)[kinds]
     karma = np.arange(levels)
     split = np.stack([karma, economy.karma.sum() - karma])  # [agent karma]: what both hold
     real = (split[1] >= 0) & (split[1] < levels)
-    rival_private = np.eye(private)  # [memory private]: its private state, given memory
-    if _independent(memory_chain):
-        rival_private, hidden, memory_chain = memory_chain[:1], np.ones(1), np.ones((1, 1))
     rival_rows = rival.reshape(private, levels, levels)[:, np.where(real, split[1], 0)]
-    bids = rival_private[:, :, None, None] * rival_rows * real[:, None]  # [memory private karma bid]
-    memory = len(memory_chain)
-    moves = np.zeros((private, memory, levels, levels, levels))
-    lost = np.zeros((private, memory, levels, levels))
+    bids = rival_chain[0][:, None, None] * rival_rows * real[:, None]  # [private karma bid]
+    moves = np.zeros((private, levels, levels, levels))
+    lost = np.zeros((private, levels, levels))
     bid = karma[:, None]
     ties = _ties(economy, agent, 1 - agent)  # [outcome private private]
     # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
@@ -315,37 +294,26 @@ def against(economy: Economy, agent: int, rival: ndarray) -> tuple[Decisions, in
         decided = clear + ties[outcome][:, :, None, None] * np.eye(levels)  # [private private bid bid]
         if not decided.any():
             continue
-        weights = np.einsum("zybc,mygc->zmgbc", decided, bids)
+        weights = np.einsum("zybc,ygc->zgbc", decided, bids)
         lost += weights.sum(axis=-1) * (outcome != 1)
         for after, chance in _karma_after(economy, split, outcome):
-            _add(moves, weights * chance, after[0])
+            # ``after [karma bid bid]`` is the agent's karma, and the first bid its own
+            cells = (((bid * levels + karma) * levels)[:, :, None] + after).ravel()
+            for z, mass in enumerate(weights * chance):
+                sums = np.bincount(cells, mass.ravel(), levels**3)
+                moves[z] += sums.reshape(levels, levels, levels)
     # amounts that cannot occur, as the rival would hold less than 0 or more than all: absorbing, so that
     # the linear system for the values stays regular
     stay = np.flatnonzero(~real)
-    moves[:, :, stay, :, stay] = 1.0
-    full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chain, memory_chain)
-    size = private * levels * memory
-    start = np.zeros((private, levels, memory))
-    start[:, economy.karma[agent]] = np.outer(initial, hidden)
-    refused, served = rewards_of(economy)[:, kinds[0], :, None, None, None]
-    reward = served + (refused - served) * lost.transpose(0, 2, 1, 3)
+    moves[:, stay, :, stay] = 1.0
+    size = private * levels
+    start = np.zeros((private, levels))
+    start[:, economy.karma[agent]] = np.diff(economy.first[kinds[0]], prepend=0.0)
+    refused, served = rewards_of(economy)[:, kinds[0], :, None, None]
+    reward = served + (refused - served) * lost
     reward[:, stay] = 0.0
-    discount = float(economy.discount[kinds[0]])
-    shaped = reward.reshape(size, levels), full.reshape(size, levels, size)
-    return Decisions(*shaped, discount, start.ravel()), memory
-
-
-def _add(moves: ndarray, mass: ndarray, after: ndarray) -> None:
-    """Add ``mass [private memory karma bid bid]`` to ``moves [private memory karma bid karma]``.
-
-    ``after`` is the karma after a meeting, and the first bid is the agent's own.
-    """
-    levels = moves.shape[-1]
-    karma, bid = np.ogrid[:levels, :levels]
-    where = ((karma * levels + bid) * levels)[:, :, None] + after
-    for z, m in np.ndindex(moves.shape[:2]):
-        sums = np.bincount(where.ravel(), mass[z, m].ravel(), levels**3)
-        moves[z, m] += sums.reshape(levels, levels, levels)
+    full = np.einsum("zgbh,zy->zgbyh", moves, chain).reshape(size, levels, size)
+    return Decisions(reward.reshape(size, levels), full, float(economy.discount[kinds[0]]), start.ravel())
 
 
 def _ties(economy: Economy, a: int, b: int) -> dict[int, ndarray]:
@@ -363,65 +331,38 @@ def _ties(economy: Economy, a: int, b: int) -> dict[int, ndarray]:
 
 
 def _karma_after(economy: Economy, split: ndarray, outcome: int) -> Iterator[tuple[ndarray, ndarray]]:
-    """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
+    """Yield the first agent's karma ``[holding bid bid]`` after a step, with its probability.
 
-    Impossible entries hold arbitrary legal values.
+    A step is a payment, a tax and redistribution. Impossible entries hold arbitrary legal values.
     """
-    max_karma, levels = economy.most, economy.most + 1
-    after = np.broadcast_to(
-        np.clip(split, 0, max_karma)[:, :, None, None], (*split.shape, levels, levels)
-    ).copy()
-    bid, rival_bids = np.arange(levels)[:, None], np.arange(levels)
-    bid, rival_bids = np.minimum(bid, after[0]), np.minimum(rival_bids, after[1])
+    most, levels = economy.most, economy.most + 1
+    after = np.repeat(np.clip(split, 0, most), levels**2, axis=1).reshape(2, levels, levels, levels)
+    bid, rival_bids = (
+        np.minimum(np.arange(levels)[:, None], after[0]),
+        np.minimum(np.arange(levels), after[1]),
+    )
     price = (
         economy.charge[bid, rival_bids] if outcome == 1 else economy.charge[rival_bids, bid] * (outcome == 0)
     )
     payer, payee = (0, 1) if outcome == 1 else (1, 0)
+    pool = price
     if economy.receiver == PEER:
-        price = np.minimum(price, max_karma - after[payee]) if economy.overflow == ROOM else price
-        pool = np.maximum(after[payee] + price - max_karma, 0)
+        price = np.minimum(price, most - after[payee]) if economy.overflow == ROOM else price
+        pool = np.maximum(after[payee] + price - most, 0)
         after[payee] += price - pool
-    else:
-        pool = price
     after[payer] -= price
     units = np.floor(economy.tax).astype(int)
-    for roundings in np.ndindex((2,) * len(split)):
-        # a tax with a fraction is rounded up or down, independently for all agents
+    for *roundings, coin in product((0, 1), repeat=3):
+        # a tax with a fraction is rounded up or down, independently for both agents
         part = (economy.tax - units)[after]
-        chance = np.prod([p if up else 1 - p for p, up in zip(part, roundings, strict=True)], axis=0)
+        up = np.reshape(roundings, (2, 1, 1, 1))
+        due = np.minimum(units[after] + up, after)
+        chance = np.prod(np.where(up, part, 1 - part), axis=0) / 2
         if chance.any():
-            due = np.minimum(units[after] + np.reshape(roundings, (-1, 1, 1, 1)), after)
-            yield from _divisions(after - due, pool + due.sum(axis=0), chance, max_karma)
-
-
-def _divisions(
-    karma: ndarray, pool: ndarray, chance: ndarray, max_karma: int
-) -> Iterator[tuple[ndarray, ndarray]]:
-    """Yield divisions of a surplus: equal integer parts, then single units to random agents with room."""
-    while (gain := np.minimum(pool // len(karma), max_karma - karma)).any():
-        karma, pool = karma + gain, pool - gain.sum(axis=0)
-    room = karma < max_karma
-    units = np.minimum(pool, room.sum(axis=0))
-    if not (units * chance).any():
-        yield karma, chance
-        return
-    # every set of as many agents with room as there are units is as likely
-    sets = [np.reshape(lucky, (-1, 1, 1, 1)) for lucky in np.ndindex((2,) * len(karma))]
-    fits = [np.all(lucky <= room, axis=0) & (lucky.sum() == units) for lucky in sets]
-    for lucky, fit in zip(sets, fits, strict=True):
-        if (part := chance * fit / np.sum(fits, axis=0)).any():
-            yield from _divisions(np.minimum(karma + lucky, max_karma), pool - units * fit, part, max_karma)
-
-
-def _average_over_memory(process: Decisions, mu: ndarray, memory: int) -> Decisions:
-    """Return the process averaged over the hidden memory, distributed as in ``mu [state]``."""
-    distribution = mu.reshape(-1, memory)
-    marginal = distribution.sum(axis=1, keepdims=True)
-    weights = np.where(marginal > 0, distribution / np.where(marginal > 0, marginal, 1.0), 1 / memory)
-    shape = (len(weights), memory, process.reward.shape[1])
-    reward = np.einsum("sm,smb->sb", weights, process.reward.reshape(shape))
-    moves = np.einsum("sm,smbtn->sbt", weights, process.moves.reshape(*shape, -1, memory))
-    return Decisions(reward, moves, process.discount, process.first.reshape(-1, memory).sum(axis=1))
+            (held, room), total = (after - due, most - after + due), pool + due.sum(axis=0)
+            # halves, of which the coin rounds one up; what an agent has no room for the other gets
+            half = (total + coin) // 2
+            yield held[0] + np.minimum(np.maximum(half, total - room[1]), room[0]), chance
 
 
 # up to `FEW` agents: estimated
