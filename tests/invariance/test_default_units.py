@@ -17,7 +17,7 @@ from rivalry.economies.learning.city_simulation import CitySimulation
 from rivalry.families.extensive import Decision, Extensive
 from rivalry.families.lq import lq
 from rivalry.methods import METHODS
-from rivalry.methods.design.rule_design import RuleDesign
+from rivalry.methods.design.design import RuleDesign
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay
 from rivalry.runtime.jax import jnp
 from tests.invariance.games import DILEMMA, DOVES, PENNIES, START, SYMMETRIC

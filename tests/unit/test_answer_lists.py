@@ -17,7 +17,7 @@ from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.table import _columns
 from rivalry.lab.export import answer_as
-from rivalry.methods.design.rule_choices import in_words
+from rivalry.methods.design.search import in_words
 from rivalry.plots.families import default_figures
 from rivalry.results.table import Estimate, Table, in_order
 from rivalry.runtime.jax import jnp

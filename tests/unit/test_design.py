@@ -17,7 +17,7 @@ from rivalry.core.space import Box
 from rivalry.lab.proofs import recertify
 from rivalry.lab.worker import run_cell
 from rivalry.methods.design.design import Design
-from rivalry.methods.design.rule_choices import bound_of, choices_of
+from rivalry.methods.design.search import bound_of, choices_of
 from rivalry.runtime.jax import jnp
 from tests.duel_study import study
 
@@ -159,23 +159,22 @@ def test_trials_without_an_equilibrium_are_not_chosen() -> None:
 def test_an_interrupted_search_takes_the_same_steps(certified: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the first certified trial, or one that is not, comes after the grid."""
 
-    def trial(self: Design, world: Any, session: Any, values: np.ndarray) -> None:
-        k = int(session["done"][0])
-        session["parameters"][k], session["objective"][k] = values, -((values[0] - 0.6) ** 2)
-        session["claim"][k] = "equilibrium" if certified(float(values[0])) else "not an equilibrium"
-        session["done"][0] = k + 1
+    def answer(self: Design, world: Any, session: Any, trial: int, seed: int) -> None:
+        value = float(session["codes"][trial, 0])
+        session["objective"][trial] = -((value - 0.6) ** 2)
+        session["claim"][trial] = "equilibrium" if certified(value) else "not an equilibrium"
 
-    monkeypatch.setattr(Design, "_run_trial", trial)
+    monkeypatch.setattr(Design, "_answer", answer)
     method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, tries=1, refine=8)
     world = method.world(contest())
     whole, parts = (method.begin(world, np.random.SeedSequence(1)) for _ in range(2))
     method.advance(world, whole, 100)
     while method.advance(world, parts, 1):
         pass
-    np.testing.assert_array_equal(parts["parameters"], whole["parameters"])
+    np.testing.assert_array_equal(parts["codes"], whole["codes"])
     done = int(whole["done"][0])
-    assert np.nanmin(np.abs(whole["parameters"][3:done] - 0.6)) < 0.1  # it looks near the best trial
-    assert done == len(whole["parameters"]) or whole["finished"][0]
+    assert np.nanmin(np.abs(whole["codes"][3:done] - 0.6)) < 0.1  # it looks near the best trial
+    assert done == len(whole["codes"]) or whole["finished"][0]
 
 
 def test_results_do_not_depend_on_chunks_of_trials() -> None:
@@ -205,11 +204,11 @@ def test_wrong_choices_and_objectives_are_refused() -> None:
         ),
         (
             {"choices": {"tax": [0.0]}, "objective": "profit"},
-            "objective: 'profit' is no measure of this game; it has",
+            "objective: 'profit' is no metric of the players' record; known: ",
         ),
         (
             {"choices": {"tax": [0.0]}, "spending": {"cost": 1.0}},
-            "spending: 'cost' is no measure of this game",
+            "spending: 'cost' is no metric of the players' record",
         ),
     ):
         with pytest.raises(ValueError, match=words):

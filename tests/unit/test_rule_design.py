@@ -9,8 +9,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.lab.study import StudyError, build_method
-from rivalry.methods.design.rule_choices import choice_record, choices_of, grid_of
-from rivalry.methods.design.rule_design import RuleDesign, objective_value, run_players, stream_of
+from rivalry.methods.design.design import RuleDesign, run_players, stream_of
+from rivalry.methods.design.search import choice_record, choices_of, grid_of, objective_value
 from rivalry.methods.design.tables import chosen_rule, rule_trials
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 from rivalry.results.reader import Reader
@@ -93,7 +93,7 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
         state, left = solve_in_stages(method, game)
         return state, np.inf if float(game.mean_karma) == 1.0 else left
 
-    monkeypatch.setattr(sys.modules["rivalry.methods.design.rule_design"], "solve_in_stages", lost)
+    monkeypatch.setattr(sys.modules["rivalry.methods.design.design"], "solve_in_stages", lost)
     best = design(choices={"mean_karma": [0.5, 1.0]}, objective="mean_karma")
     assert best.data.trial_status.values.tolist() == ["converged", "iteration limit"]
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]
@@ -402,7 +402,8 @@ def test_objectives_are_means_or_minima_of_known_entries() -> None:
     record = {"reward": (("agent",), np.array([1.0, np.nan, 3.0])), "empty": (("agent",), np.array([np.nan]))}
     assert objective_value({"reward": 2.0, "min(reward)": 1.0}, record) == 2 * 2.0 + 1.0
     assert objective_value({"mean(reward)": -1.0}, record) == -2.0
-    assert objective_value(len, record) == 2.0
+    assert objective_value({"sum(reward)": 1.0}, {"reward": (("agent",), np.array([1.0, 3.0]))}) == 4.0
+    assert np.isnan(objective_value({"reward": 1.0}, record, "sum"))  # no sum of known entries alone
     assert np.isnan(objective_value({"empty": 1.0}, record))
     assert np.isnan(objective_value({"absent": 1.0}, record))
 

@@ -126,7 +126,7 @@ _OWN |= {
         result=("equilibria", "where_count"),
     ),
     "design": Entry(
-        ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
+        ("rivalry.methods.design.design:Design", "rivalry.methods.design.design:RuleDesign"),
         "a designer moves first and anticipates the equilibrium, or in populations what agents learn",
         result=("parameters", "objective", "trial_objective"),
     ),

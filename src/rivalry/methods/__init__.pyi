@@ -21,7 +21,7 @@ from rivalry.methods.continuous.variational_equilibrium import (
     VariationalEquilibrium as VariationalEquilibrium,
 )
 from rivalry.methods.design.design import Design as Design
-from rivalry.methods.design.rule_design import RuleDesign as RuleDesign
+from rivalry.methods.design.design import RuleDesign as RuleDesign
 from rivalry.methods.dynamic_games.feedback import Feedback as Feedback
 from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic as LinearQuadratic
 from rivalry.methods.dynamic_games.periods import Periods as Periods

@@ -1,20 +1,26 @@
-"""Choices of a designer of rules: keywords of a game's factory, and the admissible values of each.
+"""The outer search of a design: choices, their admissible values, trials, and the best of their answers.
 
 A value is stored as a number, its *code*: in a range the value itself, in a list its position.
 """
 
 from __future__ import annotations
 
+import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice, product
-from typing import Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
 from numpy import ndarray
 
-from rivalry.core.results import Record
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record, indexed
+from rivalry.methods.q_learning.exploration import Table
 from rivalry.schema.construction import variant
+from rivalry.schema.registry import near
 from rivalry.schema.validate import fault_of, limit
 
 SCALES = ("linear", "log")
@@ -124,14 +130,6 @@ def choices_of(table: Mapping[str, Any]) -> tuple[Choice, ...]:
     return tuple((_range if isinstance(form, Mapping) else _list)(name, form) for name, form in table.items())
 
 
-def check_weights(**options: object) -> None:
-    """Raise `ValueError` for a weight of metrics, in a table, that is not finite."""
-    for option, weights in options.items():
-        for metric, weight in weights.items() if isinstance(weights, Mapping) else ():
-            if not np.isfinite(weight):
-                raise ValueError(f"{option}.{metric}: {weight!r} must be a finite number")
-
-
 def _list(name: str, form: object) -> Choice:
     form = form.tolist() if isinstance(form, ndarray) else form
     if not isinstance(form, Sequence) or isinstance(form, str) or not form:
@@ -144,15 +142,6 @@ def _list(name: str, form: object) -> Choice:
     return Choice(name, tuple(form))
 
 
-def check_ends(option: str, form: Mapping[str, Any]) -> None:
-    """Raise `ValueError` unless a range is from a finite number to another, with a count above 1 if any."""
-    for key in ("from", "to"):
-        if fault_of(float, form[key]) or not np.isfinite(form[key]):
-            raise ValueError(f"{option}: {key} {form[key]!r} must be a finite number")
-    if "count" in form and fault_of(int, form["count"], (Ge(2),)):
-        raise ValueError(f"{option}: count {form['count']!r} must be a whole number of at least 2")
-
-
 def _range(name: str, form: Mapping[str, Any]) -> Choice:
     label = f"choices: {name}"
     if not {"from", "to"} <= set(form) <= {"from", "to", "count", "scale"}:
@@ -160,7 +149,11 @@ def _range(name: str, form: Mapping[str, Any]) -> Choice:
             f"{label} has {', '.join(map(str, form))}; must have from, to, and may have count, scale"
         )
     low, high, count, scale = form["from"], form["to"], form.get("count"), form.get("scale", "linear")
-    check_ends(label, form if count is not None else {"from": low, "to": high})
+    for key in ("from", "to"):
+        if fault_of(float, form[key]) or not np.isfinite(form[key]):
+            raise ValueError(f"{label}: {key} {form[key]!r} must be a finite number")
+    if count is not None and fault_of(int, count, (Ge(2),)):
+        raise ValueError(f"{label}: count {count!r} must be a whole number of at least 2")
     if scale not in SCALES:
         raise ValueError(f"{label}: scale {scale!r} must be one of {', '.join(SCALES)}")
     if not low < high:
@@ -252,3 +245,131 @@ def choice_record(choices: Sequence[Choice], codes: ndarray) -> Record:
         "parameters": (("trial", "choice"), numbers.T),
         "parameter_label": (("trial", "choice"), labels.T),
     }
+
+
+class DesignSearch(BaseLearner):
+    """Base class: a designer moves first, trial by trial, and takes the one with the best answer.
+
+    A trial sets the choices to a row of the grid, or to what `propose` returns after it, and has the players
+    answer once per seed.
+    """
+
+    choices: Annotated[Table, "the design variables: name = {from, to, count, scale}, or a list of values"]
+    objective: Annotated[
+        str | dict[str, float] | Callable[..., float], "a metric of the players, or a table of weights"
+    ]
+    spending: Annotated[
+        dict[str, float] | None, "metrics subtracted from the objective, with their weights"
+    ] = None
+    maximise: Annotated[bool, "whether the objective is maximised; else it is minimised"] = True
+
+    usual: ClassVar[str]  # how an array of a metric is made one number
+
+    def __check_init__(self) -> None:
+        choices_of(self.choices)
+        if isinstance(self.objective, Mapping) and not self.objective:
+            raise ValueError("objective: {} must have at least one measure")
+        for option, weights in self._weights().items():
+            for metric, weight in weights.items():
+                if not np.isfinite(weight):
+                    raise ValueError(f"{option}.{metric}: {weight!r} must be a finite number")
+
+    def length(self, world: Any) -> int:
+        """Return the number of answers of the players, at most."""
+        return self._trials(world) * self._seeds(world)
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Have the players answer up to ``steps`` times."""
+        seeds, begin = self._seeds(world), int(session["done"][0])
+        for run in range(begin, min(begin + steps, self.length(world))):
+            trial, seed = divmod(run, seeds)
+            if seed == 0:
+                codes = self.propose(world, session, trial)
+                if codes is None:
+                    break
+                session["codes"][trial] = codes
+            self._answer(world, session, trial, seed)
+            session["done"][0] += 1
+        return int(session["done"][0]) - begin
+
+    def worth(self, record: Record) -> float:
+        """Return the objective of a record, less spending."""
+        spent = objective_value(self.spending or {}, record, self.usual)
+        return objective_value(self._weights()["objective"], record, self.usual) - spent
+
+    def check_measures(self, record: Record) -> None:
+        """Raise `ValueError` for metrics that a record of the players lacks; an empty record passes."""
+        plain = {key for key, (_, array) in record.items() if np.asarray(array).dtype.kind in "biuf"}
+        for option, weights in self._weights().items():
+            for name in weights if record else ():
+                metric = _parts(name, self.usual)[1]
+                if metric not in plain:
+                    reason = f"{metric!r} is no metric of the players' record; {near(metric, plain)}"
+                    raise ValueError(f"{option}: {reason}")
+
+    def _weights(self) -> dict[str, Mapping[str, float]]:
+        """Return the weights of metrics by the option that states them; none where it is a function."""
+        gains = {self.objective: 1.0} if isinstance(self.objective, str) else self.objective
+        return {
+            "objective": gains if isinstance(gains, Mapping) else {},
+            "spending": self.spending or {},
+        }
+
+    def _chosen(
+        self, choices: Sequence[Choice], numbers: ndarray, accepts: Callable[[Choice, float], bool]
+    ) -> Record:
+        """Return the chosen values, and for each whether it is an end of those tried."""
+        pairs = zip(choices, numbers, strict=True)
+        bounds = [bound_of(choice.tried, value, partial(accepts, choice)) for choice, value in pairs]
+        return indexed("choice", chosen_parameters=numbers.copy(), chosen_bound=np.asarray(bounds, "U18"))
+
+    # Defined by subclasses.
+
+    @abstractmethod
+    def propose(self, world: Any, session: Session, trial: int) -> ndarray | None:
+        """Return the codes ``[choice]`` of a trial, given those of earlier ones; None at the end."""
+
+    @abstractmethod
+    def _trials(self, world: Any) -> int:
+        """Return the largest number of trials."""
+
+    def _seeds(self, world: Any) -> int:
+        """Return how often the players answer in a trial."""
+        return 1
+
+    @abstractmethod
+    def _answer(self, world: Any, session: Session, trial: int, seed: int) -> None:
+        """Have the players answer a trial once, and note its objective."""
+
+
+def objective_value(weights: Mapping[str, float], record: Record, usual: str = "mean") -> float:
+    """Return the weighted sum of metrics of a record.
+
+    Each is the mean of its known entries or their ``min(..)``, or the ``sum(..)`` of all, as is ``usual``.
+
+    Examples
+    --------
+    >>> objective_value({"reward": 1.0, "min(reward)": 2.0}, {"reward": (("agent",), np.array([-1.0, -3.0]))})
+    -8.0
+    """
+    return float(sum(weight * reduced(record, name, usual) for name, weight in weights.items()))
+
+
+def reduced(record: Record, name: str, usual: str = "mean") -> float:
+    """Return a metric as one number; NaN where a record lacks it."""
+    reduce, metric = _parts(name, usual)
+    if metric not in record:  # not defined under this rule
+        return np.nan
+    array = np.asarray(record[metric][1], float)
+    if reduce == "sum":
+        return float(array.sum())
+    finite = array[~np.isnan(array)]  # empty classes have no reward
+    if not finite.size:
+        return np.nan
+    return float(finite.min() if reduce == "min" else finite.mean())
+
+
+def _parts(name: str, usual: str) -> tuple[str, str]:
+    """Return the reduction of a metric's entries to one number, and the metric's name."""
+    match = re.fullmatch(r"(min|mean|sum)\((\w+)\)", name)
+    return (match[1], match[2]) if match else (usual, name)
