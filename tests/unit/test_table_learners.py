@@ -289,6 +289,8 @@ def test_histories_are_log_spaced_and_end_at_the_last_step() -> None:
 def test_weights_of_the_learning_rules() -> None:
     """One player's weights by hand: regrets 3, 0 and -1 after playing action 1 for 2 periods."""
     learner, weights = RegretMatching(), np.zeros(3)
+    # 2 > 1 times the range of payoffs, -1 to 1, times the number of other actions
+    assert learner._scale(learner.world(matrix("rock_paper_scissors"))).tolist() == [8.0, 8.0]
     session = learner.begin(learner.world(matrix("rock_paper_scissors")), np.random.SeedSequence(0))
     own = learn.Play(**session)
     own.clock[0], own.last[0], own.earned[0], own.would[0] = 2, 1, 1.0, [4.0, 1.0, 0.0]

@@ -28,7 +28,7 @@ from rivalry.methods.q_learning.exploration import each_player
 from rivalry.methods.q_learning.policies import nearest_grid_points
 
 INERTIA = 2.0  # of conditional regret matching; must be above 1
-RULES = ("unconditional", "conditional", "fictitious")  # by their numbers in the compiled loop
+RULES = ("unconditional", "conditional", "fictitious", "gradient")  # by their numbers in the compiled loop
 REGRETS = {"coarse correlated": "correlated_regret", "correlated": "conditional_regret"}
 """The regret in the record, by the concept that play without it approaches."""
 
@@ -61,6 +61,19 @@ class RepeatedPlay(TableLearner):
             "play_curve": np.zeros((samples, players, most)),
         }
 
+    def advance(self, world: object, session: Session, steps: int) -> int:
+        """Take steps in sampled play."""
+        from rivalry.tables.kernels import draws, learn
+
+        (rule, batch), tables = self._rule(), compared(world)
+        # the compiled loop writes into the session's own arrays
+        state, scale = learn.Play(**session), self._scale(world)
+        with draws.quiet():
+            learn.play(
+                tables.payoff[0], tables.sizes, RULES.index(rule), scale, batch, sample_steps(), state, steps
+            )
+        return steps
+
     def read(self, world: object, session: Session) -> Record:
         regrets = self._regrets(tables_of(world).sizes, session)
         noted = int(session["noted"][0])
@@ -78,6 +91,10 @@ class RepeatedPlay(TableLearner):
         gains = largest_gains(session["would"] - session["earned"][:, None], sizes)
         return {"coarse correlated": gains / rounds_of(session)}
 
+    def _rule(self) -> tuple[str, int]:
+        """Return the rule of sampled play, one of `RULES`, and the number of joint actions of a round."""
+        raise NotImplementedError
+
     @abstractmethod
     def _scale(self, world: object) -> ndarray:
         """Return what the rule scales its numbers by, ``[player]``."""
@@ -85,18 +102,6 @@ class RepeatedPlay(TableLearner):
     @abstractmethod
     def _reported(self, world: object, session: Session) -> ndarray:
         """Return the mixtures of the profile, ``[player action]``."""
-
-
-def play_sampled(world: object, session: Session, loop: str, number: int, scale: ndarray, steps: int) -> int:
-    """Take steps by a loop of `rivalry.tables.kernels.learn`, of a rule or with batches."""
-    from rivalry.tables.kernels import draws, learn
-
-    tables, run = compared(world), getattr(learn, loop)
-    # the compiled loop writes into the session's own arrays
-    state = learn.Play(**session)
-    with draws.quiet():
-        run(tables.payoff[0], tables.sizes, number, scale, sample_steps(), state, steps)
-    return steps
 
 
 def rounds_of(session: Session) -> int:
@@ -251,7 +256,10 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     def advance(self, world: object, session: Session, steps: int) -> int:
         if self.gradient == "exact":
             return super().advance(world, session, steps)
-        return play_sampled(world, session, "climb", self.batch, self._scale(world), steps)
+        return RepeatedPlay.advance(self, world, session, steps)
+
+    def _rule(self) -> tuple[str, int]:
+        return "gradient", self.batch
 
     def _push(self, weights: ndarray, pays: ndarray, mean: ndarray) -> ndarray:
         # the derivative of pi.u in logit a is pi_a (u_a - pi.u)
@@ -281,17 +289,9 @@ class SampledPlay(RepeatedPlay):
             x = np.eye(session["first"].shape[1])[x.astype(np.int64).ravel()]
         return session | {"first": x}
 
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        rule = RULES.index(self._rule())
-        return play_sampled(world, session, "match", rule, self._scale(world), steps)
-
     def read(self, world: object, session: Session) -> Record:
         joint_play = session["joint_counts"] / rounds_of(session)
         return super().read(world, session) | {"joint_play": (("joint",), joint_play)}
-
-    @abstractmethod
-    def _rule(self) -> str:
-        """Return the rule of choice, one of `RULES`."""
 
     def _regrets(self, sizes: ndarray, session: Session) -> dict[str, ndarray]:
         conditional = largest_gains(session["swaps"], sizes).sum(axis=1) / rounds_of(session)
@@ -344,8 +344,8 @@ class RegretMatching(SampledPlay):
         """Return the concept that the joint play approaches."""
         return ("coarse correlated",) if self.regrets == "unconditional" else ("correlated",)
 
-    def _rule(self) -> str:
-        return self.regrets
+    def _rule(self) -> tuple[str, int]:
+        return self.regrets, 1
 
 
 class FictitiousPlay(SampledPlay):
@@ -365,8 +365,8 @@ class FictitiousPlay(SampledPlay):
     True
     """
 
-    def _rule(self) -> str:
-        return "fictitious"
+    def _rule(self) -> tuple[str, int]:
+        return "fictitious", 1
 
 
 def softmax(logits: ndarray, sizes: ndarray) -> ndarray:

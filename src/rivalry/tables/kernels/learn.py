@@ -4,18 +4,18 @@ Exploration, choice from a row of values, and its expected value take rows, rega
 The targets of updates are the best value (Watkins and Dayan 1992), the value of the next choice (Rummery and
 Niranjan 1994) and the mean over the next choice (van Seijen et al. 2009).
 
-Sampled play has two loops. `match` chooses by the payoffs that every action would have received, by a rule
-with a number:
+Sampled play is one loop, `play`. Its rule is a number; all but the last choose by the payoffs that every
+action would have received:
 
 - `MATCHING`: probabilities proportional to the positive regrets of not having always played an action
   (Blackwell 1956; Hart and Mas-Colell 2001);
 - `CONDITIONAL`: from the last action to another in proportion to the regret of not having played the other
   whenever the last one was played (Hart and Mas-Colell 2000, eq. 2.2);
 - `FICTITIOUS`: the action with the largest cumulative payoff, ties shared (Brown 1951; with more than two
-  players against the joint empirical play of the others).
-
-`climb` follows the REINFORCE estimate of the gradient in logits (Williams 1992), ``(r - b)(1[a was drawn] -
-pi_a)``, averaged over a batch. The baseline b is known before the draw, so it does not bias the estimate.
+  players against the joint empirical play of the others);
+- `ASCENT`: the softmax of logits that follow the REINFORCE estimate of the gradient (Williams 1992),
+  ``(r - b)(1[a was drawn] - pi_a)``, averaged over a batch. The baseline b is known before the draw, so it
+  does not bias the estimate.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rivalry.tables.kernels.shapes import COSINE, LOG
 
 # rounding to 1 would select the last choice even where its weight is 0
 BELOW_ONE = 1.0 - 2.0**-53
-MATCHING, CONDITIONAL, FICTITIOUS = 0, 1, 2
+MATCHING, CONDITIONAL, FICTITIOUS, ASCENT = 0, 1, 2, 3
 
 
 @bare
@@ -115,7 +115,7 @@ def expected_value(row, size, epsilon, temperature, greedy, weights):  # type: i
 
 
 class Play(NamedTuple):
-    """The state of both loops; `climb` has no swaps and no counts of joint actions, `match` no logits."""
+    """The state of `play`; `ASCENT` alone has logits, and neither swaps nor counts of joint actions."""
 
     stream: ndarray  # [2], uint64
     clock: ndarray  # [1]: rounds played
@@ -133,77 +133,63 @@ class Play(NamedTuple):
 
 
 @loop
-def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Play ``steps`` periods of ``payoff [player joint]``; ``learners``, a `Play`, change in place.
+def play(payoff, sizes, rule, scale, batch, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
+    """Play ``steps`` rounds of ``payoff [player joint]``; ``learners``, a `Play`, change in place.
 
-    ``inertia [player]`` divides conditional regrets. Curves are sampled after ``sample_steps [sample]``
-    periods.
+    ``scale [player]`` divides conditional regrets, and is the step size in logits. A round is one joint
+    action, or of `ASCENT` a ``batch``. Curves are sampled after ``sample_steps [sample]`` rounds.
     """
     players, strides = sizes.shape[0], strides_of(sizes)
-    weights = np.zeros(learners.would.shape[1])
+    weights, push = np.zeros(learners.would.shape), np.zeros(learners.would.shape)
+    totals, level = np.ones(players), np.zeros(players)
     for _ in range(steps):
-        joint = 0
-        for player in range(players):
-            total = _rule_weights(rule, player, sizes[player], inertia, learners, weights)
-            learners.last[player] = _sample(weights, sizes[player], total, learners.stream)
-            joint += learners.last[player] * strides[player]
-        learners.clock[0] += 1
-        learners.joint_counts[joint] += 1
-        for player in range(players):
-            action_taken, payoff_received = learners.last[player], payoff[player, joint]
-            base = joint - action_taken * strides[player]
-            learners.earned[player] += payoff_received
-            learners.played[player, action_taken] += 1.0
-            for action in range(sizes[player]):
-                pays = payoff[player, base + action * strides[player]]
-                learners.would[player, action] += pays
-                learners.swaps[player, action_taken, action] += pays - payoff_received
-        if _is_due(learners.clock[0], learners.noted[0], sample_steps):
-            _note(sizes, learners, learners.played, learners.clock[0])
-
-
-@loop
-def climb(payoff, sizes, batch, rate, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Make ``steps`` updates in ``payoff [player joint]``; ``learners``, a `Play`, change in place.
-
-    An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The baseline is the
-    mean of the player's payoffs so far. Curves are sampled after ``sample_steps [sample]``
-    updates.
-    """
-    players, strides = sizes.shape[0], strides_of(sizes)
-    policy, push = np.zeros(learners.logits.shape), np.zeros(learners.logits.shape)
-    level, actions_taken = np.zeros(players), np.zeros(players, dtype=np.int64)
-    _policies(learners.logits, sizes, policy)
-    for _ in range(steps):
-        for player in range(players):
-            level[player] = learners.earned[player] / learners.clock[0] if learners.clock[0] > 0 else 0.0
-        push[:] = 0.0
+        if rule == ASCENT:
+            _policies(learners.logits, sizes, weights)
+            level[:] = learners.earned / max(learners.clock[0], 1)
+            push[:] = 0.0
         for _draw in range(batch):
             joint = 0
             for player in range(players):
-                actions_taken[player] = _sample(policy[player], sizes[player], 1.0, learners.stream)
-                joint += actions_taken[player] * strides[player]
+                size = sizes[player]
+                if rule != ASCENT:
+                    totals[player] = _rule_weights(rule, player, size, scale, learners, weights[player])
+                learners.last[player] = _sample(weights[player], size, totals[player], learners.stream)
+                joint += learners.last[player] * strides[player]
             for player in range(players):
-                payoff_received, base = payoff[player, joint], joint - actions_taken[player] * strides[player]
-                learners.earned[player] += payoff_received / batch
+                action_taken, received = learners.last[player], payoff[player, joint]
+                base = joint - action_taken * strides[player]
+                learners.earned[player] += received / batch
                 for action in range(sizes[player]):
-                    learners.would[player, action] += payoff[player, base + action * strides[player]] / batch
-                    chosen_here = 1.0 if action == actions_taken[player] else 0.0
-                    push[player, action] += (payoff_received - level[player]) * (
-                        chosen_here - policy[player, action]
-                    )
-        for player in range(players):
-            for action in range(sizes[player]):
-                learners.played[player, action] += policy[player, action]
-                learners.logits[player, action] += rate[player] * push[player, action] / batch
+                    pays = payoff[player, base + action * strides[player]]
+                    if rule == ASCENT:
+                        learners.would[player, action] += pays / batch
+                        chosen_here = 1.0 if action == action_taken else 0.0
+                        push[player, action] += (received - level[player]) * (
+                            chosen_here - weights[player, action]
+                        )
+                    else:
+                        learners.would[player, action] += pays
+                        learners.swaps[player, action_taken, action] += pays - received
+            if rule != ASCENT:
+                learners.joint_counts[joint] += 1
         learners.clock[0] += 1
-        _policies(learners.logits, sizes, policy)
-        if _is_due(learners.clock[0], learners.noted[0], sample_steps):
-            _note(sizes, learners, policy, 1)
+        for player in range(players):
+            if rule != ASCENT:
+                learners.played[player, learners.last[player]] += 1.0
+                continue
+            for action in range(sizes[player]):
+                learners.played[player, action] += weights[player, action]
+                learners.logits[player, action] += scale[player] * push[player, action] / batch
+        if learners.noted[0] < sample_steps.shape[0] and learners.clock[0] == sample_steps[learners.noted[0]]:
+            if rule == ASCENT:
+                _policies(learners.logits, sizes, weights)
+                _note(sizes, learners, weights, 1)
+            else:
+                _note(sizes, learners, learners.played, learners.clock[0])
 
 
 @loop
-def _rule_weights(rule, player, size, inertia, learners, weights):  # type: ignore[no-untyped-def]
+def _rule_weights(rule, player, size, scale, learners, weights):  # type: ignore[no-untyped-def]
     """Write the next action's probabilities, up to a factor, to ``weights``; return their sum."""
     clock = learners.clock[0]
     if clock > 0 and rule == FICTITIOUS:
@@ -212,7 +198,7 @@ def _rule_weights(rule, player, size, inertia, learners, weights):  # type: igno
         current, remainder = learners.last[player], 1.0
         for action in range(size):
             regret = learners.swaps[player, current, action] / clock
-            weights[action] = regret / inertia[player] if regret > 0.0 and action != current else 0.0
+            weights[action] = regret / scale[player] if regret > 0.0 and action != current else 0.0
             remainder -= weights[action]
         weights[current] = max(remainder, 0.0)
     else:
@@ -250,12 +236,6 @@ def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
             if remainder < 0.0:
                 break
     return draw
-
-
-@loop
-def _is_due(clock, noted, sample_steps):  # type: ignore[no-untyped-def]
-    """Whether a sample is due."""
-    return noted < sample_steps.shape[0] and clock == sample_steps[noted]
 
 
 @loop
