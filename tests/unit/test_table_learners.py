@@ -292,7 +292,7 @@ def test_weights_of_the_learning_rules() -> None:
     # 2 > 1 times the range of payoffs, -1 to 1, times the number of other actions
     assert learner._scale(learner.world(matrix("rock_paper_scissors"))).tolist() == [8.0, 8.0]
     session = learner.begin(learner.world(matrix("rock_paper_scissors")), np.random.SeedSequence(0))
-    own = learn.Play(**session)
+    own = learn.LearnerArrays(**session)
     own.clock[0], own.last[0], own.earned[0], own.would[0] = 2, 1, 1.0, [4.0, 1.0, 0.0]
     own.swaps[0, 1] = [3.0, 0.0, -1.0]
     args = (0, 3, np.array([6.0, 6.0]), own, weights)

@@ -359,10 +359,10 @@ def _karma_after(economy: Economy, split: ndarray, outcome: int) -> Iterator[tup
         due = np.minimum(units[after] + up, after)
         chance = np.prod(np.where(up, part, 1 - part), axis=0) / 2
         if chance.any():
-            (held, room), total = (after - due, most - after + due), pool + due.sum(axis=0)
+            (remaining, room), total = (after - due, most - after + due), pool + due.sum(axis=0)
             # halves, of which the coin rounds one up; what an agent has no room for the other gets
             half = (total + coin) // 2
-            yield held[0] + np.minimum(np.maximum(half, total - room[1]), room[0]), chance
+            yield remaining[0] + np.minimum(np.maximum(half, total - room[1]), room[0]), chance
 
 
 # up to `FEW` agents: estimated

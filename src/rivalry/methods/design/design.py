@@ -14,7 +14,7 @@ from numpy import ndarray
 from numpy.random import SeedSequence
 
 from rivalry.certificates.certify import certificate
-from rivalry.core.game import is_agents, is_population, measures
+from rivalry.core.game import PopulationGame, is_agents, is_population, measures
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
 from rivalry.core.needs import PAYOFFS, Need, fits
 from rivalry.core.payoffs import payoffs
@@ -281,7 +281,7 @@ class Design(DesignSearch):
             "profile": (("player", "axis"), profile[optimum].copy()),
             "chosen": scalar(optimum),
             "chosen_objective": scalar(objective[optimum, 0]),
-            **self._chosen(world.choices, parameters[optimum], world.accepts),
+            **self._decision(world.choices, parameters[optimum], world.accepts),
         }
         if count >= len(world.grid) and not certified.any():
             record["status"] = scalar("not found")
@@ -481,7 +481,7 @@ class RuleDesign(DesignSearch):
             chosen_objective=mean[optimum],
             status="converged" if over else "iteration limit",
         )
-        record |= indexed("choice", chosen_label=labels) | self._chosen(
+        record |= indexed("choice", chosen_label=labels) | self._decision(
             world.choices,
             record["parameters"][1][optimum],
             lambda choice, number: accepts(world.game, choice, settings, number),
@@ -591,17 +591,17 @@ class _Stationary(BaseLearner):
 
     method: PopulationNewton
 
-    def world(self, game: object) -> Any:
+    def world(self, game: PopulationGame) -> PopulationGame:
         refuse_mean_field(game)
         return game
 
-    def length(self, world: Any) -> int:
+    def length(self, world: PopulationGame) -> int:
         return 1
 
-    def begin(self, world: Any, stream: SeedSequence) -> Any:
+    def begin(self, world: PopulationGame, stream: SeedSequence) -> dict[str, Record]:
         return {}
 
-    def advance(self, world: Any, session: Any, steps: int) -> int:
+    def advance(self, world: PopulationGame, session: dict[str, Record], steps: int) -> int:
         state, residual = solve_in_stages(self.method, world)
         ended = CONVERGED if residual <= ENOUGH else int(self.method.ending(world, state))
         # the report is without a remedy: the search continues with the next rule
@@ -613,7 +613,7 @@ class _Stationary(BaseLearner):
         }
         return 1
 
-    def read(self, world: Any, session: Any) -> Record:
+    def read(self, world: PopulationGame, session: dict[str, Record]) -> Record:
         """Return the record of the equilibrium, before the step that of uniform play."""
         return dict(session["record"]) if session else record_of(world, uniform(world), None)[0]
 
@@ -658,7 +658,7 @@ def run_players(game: object, method: BaseLearner, sequence: SeedSequence) -> Re
     return read_session(method, world, session, finished)
 
 
-def expected_record(game: Any, method: BaseLearner, sequence: SeedSequence) -> Record:
+def expected_record(game: object, method: BaseLearner, sequence: SeedSequence) -> Record:
     """Return a record with the expected names, before the first step; empty where nothing is known then."""
     world = method.world(game)
     record = dict(method.read(world, method.begin(world, sequence)))

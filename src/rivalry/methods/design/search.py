@@ -315,7 +315,7 @@ class DesignSearch(BaseLearner):
             "spending": self.spending or {},
         }
 
-    def _chosen(
+    def _decision(
         self, choices: Sequence[Choice], numbers: ndarray, accepts: Callable[[Choice, float], bool]
     ) -> Record:
         """Return the chosen values, and for each whether it is an end of those tried."""

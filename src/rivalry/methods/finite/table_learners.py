@@ -67,7 +67,7 @@ class RepeatedPlay(TableLearner):
 
         (rule, batch), tables = self._rule(), compared(world)
         # the compiled loop writes into the session's own arrays
-        state, scale = learn.Play(**session), self._scale(world)
+        state, scale = learn.LearnerArrays(**session), self._scale(world)
         with draws.quiet():
             learn.play(
                 tables.payoff[0], tables.sizes, RULES.index(rule), scale, batch, sample_steps(), state, steps

@@ -114,7 +114,7 @@ def expected_value(row, size, epsilon, temperature, greedy, weights):  # type: i
     return epsilon * plain / size + (1.0 - epsilon) * weighed / total
 
 
-class Play(NamedTuple):
+class LearnerArrays(NamedTuple):
     """The state of `play`; `ASCENT` alone has logits, and neither swaps nor counts of joint actions."""
 
     stream: ndarray  # [2], uint64
@@ -134,7 +134,7 @@ class Play(NamedTuple):
 
 @loop
 def play(payoff, sizes, rule, scale, batch, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
-    """Play ``steps`` rounds of ``payoff [player joint]``; ``learners``, a `Play`, change in place.
+    """Play ``steps`` rounds of ``payoff [player joint]``; ``learners``, `LearnerArrays`, change in place.
 
     ``scale [player]`` divides conditional regrets, and is the step size in logits. A round is one joint
     action, or of `ASCENT` a ``batch``. Curves are sampled after ``sample_steps [sample]`` rounds.
