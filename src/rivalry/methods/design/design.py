@@ -253,23 +253,26 @@ class Design(DesignSearch):
 
     def read(self, world: Trials, session: Session) -> Record:
         """Return the trials so far, and the best certified one."""
-        count, trial = int(session["done"][0]), ("trial",)
+        count = int(session["done"][0])
         names = ("codes", "objective", "claim", "equilibria", "regret", "profile")
         parameters, objective, claims, equilibria, regret, profile = (
             session[name][:count].copy() for name in names
         )
         certified = np.isin(claims, UNREFUTED)
-        record: Record = {
-            "choice_name": (("choice",), np.asarray([choice.name for choice in world.choices])),
-            "parameters": (("trial", "choice"), parameters),
-            "objective": (trial, objective[:, 0]),
-            "objective_best": (trial, objective[:, 1]),
-            "objective_worst": (trial, objective[:, 2]),
-            "trial_claim": (trial, claims),
-            "trial_certified": (trial, certified),
-            "trial_equilibria": (trial, equilibria),
-            "trial_regret": (("trial", "player"), regret),
-            "trial_profile": (("trial", "player", "axis"), profile),
+        record = {
+            **indexed("choice", choice_name=[choice.name for choice in world.choices]),
+            **indexed("trial", "choice", parameters=parameters),
+            **indexed(
+                "trial",
+                objective=objective[:, 0],
+                objective_best=objective[:, 1],
+                objective_worst=objective[:, 2],
+                trial_claim=claims,
+                trial_certified=certified,
+                trial_equilibria=equilibria,
+            ),
+            **indexed("trial", "player", trial_regret=regret),
+            **indexed("trial", "player", "axis", trial_profile=profile),
         }
         loss = self._loss(session)[:count]
         if not np.any(np.isfinite(loss)):
@@ -317,20 +320,11 @@ def _metrics(game: Any, profile: Any) -> Record:
 
 
 class RuleProblem(NamedTuple):
-    """A game, the choices and the players' method; ``last_game`` holds the game of the last trial."""
+    """A game, the choices and the players' method."""
 
     game: Any
     choices: tuple[Choice, ...]
-    method: Any
-    last_game: dict[bytes, Any]
-
-    def at(self, codes: ndarray) -> Any:
-        """Return the game under a rule. Raise `ValueError` where its factory refuses it."""
-        key = codes.tobytes()
-        if key not in self.last_game:
-            self.last_game.clear()
-            self.last_game[key] = variant(self.game, **set_to(self.choices, codes))
-        return self.last_game[key]
+    method: BaseLearner
 
 
 class RuleDesign(DesignSearch):
@@ -404,7 +398,7 @@ class RuleDesign(DesignSearch):
 
     def world(self, game: object) -> RuleProblem:
         """Return the design problem. Raise `ValueError` for a keyword or a value that the game refuses."""
-        rules = RuleProblem(game, choices_of(self.choices), method_of(self.response_method, game), {})
+        rules = RuleProblem(game, choices_of(self.choices), method_of(self.response_method, game))
         check_values(game, rules.choices)
         if not _draws(rules) and (self.seeds or 1) > 1:
             raise ValueError(f"seeds: {self.seeds} must be 1: the players' method draws nothing")
@@ -513,7 +507,7 @@ class RuleDesign(DesignSearch):
     def _run(self, world: RuleProblem, session: Session, trial: int, seed: int) -> Record:
         try:
             # the stream depends on the seed alone: all rules are compared with common random numbers
-            game = world.at(session["codes"][trial])
+            game = variant(world.game, **set_to(world.choices, session["codes"][trial]))
             record = run_players(game, world.method, stream_of(session["words"], RUNS, seed))
         except ValueError as error:  # values accepted separately may be refused together
             session["remark"][trial] = str(error)
