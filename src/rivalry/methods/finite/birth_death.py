@@ -193,13 +193,15 @@ class BirthDeath(BaseLearner):
     def _mixed(self, tables: ndarray, session: Session) -> Record:
         """Return mean shares of actions with mutation, and the distribution of compositions or intervals."""
         sizes, record = self._sizes(tables), Record()
-        single = self.populations == "one"
-        dims = ("axis",) if single else ("player", "axis")
+        dims: tuple[str, ...] = ("player", "axis")
+        part: int | slice = slice(None)
+        if self.populations == "one":
+            dims, part = ("axis",), 0
         if len(session["log_share"]):
             states = compositions.all_compositions(self.population, sizes)
             chances = np.exp(session["log_share"])
             mean = np.einsum("s,spa->pa", chances, states) / self.population
-            record["composition"] = ("state", *dims), states[:, 0] if single else states
+            record["composition"] = ("state", *dims), states[:, part]
             record["composition_probability"] = ("state",), chances
             record["most_common_composition"] = scalar(_most_common(chances))
         else:
@@ -210,11 +212,10 @@ class BirthDeath(BaseLearner):
 
                 wide = stdtrit(len(runs) - 1, 0.975) * runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
                 ends = np.clip(np.stack([mean - wide, mean + wide], axis=-1), 0.0, 1.0)
-                record["mean_share_interval"] = (*dims, "end"), ends[0] if single else ends
+                record["mean_share_interval"] = (*dims, "end"), ends[part]
                 record["status"] = scalar("completed")
-        record["mean_share"] = dims, mean[0] if single else mean
-        common = [_most_common(row) for row in mean]
-        record["most_common_type"] = scalar(common[0]) if single else (("player",), np.array(common))
+        record["mean_share"] = dims, mean[part]
+        record["most_common_type"] = dims[:-1], np.asarray(np.array(list(map(_most_common, mean)))[part])
         return record
 
 
