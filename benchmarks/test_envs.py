@@ -54,8 +54,10 @@ def again(what: Callable[[], object]) -> None:
 def test_games(race: Callable[..., object], name: str) -> None:
     env, actions = begun(GAMES[name])
     play = env.course
-    given = env.converter.read(env.possible_agents, actions, play.now.legal)
-    program = partial(course._next_step, play.form, play.leaves, play.state, play._key, given, *play.nobody)
+    given, form = env.read(actions), play._form
+    program = partial(
+        course._played, form.key, form.arrays, play.fixed, play._carry, play._keys, given, None
+    )
     race(
         lambda: again(lambda: env.step(actions)),
         lambda: again(program),
@@ -69,20 +71,19 @@ def test_games(race: Callable[..., object], name: str) -> None:
 @pytest.mark.parametrize("name", AGENTS)
 def test_agents(race: Callable[..., object], name: str) -> None:
     env, actions = begun(AGENTS[name])
-    other, zeros = begun(AGENTS[name])[0], np.zeros(len(actions), dtype=np.int64)
+    other, zeros = begun(AGENTS[name])[0].course, np.zeros(len(actions), dtype=np.int64)
 
     def kernel() -> None:
         if name == "karma":
-            act(other.economy, other.now, zeros, no_tallies())
+            act(other.economy, other.state, zeros, no_tallies())
         else:
-            bid(other.city, other.now, other._desk, zeros, nothing())
-            ready(other.city, other.now, other._desk)
+            bid(other.city, other.state, other.desk, zeros, nothing())
+            ready(other.city, other.state, other.desk)
 
-    def arrays() -> None:
-        env.advance(zeros)
-        env.observations()
-
-    forms: dict[str, Callable[[], object]] = {"": lambda: env.step(actions), ", arrays": arrays}
+    forms: dict[str, Callable[[], object]] = {
+        "": lambda: env.step(actions),
+        ", arrays": lambda: env.course.advance(zeros[:, None]),
+    }
     for form, step in forms.items():
         race(
             lambda step=step: again(step),

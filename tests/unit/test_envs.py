@@ -246,7 +246,7 @@ def test_actions_of_walks_are_steps_in_units_of_the_game() -> None:
     with pytest.raises(
         ValueError, match=r"action of player_0: \[0.2\] must be in the box \[-0.1, 0.1\], 1 number"
     ):
-        plain.check("player_0", np.array([0.2]))
+        plain.read({"player_0": np.array([0.2])})
 
 
 class Nim:

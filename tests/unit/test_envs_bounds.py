@@ -73,7 +73,7 @@ def test_observations_stay_within_their_ranges_which_are_finite(name: str) -> No
                 if isinstance(box, gymnasium.spaces.Box):
                     actions[agent] = np.where(draws.random(action.shape) < 0.5, box.low, box.high)
             seen, *_ = env.step(actions)
-            raw = np.asarray(env.game.observe(env.now))
+            raw = np.asarray(env.course.game.observe(env.now))
             assert ((raw >= low - slack) & (raw <= high + slack)).all()
             assert all(env.observation_space(agent).contains(row) for agent, row in seen.items())
 

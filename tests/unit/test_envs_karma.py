@@ -13,10 +13,10 @@ pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
 from rivalry.core.oracles import to_agents
-from rivalry.economies.envs import EconomyEnv, policy_table
+from rivalry.economies.envs import policy_table
 from rivalry.economies.kernels.choices import cumulative
 from rivalry.economies.kernels.economy import act
-from rivalry.envs import GameEnv
+from rivalry.envs import GameEnv, parallel_env
 
 SMALL = {"agents": 6, "max_karma": 4, "mean_karma": 2.0}
 
@@ -32,7 +32,7 @@ def all_in(seen: dict[str, Any]) -> dict[str, int]:
 @pytest.mark.parametrize("illegal", ["clip", "warn"])
 def test_bids_above_karma_are_clipped(illegal: str) -> None:
     """With "warn" one warning is raised per environment; bids outside the action space are refused."""
-    plain, clipped = EconomyEnv(small(), illegal="raise"), EconomyEnv(small(), illegal=illegal)
+    plain, clipped = parallel_env(small(), illegal="raise"), parallel_env(small(), illegal=illegal)
     seen, _ = plain.reset(seed=2)
     clipped.reset(seed=2)
     with warnings.catch_warnings(record=True) as records:
@@ -43,24 +43,26 @@ def test_bids_above_karma_are_clipped(illegal: str) -> None:
             assert there[1] == paid
     assert len(records) == (illegal == "warn")
     for warning in records:
-        assert "agent 0 bids 4 with karma 2; clipped to 2" in str(warning.message)
-    with pytest.raises(ValueError, match="agent 0 bids 5 with karma"):
+        assert "action of agent_0: 4 is not legal; clipped to 2" in str(warning.message)
+    with pytest.raises(ValueError, match=r"action of agent_0: 5 must be a whole number in 0\.\.4"):
         clipped.step(dict.fromkeys(clipped.agents, 5))
 
 
 def test_arrays_are_the_rows_of_the_dictionaries() -> None:
-    """`advance` and `observations` play and show what `step` does, agents in order."""
-    plain, arrays = EconomyEnv(small(), periods=4), EconomyEnv(small(), periods=4)
+    """The course plays and shows in arrays what `step` does, agents in order."""
+    plain, arrays = parallel_env(small(), periods=4), parallel_env(small(), periods=4).course
     seen, _ = plain.reset(seed=2)
-    arrays.restart(2)
+    arrays.begin(2)
     for _ in range(4):
-        for rows, key in zip(arrays.observations(), ("observation", "action_mask"), strict=True):
+        for rows, key in zip(
+            (arrays.now.seen, arrays.now.legal), ("observation", "action_mask"), strict=True
+        ):
             np.testing.assert_array_equal(rows, [own[key] for own in seen.values()])
         bids = all_in(seen)
         seen, paid, _, cut, _ = plain.step(bids)
-        assert arrays.advance(np.array(list(bids.values())))[0].tolist() == list(paid.values())
+        assert arrays.advance(np.array(list(bids.values()))[:, None]).rewards.tolist() == list(paid.values())
     assert all(cut.values())
-    assert arrays.agents == []
+    assert arrays.now.cut
 
 
 @pytest.mark.slow
@@ -89,7 +91,7 @@ def test_act_counts_bids_and_wins() -> None:
 
 
 def test_rewards_karma_and_masks_of_an_episode() -> None:
-    env = EconomyEnv(small(), periods=3)
+    env = parallel_env(small(), periods=3)
     seen, infos = env.reset(seed=4)
     assert set(seen) == set(infos) == set(env.agents)
     assert all(infos[name]["action_mask"] is row["action_mask"] for name, row in seen.items())
@@ -111,7 +113,7 @@ def test_rewards_karma_and_masks_of_an_episode() -> None:
 
 
 def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
-    def episodes(env: EconomyEnv) -> list[list[float]]:
+    def episodes(env: GameEnv) -> list[list[float]]:
         records = []
         for seed in (5, None):
             seen, _ = env.reset(seed=seed)
@@ -120,24 +122,22 @@ def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
             records.append([float(x) for own in seen.values() for x in own["observation"]])
         return records
 
-    env = EconomyEnv(small(), periods=6)
+    env = parallel_env(small(), periods=6)
     first, second = episodes(env)
     assert [first, second] == episodes(env)
     assert first != second
 
 
 def test_wrong_input() -> None:
-    env = EconomyEnv(small(), illegal="raise")
+    env = parallel_env(small(), illegal="raise")
     seen, _ = env.reset(seed=0)
-    for bid, records in ((3, "3"), (-1, "-1"), (0.5, "0.5")):
-        with pytest.raises(ValueError, match=rf"agent 3 bids {records} with karma 2; .* in 0\.\.2$"):
+    for bid, rule in ((3, r"one of \[0, 1, 2\]"), (-1, r"in 0\.\.4"), (0.5, r"in 0\.\.4")):
+        with pytest.raises(ValueError, match=rf"action of agent_3: {bid} .*{rule}$"):
             env.step(all_in(seen) | {"agent_3": bid})
     with pytest.raises(ValueError, match="periods: 0 must be a whole number"):
-        EconomyEnv(small(), periods=0)
-    with pytest.raises(ValueError, match="must be an economy of agents; others are for GameEnv"):
-        EconomyEnv(rv.games.matrix("chicken"))
-    with pytest.raises(ValueError, match="populations are for parallel_env"):
-        GameEnv(small())
+        parallel_env(small(), periods=0)
+    with pytest.raises(ValueError, match="must be an economy of agents; others are for parallel_env"):
+        policy_table(rv.games.matrix("chicken"), len)
 
 
 @pytest.mark.slow
@@ -170,12 +170,12 @@ def test_the_table_of_learned_policies_is_the_mean_over_the_agents_of_a_type() -
     def everything(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return np.eye(mask.shape[1])[mask.sum(axis=1) - 1]
 
-    env = EconomyEnv(game, normalize_spaces=True)
-    found = env.policy_of([nothing, everything, everything, everything])
+    course = parallel_env(game, normalize_spaces=True).course
+    found = course.policy_of([nothing, everything, everything, everything])
     each = [policy_table(game, one, normalize_spaces=True) for one in (nothing, everything)]
     np.testing.assert_allclose(found, 0.25 * each[0] + 0.75 * each[1])
-    assert (env.discounts == game.discount).all()
-    assert env.stake == game.stakes.max()
+    assert (course.discounts == game.discount).all()
+    assert course.stake == game.stakes.max()
 
 
 def test_what_is_done_with_a_learned_policy_is_beside_the_environments() -> None:

@@ -10,10 +10,9 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
-from rivalry.economies.envs import EconomyEnv
 from rivalry.envs import aec_env, course, parallel_env, single_agent_env
+from rivalry.envs.actions import actions_of
 from rivalry.envs.agents import Views
-from rivalry.envs.games import ActionConverter
 from rivalry.transforms import walks
 
 
@@ -102,12 +101,12 @@ def test_policies_by_table_by_type_and_by_function_are_the_same() -> None:
 
 def test_bids_are_drawn_from_the_rows_of_the_table() -> None:
     """Agents with 2 karma bid 0, 1 or 2 with the probabilities of their row."""
-    env = EconomyEnv(rv.games.karma(agents=1000, max_karma=4, mean_karma=2.0))
-    env.restart(1)
+    course = parallel_env(rv.games.karma(agents=1000, max_karma=4, mean_karma=2.0)).course
+    course.begin(1)
     table = np.zeros((2, 5, 5))
     table[:, :, 0] = 1
     table[:, 2, :3] = [0.5, 0.2, 0.3]
-    bids = env.draw(env.table(table[None]), np.random.default_rng(0))
+    bids = course.draw(course.table(table[None]), np.random.default_rng(0))
     np.testing.assert_allclose(np.bincount(bids) / 1000, [0.5, 0.2, 0.3], atol=4 * 0.016)
 
 
@@ -146,34 +145,39 @@ def test_wrong_policies_of_the_others_are_refused() -> None:
 
 # conversion of actions, without an environment
 
-BOTH = ("player_0", "player_1")
+NOTHING = np.zeros((2, 0))
+
+
+def read(game: Any, actions: dict[str, Any], legal: np.ndarray = NOTHING) -> Any:
+    """Actions by player as the rows that a course takes."""
+    players = np.array([int(name[-1]) for name in actions])
+    names = list(actions).__getitem__
+    return actions_of(game, False, "corners").read(players, list(actions.values()), names, legal[players])
 
 
 @pytest.mark.parametrize("action", [1, 1.0, True, np.int64(1), np.float64(1.0), np.array(1)])
 def test_any_number_that_is_whole_is_a_pure_action(action: Any) -> None:
-    found = ActionConverter(rv.games.matrix("chicken"), False, "corners")
-    assert found.read(BOTH, {"player_1": action}, np.zeros((2, 0))).tolist() == [[0.0], [1.0]]
+    assert read(rv.games.matrix("chicken"), {"player_1": action}).tolist() == [[1]]
 
 
 @pytest.mark.parametrize("action", ["1.0", "swerve", 0.5, np.nan, np.inf, [1], np.array([1]), None, 2, -1])
 def test_other_values_are_no_pure_actions(action: Any) -> None:
-    found = ActionConverter(rv.games.matrix("chicken"), False, "corners")
     with pytest.raises(ValueError, match=r"^action of player_0: .* must be a whole number in 0\.\.1$"):
-        found.read(BOTH, {"player_0": action}, np.zeros((2, 0)))
+        read(rv.games.matrix("chicken"), {"player_1": 1, "player_0": action})
 
 
 def test_actions_in_boxes_are_read_together_as_one_by_one() -> None:
-    """Rounding of single precision beyond the box is clipped; a missing action is the middle of the box."""
-    found, nothing = ActionConverter(rv.games.influencer(), False, "corners"), np.zeros((2, 0))
+    """Rounding of single precision beyond the box is clipped."""
+    game = rv.games.influencer()
     given = {"player_0": np.array([1 + 5e-7]), "player_1": np.array([-0.25])}
-    together = found.read(BOTH, given, nothing)
+    together = read(game, given)
     assert together.tolist() == [[1.0], [-0.25]]
-    alone = [found.read(BOTH, {name: action}, nothing) for name, action in given.items()]
-    np.testing.assert_array_equal(sum(alone), together)
+    alone = [read(game, {name: action})[0] for name, action in given.items()]
+    np.testing.assert_array_equal(alone, together)
     with pytest.raises(
         ValueError, match=r"action of player_0: \[1.1\] must be in the box \[-1, 1\], 1 number"
     ):
-        found.read(BOTH, given | {"player_0": np.array([1.1])}, nothing)
+        read(game, given | {"player_0": np.array([1.1])})
 
 
 def test_normalized_observations_have_their_bounds_at_minus_one_and_one() -> None:
@@ -182,7 +186,6 @@ def test_normalized_observations_have_their_bounds_at_minus_one_and_one() -> Non
     seen, masks = views.of(np.array([low, high, (low + high) / 2]), np.array([1, 3, 2]))
     assert seen.tolist() == [[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]]
     assert masks.tolist() == [[1, 0, 0], [1, 1, 1], [1, 1, 0]]
-    assert views.space().contains({"observation": seen[0], "action_mask": masks[0]})
 
 
 @pytest.mark.parametrize("env", [aec_env, parallel_env])
@@ -192,31 +195,29 @@ def test_unknown_options_of_environments_are_refused(env: Any) -> None:
 
 
 def test_illegal_actions_are_refused_with_the_legal_ones() -> None:
-    found = ActionConverter(rv.games.matrix("chicken"), False, "corners")
-    legal = np.array([[1, 1], [0, 1]], dtype=bool)
-    assert found.read(BOTH, {"player_0": 0, "player_1": 1}, legal).tolist() == [[0.0], [1.0]]
+    game, legal = rv.games.matrix("chicken"), np.array([[1, 1], [0, 1]])
+    assert read(game, {"player_0": 0, "player_1": 1}, legal).tolist() == [[0], [1]]
     with pytest.raises(ValueError, match=r"^action of player_1: 0 is not legal; must be one of \[1\]$"):
-        found.read(BOTH, {"player_0": 0, "player_1": 0}, legal)
+        read(game, {"player_0": 0, "player_1": 0}, legal)
 
 
 @pytest.mark.parametrize("action", ["left", None, [0.1, 0.2], float("nan"), {"x": 1}])
 def test_what_is_no_point_of_a_box_is_refused(action: Any) -> None:
-    found = ActionConverter(rv.games.influencer(), False, "corners")
     with pytest.raises(ValueError, match=r"^action of player_1: .* must be in the box \[-1, 1\], 1 number$"):
-        found.read(BOTH, {"player_1": action}, np.zeros((2, 0)))
+        read(rv.games.influencer(), {"player_1": action})
 
 
 def test_points_of_a_simplex_need_a_simplex() -> None:
     with pytest.raises(ValueError, match=r"^simplex: 'points' must be 'corners' for a game on a Box$"):
-        ActionConverter(rv.games.influencer(), False, "points")
+        actions_of(rv.games.influencer(), False, "points")
 
 
 @pytest.mark.slow
 def test_observations_are_scaled_by_their_median_and_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A feature that never changes has its median as scale, or 1; a rare large value does not decide."""
     changing = np.append(np.tile([8.0, 12.0], 50), 1e6)
-    seen = np.stack([changing, np.full(101, 50.0), np.full(101, 0.25)], axis=-1).reshape(101, 1, 1, 3)
-    monkeypatch.setattr(course, "_by_chance", lambda game, keys: seen)
+    seen = np.stack([changing, np.full(101, 50.0), np.full(101, 0.25)], axis=-1).reshape(101, 1, 3)
+    monkeypatch.setattr(course, "_observed", lambda game: seen)
     middle, reach = course._middle(rv.games.matrix("chicken"))
     assert middle.tolist() == [[12.0, 50.0, 0.25]]  # 50 values are smaller, 50 equal or larger
     assert reach.tolist() == [[4.0, 50.0, 1.0]]

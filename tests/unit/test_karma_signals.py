@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.economies.envs.karma import EconomyEnv
+from rivalry.economies.envs.karma import economy_of
 from rivalry.economies.karma.factory import signal_of
 from rivalry.lab.study import StudyError, build_game, build_method
 from rivalry.methods import PopulationQLearning, Simulation
@@ -150,7 +150,7 @@ def test_scaling_environments_and_odd_numbers_of_agents_refuse_signals() -> None
     with pytest.raises(
         ValueError, match="signal: must be 'none': environments do not show agents their peers"
     ):
-        EconomyEnv(game)
+        economy_of(game)
     with pytest.raises(ValueError, match="agents: 7 must be even: signal has no value for idle agents"):
         rv.games.karma(max_karma=3, mean_karma=1.0, agents=7, idle="random", signal="richer")
 

@@ -79,7 +79,7 @@ def test_arguments_of_environments_and_of_their_reset_are_named() -> None:
     rest = CHICKEN.pure("swerve", "swerve")
     with pytest.raises(ValueError, match=r"^others: is missing; PlayerEnv needs it$"):
         single_agent_env(CHICKEN, 0)
-    with pytest.raises(ValueError, match=r"^perids: is no argument of parallel_env; did you mean 'periods'"):
+    with pytest.raises(ValueError, match=r"^perids: is no argument of GameEnv; did you mean 'periods'"):
         single_agent_env(CHICKEN, 0, rest, perids=3)
     for make in (aec_env, parallel_env):
         with pytest.raises(ValueError, match=rf"^game: is missing; {make.__name__} needs it$"):

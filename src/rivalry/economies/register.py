@@ -153,8 +153,8 @@ LABELS = {
 }
 
 ENVIRONMENTS = {
-    "CityArrays": "rivalry.economies.envs.city:CityEnv",
-    "Economy": "rivalry.economies.envs.karma:EconomyEnv",
+    "CityArrays": "rivalry.economies.envs.city:CityCourse",
+    "Economy": "rivalry.economies.envs.karma:EconomyCourse",
 }
 
 VIEWS = {"streets": "rivalry.economies.streets"}

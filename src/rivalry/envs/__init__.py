@@ -11,14 +11,14 @@ from rivalry.schema.registry import near as _near
 if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
     raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: {_remedy('envs')}")
 
-from rivalry.envs.factory import PlayerEnv as PlayerEnv
-from rivalry.envs.factory import aec_env as aec_env
-from rivalry.envs.factory import parallel_env as parallel_env
-from rivalry.envs.factory import single_agent_env as single_agent_env
+from rivalry.envs.alone import BatchEnv as BatchEnv
+from rivalry.envs.alone import PlayerEnv as PlayerEnv
+from rivalry.envs.alone import batch as batch
+from rivalry.envs.alone import single_agent_env as single_agent_env
 from rivalry.envs.games import GameEnv as GameEnv
+from rivalry.envs.games import parallel_env as parallel_env
 from rivalry.envs.turns import TurnEnv as TurnEnv
-from rivalry.envs.vector import BatchEnv as BatchEnv
-from rivalry.envs.vector import batch as batch
+from rivalry.envs.turns import aec_env as aec_env
 
 _OF_ECONOMIES = ("city_policy", "policy_table")
 

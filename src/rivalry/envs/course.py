@@ -2,233 +2,207 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import compress
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.plain import Hashed, Same
-from rivalry.core.space import Choices, Simplex
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.core.game import Game, is_markov
+from rivalry.core.plain import Hashed, Same, register_plain
+from rivalry.core.space import Box, Choices, Simplex
+from rivalry.envs.actions import OnSimplex, actions_of
+from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import whole_number
+from rivalry.transforms import repeat
 from rivalry.transforms.units import strategies
 
 if TYPE_CHECKING:
     from rivalry.core.game import MarkovGame, Playable
 
+PERIODS = 100
+ALL = np.ones((), bool)  # the one course
 NORMALIZED_FAR = 10.0  # bound on normalized observations
 
 COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, steps, percentile
 
 
 class StepResult(NamedTuple):
-    """Observations, movers, rewards, legal actions and ends after a step; of `Courses` ``[copy ...]``."""
+    """Observations, movers, rewards, legal actions and ends after a step; of copies ``[copy ..]``."""
 
     seen: ndarray  # [player feature]
     movers: ndarray  # [player]
     rewards: ndarray  # [player], of the last step
-    legal: ndarray  # [player action]; no columns if the game does not limit actions
+    legal: ndarray  # [player action], 1 or 0; no columns if the game does not limit actions
     over: ndarray  # [player]: whether the player has terminated
     cut: Any
 
 
 class Course:
-    """The course of play of a `MarkovGame`, truncated after ``limit`` steps if given.
+    """The course of play of a game of players, or by `many` several independent ones.
 
-    With ``normalized``, observations are of order 1: the game's ``normalized_observation`` if it has one;
-    else each feature less its median, divided by the 90th percentile of the nonzero distances from it, in 32
-    runs of 64 steps with random actions.
+    A `MarkovGame` is truncated after ``periods`` steps if given; another game is repeated, or played in its
+    native form. With ``normalized``, observations are of order 1: the game's ``normalized_observation`` if it
+    has one; else each feature less its median, divided by the 90th percentile of the nonzero distances from
+    it, in 32 runs of 64 steps with random actions.
     """
 
-    def __init__(self, game: Any, *, limit: int | None = None, normalized: bool = False) -> None:
-        self.game, self.limit = game, limit
-        space = game.space
-        self.actions = max(space.sizes) if _limits(game) else 0
-        self._middle = _middle(game) if normalized else None
-        self.bounds = (-NORMALIZED_FAR, NORMALIZED_FAR) if normalized else _bounds(game)
-        self.form, self.leaves = _split((game, self._middle))
-        self.nobody = (np.zeros(space.shape[0], bool), np.zeros(space.shape))
+    def __init__(
+        self, game: object, periods: int | None, normalized: bool = False, simplex: OnSimplex = "corners"
+    ) -> None:
+        self.game: Any = markov(game, PERIODS if periods is None else periods)
+        self.limit = periods if self.game is game else None
+        space = self.game.space
+        self.names = [f"player_{k}" for k in range(space.shape[0])]
+        self.actions = actions_of(self.game, normalized, simplex)
+        self.kind: Any = np.float32 if normalized else np.float64
+        self.bounds: Any = (-NORMALIZED_FAR, NORMALIZED_FAR) if normalized else _bounds(self.game)
+        self._legal = max(space.sizes) if _limits(self.game) else 0
+        self._form = Form((self.game, _middle(self.game) if normalized else None))
+        self.fixed = np.zeros(space.shape[0], bool), np.zeros(space.shape)  # players, and their strategies
+        self.steps: Any = np.zeros((), int)
+        self._keys, self._carry = np.zeros(2, np.uint32), None
         self.begin(0)
+        self.bounds = tuple(
+            np.broadcast_to(end, self.now.seen.shape).astype(self.kind) for end in self.bounds
+        )
 
-    def __getstate__(self) -> dict[str, Any]:
-        # forms compare by hashes and identities of one process, so copies make their own
-        return {name: part for name, part in self.__dict__.items() if name not in ("form", "leaves")}
+    @property
+    def state(self) -> Any:
+        """The state of the game, as returned by its ``reset`` and ``step``."""
+        return cast(Any, self._carry)[0]
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.form, self.leaves = _split((self.game, self._middle))
+    def many(self, copies: int) -> Course:
+        """Return independent courses ``[copy]``, which one call of a compiled program steps.
 
-    def begin(self, seed: int | None) -> None:
-        """Start a new episode; ``seed`` restarts the random stream."""
-        if seed is not None:
-            self._key = np.asarray(jax.random.key_data(jax.random.key(whole_number("seed", seed))))
-        self.state, self._key, row = _first_step(self.form, self.leaves, self._key)
-        self.steps = 0
-        self.now = self.read(row, self.steps)
+        Each is that of a `Course` with the same seed, up to the rounding of the compiled programs.
+        """
+        several = copy.copy(self)
+        several._keys, several._carry = np.zeros((copies, 2), np.uint32), None
+        several.steps = np.zeros(copies, int)
+        several.begin(range(copies), np.ones(copies, bool))
+        return several
 
-    def advance(self, actions: ndarray, fixed: tuple[ndarray, ndarray] | None = None) -> StepResult:
+    def hold(self, others: object, but: int) -> None:
+        """Fix all players except ``but`` to their rows of a profile from now on. Raises `ValueError`."""
+        x = np.asarray(self.game.space.check(others, "others"))
+        self.fixed = np.arange(len(x)) != but, x
+
+    def profile(self, actions: ndarray) -> ndarray:
+        """Return the profile that actions ``[player column]`` play in one period, in units of the game."""
+        return np.asarray(strategies(self.game.space, jnp.asarray(actions)))
+
+    def begin(self, seeds: Any, where: ndarray = ALL) -> None:
+        """Start a new episode, of several courses in those ``where``; a seed restarts a random stream."""
+        keys = self._keys = np.array(self._keys)
+        for place, seed in np.ndenumerate(np.array(seeds, object)):
+            if seed is not None:
+                keys[place] = jax.random.key_data(jax.random.key(whole_number("seed", seed)))
+        self.steps = np.where(where, 0, self.steps)
+        self._play(None, where)
+
+    def advance(self, actions: ndarray, where: ndarray = ALL) -> StepResult:
         """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
-        ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
+        Raises `ValueError` where payoffs are not defined.
         """
-        fixed_mask, x = fixed or self.nobody
-        self.state, self._key, row = _next_step(
-            self.form, self.leaves, self.state, self._key, actions, fixed_mask, x
-        )
-        self.steps += 1
-        self.now = self.read(row, self.steps)
+        self.steps = self.steps + where
+        self._play(actions, where)
+        if np.isnan(self.now.rewards).any():
+            raise ValueError(f"rewards: payoffs of this game are not defined at {actions.tolist()}")
         return self.now
 
-    def read(self, row: object, steps: Any) -> StepResult:
-        """Return the results in the row of a step, or of several ``[copy column]``."""
-        row = np.array(row)  # a copy, because learners may write to it
-        flat = row[..., :-1].reshape(*row.shape[:-1], self.nobody[0].size, -1)
-        wide = self.actions + 3
-        return StepResult(
-            seen=np.clip(flat[..., wide:], *self.bounds),  # results may leave their ranges by rounding
+    def _play(self, actions: ndarray | None, where: ndarray) -> None:
+        several = where if self.steps.ndim else None
+        self._carry, self._keys = _played(
+            self._form.key, self._form.arrays, self.fixed, self._carry, self._keys, actions, several
+        )
+        row = np.array(cast(Any, self._carry)[1])  # a copy, because learners may write to it
+        flat = row[..., :-1].reshape(*row.shape[:-1], len(self.names), -1)
+        wide = self._legal + 3
+        self.now = StepResult(
+            # results may leave their ranges by rounding
+            seen=np.clip(flat[..., wide:], *self.bounds).astype(self.kind, copy=False),
             movers=flat[..., 0] > 0,
             rewards=flat[..., 1],
             over=flat[..., 2] > 0,
-            legal=flat[..., 3:wide] > 0,
-            cut=(row[..., -1] > 0) | (self.limit is not None and steps >= self.limit),
+            legal=flat[..., 3:wide].astype(np.int8),
+            cut=(row[..., -1] > 0) | (self.limit is not None and self.steps >= self.limit),
         )
 
 
-class Courses:
-    """Independent courses of one game, ``[copy]``; one call of a compiled program steps them all.
-
-    Each is that of a `Course` with the same seed, up to the rounding of the compiled programs.
-    """
-
-    def __init__(self, course: Course, copies: int) -> None:
-        self.course = course
-        self._keys, self._carry = np.zeros((copies, 2), np.uint32), None
-        self.steps = np.zeros(copies, int)
-
-    def begin(self, seeds: Sequence[int | None], where: ndarray) -> None:
-        """Start a new episode in the copies ``where [copy]``; a seed restarts a copy's random stream."""
-        form, leaves = self.course.form, self.course.leaves
-        seeded = [k for k, seed in enumerate(seeds) if seed is not None]
-        if seeded:
-            self._keys = np.array(self._keys)
-            self._keys[seeded] = _keys_of(np.array([whole_number("seed", seeds[k]) for k in seeded]))
-        self._carry, self._keys, row = _each_first(form, leaves, self._carry, self._keys, where)
-        self.steps = np.where(where, 0, self.steps)
-        self.now = self.course.read(row, self.steps)
-
-    def advance(self, actions: ndarray, fixed: tuple[ndarray, ndarray] | None, where: ndarray) -> StepResult:
-        """Play one step in the copies ``where [copy]`` by actions ``[copy player column]``."""
-        fixed_mask, x = fixed or self.course.nobody
-        form, leaves = self.course.form, self.course.leaves
-        self._carry, self._keys, row = _each_next(
-            form, leaves, self._carry, self._keys, actions, fixed_mask, x, where
-        )
-        self.steps = self.steps + where
-        self.now = self.course.read(row, self.steps)
-        return self.now
+def markov(game: object, periods: int) -> Any:
+    """Return a game as a `MarkovGame`: itself, its native form, or repeated. Raises `ValueError`."""
+    register_plain(game)
+    if oracles.to_markov.knows(game):
+        return oracles.to_markov(game, periods)
+    if is_markov(game):
+        return game
+    if not isinstance(game, Game):
+        hint = ""
+        if oracles.flow_certificate.knows(game):
+            hint = "; its travellers are a continuum, and agents of an environment are finitely many"
+        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps{hint}")
+    return repeat(game, periods=periods)
 
 
 _ARRAY = object()  # placeholder of an array
 
 
-def _split(tree: Any) -> tuple[Hashed, list[Any]]:
-    """Return a tree's form, all of it except its arrays, and these. Equal forms share compiled programs."""
-    leaves, definition = jax.tree.flatten(tree)
-    arrays = [isinstance(leaf, jax.Array | ndarray | np.generic) for leaf in leaves]
-    static_leaves = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, arrays, strict=True))
-    arrays_of_tree = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
-    return Hashed((definition, static_leaves)), arrays_of_tree
+class Form:
+    """A tree as its arrays and all else, the key of compiled programs, which equal forms share."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+        leaves, definition = jax.tree.flatten(tree)
+        is_array = [isinstance(leaf, jax.Array | ndarray | np.generic) for leaf in leaves]
+        rest = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, is_array, strict=True))
+        self.key = Hashed((definition, rest))
+        self.arrays = [jnp.asarray(leaf) for leaf in compress(leaves, is_array)]
+
+    def __deepcopy__(self, memo: object) -> Form:
+        return self  # games are immutable, and a copy of one may need another compilation
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Form, (self.tree,)  # keys compare by hashes and identities of one process
 
 
-def _join(form: Hashed, leaves: list[Any]) -> Any:
+def _joined(form: Hashed, arrays: list[Any]) -> Any:
     """Return the tree of a form with these arrays."""
-    (definition, static_leaves), arrays_of_tree = form.key, iter(leaves)
+    (definition, rest), leaves = form.key, iter(arrays)
     return jax.tree.unflatten(
-        definition, [next(arrays_of_tree) if part.value is _ARRAY else part.value for part in static_leaves]
+        definition, [next(leaves) if part.value is _ARRAY else part.value for part in rest]
     )
 
 
 @partial(jax.jit, static_argnums=0)
-def _first_step(form: Hashed, leaves: list[Any], key: jax.Array) -> Any:
-    game, middle = _join(form, leaves)
-    return _reset(game, middle, key)
-
-
-def _reset(game: MarkovGame, middle: object, key: jax.Array) -> Any:
-    key, game_key = jax.random.split(jax.random.wrap_key_data(key))
-    state = game.reset(game_key)
-    came = jnp.zeros(game.space.shape[0]), jnp.asarray(False), jnp.asarray(False)
-    return state, jax.random.key_data(key), _row(game, middle, state, *came)
-
-
-@partial(jax.jit, static_argnums=0)
-def _next_step(
-    form: Hashed,
-    leaves: list[Any],
-    state: object,
-    key: jax.Array,
-    actions: jax.Array,
-    fixed_mask: jax.Array,
-    fixed: jax.Array,
+def _played(
+    form: Hashed, arrays: list[Any], fixed: Any, carry: Any, keys: Any, actions: Any, where: Any
 ) -> Any:
-    game, middle = _join(form, leaves)
-    return _step(game, middle, fixed_mask, fixed, state, key, actions)
-
-
-def _step(
-    game: MarkovGame,
-    middle: object,
-    fixed_mask: jax.Array,
-    fixed: jax.Array,
-    state: object,
-    key: jax.Array,
-    actions: jax.Array,
-) -> Any:
-    key, game_key = jax.random.split(jax.random.wrap_key_data(key))
-    x = jnp.where(fixed_mask[:, None], fixed, strategies(game.space, actions))
-    after, *came = game.step(state, x, game_key)
-    return after, jax.random.key_data(key), _row(game, middle, after, *came)
-
-
-@jax.jit
-def _keys_of(seeds: jax.Array) -> jax.Array:
-    return jax.vmap(lambda seed: jax.random.key_data(jax.random.key(seed)))(seeds)
-
-
-@partial(jax.jit, static_argnums=0)
-def _each_first(
-    form: Hashed, leaves: list[Any], carry: tuple[Any, Any] | None, keys: jax.Array, where: jax.Array
-) -> Any:
-    game, middle = _join(form, leaves)
-    state, new_keys, rows = jax.vmap(partial(_reset, game, middle))(keys)
-    return _merged(where, carry and (carry, keys), ((state, rows), new_keys))
-
-
-@partial(jax.jit, static_argnums=0)
-def _each_next(
-    form: Hashed,
-    leaves: list[Any],
-    carry: tuple[Any, Any],
-    keys: jax.Array,
-    actions: jax.Array,
-    fixed_mask: jax.Array,
-    fixed: jax.Array,
-    where: jax.Array,
-) -> Any:
-    game, middle = _join(form, leaves)
-    state, new_keys, rows = jax.vmap(partial(_step, game, middle, fixed_mask, fixed))(carry[0], keys, actions)
-    return _merged(where, (carry, keys), ((state, rows), new_keys))
-
-
-def _merged(where: jax.Array, old: tuple[Any, Any] | None, new: tuple[Any, Any]) -> Any:
-    """Return states with rows, keys, and rows: the new ones in the copies ``where``, else the old ones."""
-    (state, rows), keys = jax.tree.map(
-        lambda a, b: jnp.where(where.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b), new, old or new
+    """Return states with rows, and keys, after a step or, without actions, a reset; the old elsewhere."""
+    play: Any = partial(_play, *_joined(form, arrays), *fixed)
+    state = carry and carry[0]
+    if where is None:
+        return play(keys, state, actions)
+    new, old = jax.vmap(play)(keys, state, actions), (carry, keys)
+    return jax.tree.map(
+        lambda a, b: jnp.where(where.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b), new, old if carry else new
     )
-    return (state, rows), keys, rows
+
+
+def _play(
+    game: MarkovGame, middle: object, fixed: Any, profile: Any, key: Any, state: object, actions: Any
+) -> Any:
+    key, game_key = jax.random.split(jax.random.wrap_key_data(key))
+    if actions is None:
+        state, came = game.reset(game_key), [jnp.zeros(game.space.shape[0]), False, False]
+    else:
+        x = jnp.where(fixed[:, None], profile, strategies(game.space, actions))
+        state, *came = game.step(state, x, game_key)
+    return (state, _row(game, middle, state, *came)), jax.random.key_data(key)
 
 
 def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: object) -> Any:
@@ -265,45 +239,30 @@ def _middle(game: object) -> tuple[ndarray, ndarray]:
     """Return the median and spread of the observations, ``[player feature]``."""
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
-    # a fixed key: the scale of observations belongs to the game, not to an environment's seed
-    observations = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
-    observations = observations.reshape(-1, *observations.shape[2:])
+    observations = _observed(game)
     middle = np.median(observations, axis=0)
-    far, reach = np.abs(observations - middle), np.maximum(np.abs(middle), 1.0)
-    for feature in np.ndindex(reach.shape):
-        differs = far[(slice(None), *feature)]
-        if differs.any():
-            reach[feature] = np.percentile(differs[differs > 0], MOSTLY)
-    return middle, reach
+    far = np.abs(observations - middle)
+    far = np.where(far.any(axis=0), far, np.maximum(np.abs(middle), 1.0))
+    return middle, np.nanpercentile(np.where(far > 0, far, np.nan), MOSTLY, axis=0)
 
 
-@compiled
-def _by_chance(game: Any, keys: object) -> Any:
-    """Return observations ``[course step player feature]`` under random actions of all players."""
-
-    def course(key: Any) -> Any:
-        def step(state: Any, key: Any) -> Any:
-            acts, plays, anew = jax.random.split(key, 3)
-            following, _, ended, cut = game.step(state, _any_strategies(game, state, acts), plays)
-            new_state, over = game.reset(anew), ended | cut
-            following = jax.tree.map(lambda a, b: jnp.where(over, a, b), new_state, following)
-            return following, game.observe(state)
-
-        reset_key, *step_keys = jax.random.split(key, STEPS + 1)
-        return jax.lax.scan(step, game.reset(reset_key), jnp.stack(step_keys))[1]
-
-    return jax.vmap(course)(keys)
-
-
-def _any_strategies(game: Playable, state: object, key: Any) -> Any:
-    """Draw actions uniformly from the legal ones."""
-    space = game.space
-    if not isinstance(space, Simplex | Choices):
-        return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
-    legal = jnp.arange(max(space.sizes)) < jnp.asarray(space.sizes)[:, None]
-    legal = legal & oracles.legal_actions(game, state) if _limits(game) else legal
-    numbers = jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf), axis=1)
-    return strategies(space, numbers[:, None].astype(float))
+def _observed(game: object) -> ndarray:
+    """Return observations ``[step player feature]`` under random actions of all players."""
+    courses, seen = Course(game, None).many(COURSES), []
+    # the scale of observations belongs to the game, not to an environment's seed
+    draw, space = np.random.default_rng(0), courses.game.space
+    for _ in range(STEPS):
+        if isinstance(space, Box):
+            actions = draw.uniform(-1, 1, (COURSES, *space.shape))
+        else:
+            legal = np.arange(max(space.sizes)) < np.array(space.sizes)[:, None]
+            legal = courses.now.legal if courses.now.legal.size else legal
+            # the largest of random numbers, where these are legal
+            actions = (draw.random((COURSES, *legal.shape[-2:])) * legal).argmax(axis=2)[..., None]
+        now = courses.advance(actions, np.ones(COURSES, bool))
+        seen.append(now.seen)
+        courses.begin([None] * COURSES, now.over.all(axis=1) | now.cut)
+    return np.concatenate(seen)
 
 
 def _limits(game: Playable) -> bool:

@@ -1,23 +1,24 @@
-"""Games and economies as PettingZoo environments in which agents act one at a time."""
+"""Games as PettingZoo environments in which agents act one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from gymnasium import spaces
-from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
+from pettingzoo import AECEnv  # type: ignore[import-untyped]
 
-from rivalry.envs.games import GameEnv, Unrendered
+from rivalry.envs.games import EnvOptions, GameEnv
 from rivalry.schema.validate import check_keywords
 
 
-class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
-    """A game as an environment of PettingZoo in which agents act one at a time.
+@check_keywords
+class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
+    """A game as an environment of PettingZoo in which agents act one at a time; also `aec_env`.
 
     Agents that move in a step of the game, by its ``movers``, act in the order of their numbers without
-    observing one another's actions in that step. Later stages observe earlier ones. Spaces and ends are those
-    of the parallel environment: the `GameEnv` of a game, or the environment given instead of a game.
+    observing one another's actions in that step. Later stages observe earlier ones. Parameters, spaces and
+    ends are those of `GameEnv`.
 
     Examples
     --------
@@ -29,16 +30,20 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     """
 
     metadata = {"name": "rivalry_turns_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
+    render_mode = None
 
-    def __init__(self, game: Any, *, periods: int | None = None, normalize_spaces: bool = False) -> None:
+    def __init__(self, game: object, **options: Unpack[EnvOptions]) -> None:
         super().__init__()
-        is_environment = isinstance(game, ParallelEnv)
-        self.parallel: Any = (
-            game if is_environment else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
-        )
+        self.parallel = GameEnv(game, **options)
         self.possible_agents = list(self.parallel.possible_agents)
         self.agents: list[str] = []
         self.agent_selection = self.possible_agents[0]
+
+    def render(self) -> None:
+        """Do nothing: there is no rendering."""
+
+    def close(self) -> None:
+        """Do nothing: no resources are open."""
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Return the observation space of ``agent``."""
@@ -79,7 +84,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
-        self.parallel.check(agent, action)
+        self.parallel.read({agent: action})
         self._admissible_draws[agent] = action
         if self._paid:
             self._clear_rewards()
@@ -111,3 +116,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         self._waiting = self.parallel.movers()[::-1]
         if self._waiting:
             self.agent_selection = self._waiting.pop()
+
+
+aec_env = TurnEnv
+"""The second of the functions `parallel_env`, `aec_env` and `single_agent_env`."""

@@ -1,4 +1,4 @@
-"""Congested cities as PettingZoo environments, stepped by the kernels' rules."""
+"""Congested cities in environments, stepped by the kernels' rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rivalry.economies.kernels.city import (
 )
 from rivalry.economies.kernels.city_learning import check_policy, entry_counts
 from rivalry.economies.kernels.shapes import CityArrays
-from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
+from rivalry.envs.agents import AgentsCourse, Learned, Views, draw
 from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_word
 
@@ -34,8 +34,8 @@ FEATURES = ("urgency", "karma", "type", "trip", "spot", "lane", *COORDINATES)
 POLICIES = ("uniform", "zero", "all_in")
 
 
-class CityEnv(AgentsEnv):
-    """A congested city as a parallel environment of PettingZoo; agents are ``agent_0``, ``agent_1``, ..
+class CityCourse(AgentsCourse):
+    """The play of a congested city in environments; agents are ``agent_0``, ``agent_1``, ..
 
     An agent observes ``{"observation": [feature], "action_mask": [entry]}``. The features (`FEATURES`) are
     the cost of refusal on its trip, its karma and type, the number of its trip (the last: dormant), its spot
@@ -64,48 +64,40 @@ class CityEnv(AgentsEnv):
     Examples
     --------
     >>> import rivalry as rv
-    >>> env = CityEnv(rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2), periods=10)
-    >>> seen, _ = env.reset(seed=1)
+    >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
+    >>> seen, _ = rv.envs.parallel_env(game, periods=10).reset(seed=1)
     >>> dict(zip(FEATURES, seen["agent_0"]["observation"].tolist()))["karma"]
     2.0
     """
 
-    metadata = {"name": "rivalry_city_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
-
-    def _prepare(self, normalized: bool) -> tuple[int, Views]:
+    def _prepare(self, normalized: bool) -> Views:
         self.city = city_of(self.game)
-        self._map, self._desk = _map_of(self.game, self.city), buffers_of(self.city)
+        self._map, self.desk = _map_of(self.game, self.city), buffers_of(self.city)
         self.types, self.discounts = self.city.type_of, self.city.discount
         self.stake = float(self.city.stakes.max())
         entries = max(self.city.most + 1, self.city.options.shape[2])
-        return len(self.types), Views(*self._map.bounds, entries, normalized)
+        return Views(*self._map.bounds, entries, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
-        self.now = fresh(self.city, sequence)
-        ready(self.city, self.now, self._desk)
+        self.state = fresh(self.city, sequence)
+        ready(self.city, self.state, self.desk)
 
     def _go(self, entries: ndarray) -> ndarray:
         if self._turning:
-            take(self.city, self.now, self._desk, entries)
+            take(self.city, self.state, self.desk, entries)
             return np.zeros(len(entries))
-        bid(self.city, self.now, self._desk, entries, no_tallies())
-        ready(self.city, self.now, self._desk)
-        return np.asarray(self.now.reward)
+        bid(self.city, self.state, self.desk, entries, no_tallies())
+        ready(self.city, self.state, self.desk)
+        return np.asarray(self.state.reward)
 
-    def _report(self) -> tuple[ndarray, ndarray, ndarray]:
-        state, agents = self.now, np.arange(len(self.now.karma))
+    def _look(self) -> tuple[ndarray, ndarray, ndarray]:
+        state, agents = self.state, np.arange(len(self.types))
         at = state.spot < -1
         self._turning = bool(at.any())
         features = self._map.features(agents, state.trip, state.spot, state.karma)
         if self._turning:
             return features, self._map.widths(agents, state.trip, state.spot), at
         return features, np.where(state.trip < trips(self.city), state.karma + 1, 1), ~at
-
-    def _does(self, player: int) -> str:
-        if self._turning:
-            return "takes option {} at its junction"
-        dormant = " and is dormant" if self.now.trip[player] == trips(self.city) else ""
-        return super()._does(player) + dormant
 
     def table(self, source: object) -> Any:
         """Return the policies as a name in `POLICIES` or as cumulative sums of ``[agent row karma entry]``.
@@ -128,7 +120,7 @@ class CityEnv(AgentsEnv):
     def draw(self, table: Any, rng: np.random.Generator) -> ndarray:
         """Draw the entries of all agents ``[agent]`` from the table or the named policy."""
         if not isinstance(table, str):
-            chances = table[np.arange(len(table)), self._desk.row, self.now.karma]
+            chances = table[np.arange(len(table)), self.desk.row, self.state.karma]
             return draw(chances, self.counts, rng)
         if table == "uniform" or self._turning:
             return rng.integers(0, self.counts)
@@ -149,7 +141,7 @@ def city_policy(
         A city.
     policy : callable
         ``policy(agent number, observations [state feature], masks [state entry])`` returns probabilities of
-        entries ``[state entry]``. Observations are those of `CityEnv`.
+        entries ``[state entry]``. Observations are those of `CityCourse`.
     normalize_spaces : bool
         Whether observations are scaled to [-1, 1].
 

@@ -1,8 +1,7 @@
-"""Karma economies as PettingZoo environments, stepped by the kernels' rules."""
+"""Karma economies in environments, stepped by the kernels' rules."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,12 +12,12 @@ from rivalry.core.game import Playable, kernel_arrays
 from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy, rewards_of
-from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
+from rivalry.envs.agents import AgentsCourse, Learned, Views, draw
 from rivalry.tables.policy_answers import policy_answer, refuse_different
 
 
-class EconomyEnv(AgentsEnv):
-    """A karma economy as a parallel environment of PettingZoo; agents are ``agent_0``, ``agent_1``, ..
+class EconomyCourse(AgentsCourse):
+    """The play of a karma economy in environments; agents are ``agent_0``, ``agent_1``, ..
 
     An agent observes ``{"observation": [urgency, karma, private state, type], "action_mask": [bid]}``; states
     and types are numbers. With ``normalize_spaces`` every feature is scaled to [-1, 1]; rewards are
@@ -37,31 +36,30 @@ class EconomyEnv(AgentsEnv):
     Examples
     --------
     >>> import rivalry as rv
-    >>> env = EconomyEnv(rv.games.karma(agents=4), periods=10)
+    >>> env = rv.envs.parallel_env(rv.games.karma(agents=4), periods=10)
     >>> seen, _ = env.reset(seed=1)
     >>> int(seen["agent_3"]["action_mask"].sum())
     11
     """
 
-    metadata = {"name": "rivalry_economy_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
-
-    def _prepare(self, normalized: bool) -> tuple[int, Views]:
+    def _prepare(self, normalized: bool) -> Views:
         self.economy = economy_of(self.game)
         self.types, self.discounts = self.economy.type_of, np.asarray(self.game.discount)
         lost, won = rewards_of(self.economy)
         self.stake = float((won - lost).max())
-        return len(self.types), _views(self.economy, normalized)
+        return _views(self.economy, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
-        self.now = fresh(self.economy, sequence)
+        self.state = fresh(self.economy, sequence)
 
     def _go(self, entries: ndarray) -> ndarray:
-        act(self.economy, self.now, entries, no_tallies())
-        return np.asarray(self.now.reward)
+        act(self.economy, self.state, entries, no_tallies())
+        return np.asarray(self.state.reward)
 
-    def _report(self) -> tuple[ndarray, ndarray, ndarray]:
-        features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
-        return features, self.now.karma + 1, np.ones(len(features), dtype=bool)
+    def _look(self) -> tuple[ndarray, ndarray, ndarray]:
+        state = self.state
+        features = _features(self.economy, self.economy.type_of, state.private, state.karma)
+        return features, state.karma + 1, np.ones(len(features), dtype=bool)
 
     def table(self, source: Any) -> ndarray:
         """Return a policy ``[type private karma bid]`` or ``[state bid]`` as cumulative sums of its rows.
@@ -81,21 +79,20 @@ class EconomyEnv(AgentsEnv):
 
     def policy_of(self, policies: Sequence[Learned]) -> ndarray:
         """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
-        tables = []
+        # one table per policy, not per agent: agents may share theirs
+        tables = {
+            policy: policy_table(self.game, policy, normalize_spaces=self.views.normalized)
+            for policy in set(policies)
+        }
+        means = []
         for kind in range(self.types.max() + 1):
-            members = [policy for policy, type_ in zip(policies, self.types, strict=True) if type_ == kind]
-            distinct, agents = {id(policy): policy for policy in members}, Counter(map(id, members))
-            # one table per policy, not per agent: agents may share theirs
-            by_policy = [
-                policy_table(self.game, policy, normalize_spaces=self.views.normalized)[kind]
-                for policy in distinct.values()
-            ]
-            tables.append(np.average(by_policy, axis=0, weights=[agents[key] for key in distinct]))
-        return np.stack(tables)
+            members = [policies[agent] for agent in np.flatnonzero(self.types == kind).tolist()]
+            means.append(np.mean([tables[policy][kind] for policy in members], axis=0))
+        return np.stack(means)
 
     def draw(self, table: ndarray, rng: np.random.Generator) -> ndarray:
         """Draw the bids of all agents ``[agent]`` from the table."""
-        state, privates = self.now, self.economy.stakes.shape[1]
+        state, privates = self.state, self.economy.stakes.shape[1]
         rows = (self.economy.type_of * privates + state.private) * (self.economy.most + 1) + state.karma
         return draw(table[rows], state.karma + 1, rng)
 
@@ -114,7 +111,7 @@ def policy_table(
         An economy of agents.
     policy : callable
         ``policy(observations [state 4], masks [state bid])`` returns probabilities of bids ``[state bid]``.
-        Observations are those of `EconomyEnv`.
+        Observations are those of `EconomyCourse`.
     normalize_spaces : bool
         Whether observations are scaled to [-1, 1].
 
@@ -149,7 +146,9 @@ def economy_of(game: object) -> Economy:
     """Return the kernel arrays of an economy. Raises `ValueError` for another game."""
     arrays = kernel_arrays(game)
     if not isinstance(arrays, Economy):
-        raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
+        raise ValueError(
+            f"game: {type(game).__name__} must be an economy of agents; others are for parallel_env"
+        )
     require_all_bids(game, "environments offer all of them")
     if arrays.signal.size:
         raise ValueError("signal: must be 'none': environments do not show agents their peers")
