@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,7 @@ from rivalry.core.oracles import normalized_observation
 from rivalry.economies.envs import city_policy, policy_table
 from rivalry.envs import single_agent_env
 from rivalry.integrations.rllib import PPO, training
-from rivalry.integrations.rllib.arenas import Reading
 from rivalry.integrations.rllib.networks import PolicyNetwork
-from rivalry.integrations.rllib.training import Against
 from rivalry.methods import CitySimulation, Simulation
 from rivalry.methods.continuous.mixtures import mixture_record
 from rivalry.runtime.jax import jax, put
@@ -26,7 +25,7 @@ from rivalry.transforms import in_stages, repeat
 from rivalry.transforms.walk import Walking
 
 WORDS = np.array([1, 2, 3, 4], dtype=np.uint32)
-READ = Reading(evaluation=200, rounds=12)
+READ: Any = {"evaluation": 200, "rounds": 12}
 
 
 class Rule(PolicyNetwork):
@@ -75,10 +74,10 @@ def test_grid_moves_agree_with_the_tables(kind: str, joint: bool) -> None:
     draw = np.random.default_rng(1)
     for _ in range(60):
         at = [int(draw.integers(size)) for size in sizes]
-        chosen = [int(draw.integers(n)) for n in arena.walk.space.sizes]
+        chosen = [int(draw.integers(n)) for n in arena.played.space.sizes]
         x = np.array([world.action_grid[player, place] for player, place in enumerate(at)])
         state = Walking(put(x), put(0))
-        after, paid, _, _ = arena.walk.step(
+        after, paid, _, _ = arena.played.step(
             state, put(np.array(chosen, dtype=float)[:, None]), jax.random.key(0)
         )
         to = [
@@ -89,9 +88,9 @@ def test_grid_moves_agree_with_the_tables(kind: str, joint: bool) -> None:
         np.testing.assert_allclose(after.position, there, atol=1e-9)
         number = np.ravel_multi_index(to, sizes)
         np.testing.assert_allclose(paid, world.tables.payoff[0, :, number], rtol=1e-9, atol=1e-9)
-        shown = np.asarray(normalized_observation(arena.walk, state))
+        shown = np.asarray(normalized_observation(arena.played, state))
         for player in range(len(sizes)):
-            rows = arena._observations(world, player)
+            rows = arena.observations(world, player)
             row = np.ravel_multi_index(at, sizes) if joint else at[player]
             np.testing.assert_allclose(rows[row], shown[player], atol=1e-9)
 
@@ -127,7 +126,7 @@ def test_regrets_on_a_grid_agree_with_value_iteration() -> None:
         return best - own
 
     plain = [np.eye(3)[rule] for rule in rules]
-    found = arena._gains(world, np.array(rules), np.stack(probabilities), np.array([[0, 2], [1, 1]]))
+    found = arena.gains(world, np.array(rules), np.stack(probabilities), np.array([[0, 2], [1, 1]]))
     for player in (0, 1):
         there = gains(plain, player)
         assert found["policy_regret"][1][player] == pytest.approx(max(there[0, 2], there[1, 1]), abs=1e-6)
@@ -137,8 +136,8 @@ def test_regrets_on_a_grid_agree_with_value_iteration() -> None:
 
 def test_steps_stop_before_the_boundary() -> None:
     game = rv.games.influencer()
-    arena: Any = PPO(moves="steps", step=0.25, periods=50).world(game)
-    record = arena.read({"player_0": chooses(1.0), "player_1": chooses(0.0)}, WORDS, READ)
+    arena: Any = PPO(moves="steps", step=0.25, periods=50, **READ).world(game)
+    record = arena.read({"player_0": chooses(1.0), "player_1": chooses(0.0)}, WORDS, None)
     path = record["rollout"][1][:, :, 0]
     steps = np.diff(path[:, 0])
     assert np.all((np.abs(steps - 0.25) < 1e-6) | (steps == 0))
@@ -153,9 +152,9 @@ def test_steps_stop_before_the_boundary() -> None:
 @pytest.mark.brief
 def test_mixtures_of_levels_by_hand() -> None:
     game = rv.games.influencer(reach=[0.2, 0.4])
-    arena: Any = PPO(moves="levels", action_grid=3).world(game)
+    arena: Any = PPO(moves="levels", action_grid=3, **READ).world(game)
     mix = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
-    record = arena.read({f"player_{k}": always(*mix[k]) for k in (0, 1)}, WORDS, READ)
+    record = arena.read({f"player_{k}": always(*mix[k]) for k in (0, 1)}, WORDS, None)
     at = np.array([0.0, 0.5, 1.0])
     pays = np.array([[np.asarray(game.payoffs(put([[a], [b]]))) for b in at] for a in at])
     payoff = np.einsum("a,b,abp->p", *mix, pays)
@@ -180,7 +179,7 @@ def test_only_exchangeable_players_share_a_policy() -> None:
 @pytest.mark.brief
 def test_matrix_games_by_hand() -> None:
     game = rv.games.matrix("prisoners_dilemma")  # 3 3, 0 5, 5 0, 1 1
-    record = PPO().world(game).read({f"player_{k}": always(0.9, 0.1) for k in (0, 1)}, WORDS, READ)
+    record = PPO(**READ).world(game).read({f"player_{k}": always(0.9, 0.1) for k in (0, 1)}, WORDS, None)
     own = 0.81 * 3 + 0.09 * 5 + 0.01 * 1
     np.testing.assert_allclose(record["exploring_payoff"][1], own)
     np.testing.assert_allclose(record["exploring_regret"][1], 0.9 * 5 + 0.1 - own)
@@ -193,8 +192,8 @@ def test_matrix_games_by_hand() -> None:
 @pytest.mark.brief
 def test_discounted_returns_by_hand() -> None:
     game = repeat(rv.games.matrix("prisoners_dilemma"), periods=4)
-    arena: Any = PPO(gamma=0.5, periods=4).world(game)
-    record = arena.read({"player_0": always(1.0, 0.0), "player_1": always(0.0, 1.0)}, WORDS, READ)
+    arena: Any = PPO(gamma=0.5, periods=4, best_response_iterations=0).world(game)
+    record = arena.read({"player_0": always(1.0, 0.0), "player_1": always(0.0, 1.0)}, WORDS, None)
     np.testing.assert_allclose(record["episode_return"][1], [0.0, 5 * 1.875])
     np.testing.assert_allclose(record["episode_return_band"][1], 0.0)
 
@@ -203,7 +202,7 @@ def test_stages_of_one_period_share_a_discount_factor() -> None:
     game = in_stages(rv.games.matrix("prisoners_dilemma"), [[1], [0]], periods=3)
     arena: Any = PPO(gamma=0.5, periods=50).world(game)
     assert arena.periods_in(6.0) == 3.0
-    record = arena.read({"player_0": always(1.0, 0.0), "player_1": always(0.0, 1.0)}, WORDS, READ)
+    record = arena.read({"player_0": always(1.0, 0.0), "player_1": always(0.0, 1.0)}, WORDS, None)
     np.testing.assert_allclose(record["episode_return"][1], [0.0, 5 * 1.75])
 
 
@@ -214,7 +213,7 @@ def test_training_finds_a_known_best_response() -> None:
     )
     arena: Any = learner.world(game)
     meek = {f"player_{k}": always(1.0, 0.0) for k in (0, 1)}
-    record = arena.read(meek, WORDS, training.reading(learner, arena, WORDS))
+    record = arena.read(meek, WORDS, training.responding(learner, arena, WORDS))
     most = 2 * (1 - 0.5**5) / 0.5
     np.testing.assert_allclose(record["trained_best_response_gain"][1], most, atol=1e-6)
     assert str(record["coverage"][1]) == "lower bound"
@@ -224,27 +223,27 @@ def test_training_finds_a_known_best_response() -> None:
 
 
 @pytest.mark.parametrize("stages", [[[0, 1]], [[0], [1]], [[1], [0]]])
-def test_a_single_agent_environment_with_fixed_opponents(stages: list[list[int]]) -> None:
+def test_play_among_fixed_policies_is_that_of_one_player(stages: list[list[int]]) -> None:
+    from rivalry.integrations.rllib.bridge import Bridge
+
     game = rv.games.market(stages=stages) if len(stages) > 1 else rv.games.market()
-    learner = PPO(moves="native", periods=6)
-    arena: Any = learner.world(game)
-    others = {name: chooses(0.3) for name in arena.names}
+    arena: Any = PPO(moves="native", periods=6).world(game)
     for player, name in enumerate(arena.names):
-        ours = Against(arena, name, others)
+        rivals = {rival: chooses(0.3) for rival in arena.names if rival != name}
+        ours, agent = Bridge(replace(arena, rivals=rivals)), name
         theirs = single_agent_env(
             game, player, lambda name, seen: np.array([0.3]), periods=6, normalize_spaces=True
         )
         seen, _ = ours.reset(seed=4)
         told, _ = theirs.reset(seed=4)
-        np.testing.assert_allclose(seen[name], told)
+        np.testing.assert_allclose(seen[agent], told, rtol=1e-6)
         for step in range(6):
             action = np.array([-0.9 + 0.3 * step], dtype=np.float32)
-            seen, paid, over, short, _ = ours.step({name: action})
+            seen, paid, over, short, _ = ours.step({agent: action})
             told, reward, ended, cut, _ = theirs.step(action)
-            np.testing.assert_allclose(seen[name], told)
-            assert paid[name] == pytest.approx(reward)
-            assert (over[name], short[name]) == (ended, cut)
-        assert not ours.agents
+            np.testing.assert_allclose(seen[agent], told, rtol=1e-6)
+            assert paid[agent] * arena.scale == pytest.approx(reward)
+            assert (over["__all__"], short["__all__"]) == (ended, cut)
 
 
 # economies and cities
@@ -262,10 +261,10 @@ def timid(row: np.ndarray, entries: int) -> np.ndarray:
 )
 def test_economy_metrics_equal_those_of_a_simulation(options: dict[str, Any]) -> None:
     game = rv.games.karma(**options)
-    arena: Any = PPO(policies="shared").world(game)
+    arena: Any = PPO(policies="shared", **READ).world(game)
     entries = arena.env().action_space("agent_0").n
     one = Rule(lambda row: timid(row, entries), "logits")
-    record = arena.read(dict.fromkeys(arena.names, one), WORDS, READ)
+    record = arena.read(dict.fromkeys(arena.names, one), WORDS, None)
 
     def capped(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
         kept = one.probabilities(seen) * masks
@@ -280,24 +279,12 @@ def test_economy_metrics_equal_those_of_a_simulation(options: dict[str, Any]) ->
         np.testing.assert_allclose(record[f"exploring_{name}"][1], same[name][1])
 
 
-def test_separately_trained_agents_are_evaluated_by_their_mean_policy() -> None:
-    game = rv.games.karma(agents=4)
-    arena: Any = PPO().world(game)
-    assert len(set(arena.groups)) == 4
-    entries = arena.env().action_space("agent_0").n
-    bids = [Rule(lambda row, bid=bid: np.eye(entries)[bid], "logits") for bid in (0, 0, 1, 2)]
-    table = arena._of_types(dict(zip(arena.names, bids, strict=True)), explore=False)
-    np.testing.assert_allclose(table[0, 0, 3, :4], [0.5, 0.25, 0.25, 0.0])
-    np.testing.assert_allclose(table[0, 0, 1, :3], [0.5, 0.5, 0.0])  # bids above the karma held are clipped
-    np.testing.assert_allclose(table.sum(axis=-1), 1.0)
-
-
 def test_city_metrics_equal_those_of_a_simulation() -> None:
     game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
-    arena: Any = PPO(policies="shared").world(game)
+    arena: Any = PPO(policies="shared", **READ).world(game)
     entries = arena.env().action_space("agent_0").n
     one = Rule(lambda row: timid(row, entries), "logits")
-    record = arena.read(dict.fromkeys(arena.names, one), WORDS, READ)
+    record = arena.read(dict.fromkeys(arena.names, one), WORDS, None)
 
     def capped(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
         kept = one.probabilities(seen.astype(np.float32)) * masks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,6 @@ pytest.importorskip("torch")
 
 from rivalry.integrations.rllib import PPO, training
 from rivalry.integrations.rllib.session import Training
-from rivalry.integrations.rllib.training import Alone
 
 
 def test_a_best_response_is_initialised_with_the_player_s_network() -> None:
@@ -21,7 +22,7 @@ def test_a_best_response_is_initialised_with_the_player_s_network() -> None:
     session = learner.begin(arena, np.random.SeedSequence(1))
     learner.advance(arena, session, 1)
     networks = training.networks(learner, arena, session)
-    own, alone = networks["player_1"], Alone(arena, 1, networks)
+    own, alone = networks["player_1"], replace(arena, rivals={"player_0": networks["player_0"]})
     words = np.random.SeedSequence(2).generate_state(4, np.uint32)
     fresh, begun = Training(words), Training(words)
     begun.first = {"player_1": own.module}

@@ -85,7 +85,7 @@ def test_grid_and_step_moves_need_boxes_of_equal_width() -> None:
             return -(x[:, 0] ** 2)
 
     for moves in ("grid", "steps"):
-        with pytest.raises(ValueError, match=r"moves: players' boxes are .* wide; steps need them alike"):
+        with pytest.raises(ValueError, match=r"moves: players' boxes are .* wide; steps need equal widths"):
             PPO(moves=moves).world(Wide())
 
 

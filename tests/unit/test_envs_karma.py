@@ -55,7 +55,7 @@ def test_arrays_are_the_rows_of_the_dictionaries() -> None:
     arrays.begin(2)
     for _ in range(4):
         for rows, key in zip(
-            (arrays.now.seen, arrays.now.legal), ("observation", "action_mask"), strict=True
+            (arrays.now.observations, arrays.now.legal), ("observation", "action_mask"), strict=True
         ):
             np.testing.assert_array_equal(rows, [own[key] for own in seen.values()])
         bids = all_in(seen)

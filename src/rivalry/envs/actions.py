@@ -44,13 +44,13 @@ class Numbers:
         if not whole.all():
             row = int(whole.argmin())
             rule = f"must be a whole number in 0..{sizes[row] - 1}"
-            raise ValueError(f"action of {name(row)}: {_shown(actions[row])!r} {rule}")
-        chosen = numbers.astype(int)
+            raise ValueError(f"action of {name(row)}: {_literal(actions[row])!r} {rule}")
+        entries = numbers.astype(int)
         if legal.shape[1]:
-            wrong = legal[np.arange(len(chosen)), chosen] == 0
+            wrong = legal[np.arange(len(entries)), entries] == 0
             if wrong.any():
                 row = int(wrong.argmax())
-                message = f"action of {name(row)}: {chosen[row]} is not legal"
+                message = f"action of {name(row)}: {entries[row]} is not legal"
                 if self.illegal == "raise":
                     raise ValueError(f"{message}; must be one of {np.flatnonzero(legal[row]).tolist()}")
                 last = legal.shape[1] - 1 - legal[:, ::-1].argmax(axis=1)
@@ -60,8 +60,8 @@ class Numbers:
                     warnings.warn(
                         f"{message}; {remedy} (illegal='raise' refuses, 'clip' is silent)", stacklevel=5
                     )
-                chosen = np.where(wrong, last, chosen)
-        return chosen[:, None]
+                entries = np.where(wrong, last, entries)
+        return entries[:, None]
 
 
 class Points:
@@ -97,7 +97,7 @@ class Points:
         if not inside.all():
             row = int(inside.argmin())
             box = f"[{low[row, 0]:g}, {high[row, 0]:g}], {width} number{'s' * bool(width > 1)}"
-            raise ValueError(f"action of {name(row)}: {_shown(actions[row])!r} must be in the box {box}")
+            raise ValueError(f"action of {name(row)}: {_literal(actions[row])!r} must be in the box {box}")
         converted = np.zeros((len(shares), self.columns))
         converted[:, :width] = np.clip(shares, self.lowest, 1)
         return converted
@@ -136,5 +136,5 @@ def _rows(actions: Sequence[Any] | ndarray, shape: tuple[int, ...]) -> ndarray:
     return np.concatenate([_rows(actions[k : k + 1], shape) for k in range(len(actions))])
 
 
-def _shown(action: object) -> object:
+def _literal(action: object) -> object:
     return action.tolist() if isinstance(action, ndarray | np.generic) else action

@@ -70,12 +70,12 @@ class AgentsCourse:
         shape = count, len(self.views.low)
         self.bounds = tuple(np.broadcast_to(end, shape).astype(self.kind) for end in ends)
         self._sequence = SeedSequence(0)
-        self._others: tuple[int, Any] | None = None
+        self._rivals: tuple[int, Any] | None = None
         self.begin(0)
 
-    def hold(self, others: object, but: int) -> None:
+    def hold(self, policies: object, but: int) -> None:
         """Let all agents except ``but`` follow a table or a named policy. Raises `ValueError`."""
-        self._others = but, self.table(others)
+        self._rivals = but, self.table(policies)
 
     def begin(self, seeds: Any, where: ndarray = ALL) -> None:
         """Start a new episode with initial karma; a seed restarts the random stream."""
@@ -93,10 +93,10 @@ class AgentsCourse:
         Raises `BrokenInvariant` if karma is not conserved.
         """
         entries = np.where(self.now.movers, actions[:, 0], 0).astype(np.int64)
-        if self._others is not None:
-            player, table = self._others
-            chosen, entries = entries[player], self.draw(table, self._draws)
-            entries[player] = chosen
+        if self._rivals is not None:
+            player, table = self._rivals
+            entry, entries = entries[player], self.draw(table, self._draws)
+            entries[player] = entry
         # a copy, since the kernels change their arrays in place
         paid = self._go(entries).copy()
         if self.state.status[0]:
@@ -106,9 +106,9 @@ class AgentsCourse:
 
     def _read(self, paid: ndarray) -> None:
         features, self.counts, acting = self._look()
-        seen, masks = self.views.of(features, self.counts)
+        observations, masks = self.views.of(features, self.counts)
         cut = int(self.state.clock[0]) >= self.periods
-        self.now = StepResult(seen, acting, paid, masks, np.zeros(len(paid), bool), cut)
+        self.now = StepResult(observations, acting, paid, masks, np.zeros(len(paid), bool), cut)
 
 
 @cache

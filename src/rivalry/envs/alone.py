@@ -21,17 +21,17 @@ from rivalry.schema.validate import check_keywords, number_of, whole_number
 class Seat:
     """A player's play against others with fixed policies, in one course ``shape = ()`` or several ``[copy]``.
 
-    ``others`` is a function ``(agent name, observation) -> action``, or what the course can hold.
+    ``policies`` are a function ``(agent name, observation) -> action``, or what the course can hold.
     """
 
-    def __init__(self, game: object, player: int, others: object, options: EnvOptions) -> None:
+    def __init__(self, game: object, player: int, policies: object, options: EnvOptions) -> None:
         self.parallel = GameEnv(game, **options)
         self.course = self.parallel.course
         self.player = number_of("player", player, len(self.course.names))
         self.name: str = self.course.names[self.player]
-        self.ask: Callable[[str, Any], Any] | None = others if callable(others) else None
+        self.ask: Callable[[str, Any], Any] | None = policies if callable(policies) else None
         if self.ask is None:
-            self.course.hold(others, self.player)
+            self.course.hold(policies, self.player)
         self.observation_space = self.parallel.observation_space(self.name)
         self.action_space = self.parallel.action_space(self.name)
         self._gather(())
@@ -39,17 +39,17 @@ class Seat:
     def copy(self, copies: int) -> None:
         """Play in so many copies from now on. Raises `ValueError` for agents of kernels."""
         if isinstance(self.course, AgentsCourse):
-            who = f"agents of {type(self.course.game).__name__} are stepped by kernels, one copy at a time"
-            raise ValueError(f"game: {who}; use gymnasium.vector.SyncVectorEnv with single_agent_env")
+            reason = f"agents of {type(self.course.game).__name__} are stepped by kernels, one copy at a time"
+            raise ValueError(f"game: {reason}; use gymnasium.vector.SyncVectorEnv with single_agent_env")
         self.course = self.course.many(copies)
         self._gather((copies,))
 
     def _gather(self, shape: tuple[int, ...]) -> None:
-        self.every = np.ones(shape, bool)
-        self.paid, self.cut, self.ended = np.zeros(shape), self.every, self.every  # both until ``begin``
+        self.whole = np.ones(shape, bool)
+        self.paid, self.cut, self.ended = np.zeros(shape), self.whole, self.whole  # both until ``begin``
 
     @property
-    def done(self) -> ndarray:
+    def over(self) -> ndarray:
         """Mask of courses whose episode is over."""
         return self.ended | self.cut
 
@@ -72,37 +72,37 @@ class Seat:
         return self.parallel.view(self.course.now, number)
 
     def _is_turn(self) -> ndarray:
-        return self.done | self.course.now.movers[..., self.player]
+        return self.over | self.course.now.movers[..., self.player]
 
-    def _play(self, where: ndarray, given: dict[int, Any]) -> None:
+    def _play(self, where: ndarray, choices: dict[int, Any]) -> None:
         while where.any():
             turn = where[..., None] & self.course.now.movers
             if self.ask is not None:
                 acting = np.flatnonzero(turn.reshape(-1, turn.shape[-1]).any(axis=0)).tolist()
-                given |= {
+                choices |= {
                     k: self.ask(self.course.names[k], self.view(k)[0]) for k in acting if k != self.player
                 }
-            outcome = self.course.advance(self._read(given, turn), where)
+            outcome = self.course.advance(self._read(choices, turn), where)
             self.paid = self.paid + np.where(where, outcome.rewards[..., self.player], 0.0)
             self.ended = np.where(where, outcome.over[..., self.player], self.ended)
             self.cut = np.where(where, outcome.cut & ~self.ended, self.cut)
-            where, given = where & ~self._is_turn(), {}
+            where, choices = where & ~self._is_turn(), {}
 
-    def _read(self, given: dict[int, Any], turn: ndarray) -> ndarray:
+    def _read(self, choices: dict[int, Any], turn: ndarray) -> ndarray:
         """Return actions ``[.. agent column]``, 0 where they do not count. Raises `ValueError`."""
         names, reader = self.course.names, self.course.actions
-        if not self.every.ndim:
-            return self.parallel.read({names[k]: action for k, action in given.items()})
+        if not self.whole.ndim:
+            return self.parallel.read({names[k]: action for k, action in choices.items()})
         converted = np.zeros((*turn.shape, reader.columns))
-        for k, actions in given.items():
+        for k, actions in choices.items():
             if len(actions) != len(turn):
                 raise ValueError(f"actions of {names[k]}: {len(actions)} must be {len(turn)}, one per copy")
             rows = np.flatnonzero(turn[:, k])
             if rows.size:
-                chosen = actions[rows] if isinstance(actions, ndarray) else [actions[row] for row in rows]
+                listed = actions[rows] if isinstance(actions, ndarray) else [actions[row] for row in rows]
                 name, legal = partial("{} in copy {}".format, names[k]), self.course.now.legal[rows, k]
                 converted[rows, k] = reader.read(
-                    np.full(rows.size, k), chosen, lambda row, name=name, rows=rows: name(rows[row]), legal
+                    np.full(rows.size, k), listed, lambda row, name=name, rows=rows: name(rows[row]), legal
                 )
         return converted
 
@@ -156,15 +156,15 @@ class PlayerEnv(gym.Env[Any, Any]):
         """Start a new episode; ``seed`` restarts the random stream."""
         seed = None if seed is None else whole_number("seed", seed)  # Gymnasium takes no integers of NumPy
         super().reset(seed=seed)
-        self.seat.begin(seed, self.seat.every)
+        self.seat.begin(seed, self.seat.whole)
         return self.seat.view(self.seat.player)
 
     def step(self, action: object) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
         seat = self.seat
-        if seat.done:
+        if seat.over:
             raise ValueError(NO_EPISODE)
-        paid = float(seat.act(action, seat.every))
+        paid = float(seat.act(action, seat.whole))
         observation, info = seat.view(seat.player)
         return observation, paid, bool(seat.ended), bool(seat.cut), info
 
@@ -235,17 +235,17 @@ class BatchEnv(VectorEnv[Any, Any, ndarray]):
             seeds = seed
         else:
             raise ValueError(f"seed: {len(seed)} seeds must be {self.num_envs}, one per copy")
-        self.seat.begin(seeds, self.seat.every)
+        self.seat.begin(seeds, self.seat.whole)
         return self._view()
 
     def step(self, actions: Any) -> tuple[Any, ndarray, ndarray, ndarray, dict[str, Any]]:
         """Apply the player's actions, and play until it acts again, in every copy. Raises `ValueError`."""
-        seat, done = self.seat, self.seat.done
+        seat, over = self.seat, self.seat.over
         if (seat.ended & seat.cut).any():
             raise ValueError(NO_EPISODE)
-        paid = seat.act(actions, ~done)
-        if done.any():
-            seat.begin([None] * self.num_envs, done)
+        paid = seat.act(actions, ~over)
+        if over.any():
+            seat.begin([None] * self.num_envs, over)
         observations, infos = self._view()
         return observations, paid, seat.ended, seat.cut, infos
 

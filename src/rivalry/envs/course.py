@@ -33,7 +33,7 @@ COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, st
 class StepResult(NamedTuple):
     """Observations, movers, rewards, legal actions and ends after a step; of copies ``[copy ..]``."""
 
-    seen: ndarray  # [player feature]
+    observations: ndarray  # [player feature]
     movers: ndarray  # [player]
     rewards: ndarray  # [player], of the last step
     legal: ndarray  # [player action], 1 or 0; no columns if the game does not limit actions
@@ -61,13 +61,13 @@ class Course:
         self.kind: Any = np.float32 if normalized else np.float64
         self.bounds: Any = (-NORMALIZED_FAR, NORMALIZED_FAR) if normalized else _bounds(self.game)
         self._legal = max(space.sizes) if _limits(self.game) else 0
-        self._form = Form((self.game, _middle(self.game) if normalized else None))
+        self._form = GameForm((self.game, _middle(self.game) if normalized else None))
         self.fixed = np.zeros(space.shape[0], bool), np.zeros(space.shape)  # players, and their strategies
         self.steps: Any = np.zeros((), int)
         self._keys, self._carry = np.zeros(2, np.uint32), None
         self.begin(0)
         self.bounds = tuple(
-            np.broadcast_to(end, self.now.seen.shape).astype(self.kind) for end in self.bounds
+            np.broadcast_to(end, self.now.observations.shape).astype(self.kind) for end in self.bounds
         )
 
     @property
@@ -86,9 +86,9 @@ class Course:
         several.begin(range(copies), np.ones(copies, bool))
         return several
 
-    def hold(self, others: object, but: int) -> None:
+    def hold(self, profile: object, but: int) -> None:
         """Fix all players except ``but`` to their rows of a profile from now on. Raises `ValueError`."""
-        x = np.asarray(self.game.space.check(others, "others"))
+        x = np.asarray(self.game.space.check(profile, "others"))
         self.fixed = np.arange(len(x)) != but, x
 
     def profile(self, actions: ndarray) -> ndarray:
@@ -125,7 +125,7 @@ class Course:
         wide = self._legal + 3
         self.now = StepResult(
             # results may leave their ranges by rounding
-            seen=np.clip(flat[..., wide:], *self.bounds).astype(self.kind, copy=False),
+            observations=np.clip(flat[..., wide:], *self.bounds).astype(self.kind, copy=False),
             movers=flat[..., 0] > 0,
             rewards=flat[..., 1],
             over=flat[..., 2] > 0,
@@ -152,7 +152,7 @@ def markov(game: object, periods: int) -> Any:
 _ARRAY = object()  # placeholder of an array
 
 
-class Form:
+class GameForm:
     """A tree as its arrays and all else, the key of compiled programs, which equal forms share."""
 
     def __init__(self, tree: Any) -> None:
@@ -163,11 +163,11 @@ class Form:
         self.key = Hashed((definition, rest))
         self.arrays = [jnp.asarray(leaf) for leaf in compress(leaves, is_array)]
 
-    def __deepcopy__(self, memo: object) -> Form:
+    def __deepcopy__(self, memo: object) -> GameForm:
         return self  # games are immutable, and a copy of one may need another compilation
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Form, (self.tree,)  # keys compare by hashes and identities of one process
+        return GameForm, (self.tree,)  # keys compare by hashes and identities of one process
 
 
 def _joined(form: Hashed, arrays: list[Any]) -> Any:
@@ -248,7 +248,7 @@ def _middle(game: object) -> tuple[ndarray, ndarray]:
 
 def _observed(game: object) -> ndarray:
     """Return observations ``[step player feature]`` under random actions of all players."""
-    courses, seen = Course(game, None).many(COURSES), []
+    courses, rows = Course(game, None).many(COURSES), []
     # the scale of observations belongs to the game, not to an environment's seed
     draw, space = np.random.default_rng(0), courses.game.space
     for _ in range(STEPS):
@@ -260,9 +260,9 @@ def _observed(game: object) -> ndarray:
             # the largest of random numbers, where these are legal
             actions = (draw.random((COURSES, *legal.shape[-2:])) * legal).argmax(axis=2)[..., None]
         now = courses.advance(actions, np.ones(COURSES, bool))
-        seen.append(now.seen)
+        rows.append(now.observations)
         courses.begin([None] * COURSES, now.over.all(axis=1) | now.cut)
-    return np.concatenate(seen)
+    return np.concatenate(rows)
 
 
 def _limits(game: Playable) -> bool:

@@ -74,7 +74,7 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
     Making the dictionaries of PettingZoo takes most of a step of many agents. Learners that choose for all
     agents at once can avoid it: ``course`` exchanges arrays with agents in order, by ``begin(seed)``,
-    ``advance(actions [agent column])`` and ``now.seen``, ``now.legal`` and ``now.rewards``.
+    ``advance(actions [agent column])`` and ``now.observations``, ``now.legal`` and ``now.rewards``.
 
     Parameters
     ----------
@@ -129,8 +129,8 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         form = _game_of(game)
         target = ENVIRONMENTS.get(type(kernel_arrays(form)).__name__)
         if target is not None and simplex != "corners":
-            who = f"agents of {type(form).__name__} bid whole numbers"
-            raise ValueError(f"simplex: {simplex!r} must be 'corners': {who}")
+            reason = f"agents of {type(form).__name__} bid whole numbers"
+            raise ValueError(f"simplex: {simplex!r} must be 'corners': {reason}")
         self.course: Any = (
             Course(form, periods, normalize_spaces, simplex)
             if target is None
@@ -175,7 +175,7 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
         For a central critic; before `reset` and of agents that have left, the game's own last features.
         """
-        observed: ndarray = self.course.now.seen
+        observed: ndarray = self.course.now.observations
         return observed.ravel()
 
     @check_keywords
@@ -223,8 +223,8 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         course, players = self.course, np.array([self._number[name] for name in actions], int)
         rows = np.zeros((len(self._number), course.actions.columns))
         if actions:
-            given, legal = list(actions.values()), course.now.legal[players]
-            rows[players] = course.actions.read(players, given, list(actions).__getitem__, legal)
+            listed, legal = list(actions.values()), course.now.legal[players]
+            rows[players] = course.actions.read(players, listed, list(actions).__getitem__, legal)
         return rows
 
     def profile(self, actions: ActionsByAgent) -> ndarray:
@@ -254,7 +254,7 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
     def view(self, now: StepResult, number: int) -> tuple[Any, dict[str, Any]]:
         """Return the observation and the info of an agent after a step, of several courses ``[copy ..]``."""
-        row = now.seen[..., number, :]
+        row = now.observations[..., number, :]
         if not self.masked:
             return row, {}
         mask = now.legal[..., number, : self._sizes[number]]
@@ -262,14 +262,14 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
     def _views(self) -> tuple[Seen, Infos]:
         now = self.course.now
-        seen = self._of(now.seen)
+        observations = self._of(now.observations)
         if not self.masked:
-            return seen, {name: {} for name in seen}
+            return observations, {name: {} for name in observations}
         masks = zip(now.legal, self._sizes, strict=True)
         infos = self._of([{MASK: mask[:size]} for mask, size in masks])
         if self.mask == "observation":
-            seen = {name: {"observation": row, **infos[name]} for name, row in seen.items()}
-        return seen, infos
+            observations = {name: {"observation": row, **infos[name]} for name, row in observations.items()}
+        return observations, infos
 
     def _of(self, values: Iterable[Any]) -> dict[str, Any]:
         """Return the values of the agents that are left, by name, from those of all agents in order."""

@@ -6,21 +6,23 @@ import io
 import warnings
 from collections.abc import Mapping
 from math import inf
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Gt, Le, Lt
 from numpy import ndarray
 
-from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
+from rivalry.core.game import Game, MarkovGame, is_population, kernel_conversion
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.integrations.rllib import libraries, training
-from rivalry.integrations.rllib.arenas import Arena
 from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
 from rivalry.integrations.rllib.session import Training
 from rivalry.schema.annotations import Count, Natural, Positive, Share
 from rivalry.schema.validate import check_options
+
+if TYPE_CHECKING:
+    from rivalry.integrations.rllib.arenas import Arena
 
 STATE, CURVES = "algorithm.pickle", "curves.npz"
 
@@ -64,8 +66,8 @@ class DeepLearner(LearnerOptions):
     per period, by iteration.
 
     Truncated episodes are not terminal: the value of the next state is bootstrapped. Where players move in
-    turns, native play discounts by a player's own turns. If rewards or losses become infinite or NaN,
-    learning stops with ``not found`` and a warning.
+    turns, native play discounts by a player's own turns. If a reward is infinite, or a loss infinite or NaN,
+    learning stops with ``not found`` and a warning. Payoffs that are NaN are refused.
 
     Equal seeds give equal results on one machine, with ``runners = 0`` and uninterrupted. ``resumed`` marks a
     run that continued from a checkpoint, where episodes in progress and the memories of DQN and SAC are lost.
@@ -79,7 +81,10 @@ class DeepLearner(LearnerOptions):
     def world(self, game: object) -> Arena:
         """Return the arena of a game. Raises `ValueError`, also without Ray and PyTorch."""
         libraries.require(self.kind)
-        arena = _arena(game, self)
+        # inside: environments belong to the extras `deep` and `envs`
+        from rivalry.integrations.rllib.arenas import arena_of
+
+        arena = arena_of(game, self)
         env = arena.env()
         for name in arena.names:
             self.family(env.action_space(name))
@@ -109,8 +114,8 @@ class DeepLearner(LearnerOptions):
             record: Record = {"status": scalar("not found")}
         else:
             networks = training.networks(self, world, session)
-            options = training.reading(self, world, session.words)
-            record = world.read(networks, session.words, options)
+            respond = training.responding(self, world, session.words)
+            record = world.read(networks, session.words, respond)
         if session.rewards:
             record |= self._curve(world, np.stack(session.rewards))
         record["resumed"] = scalar(session.broken)
@@ -141,20 +146,6 @@ class DeepLearner(LearnerOptions):
             "learning_step": (("sample",), marks * self.batch),
             "learning_reward": (("sample", world.who), mean),
         }
-
-
-def _arena(game: object, learner: DeepLearner) -> Arena:
-    """Return the arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
-    from rivalry.integrations.rllib.native import AgentsArena, NativeArena
-    from rivalry.integrations.rllib.one_shot import RoundsArena, WalksArena
-
-    if is_agents(game) or is_population(game):
-        return AgentsArena.of(game, learner)
-    if learner.moves == "native" or is_markov(game):
-        return NativeArena.of(game, learner)
-    if not isinstance(game, Game):
-        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
-    return (RoundsArena if learner.moves in ("any", "levels") else WalksArena).of(game, learner)
 
 
 class PPO(DeepLearner):

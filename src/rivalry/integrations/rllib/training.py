@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import SeedSequence
 
 from rivalry.integrations.rllib import libraries
-from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions
 from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.session import NoNumber, Training
 
+if TYPE_CHECKING:
+    from rivalry.integrations.rllib.arenas import Arena, BestResponse, Networks
+
 LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # keys of RLlib's results per network
 
 
-class Alone:
-    """An arena of one agent against ``others`` who follow fixed policies without exploration."""
-
-    def __init__(self, arena: Arena, player: int, rival_networks: Networks) -> None:
-        self.arena, self.others = arena, rival_networks
-        self.names = self.groups = (arena.names[player],)
-        self.scale, self.discount = arena.scale, arena.discount
-
-    def periods_in(self, steps: float) -> float:
-        """Return the steps, one per period."""
-        return steps
-
-    def env(self) -> Any:
-        """Return the game with the others in it."""
-        return Against(self.arena, self.names[0], self.others)
-
-    def look(self, name: str, observation: object) -> ndarray:
-        """As in the arena of all agents."""
-        return self.arena.look(name, observation)
-
-
-Setup = Arena | Alone
-
-
-def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> ndarray:
+def iteration(learner: LearnerOptions, arena: Arena, session: Training) -> ndarray:
     """Play and learn once; return mean rewards per period ``[agent]``, NaN where no episode ended.
 
     Marks the session ``lost`` where rewards or losses are infinite or NaN, which RLlib itself ignores.
@@ -68,7 +46,7 @@ def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> ndarr
     return returns * arena.scale / arena.periods_in(float(length))
 
 
-def networks(learner: LearnerOptions, arena: Setup, session: Training) -> Networks:
+def networks(learner: LearnerOptions, arena: Arena, session: Training) -> Networks:
     """Return the present policy of every agent."""
     with session.own():
         algorithm, env = _running_algorithm(learner, arena, session), arena.env()
@@ -96,7 +74,7 @@ def stop(session: Training) -> None:
         session.algorithm = None
 
 
-def _running_algorithm(learner: LearnerOptions, arena: Setup, session: Training) -> Any:
+def _running_algorithm(learner: LearnerOptions, arena: Arena, session: Training) -> Any:
     """Return RLlib's algorithm, made when it is first needed, from the checkpoint if there is one."""
     if session.algorithm is None:
         try:
@@ -110,14 +88,13 @@ def _running_algorithm(learner: LearnerOptions, arena: Setup, session: Training)
             session.algorithm.set_state(state)
             if streams is not None:
                 streams.set()
-        elif _normal(learner, arena):
-            _narrow(session.algorithm, learner.first_deviation())
-        if session.first and not session.checkpoint:
-            _copy_weights(session.algorithm, session.first)
+        else:
+            deviation = learner.first_deviation() if _normal(learner, arena) else None
+            _initialise(session.algorithm, deviation, session.first)
     return session.algorithm
 
 
-def _seed_memory(algorithm: Any, arena: Setup, words: ndarray) -> None:
+def _seed_memory(algorithm: Any, arena: Arena, words: ndarray) -> None:
     """Seed replay memories, and let them sample policies in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
@@ -125,7 +102,7 @@ def _seed_memory(algorithm: Any, arena: Setup, words: ndarray) -> None:
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
-def configuration(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
+def configuration(learner: LearnerOptions, arena: Arena, seed: int) -> Any:
     """Return RLlib's configuration of an algorithm. Raises `ValueError` for settings unknown to it."""
     libraries.start_ray()
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -133,7 +110,7 @@ def configuration(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
 
     from rivalry.integrations.rllib.bridge import Bridge
 
-    register_env("rivalry", lambda _: Bridge(arena.env(), arena.look, arena.scale))
+    register_env("rivalry", lambda _: Bridge(arena))
     group_of = dict(zip(arena.names, arena.groups, strict=True))
     config = get_trainable_cls(learner.algorithm).get_default_config()
     episodes = max(1, learner.batch // learner.periods)
@@ -174,107 +151,49 @@ def configuration(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
     )
 
 
-def _normal(learner: LearnerOptions, arena: Setup) -> bool:
+def _normal(learner: LearnerOptions, arena: Arena) -> bool:
     """True if policies are normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
 
 
-def _prime(algorithm: Any, prime: Callable[[Any], None]) -> None:
-    """Set initial weights in all processes by a function of RLlib's learner."""
-    algorithm.learner_group.foreach_learner(prime)
-    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
+def _initialise(algorithm: Any, deviation: float | None, networks: dict[str, Any]) -> None:
+    """Set weights in all processes: a standard deviation of policies, and those of other networks.
 
-
-def _narrow(algorithm: object, deviation: float) -> None:
-    """Set the initial standard deviation of policies; RLlib's default, 1, is half the width of a box."""
+    RLlib's own standard deviation, 1, is half the width of a box. Weights are copied in all layers that both
+    networks have.
+    """
 
     def prime(learner: Any) -> None:
         for _, module in learner.module.items():
             for name, parameter in module.named_parameters():
-                if name.endswith("log_std"):
+                if deviation is not None and name.endswith("log_std"):
                     parameter.data.fill_(float(np.log(deviation)))
-
-    _prime(algorithm, prime)
-
-
-def _copy_weights(algorithm: object, source_networks: dict[str, Any]) -> None:
-    """Initialise policies with the weights of other networks, in all layers that both have."""
-
-    def prime(learner: Any) -> None:
-        for group, network in source_networks.items():
+        for group, network in networks.items():
             learner.module[group].load_state_dict(network.state_dict(), strict=False)
 
-    _prime(algorithm, prime)
+    algorithm.learner_group.foreach_learner(prime)
+    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
-def reading(learner: LearnerOptions, arena: Arena, words: ndarray) -> Reading:
-    """Rules for the evaluation of policies and for the training of best responses to them."""
+def responding(learner: LearnerOptions, arena: Arena, words: ndarray) -> BestResponse | None:
+    """Return the training of a best response to policies; None where the learner trains none."""
     from torch import nn
 
     def train_response(player: int, rival_networks: Networks) -> PolicyNetwork:
         sequence = SeedSequence(words.tolist(), spawn_key=(player,))
-        solo_arena, session = (
-            Alone(arena, player, rival_networks),
-            Training(sequence.generate_state(4, np.uint32)),
-        )
-        module = rival_networks[arena.names[player]].module
+        session = Training(sequence.generate_state(4, np.uint32))
+        rivals = dict(rival_networks)
+        module = rivals.pop(arena.names[player]).module
+        alone = replace(arena, rivals=rivals)
         if isinstance(module, nn.Module):  # other policies have no weights to start from
             session.first = {arena.names[player]: module}
         for _ in range(learner.best_response_iterations):
-            iteration(learner, solo_arena, session)
+            iteration(learner, alone, session)
             if session.lost:
                 break
-        response = networks(learner, solo_arena, session)[arena.names[player]]
+        response = networks(learner, alone, session)[arena.names[player]]
         stop(session)
         return response
 
-    return Reading(
-        learner.evaluation, learner.rounds, train_response if learner.best_response_iterations else None
-    )
-
-
-class Against:
-    """The parallel environment of an arena with one agent; the others are part of it."""
-
-    def __init__(self, arena: Arena, name: str, rival_networks: Networks) -> None:
-        self.arena, self.name, self.others = arena, name, rival_networks
-        self.base_env = arena.env()
-        self.possible_agents = [name]
-        self.agents: list[str] = []
-
-    def action_space(self, name: str) -> Any:
-        """As in the arena of all agents."""
-        return self.base_env.action_space(name)
-
-    def reset(self, seed: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode and play to the first turn of the agent."""
-        self.seen, _ = self.base_env.reset(seed=seed)
-        self.agents = [self.name]
-        if not self._turn():
-            self._play_others({})
-        return {self.name: self.seen[self.name]}, {}
-
-    def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-        """Play the agent's action, and the others' until its next turn."""
-        paid, over, short = self._play_others(actions)
-        self.agents = [] if over or short else [self.name]
-        name = self.name
-        return {name: self.seen[name]}, {name: paid}, {name: over}, {name: short}, {name: {}}
-
-    def _turn(self) -> bool:
-        return self.name in self.base_env.movers()
-
-    def _play_others(self, actions: dict[str, Any]) -> tuple[float, bool, bool]:
-        total = 0.0
-        while True:
-            turn = [n for n in self.base_env.movers() if n != self.name]
-            rival_actions = choose_actions(
-                self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None
-            )
-            observations, paid, over, short, _ = self.base_env.play(rival_actions | actions)
-            self.seen, actions = {**self.seen, **observations}, {}
-            total += paid.get(self.name, 0.0)
-            ended, cut = bool(over.get(self.name)), bool(short.get(self.name))
-            if ended or cut or self._turn():
-                return total, ended, cut
+    return train_response if learner.best_response_iterations else None
