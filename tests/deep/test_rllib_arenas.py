@@ -173,7 +173,7 @@ def test_only_exchangeable_players_share_a_policy() -> None:
     apart = PPO(policies="shared").world(rv.games.market(unit_cost=[10.0, 20.0]))
     assert len(set(alike.groups)) == 1
     assert len(set(apart.groups)) == 2
-    assert PPO().world(rv.games.market()).groups == ("player_0", "player_1")
+    assert PPO().world(rv.games.market()).groups == ["player_0", "player_1"]
 
 
 @pytest.mark.brief
@@ -213,7 +213,7 @@ def test_training_finds_a_known_best_response() -> None:
     )
     arena: Any = learner.world(game)
     meek = {f"player_{k}": always(1.0, 0.0) for k in (0, 1)}
-    record = arena.read(meek, WORDS, training.responding(learner, arena, WORDS))
+    record = arena.read(meek, WORDS, training.responding(arena, WORDS))
     most = 2 * (1 - 0.5**5) / 0.5
     np.testing.assert_allclose(record["trained_best_response_gain"][1], most, atol=1e-6)
     assert str(record["coverage"][1]) == "lower bound"
@@ -230,10 +230,11 @@ def test_play_among_fixed_policies_is_that_of_one_player(stages: list[list[int]]
     arena: Any = PPO(moves="native", periods=6).world(game)
     for player, name in enumerate(arena.names):
         rivals = {rival: chooses(0.3) for rival in arena.names if rival != name}
-        ours, agent = Bridge(replace(arena, rivals=rivals)), name
+        ours = Bridge(replace(arena, rivals=rivals))
         theirs = single_agent_env(
             game, player, lambda name, seen: np.array([0.3]), periods=6, normalize_spaces=True
         )
+        (agent,) = ours.agents
         seen, _ = ours.reset(seed=4)
         told, _ = theirs.reset(seed=4)
         np.testing.assert_allclose(seen[agent], told, rtol=1e-6)

@@ -27,7 +27,7 @@ def played(game: Any, learner: DeepLearner, steps: tuple[int, ...]) -> list[Any]
     world = learner.world(game)
     session = learner.begin(world, SEED)
     with session.own():
-        algorithm = training._running_algorithm(learner, world, session)
+        algorithm = training._running_algorithm(world, session)
         found = [part for count in steps for part in algorithm.env_runner.sample(num_timesteps=count)]
     training.stop(session)
     return found
@@ -123,7 +123,7 @@ def trained(learner: DeepLearner, game: Any) -> tuple[PolicyNetwork, int]:
     world = learner.world(game)
     session = learner.begin(world, SEED)
     learner.advance(world, session, 1)
-    found = training.networks(learner, world, session)
+    found = training.networks(world, session)
     training.stop(session)
     name = world.names[0]
     seen, _ = world.env().reset(seed=0)

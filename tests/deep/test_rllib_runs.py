@@ -107,7 +107,7 @@ def test_a_checkpoint_restores_weights_and_progress(name: str) -> None:
     assert learner.advance(world, again, 0) == 0
     from rivalry.integrations.rllib import training
 
-    training.networks(learner, world, again)  # rebuild the algorithm
+    training.networks(world, again)  # rebuild the algorithm
     for group, own in again.algorithm.get_weights().items():
         for key, value in own.items():
             np.testing.assert_array_equal(value, weights[group][key])

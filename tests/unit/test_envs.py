@@ -22,7 +22,7 @@ from pettingzoo.test import api_test
 from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, batch, parallel_env, single_agent_env
 from rivalry.transforms import repeat, walks
 from tests.selection import slow_except
-from tests.unit.env_families import FAMILIES, Congestion, libraries_tests
+from tests.unit.env_families import FAMILIES, Congestion, idle, libraries_tests
 
 pytestmark = pytest.mark.mostly_slow
 
@@ -343,18 +343,25 @@ def test_a_firm_without_cash_is_terminated_alone() -> None:
     assert set(seen) == set(paid) == set(cut) == {"player_1"}
 
 
-def test_equal_seeds_give_equal_courses() -> None:
-    def courses(env: GameEnv) -> list[list[float]]:
-        records = []
-        for seed in (5, None, None):
-            seen, _ = env.reset(seed=seed)
-            records.append(seen["player_0"].tolist())
+@pytest.mark.parametrize("name", ["influencer", "market", "karma", "city"])
+def test_equal_seeds_give_equal_courses_and_episodes_differ(name: str) -> None:
+    game = FAMILIES[name]()
+    actions = idle(game).actions
+
+    def episodes(seed: int) -> list[list[float]]:
+        records, env = [], parallel_env(game, periods=6, mask="info")
+        for number in (seed, None, None):
+            seen, _ = env.reset(seed=number)
+            record = list(seen.values())
+            while env.agents:
+                record += env.step({agent: actions[agent] for agent in env.agents})[0].values()
+            records.append(np.concatenate(record).tolist())
         return records
 
-    first, again = courses(parallel_env("influencer")), courses(parallel_env("influencer"))
+    first, again = episodes(5), episodes(5)
     assert first == again
-    assert len({tuple(row) for row in first}) == 3
-    assert courses(parallel_env("market", normalize_spaces=True)) != first
+    assert len(set(map(tuple, first))) == 3
+    assert episodes(6)[0] != first[0]
 
 
 def test_changing_an_observation_does_not_change_the_environment() -> None:

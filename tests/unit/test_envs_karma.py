@@ -16,7 +16,7 @@ from rivalry.core.oracles import to_agents
 from rivalry.economies.envs import policy_table
 from rivalry.economies.kernels.choices import cumulative
 from rivalry.economies.kernels.economy import act
-from rivalry.envs import GameEnv, parallel_env
+from rivalry.envs import parallel_env
 
 SMALL = {"agents": 6, "max_karma": 4, "mean_karma": 2.0}
 
@@ -110,22 +110,6 @@ def test_rewards_karma_and_masks_of_an_episode() -> None:
     assert env.agents == []
     again, _ = env.reset()
     assert [own["observation"][1] for own in again.values()] == [2.0] * 6
-
-
-def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
-    def episodes(env: GameEnv) -> list[list[float]]:
-        records = []
-        for seed in (5, None):
-            seen, _ = env.reset(seed=seed)
-            while env.agents:
-                seen, *_ = env.step(all_in(seen))
-            records.append([float(x) for own in seen.values() for x in own["observation"]])
-        return records
-
-    env = parallel_env(small(), periods=6)
-    first, second = episodes(env)
-    assert [first, second] == episodes(env)
-    assert first != second
 
 
 def test_wrong_input() -> None:

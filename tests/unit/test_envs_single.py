@@ -110,22 +110,6 @@ def test_bids_are_drawn_from_the_rows_of_the_table() -> None:
     np.testing.assert_allclose(np.bincount(bids) / 1000, [0.5, 0.2, 0.3], atol=4 * 0.016)
 
 
-def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
-    def episodes(seed: int) -> list[list[float]]:
-        env = single_agent_env("karma", 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=20)
-        records = []
-        for given in (seed, None):
-            env.reset(seed=given)
-            records.append([env.step(0)[1] for _ in range(20)])
-        return records
-
-    game = rv.games.karma()
-    first, again, other = episodes(1), episodes(1), episodes(2)
-    assert first == again
-    assert first[0] != first[1]
-    assert first != other
-
-
 @pytest.mark.parametrize("player", [2, -1, True])
 def test_unknown_players_are_refused(player: Any) -> None:
     with pytest.raises(ValueError, match=r"player: .* must be a whole number in 0\.\.1"):

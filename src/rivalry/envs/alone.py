@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Unpack
 
 import gymnasium as gym
@@ -100,9 +99,11 @@ class Seat:
             rows = np.flatnonzero(turn[:, k])
             if rows.size:
                 listed = actions[rows] if isinstance(actions, ndarray) else [actions[row] for row in rows]
-                name, legal = partial("{} in copy {}".format, names[k]), self.course.now.legal[rows, k]
                 converted[rows, k] = reader.read(
-                    np.full(rows.size, k), listed, lambda row, name=name, rows=rows: name(rows[row]), legal
+                    np.full(rows.size, k),
+                    listed,
+                    lambda row, name=names[k], rows=rows: f"{name} in copy {rows[row]}",
+                    self.course.now.legal[rows, k],
                 )
         return converted
 

@@ -16,7 +16,7 @@ from rivalry.core.game import Game, MarkovGame, is_population, kernel_conversion
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.integrations.rllib import libraries, training
-from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
+from rivalry.integrations.rllib.options import LearnerOptions, Table
 from rivalry.integrations.rllib.session import Training
 from rivalry.schema.annotations import Count, Natural, Positive, Share
 from rivalry.schema.validate import check_options
@@ -103,7 +103,7 @@ class DeepLearner(LearnerOptions):
         # iterations left are counted from the rewards, which a checkpoint restores
         rounds = 0
         while rounds < min(steps, self.iterations - len(session.rewards) + rounds) and not session.lost:
-            session.rewards.append(training.iteration(self, world, session))
+            session.rewards.append(training.iteration(world, session))
             rounds += 1
         return rounds
 
@@ -113,8 +113,8 @@ class DeepLearner(LearnerOptions):
             warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
             record: Record = {"status": scalar("not found")}
         else:
-            networks = training.networks(self, world, session)
-            respond = training.responding(self, world, session.words)
+            networks = training.networks(world, session)
+            respond = training.responding(world, session.words)
             record = world.read(networks, session.words, respond)
         if session.rewards:
             record |= self._curve(world, np.stack(session.rewards))
@@ -164,15 +164,12 @@ class PPO(DeepLearner):
 
     algorithm = "PPO"
     kind = "rllib.ppo"
+    of_numbers, of_boxes = "logits", "normal"
 
     rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam"] = 1e-3
     epochs: Annotated[Count, "passes through the steps of an iteration"] = 10
     minibatch: Annotated[Count, "steps per minibatch"] = 128
     deviation: Annotated[Positive, "initial standard deviation, in units of half the box"] = 0.5
-
-    def family(self, space: object) -> str:
-        """Return the kind of the networks' outputs."""
-        return "logits" if is_numbered(space) else "normal"
 
     def training_settings(self) -> Table:
         """Return the options as RLlib's ``training()`` takes them."""
@@ -238,19 +235,13 @@ class DQN(_OffPolicy):
 
     algorithm = "DQN"
     kind = "rllib.dqn"
+    of_numbers = "values"
+    needed = "numbered actions; set moves = 'levels' or 'grid', or take rllib.ppo or .sac"
 
     epsilon: Annotated[Share, "final probability of a random action"] = 0.05
     exploration: Annotated[float, Gt(0), Le(1), "fraction of the iterations over which epsilon decreases"] = (
         0.5
     )
-
-    def family(self, space: object) -> str:
-        """Return ``values``. Raises `ValueError` for a box."""
-        if not is_numbered(space):
-            raise ValueError(
-                "rllib.dqn: needs numbered actions; set moves = 'levels' or 'grid', or take rllib.ppo or .sac"
-            )
-        return "values"
 
     def training_settings(self) -> Table:
         """Return the options as RLlib's ``training()`` takes them."""
@@ -281,14 +272,10 @@ class SAC(_OffPolicy):
 
     algorithm = "SAC"
     kind = "rllib.sac"
+    of_boxes = "squashed"
+    needed = "choices in a box; take rllib.ppo or rllib.dqn"
 
     temperature: Annotated[Positive, "initial weight of the entropy"] = 0.1
-
-    def family(self, space: object) -> str:
-        """Return ``squashed``. Raises `ValueError` for discrete actions."""
-        if is_numbered(space):
-            raise ValueError("rllib.sac: needs choices in a box; take rllib.ppo or rllib.dqn")
-        return "squashed"
 
     def training_settings(self) -> Table:
         """Return the options as RLlib's ``training()`` takes them."""

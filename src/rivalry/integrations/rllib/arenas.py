@@ -146,6 +146,14 @@ class Arena:
                 observations, paid, *_ = env.play(choose_actions(networks, rows, draw))
                 yield episode, env.now, movers, paid
 
+    def periods_of(
+        self, networks: Networks, draw: np.random.Generator | None, count: int
+    ) -> tuple[list[Any], ndarray]:
+        """Return the states after each of ``count`` periods, of one episode after another, and rewards."""
+        play = islice(self.steps(networks, draw, chain([0], repeat(None))), count * self.stages)
+        ends = list(play)[self.stages - 1 :: self.stages]
+        return [state for _, state, *_ in ends], np.array([list(paid.values()) for *_, paid in ends])
+
 
 class NativeArena(Arena):
     """A game with periods or states of its own."""
@@ -248,12 +256,11 @@ class RoundsArena(Arena):
 
     def read(self, networks: Networks, words: ndarray, respond: BestResponse | None) -> Record:
         """Return the profile after play without exploration, and the mixtures of play with exploration."""
-        play = islice(self.steps(networks, None, _without_end()), self.learner.rounds * self.stages)
-        after = [state for _, state, *_ in play][self.stages - 1 :: self.stages][-2:]
-        path = np.array([self._strategies(s.before if self.stages > 1 else s.history[0]) for s in after])
+        after, _ = self.periods_of(networks, None, self.learner.rounds)
+        path = [self._strategies(s.before if self.stages > 1 else s.history[0]) for s in after[-2:]]
         x, base = path[-1], self.order.game
         record: Record = {
-            "status": _status(path, base.space),
+            "status": _status(np.array(path), base.space),
             "profile": (("player", "axis"), x[list(self.order.leaders)]),
         }
         if self.order.led:
@@ -356,24 +363,18 @@ class WalksArena(Arena):
 
     def _paths(self, networks: Networks, words: ndarray) -> Record:
         draw = np.random.default_rng(SeedSequence(words.tolist()))
-        plain, _ = self._walk(networks, None, self.learner.rounds)
-        path, paid = self._walk(networks, draw, self.learner.evaluation)
+        plain, _ = self.periods_of(networks, None, self.learner.rounds)
+        exploring, paid = self.periods_of(networks, draw, self.learner.evaluation)
+        path = np.array([np.asarray(state.position) for state in plain])
+        positions = np.array([np.asarray(state.position) for state in exploring])
         return {
-            "profile": (("player", "axis"), plain[-1]),
-            "status": _status(plain, self.given.space),
-            "rollout": (("rollout_step", "player", "axis"), plain),
-            "exploring_choice": (("player", "axis"), path.mean(axis=0)),
-            "exploring_spread": (("player", "axis"), path.std(axis=0)),
+            "profile": (("player", "axis"), path[-1]),
+            "status": _status(path, self.given.space),
+            "rollout": (("rollout_step", "player", "axis"), path),
+            "exploring_choice": (("player", "axis"), positions.mean(axis=0)),
+            "exploring_spread": (("player", "axis"), positions.std(axis=0)),
             "exploring_payoff": (("player",), paid.mean(axis=0)),
         }
-
-    def _walk(
-        self, networks: Networks, draw: np.random.Generator | None, periods: int
-    ) -> tuple[ndarray, ndarray]:
-        """Return positions ``[period player axis]`` and payoffs ``[period player]``."""
-        play = list(islice(self.steps(networks, draw, _without_end()), periods))
-        positions = np.array([np.asarray(state.position) for _, state, *_ in play])
-        return positions, np.array([list(paid.values()) for *_, paid in play])
 
 
 def arena_of(game: Any, learner: LearnerOptions) -> Arena:
@@ -388,7 +389,9 @@ def arena_of(game: Any, learner: LearnerOptions) -> Arena:
             raise ValueError("moves: 'native' needs a game with periods of its own; take 'any'")
         stages = len(game.moves) if isinstance(game, Staged) else 1
         stages = len(move_order(game)) if to_markov.knows(game) else stages
-        kinds, worth = exchangeable_labels(game).tolist(), _discount(game, gamma)
+        seats, labels = range(len(GameEnv(game).possible_agents)), exchangeable_labels(game).tolist()
+        kinds = labels if len(labels) == len(seats) else seats  # followers are no players of their game
+        worth = _discount(game, gamma)
         return NativeArena(learner, game, game, kinds, worth, scale(game), periods, stages)
     if not isinstance(game, Game):
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
@@ -438,11 +441,6 @@ def _walks(game: Any, learner: LearnerOptions) -> WalksArena:
     return WalksArena(learner, game, walk, exchangeable_labels(game).tolist(), worth, scale(game))
 
 
-def _without_end() -> Iterator[int | None]:
-    """Return seeds of episodes: a first one, and then none."""
-    return chain([0], repeat(None))
-
-
 def _status(path: ndarray, space: Any) -> Variable:
     """Status of play ``[period player axis]``: at rest in its last period or not.
 
@@ -480,16 +478,9 @@ def _one_for_all(game_factors: object, gamma: float | None) -> float:
 def choose_actions(
     networks: Networks, observations: Mapping[str, ndarray], draw: np.random.Generator | None
 ) -> dict[str, Any]:
-    """Return the actions of agents at their observations; with ``draw`` with exploration.
-
-    Agents who share a network are evaluated together.
-    """
-    members_by_network: dict[int, list[str]] = {}
-    for name in observations:
-        members_by_network.setdefault(id(networks[name].module), []).append(name)
-    actions_by_name: dict[str, Any] = {}
-    for members in members_by_network.values():
-        network, rows = networks[members[0]], np.stack([observations[name] for name in members])
-        actions = network.best(rows) if draw is None else network.sample(rows, draw)
-        actions_by_name |= dict(zip(members, actions, strict=True))
-    return {name: actions_by_name[name] for name in observations}
+    """Return the actions of agents at their observations; with ``draw`` with exploration."""
+    actions = {}
+    for name, observation in observations.items():
+        network, row = networks[name], observation[None]
+        actions[name] = (network.best(row) if draw is None else network.sample(row, draw))[0]
+    return actions

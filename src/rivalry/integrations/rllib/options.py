@@ -49,6 +49,8 @@ class LearnerOptions(BaseLearner):
 
     algorithm = ""
     kind = ""
+    of_numbers, of_boxes = "", ""  # kinds of outputs for numbered actions and in boxes; none: not played
+    needed = ""
 
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
@@ -65,7 +67,13 @@ class LearnerOptions(BaseLearner):
 
         Raises `ValueError` for spaces that the algorithm cannot play.
         """
-        raise NotImplementedError
+        # inside: Gymnasium belongs to the extras `deep` and `envs`
+        from gymnasium.spaces import Discrete
+
+        family = self.of_numbers if isinstance(space, Discrete) else self.of_boxes
+        if not family:
+            raise ValueError(f"{self.kind}: needs {self.needed}")
+        return family
 
     def training_settings(self) -> Table:
         """Return the options of the algorithm as RLlib's ``training()`` takes them."""
@@ -78,11 +86,3 @@ class LearnerOptions(BaseLearner):
     def random_share(self) -> float:
         """Return the probability of a random action in trained policies, beyond that of their outputs."""
         return 0.0
-
-
-def is_numbered(space: object) -> bool:
-    """True if actions of a space are numbers of a list, not choices in a box."""
-    # inside: Gymnasium belongs to the extras `deep` and `envs`
-    from gymnasium.spaces import Discrete
-
-    return isinstance(space, Discrete)

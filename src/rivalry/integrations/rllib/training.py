@@ -14,7 +14,6 @@ from numpy.random import SeedSequence
 
 from rivalry.integrations.rllib import libraries
 from rivalry.integrations.rllib.networks import PolicyNetwork
-from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.session import NoNumber, Training
 
 if TYPE_CHECKING:
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # keys of RLlib's results per network
 
 
-def iteration(learner: LearnerOptions, arena: Arena, session: Training) -> ndarray:
+def iteration(arena: Arena, session: Training) -> ndarray:
     """Play and learn once; return mean rewards per period ``[agent]``, NaN where no episode ended.
 
     Marks the session ``lost`` where rewards or losses are infinite or NaN, which RLlib itself ignores.
     """
     with session.own():
-        algorithm = _running_algorithm(learner, arena, session)
+        algorithm = _running_algorithm(arena, session)
         try:
             results = algorithm.train()
         except RuntimeError as error:  # RLlib wraps what an environment raises
@@ -46,10 +45,11 @@ def iteration(learner: LearnerOptions, arena: Arena, session: Training) -> ndarr
     return returns * arena.scale / arena.periods_in(float(length))
 
 
-def networks(learner: LearnerOptions, arena: Arena, session: Training) -> Networks:
+def networks(arena: Arena, session: Training) -> Networks:
     """Return the present policy of every agent."""
     with session.own():
-        algorithm, env = _running_algorithm(learner, arena, session), arena.env()
+        algorithm, env = _running_algorithm(arena, session), arena.env()
+    learner = arena.learner
     epsilon = learner.random_share()
     return {
         name: PolicyNetwork(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
@@ -74,11 +74,12 @@ def stop(session: Training) -> None:
         session.algorithm = None
 
 
-def _running_algorithm(learner: LearnerOptions, arena: Arena, session: Training) -> Any:
+def _running_algorithm(arena: Arena, session: Training) -> Any:
     """Return RLlib's algorithm, made when it is first needed, from the checkpoint if there is one."""
     if session.algorithm is None:
+        learner = arena.learner
         try:
-            session.algorithm = configuration(learner, arena, int(session.words[0] % 2**31)).build_algo()
+            session.algorithm = configuration(arena, int(session.words[0] % 2**31)).build_algo()
         except (ValueError, TypeError) as error:
             settings_text = f"settings {dict(learner.settings)}: " if learner.settings else ""
             raise ValueError(f"{learner.kind}: {settings_text}{' '.join(str(error).split())}") from None
@@ -89,7 +90,7 @@ def _running_algorithm(learner: LearnerOptions, arena: Arena, session: Training)
             if streams is not None:
                 streams.set()
         else:
-            deviation = learner.first_deviation() if _normal(learner, arena) else None
+            deviation = learner.first_deviation() if _normal(arena) else None
             _initialise(session.algorithm, deviation, session.first)
     return session.algorithm
 
@@ -102,9 +103,10 @@ def _seed_memory(algorithm: Any, arena: Arena, words: ndarray) -> None:
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
-def configuration(learner: LearnerOptions, arena: Arena, seed: int) -> Any:
+def configuration(arena: Arena, seed: int) -> Any:
     """Return RLlib's configuration of an algorithm. Raises `ValueError` for settings unknown to it."""
     libraries.start_ray()
+    learner = arena.learner
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
     from ray.tune.registry import get_trainable_cls, register_env
 
@@ -139,7 +141,7 @@ def configuration(learner: LearnerOptions, arena: Arena, seed: int) -> Any:
                 fcnet_activation="tanh",
                 fusionnet_hiddens=list(learner.hidden),  # of critics that take observations and actions
                 vf_share_layers=False,
-                free_log_std=_normal(learner, arena),
+                free_log_std=_normal(arena),
             )
         )
         .reporting(
@@ -151,10 +153,10 @@ def configuration(learner: LearnerOptions, arena: Arena, seed: int) -> Any:
     )
 
 
-def _normal(learner: LearnerOptions, arena: Arena) -> bool:
+def _normal(arena: Arena) -> bool:
     """True if policies are normal distributions."""
     env = arena.env()
-    return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
+    return all(arena.learner.family(env.action_space(name)) == "normal" for name in arena.names)
 
 
 def _initialise(algorithm: Any, deviation: float | None, networks: dict[str, Any]) -> None:
@@ -176,8 +178,9 @@ def _initialise(algorithm: Any, deviation: float | None, networks: dict[str, Any
     algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
-def responding(learner: LearnerOptions, arena: Arena, words: ndarray) -> BestResponse | None:
+def responding(arena: Arena, words: ndarray) -> BestResponse | None:
     """Return the training of a best response to policies; None where the learner trains none."""
+    iterations = arena.learner.best_response_iterations
     from torch import nn
 
     def train_response(player: int, rival_networks: Networks) -> PolicyNetwork:
@@ -188,12 +191,12 @@ def responding(learner: LearnerOptions, arena: Arena, words: ndarray) -> BestRes
         alone = replace(arena, rivals=rivals)
         if isinstance(module, nn.Module):  # other policies have no weights to start from
             session.first = {arena.names[player]: module}
-        for _ in range(learner.best_response_iterations):
-            iteration(learner, alone, session)
+        for _ in range(iterations):
+            iteration(alone, session)
             if session.lost:
                 break
-        response = networks(learner, alone, session)[arena.names[player]]
+        response = networks(alone, session)[arena.names[player]]
         stop(session)
         return response
 
-    return train_response if learner.best_response_iterations else None
+    return train_response if iterations else None
