@@ -55,9 +55,7 @@ def test_games(race: Callable[..., object], name: str) -> None:
     env, actions = begun(GAMES[name])
     play = env.course
     given, form = env.read(actions), play._form
-    program = partial(
-        course._played, form.key, form.arrays, play.fixed, play._carry, play._keys, given, None
-    )
+    program = partial(course._played, form.key, form.arrays, play.fixed, play._keys, play.state, given, None)
     race(
         lambda: again(lambda: env.step(actions)),
         lambda: again(program),

@@ -73,7 +73,8 @@ class Points:
 
     def __init__(self, low: ndarray, high: ndarray, widths: Sequence[int], lowest: float) -> None:
         self.low, self.high, self.widths, self.lowest = low, high, np.array(widths), lowest
-        self.columns = low.shape[1]
+        self.columns, self._uneven = low.shape[1], len(set(widths)) > 1
+        self._half = (high - low) / (1 - lowest)
         self.spaces: list[spaces.Space[Any]] = [
             spaces.Box(low[k, :width].astype(np.float32), high[k, :width].astype(np.float32))
             for k, width in enumerate(widths)
@@ -83,23 +84,23 @@ class Points:
         self, players: ndarray, actions: Sequence[Any] | ndarray, name: Callable[[int], str], legal: ndarray
     ) -> ndarray:
         """Return the actions of ``players [row]`` as shares ``[row column]``; see `Numbers.read`."""
-        width = self.widths[players[0]]
-        if (self.widths[players] != width).any():
+        width = int(self.widths[players[0]])
+        if self._uneven and len(players) > 1:
             alone = [
                 self.read(players[k : k + 1], actions[k : k + 1], lambda _, k=k: name(k), legal)  # type: ignore[misc]
                 for k in range(len(players))
             ]
             return np.concatenate(alone)
-        low, high = self.low[players, :width], self.high[players, :width]
-        half = (high - low) / (1 - self.lowest)
+        high, half = self.high[players][:, :width], self._half[players][:, :width]
         shares = (_rows(actions, (width,)) - (high - half)) / half
-        inside = ((shares >= self.lowest - SINGLE_PRECISION) & (shares <= 1 + SINGLE_PRECISION)).all(axis=1)
+        inside = (shares >= self.lowest - SINGLE_PRECISION) & (shares <= 1 + SINGLE_PRECISION)
         if not inside.all():
-            row = int(inside.argmin())
-            box = f"[{low[row, 0]:g}, {high[row, 0]:g}], {width} number{'s' * bool(width > 1)}"
+            row = int(inside.all(axis=1).argmin())
+            low, high = self.low[players[row], 0], self.high[players[row], 0]
+            box = f"[{low:g}, {high:g}], {width} number{'s' * (width > 1)}"
             raise ValueError(f"action of {name(row)}: {_literal(actions[row])!r} must be in the box {box}")
         converted = np.zeros((len(shares), self.columns))
-        converted[:, :width] = np.clip(shares, self.lowest, 1)
+        converted[:, :width] = np.minimum(np.maximum(shares, self.lowest), 1)
         return converted
 
 

@@ -69,7 +69,7 @@ class AgentsCourse:
         ends = (-1.0, 1.0) if normalized else self.views[:2]
         shape = count, len(self.views.low)
         self.bounds = tuple(np.broadcast_to(end, shape).astype(self.kind) for end in ends)
-        self._sequence = SeedSequence(0)
+        self._sequence, self._over = SeedSequence(0), np.zeros(count, bool)
         self._rivals: tuple[int, Any] | None = None
         self.begin(0)
 
@@ -92,7 +92,7 @@ class AgentsCourse:
 
         Raises `BrokenInvariant` if karma is not conserved.
         """
-        entries = np.where(self.now.movers, actions[:, 0], 0).astype(np.int64)
+        entries = actions[:, 0].astype(np.int64)
         if self._rivals is not None:
             player, table = self._rivals
             entry, entries = entries[player], self.draw(table, self._draws)
@@ -108,7 +108,7 @@ class AgentsCourse:
         features, self.counts, acting = self._look()
         observations, masks = self.views.of(features, self.counts)
         cut = int(self.state.clock[0]) >= self.periods
-        self.now = StepResult(observations, acting, paid, masks, np.zeros(len(paid), bool), cut)
+        self.now = StepResult(observations, acting, paid, masks, self._over, cut)
 
 
 @cache

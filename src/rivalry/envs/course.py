@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -64,7 +64,7 @@ class Course:
         self._form = GameForm((self.game, _middle(self.game) if normalized else None))
         self.fixed = np.zeros(space.shape[0], bool), np.zeros(space.shape)  # players, and their strategies
         self.steps: Any = np.zeros((), int)
-        self._keys, self._carry = np.zeros(2, np.uint32), None
+        self._keys, self._state, self._row = np.zeros(2, np.uint32), None, None
         self.begin(0)
         self.bounds = tuple(
             np.broadcast_to(end, self.now.observations.shape).astype(self.kind) for end in self.bounds
@@ -73,7 +73,7 @@ class Course:
     @property
     def state(self) -> Any:
         """The state of the game, as returned by its ``reset`` and ``step``."""
-        return cast(Any, self._carry)[0]
+        return self._state
 
     def many(self, copies: int) -> Course:
         """Return independent courses ``[copy]``, which one call of a compiled program steps.
@@ -81,7 +81,7 @@ class Course:
         Each is that of a `Course` with the same seed, up to the rounding of the compiled programs.
         """
         several = copy.copy(self)
-        several._keys, several._carry = np.zeros((copies, 2), np.uint32), None
+        several._keys, several._state = np.zeros((copies, 2), np.uint32), None
         several.steps = np.zeros(copies, int)
         several.begin(range(copies), np.ones(copies, bool))
         return several
@@ -116,16 +116,16 @@ class Course:
         return self.now
 
     def _play(self, actions: ndarray | None, where: ndarray) -> None:
-        several = where if self.steps.ndim else None
-        self._carry, self._keys = _played(
-            self._form.key, self._form.arrays, self.fixed, self._carry, self._keys, actions, several
+        unless = (where, self._row) if self.steps.ndim else None
+        self._state, self._row, self._keys = _played(
+            self._form.key, self._form.arrays, self.fixed, self._keys, self._state, actions, unless
         )
-        row = np.array(cast(Any, self._carry)[1])  # a copy, because learners may write to it
+        row = np.array(self._row)  # a copy, because learners may write to it
         flat = row[..., :-1].reshape(*row.shape[:-1], len(self.names), -1)
-        wide = self._legal + 3
+        wide, (low, high) = self._legal + 3, self.bounds
         self.now = StepResult(
             # results may leave their ranges by rounding
-            observations=np.clip(flat[..., wide:], *self.bounds).astype(self.kind, copy=False),
+            observations=np.minimum(np.maximum(flat[..., wide:], low), high).astype(self.kind, copy=False),
             movers=flat[..., 0] > 0,
             rewards=flat[..., 1],
             over=flat[..., 2] > 0,
@@ -180,17 +180,18 @@ def _joined(form: Hashed, arrays: list[Any]) -> Any:
 
 @partial(jax.jit, static_argnums=0)
 def _played(
-    form: Hashed, arrays: list[Any], fixed: Any, carry: Any, keys: Any, actions: Any, where: Any
+    form: Hashed, arrays: list[Any], fixed: Any, keys: Any, state: Any, actions: Any, unless: Any
 ) -> Any:
-    """Return states with rows, and keys, after a step or, without actions, a reset; the old elsewhere."""
+    """Return the state, its row and the key after a step or, without actions, a reset.
+
+    Of several courses, those where the mask of ``unless`` is 0 keep what they had; its row is the last one.
+    """
     play: Any = partial(_play, *_joined(form, arrays), *fixed)
-    state = carry and carry[0]
-    if where is None:
+    if unless is None:
         return play(keys, state, actions)
-    new, old = jax.vmap(play)(keys, state, actions), (carry, keys)
-    return jax.tree.map(
-        lambda a, b: jnp.where(where.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b), new, old if carry else new
-    )
+    new, (where, row) = jax.vmap(play)(keys, state, actions), unless
+    old = new if state is None else (state, row, keys)
+    return jax.tree.map(lambda a, b: jnp.where(where.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b), new, old)
 
 
 def _play(
@@ -202,7 +203,7 @@ def _play(
     else:
         x = jnp.where(fixed[:, None], profile, strategies(game.space, actions))
         state, *came = game.step(state, x, game_key)
-    return (state, _row(game, middle, state, *came)), jax.random.key_data(key)
+    return state, _row(game, middle, state, *came), jax.random.key_data(key)
 
 
 def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: object) -> Any:

@@ -140,6 +140,7 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         self.possible_agents: list[str] = list(self.course.names)
         self.agents: list[str] = []
         self._sizes = [getattr(space, "n", 0) for space in self.course.actions.spaces]  # of masks
+        self._uneven = len(set(self._sizes)) > 1
         self._number = {name: k for k, name in enumerate(self.possible_agents)}
         self._spaces: dict[str, spaces.Space[Any]] = {}
 
@@ -265,10 +266,11 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         observations = self._of(now.observations)
         if not self.masked:
             return observations, {name: {} for name in observations}
-        masks = zip(now.legal, self._sizes, strict=True)
-        infos = self._of([{MASK: mask[:size]} for mask, size in masks])
+        rows = zip(now.legal, self._sizes, strict=True)
+        masks = self._of([mask[:size] for mask, size in rows] if self._uneven else now.legal)
+        infos = {name: {MASK: mask} for name, mask in masks.items()}
         if self.mask == "observation":
-            observations = {name: {"observation": row, **infos[name]} for name, row in observations.items()}
+            observations = {name: {"observation": observations[name], MASK: masks[name]} for name in masks}
         return observations, infos
 
     def _of(self, values: Iterable[Any]) -> dict[str, Any]:

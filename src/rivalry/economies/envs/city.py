@@ -72,11 +72,11 @@ class CityCourse(AgentsCourse):
 
     def _prepare(self, normalized: bool) -> Views:
         self.city = city_of(self.game)
-        self._map, self.desk = _map_of(self.game, self.city), buffers_of(self.city)
+        self.map, self.desk = _map_of(self.game, self.city), buffers_of(self.city)
         self.types, self.discounts = self.city.type_of, self.city.discount
         self.stake = float(self.city.stakes.max())
         entries = max(self.city.most + 1, self.city.options.shape[2])
-        return Views(*self._map.bounds, entries, normalized)
+        return Views(*self.map.bounds, entries, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.state = fresh(self.city, sequence)
@@ -94,9 +94,9 @@ class CityCourse(AgentsCourse):
         state, agents = self.state, np.arange(len(self.types))
         at = state.spot < -1
         self._turning = bool(at.any())
-        features = self._map.features(agents, state.trip, state.spot, state.karma)
+        features = self.map.features(agents, state.trip, state.spot, state.karma)
         if self._turning:
-            return features, self._map.widths(agents, state.trip, state.spot), at
+            return features, self.map.widths(agents, state.trip, state.spot), at
         return features, np.where(state.trip < trips(self.city), state.karma + 1, 1), ~at
 
     def table(self, source: object) -> Any:
@@ -157,15 +157,13 @@ def city_policy(
     >>> city_policy(game, lambda agent, seen, mask: mask / mask.sum(axis=1, keepdims=True)).shape
     (40, 17, 5, 5)
     """
-    city = city_of(game)
-    charts, levels = _map_of(game, city), city.most + 1
-    entries = max(levels, city.options.shape[2])
-    views = Views(*charts.bounds, entries, normalize_spaces)
+    course = CityCourse(game, None, normalize_spaces)
+    city, charts, views, levels = course.city, course.map, course.views, course.city.most + 1
     agents, counts = len(city.type_of), entry_counts(city)
     trip, spot = charts.spots_of_rows()
     karma = np.tile(np.arange(levels), len(trip))
     trip, spot = (np.repeat(array, levels) for array in (trip, spot))
-    table = np.empty((agents, len(trip), entries))
+    table = np.empty((agents, len(trip), views.entries))
     for agent in range(agents):  # per agent: a table of all agents' observations is large
         features = charts.features(np.full(len(trip), agent), trip, spot, karma)
         observed = views.of(features, counts[agent].ravel())
@@ -173,7 +171,7 @@ def city_policy(
         if chances.shape != table.shape[1:]:
             raise ValueError(f"policy: agent {agent} has {chances.shape}; must be {table.shape[1:]}")
         table[agent] = chances
-    return _normalized_policy(city, table.reshape(agents, -1, levels, entries), "policy")
+    return _normalized_policy(city, table.reshape(agents, -1, levels, views.entries), "policy")
 
 
 def _normalized_policy(city: CityArrays, source: object, name: str) -> ndarray:
@@ -233,11 +231,8 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     upper = np.where(upper > lower, upper, lower + 1)  # of constant features: scaling divides by the range
     middle = np.tile((lower_left + upper_right) / 2, 3)
     places = np.concatenate([lanes_in_view[:, :, None], start, end], axis=2)
-    urgencies = city.stakes.shape[1]
-    cost = np.tile(city.stakes, city.journeys.shape[1])
-    cost, slot = (
-        np.pad(cost, ((0, 0), (0, 1))),
-        np.arange(trip_count + 1) // urgencies % city.journeys.shape[1],
-    )
+    slots = city.journeys.shape[1]
+    cost = np.pad(np.tile(city.stakes, slots), ((0, 0), (0, 1)))
+    slot = np.arange(trip_count + 1) // city.stakes.shape[1] % slots
     tables = FeatureTables(city.type_of, city.journeys, city.lane.shape[1], cost, slot, places, goal, middle)
     return _Map(city, tables, (lower, upper))
