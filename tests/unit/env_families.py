@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
+from inspect import unwrap
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import api_test, max_cycles_test, parallel_api_test, parallel_seed_test, seed_test
 
 import rivalry as rv
-from rivalry.envs import aec_env, parallel_env, single_agent_env
+from rivalry.envs import GameEnv, aec_env, parallel_env, single_agent_env
 from rivalry.transforms import repeat, walks
 
 
@@ -76,6 +77,11 @@ FAMILIES: dict[str, Callable[[], Any]] = {
 STAGED = ("staged", "city, planning")  # a period is more than one step
 SHORT = ("race", "race over periods")  # they end by themselves
 KARMA = ("karma", "karma, PBS", "city", "city, planning")
+
+
+def unchecked(game: Any, **options: Any) -> None:
+    """Make an environment without the checks of annotations, which come before its own in typed tests."""
+    unwrap(GameEnv.__init__)(object.__new__(GameEnv), game, **options)
 
 
 class Idle:

@@ -2,7 +2,7 @@
 
 import sys
 from importlib import import_module
-from inspect import ismodule, unwrap
+from inspect import ismodule
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from pettingzoo.test import api_test
 from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, batch, parallel_env, single_agent_env
 from rivalry.transforms import repeat, walks
 from tests.selection import slow_except
-from tests.unit.env_families import FAMILIES, Congestion, idle, libraries_tests
+from tests.unit.env_families import FAMILIES, Congestion, idle, libraries_tests, unchecked
 
 pytestmark = pytest.mark.mostly_slow
 
@@ -397,9 +397,9 @@ def test_wrong_input() -> None:
         with pytest.raises(ValueError, match=f"simplex: {records}"):
             parallel_env(points, simplex="points")
     with pytest.raises(ValueError, match="simplex: 'inside' is unknown; known: corners, points"):
-        unwrap(parallel_env)(game, simplex="inside")
+        unchecked(game, simplex="inside")
     with pytest.raises(ValueError, match="illegal: 'ignore' is unknown; known: clip, raise, warn"):
-        unwrap(parallel_env)(game, illegal="ignore")
+        unchecked(game, illegal="ignore")
     env = TurnEnv(game)
     env.reset()
     for action in (2, -1, 0.5, "swerve", np.zeros(2), None):

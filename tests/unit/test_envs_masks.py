@@ -1,6 +1,5 @@
 """Masks in infos alone, and the state of all agents: environments that wrappers of boxes take."""
 
-from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from pettingzoo.test import api_test, parallel_api_test
 
 import rivalry as rv
 from rivalry.envs import aec_env, parallel_env
+from tests.unit.env_families import unchecked
 
 
 def economy() -> Any:
@@ -50,4 +50,4 @@ def test_pettingzoo_accepts_them() -> None:
 
 def test_a_wrong_place_is_refused() -> None:
     with pytest.raises(ValueError, match="mask: 'infos' is unknown; did you mean 'info'"):
-        unwrap(parallel_env)(economy(), mask="infos")
+        unchecked(economy(), mask="infos")

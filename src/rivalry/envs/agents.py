@@ -77,7 +77,7 @@ class AgentsCourse:
         """Let all agents except ``but`` follow a table or a named policy. Raises `ValueError`."""
         self._rivals = but, self.table(policies)
 
-    def begin(self, seeds: Any, where: ndarray = ALL) -> None:
+    def begin(self, seeds: Any, where: ndarray | np.bool_ = ALL) -> None:
         """Start a new episode with initial karma; a seed restarts the random stream."""
         if seeds is not None:
             self._sequence = SeedSequence(whole_number("seed", seeds))
@@ -87,7 +87,7 @@ class AgentsCourse:
         self._begin(episode)
         self._read(np.zeros(len(self.names)))
 
-    def advance(self, actions: ndarray, where: ndarray = ALL) -> StepResult:
+    def advance(self, actions: ndarray, where: ndarray | np.bool_ = ALL) -> StepResult:
         """Apply the entries ``[agent 1]`` for one step; those of agents that do not act are ignored.
 
         Raises `BrokenInvariant` if karma is not conserved.

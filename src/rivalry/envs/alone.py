@@ -16,6 +16,8 @@ from rivalry.envs.games import MASK, NO_EPISODE, EnvOptions, GameEnv
 from rivalry.games import GAMES
 from rivalry.schema.validate import check_keywords, number_of, whole_number
 
+Mask = ndarray | np.bool_  # of courses, ``[copy]`` or of the one
+
 
 class Seat:
     """A player's play against others with fixed policies, in one course ``shape = ()`` or several ``[copy]``.
@@ -45,21 +47,23 @@ class Seat:
 
     def _gather(self, shape: tuple[int, ...]) -> None:
         self.whole = np.ones(shape, bool)
-        self.paid, self.cut, self.ended = np.zeros(shape), self.whole, self.whole  # both until ``begin``
+        self.paid = np.zeros(shape)
+        self.cut: Any = self.whole
+        self.ended: Any = self.whole  # both until ``begin``
 
     @property
-    def over(self) -> ndarray:
+    def over(self) -> Mask:
         """Mask of courses whose episode is over."""
         return self.ended | self.cut
 
-    def begin(self, seeds: Any, where: ndarray) -> None:
+    def begin(self, seeds: Any, where: Mask) -> None:
         """Start a new episode, and play to the first turn of the player."""
         self.course.begin(seeds, where)
         self.paid = np.where(where, 0.0, self.paid)
         self.ended, self.cut = self.ended & ~where, self.cut & ~where
         self._play(where & ~self._is_turn(), {})
 
-    def act(self, actions: Any, where: ndarray) -> ndarray:
+    def act(self, actions: Any, where: Mask) -> ndarray:
         """Play to the player's next turn; return the rewards since the last. Raises `ValueError`."""
         self._play(where, {self.player: actions})
         paid = np.where(where, self.paid, 0.0)
@@ -70,12 +74,12 @@ class Seat:
         """Return an agent's observation and info."""
         return self.parallel.view(self.course.now, number)
 
-    def _is_turn(self) -> ndarray:
+    def _is_turn(self) -> Mask:
         return self.over | self.course.now.movers[..., self.player]
 
-    def _play(self, where: ndarray, choices: dict[int, Any]) -> None:
+    def _play(self, where: Mask, choices: dict[int, Any]) -> None:
         while where.any():
-            turn = where[..., None] & self.course.now.movers
+            turn = np.asarray(where)[..., None] & self.course.now.movers
             if self.ask is not None:
                 acting = np.flatnonzero(turn.reshape(-1, turn.shape[-1]).any(axis=0)).tolist()
                 choices |= {

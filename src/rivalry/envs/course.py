@@ -95,7 +95,7 @@ class Course:
         """Return the profile that actions ``[player column]`` play in one period, in units of the game."""
         return np.asarray(strategies(self.game.space, jnp.asarray(actions)))
 
-    def begin(self, seeds: Any, where: ndarray = ALL) -> None:
+    def begin(self, seeds: Any, where: ndarray | np.bool_ = ALL) -> None:
         """Start a new episode, of several courses in those ``where``; a seed restarts a random stream."""
         keys = self._keys = np.array(self._keys)
         for place, seed in np.ndenumerate(np.array(seeds, object)):
@@ -104,7 +104,7 @@ class Course:
         self.steps = np.where(where, 0, self.steps)
         self._play(None, where)
 
-    def advance(self, actions: ndarray, where: ndarray = ALL) -> StepResult:
+    def advance(self, actions: ndarray, where: ndarray | np.bool_ = ALL) -> StepResult:
         """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
         Raises `ValueError` where payoffs are not defined.
@@ -115,7 +115,7 @@ class Course:
             raise ValueError(f"rewards: payoffs of this game are not defined at {actions.tolist()}")
         return self.now
 
-    def _play(self, actions: ndarray | None, where: ndarray) -> None:
+    def _play(self, actions: ndarray | None, where: ndarray | np.bool_) -> None:
         unless = (where, self._row) if self.steps.ndim else None
         self._state, self._row, self._keys = _played(
             self._form.key, self._form.arrays, self.fixed, self._keys, self._state, actions, unless
@@ -259,7 +259,9 @@ def _observed(game: object) -> ndarray:
             legal = np.arange(max(space.sizes)) < np.array(space.sizes)[:, None]
             legal = courses.now.legal if courses.now.legal.size else legal
             # the largest of random numbers, where these are legal
-            actions = (draw.random((COURSES, *legal.shape[-2:])) * legal).argmax(axis=2)[..., None]
+            actions = (
+                (draw.random((COURSES, *legal.shape[-2:])) * legal).argmax(axis=2)[..., None].astype(float)
+            )
         now = courses.advance(actions, np.ones(COURSES, bool))
         rows.append(now.observations)
         courses.begin([None] * COURSES, now.over.all(axis=1) | now.cut)
