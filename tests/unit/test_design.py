@@ -110,7 +110,7 @@ def test_an_end_beyond_which_the_game_has_no_values_is_no_bound() -> None:
     assert bound([0.1, 0.5, 1.0], 0.1, low=0.0) == "the smallest tried"
     assert bound([0.1, 0.5, 1.0], 0.5, low=0.0) == bound([0.5], 0.5, low=0.0) == ""
     choices = choices_of({"mean_karma": {"from": 1, "to": 9, "count": 3}, "payment": ["PBP", "PBS"]})
-    assert [one.tried for one in choices] == [(1.0, 5.0, 9.0), ()]
+    assert [one.candidates for one in choices] == [(1.0, 5.0, 9.0), ()]
 
 
 def test_welfare_two_choices_minimisation_and_one_entry() -> None:

@@ -102,10 +102,10 @@ class Seat:
                 raise ValueError(f"actions of {names[k]}: {len(actions)} must be {len(turn)}, one per copy")
             rows = np.flatnonzero(turn[:, k])
             if rows.size:
-                listed = actions[rows] if isinstance(actions, ndarray) else [actions[row] for row in rows]
+                chosen = actions[rows] if isinstance(actions, ndarray) else [actions[row] for row in rows]
                 converted[rows, k] = reader.read(
                     np.full(rows.size, k),
-                    listed,
+                    chosen,
                     lambda row, name=names[k], rows=rows: f"{name} in copy {rows[row]}",
                     self.course.now.legal[rows, k],
                 )

@@ -94,17 +94,18 @@ def own_payoffs(game: Any, x: ndarray, player: int, strategies: ndarray) -> ndar
     return payoffs_at_profiles(game, profiles, player)
 
 
-def own_gain(strategies: ndarray, paid: ndarray, here: float) -> TableDict:
-    """Return what a player could gain by one of several strategies, of known payoffs, and earns ``here``.
+def own_gain(strategies: ndarray, paid: ndarray, present: float) -> TableDict:
+    """Return what a player could gain by one of several strategies above its ``present`` payoff.
 
-    ``best`` is the strategy that pays most, ``gain`` the excess, ``stake`` what the player's choice changes.
+    ``here`` is that payoff again, ``best`` the strategy that pays most, ``gain`` the excess, ``stake`` what
+    the player's choice changes.
 
     >>> own_gain(np.array([[0.0], [1.0]]), np.array([3.0, 5.0]), 4.5)
     {'here': 4.5, 'gain': 0.5, 'stake': 2.0, 'best': [1.0]}
     """
     best = int(np.argmax(paid))
-    gain = max(float(paid[best]) - here, 0.0)
-    return {"here": here, "gain": gain, "stake": float(np.ptp(paid)), "best": numbers(strategies[best])}
+    gain = max(float(paid[best]) - present, 0.0)
+    return {"here": present, "gain": gain, "stake": float(np.ptp(paid)), "best": numbers(strategies[best])}
 
 
 def payoffs_at_profiles(game: Any, profiles: ndarray, player: int) -> ndarray:

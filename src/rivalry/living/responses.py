@@ -111,7 +111,7 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
     paid = payoffs(game, concrete_profile(game, x))
     try:
         curves = [_curves(game, x, a, top, low, high) for a, top in enumerate(tops)]
-        own, points = _own(game, x, tops, low, high, paid)
+        gains, points = _gains(game, x, tops, low, high, paid)
     except (jax.errors.JAXTypeError, TypeError):  # payoffs that JAX cannot trace
         return None
     known_equilibria = [
@@ -127,7 +127,7 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
         "profile": numbers(x),
         "parameters": sliders(game),
         "curves": curves,
-        "own": own,
+        "own": gains,
         "points": points,
         "equilibria": known_equilibria,
         "complete": False,
@@ -239,9 +239,9 @@ def _switch(game: Any, x: ndarray, player: int) -> TableDict:
     Payoffs are linear in the probability of the rival, whose ends decide.
     """
     excess = []
-    for other in (0.0, 1.0):
+    for probability in (0.0, 1.0):
         against = x.copy()
-        against[1 - player] = other, 1 - other
+        against[1 - player] = probability, 1 - probability
         paid = own_payoffs(game, against, player, np.eye(2))
         excess.append(float(paid[0] - paid[1]))
     first, last = excess
@@ -250,7 +250,7 @@ def _switch(game: Any, x: ndarray, player: int) -> TableDict:
     return {"rival": [0.0, cut, cut, 1.0], "found": [before, before, after, after]}
 
 
-def _own(
+def _gains(
     game: Any, x: ndarray, tops: list[float], low: ndarray, high: ndarray, paid: ndarray
 ) -> tuple[list[TableDict], str]:
     """Return what each player could gain by another strategy of a grid, and that grid in words."""

@@ -54,8 +54,8 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
         "least": float(game.space.min_share),
         "resource": resource_of(game, x) if isinstance(game, InfluencerGame) else None,
         "own": [
-            own_gain(strategies, own_payoffs(game, x, player, strategies), here)
-            for player, here in enumerate(paid.tolist())
+            own_gain(strategies, own_payoffs(game, x, player, strategies), payoff)
+            for player, payoff in enumerate(paid.tolist())
         ],
         "points": len(strategies),
         "profile": numbers(x),
@@ -67,8 +67,8 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     return repr(game).split(":")[0], sentence_of_play(names, clauses, paid + 0.0), data
 
 
-def lattice(least: float) -> ndarray:
-    """Return strategies ``[strategy corner]`` that divide in even steps what corners have above ``least``.
+def lattice(min_share: float) -> ndarray:
+    """Return strategies ``[strategy corner]`` that divide in even steps what corners have above ``min_share``.
 
     >>> len(lattice(0.0)), lattice(0.1).min().item()
     (861, 0.1)
@@ -77,7 +77,7 @@ def lattice(least: float) -> ndarray:
     first, second = np.meshgrid(steps, steps, indexing="ij")
     inside = first + second <= STEPS
     parts = np.stack([first[inside], second[inside], (STEPS - first - second)[inside]], axis=1)
-    return np.asarray(least + (1 - CORNERS * least) * parts / STEPS)
+    return np.asarray(min_share + (1 - CORNERS * min_share) * parts / STEPS)
 
 
 def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:

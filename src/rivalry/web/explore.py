@@ -72,14 +72,14 @@ def equilibrium(game: object) -> Any:
 
 
 def followed(name: str, parameters: Table, state: Table) -> TableDict:
-    """Return what `moved` does for a state that a person set, or the reason why nothing can be computed."""
+    """Return what `figure_at` does for a state that a person set, or the reason why nothing can be computed."""
     try:
-        return moved(_game(name, parameters), state)
+        return figure_at(_game(name, parameters), state)
     except ValueError as error:
         return {"fault": " ".join(str(error).split())}
 
 
-def moved(game: object, state: Table) -> TableDict:
+def figure_at(game: object, state: Table) -> TableDict:
     """Return a figure's data in a state of a game and, at rest, the certificate. Raises `ValueError`."""
     current = data_at(str(state.get("view", "")), game, state)
     is_settled = state.get("settled", True)

@@ -37,7 +37,7 @@ from rivalry.results.comparison import VISIBLE
 from rivalry.results.table import Table
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
-from rivalry.web.explore import moved
+from rivalry.web.explore import figure_at
 from rivalry.web.runs import part_of
 from rivalry.web.safety import Refused
 
@@ -167,7 +167,7 @@ def answered(folder: str, part: str, title: str, state: StudyTable) -> TableDict
     ]
     if not games:
         raise Refused(409, "the run has other figures now; open its results again")
-    return moved(games[0], state)
+    return figure_at(games[0], state)
 
 
 def _figures(folder: str, part: str) -> tuple[Figure, ...]:

@@ -150,7 +150,7 @@ class Design(DesignSearch):
         choices = choices_of(self.choices)
         entries = tuple(entries_of(game, name, "choices") for name in self.choices)
         for entry, choice in zip(entries, choices, strict=True):
-            for value in choice.tried:
+            for value in choice.candidates:
                 if reason := entry.refusal(game, value):
                     raise ValueError(f"choices: {value:g} {reason}, as a value of {entry.name}")
         if any(self._weights().values()):

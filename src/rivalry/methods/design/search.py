@@ -83,7 +83,7 @@ class Choice(NamedTuple):
         return in_words(self.value(code))
 
     @property
-    def tried(self) -> tuple[float, ...]:
+    def candidates(self) -> tuple[float, ...]:
         """Return the numbers tried, or the ends of a range; none of words."""
         if not self.plain:
             return ()
@@ -320,7 +320,7 @@ class DesignSearch(BaseLearner):
     ) -> Record:
         """Return the chosen values, and for each whether it is an end of those tried."""
         pairs = zip(choices, numbers, strict=True)
-        bounds = [bound_of(choice.tried, value, partial(accepts, choice)) for choice, value in pairs]
+        bounds = [bound_of(choice.candidates, value, partial(accepts, choice)) for choice, value in pairs]
         return indexed("choice", chosen_parameters=numbers.copy(), chosen_bound=np.asarray(bounds, "U18"))
 
     # Defined by subclasses.

@@ -402,6 +402,6 @@ class Fermi(BirthDeath):
         with np.errstate(divide="ignore"):
             share = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
             copied, mutated = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
-        less = paid[:, :, None] - paid[:, None, :]
-        imitates = share[:, None, :] - np.logaddexp(0.0, less)
+        excess = paid[:, :, None] - paid[:, None, :]
+        imitates = share[:, None, :] - np.logaddexp(0.0, excess)
         return share[:, :, None] + np.logaddexp(copied + imitates, mutated)
