@@ -68,7 +68,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
 
 
 def lattice(min_share: float) -> ndarray:
-    """Return strategies ``[strategy corner]`` that divide in even steps what corners have above ``min_share``.
+    """Return strategies ``[strategy corner]`` that divide in even steps what ``min_share`` leaves.
 
     >>> len(lattice(0.0)), lattice(0.1).min().item()
     (861, 0.1)

@@ -72,7 +72,7 @@ def equilibrium(game: object) -> Any:
 
 
 def followed(name: str, parameters: Table, state: Table) -> TableDict:
-    """Return what `figure_at` does for a state that a person set, or the reason why nothing can be computed."""
+    """Return `figure_at` of a state that a person set, or the reason why nothing can be computed."""
     try:
         return figure_at(_game(name, parameters), state)
     except ValueError as error:
