@@ -1,66 +1,40 @@
-"""Living figures in Chromium: how long a figure takes to follow a dragged player.
+"""Living figures: how long Python takes for the data of a figure whose player is dragged.
 
-The rival is a frame at 60 Hz, 16 ms: a longer update is seen as a jerk.
+The rival is an update of 20 pictures a second, 50 ms: a slower one is seen to lag.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.conftest import size
-from tests.living.javascript import CHROMIUM
-from tests.living.pages import serve
 
-FRAMES = size(30, 2)
-DRAG = """(frames) => {
-  const { profile, ...rest } = model.get("state");
-  for (let k = 0; k < frames; k++) {
-    const moved = profile.map((own, i) => (i ? own : own.map((x) => x * (0.9 + (0.1 * k) / frames))));
-    model.set("state", { ...rest, parameters: {}, profile: moved, settled: false });
-    model.save_changes();
-    document.body.getBoundingClientRect();  // the layout belongs to the frame
-  }
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with api.sync_playwright() as play:
-        one = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield one
-        one.close()
+STATES = size(20, 2)
 
 
 @pytest.mark.parametrize("view", ["line", "responses"])
-def test_living_figure(race: Callable[..., Any], browser: Any, view: str) -> None:
+def test_living_figure(race: Callable[..., Any], view: str) -> None:
     import rivalry as rv
-    from rivalry.living import line, responses
+    from rivalry.living.figure import data_at
 
-    if view == "line":  # three players, each at 401 places, 100 resource points
-        profile = [[0.2], [0.5], [0.75]]
-        found = line.view_of(
-            rv.games.influencer(reach=[0.1, 0.15, 0.2], resource="bimodal"), np.array(profile)
-        )
+    if view == "line":  # three players, each at 256 places, 100 resource points
+        game: Any = rv.games.influencer(reach=[0.1, 0.15, 0.2], resource="bimodal")
+        profile = np.array([[0.2], [0.5], [0.75]])
     else:
-        profile = [[30.0], [20.0]]
-        found = responses.view_of(rv.games.market(unit_cost=[10.0, 20.0]), np.array(profile))
-    assert found is not None
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    serve(page, found, view, state={"profile": profile, "parameters": {}, "settled": True})
+        game, profile = rv.games.market(unit_cost=[10.0, 20.0]), np.array([[30.0], [20.0]])
+    states = [{"profile": (share * profile).tolist()} for share in np.linspace(0.9, 1.0, STATES)]
+    data_at(view, game, states[0])
     race(
-        lambda: page.evaluate(DRAG, FRAMES),
-        lambda: time.sleep(0.016 * FRAMES),
-        rival="a frame at 60 Hz",
+        lambda: [data_at(view, game, state) for state in states],
+        lambda: time.sleep(0.05 * STATES),
+        rival="20 pictures a second",
         same=None,
         clock="wall",
-        items=FRAMES,
+        items=STATES,
         target=1.0,
     )

@@ -44,7 +44,6 @@ const given = JSON.parse(readFileSync({json.dumps(str(data))}, "utf8"));
 def _program(root: str, body: str) -> str:
     """Return a module that runs ``body`` and leaves what it returns in ``found``."""
     return f"""import {{ format, scale, ticks }} from "{root}/kit.js";
-import {{ project }} from "{root}/simplex.js";
 import * as impulse from "{root}/views/impulse.js";
 const found = (() => {{ {body} }})();
 """

@@ -18,7 +18,6 @@ from rivalry.families.market.benchmarks import (
     gain_bounds,
     iterate_best_responses,
     maximize_joint,
-    on_grid,
     price_taking,
     stackelberg_on_grid,
 )
@@ -116,22 +115,6 @@ def test_critical_discounts_follow_their_formulas(n: int) -> None:
     np.testing.assert_allclose(bertrand, (n - 1) / n, rtol=1e-9)
 
 
-def test_critical_discount_on_a_grid_for_each_punishment() -> None:
-    low, high = 1.4729266600306228, 1.9249809190177618
-    grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 15)
-    found = on_grid(rv.games.market(demand="logit"), grid)
-    assert found.punishment.tolist() == [[1, 1], [2, 2]]
-    share = np.exp((2 - grid[:, None]) / 0.25) / (
-        np.exp((2 - grid[:, None]) / 0.25) + np.exp((2 - grid) / 0.25) + 1.0
-    )
-    paid = (grid[:, None] - 1) * share  # [own rival]
-    k = found.joint[0]
-    assert k == np.argmax(np.diag(paid))
-    for row, (action, _) in zip(found.delta, found.punishment, strict=True):
-        best = paid[:, k].max()
-        np.testing.assert_allclose(row, (best - paid[k, k]) / (best - paid[action, action]), rtol=1e-9)
-
-
 def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
     market, leader = rv.games.market(intercept=10.0, unit_cost=1.0), np.arange(1.5, 6.1, 0.75)
     coarse = stackelberg_on_grid(market, leader)
@@ -207,12 +190,6 @@ def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> 
     for own in (30.0, 45.0, 70.0):  # equal with and without JAX
         x = game.space.check([own])
         assert float(game.payoffs(x)[0]) == pytest.approx(float(payoffs(game, x)[0]))
-
-
-def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None:
-    found = on_grid(rv.games.market(), [30.0, 40.0])
-    assert (found.joint.tolist(), found.punishment.tolist()) == ([0, 0], [[0, 0]])
-    assert found.delta.tolist() == [[0.0, 0.0]]
 
 
 SEEN = {"shock": {"kind": "iid", "levels": [-5.0, 5.0]}, "shock_observed": True}

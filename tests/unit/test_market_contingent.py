@@ -9,7 +9,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.naming import names_of
 from rivalry.core.payoffs import payoffs
-from rivalry.families.market.benchmarks import benchmark, critical_discount, on_grid
+from rivalry.families.market.benchmarks import benchmark, critical_discount, stackelberg_on_grid
 from rivalry.families.market.tables import levels
 from rivalry.methods import ActorCritic, BestResponse, ClosedForm, RepeatedQLearning
 from rivalry.tables.repeated import repeated_form
@@ -148,7 +148,7 @@ def test_learners_see_the_levels_and_are_compared_with_profits_at_them() -> None
 
 def test_benchmarks_on_a_grid_refuse_choices_by_level() -> None:
     with pytest.raises(ValueError, match="shock_observed: true; benchmarks on a grid"):
-        on_grid(rv.games.market(**SEEN), [20.0, 30.0])
+        stackelberg_on_grid(rv.games.market(**SEEN), [20.0, 30.0])
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.payoffs import payoffs as payoffs_of_profile
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import Description, OneLineRepr
 
@@ -282,8 +282,10 @@ def _rows(array: Array, players: Players) -> Array:
 def interior_profile(space: Space) -> Profile:
     """Return a profile of the space: the middle of a box in its coordinates, else the projection of zero."""
     if isinstance(space, Box):
-        low, high = (floats(space.unconstrain(edge)) for edge in (space.low, space.high))
-        return space.constrain(put((low + high) / 2))
+        low, high = (space.unconstrain(edge) for edge in (space.low, space.high))
+        xp = concrete_module(low, high)
+        middle = (xp.asarray(low) + xp.asarray(high)) / 2
+        return space.constrain(put(middle) if xp is np else middle)
     return space.project(jnp.zeros(space.shape))
 
 

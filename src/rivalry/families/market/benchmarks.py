@@ -29,8 +29,7 @@ from rivalry.families.market.model import STAGES, Market, choice_bounds, whole_m
 from rivalry.families.market.owners import owned_market
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word
-from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
-from rivalry.tables import payoffs as table_payoffs
+from rivalry.tables import SubgamePerfect, staged_values, tabulate
 from rivalry.transforms import hierarchy
 
 if TYPE_CHECKING:
@@ -530,15 +529,6 @@ class Critical(NamedTuple):
     delta_at_level: ndarray  # [level player]: of an observed shock; one level without
 
 
-class OnGrid(NamedTuple):
-    """Critical discount factors for every pure Nash punishment on a grid."""
-
-    delta: ndarray  # [punishment player]
-    punishment: ndarray  # [punishment player]: actions
-    joint: ndarray  # [player]: actions of largest total payoff, the most equal ones if tied
-    deviation: ndarray  # [player]: the largest payoff of a deviation
-
-
 def critical_discount(game: MarketGame) -> Critical:
     """Return the discount factors from which reversion to Nash play supports the cartel.
 
@@ -613,41 +603,6 @@ def _critical(deviation: ndarray, joint: ndarray, nash: ndarray, scale: float) -
     gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
     ratio = np.divide(gain, harm, out=np.full(gain.shape, np.inf), where=harm > EQUAL * scale)
     return np.where(gain > EQUAL * scale, ratio, 0.0)
-
-
-def on_grid(market: MarketGame, action_grid: Any) -> OnGrid:
-    """Return critical discount factors, exactly, for firms that choose among grid points.
-
-    The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
-    pure Nash equilibrium of the grid is a punishment; those that differ by swaps of equal firms count once.
-
-    Parameters
-    ----------
-    market : Market
-        A market without stages.
-    action_grid : array_like
-        Grid points, as in `rivalry.tables.tabulate`.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> prices = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
-    >>> prices.punishment.tolist(), prices.joint.tolist(), prices.delta.round(9).tolist()
-    ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
-    """
-    _refuse_observed(market)
-    tabulated = tabulate(market, action_grid, walk=False)
-    tables = tabulated.tables
-    total = tables.payoff[0].sum(axis=0)
-    spread = np.ptp(tables.payoff[0], axis=0)
-    scale = float(payoff_scale(market))
-    maximizers = np.flatnonzero(total >= total.max() - EQUAL * scale)
-    joint = np.array(np.unravel_index(maximizers[np.argmin(spread[maximizers])], tuple(tables.sizes)))
-    earned = table_payoffs(tabulated, joint)
-    deviation = earned + regrets(tabulated, joint)
-    punishment = equilibria(tabulated)
-    rows = [_critical(deviation, earned, table_payoffs(tabulated, row), scale) for row in punishment]
-    return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
 
 
 def stackelberg_on_grid(game: MarketGame, action_grid: Any, stages: Any = None) -> SubgamePerfect:
