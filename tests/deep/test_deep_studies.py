@@ -22,7 +22,7 @@ def carried_out(name: str, folder: Path, quick: bool) -> None:
     assert run.failures() == {}
     data, page = run.dataset(), build(run.folder).read_text(encoding="utf-8")
     assert np.isfinite(data["resumed"].values.astype(float)).any()
-    assert f"ray {run.made_by['ray']} and torch {run.made_by['torch']}" in page
+    assert all(f"<span>{name} {run.made_by[name]}</span>" in page for name in ("ray", "torch"))
     rows = [judged.row for judged in judge(run.head["study"], data)]
     assert not [row for row in rows if row["expected_verdict"] == "differs"]
     assert not [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]

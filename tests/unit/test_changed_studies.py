@@ -129,6 +129,17 @@ def cournot(**changes: Any) -> Study:
 
 
 @pytest.mark.slow
+def test_benchmarks_of_a_leader_are_of_all_firms(tmp_path: Path) -> None:
+    """The leader is the one player: with demand 100 - Q and cost 10 it sells 45, its follower 22.5."""
+    line = {"kind": "learning_curve", "compare": True, "lines": {"leader": "benchmark:stackelberg"}}
+    method = {"kind": "actor_critic", "updates": 2}
+    leader = {"family": "market", "stages": [[0], [1]]}
+    run = cournot(game=leader, sweep={}, method=method, plots=[line], answer={}).run(tmp_path / "run")
+    assert run.damaged() == []
+    assert np.ravel(run.dataset().stackelberg_quantity.values).tolist() == [45.0, 22.5]
+
+
+@pytest.mark.slow
 def test_a_benchmark_is_that_of_the_game_at_each_point(tmp_path: Path) -> None:
     run = cournot().run(tmp_path / "run")
     expected = np.array([30.0, 20.0])  # (a - c)/(3 b)

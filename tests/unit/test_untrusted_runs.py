@@ -418,6 +418,7 @@ CELLS: dict[str, Callable[[str], bytes]] = {
     "no steps": change_record(steps=None),
     "profiles of text": change_record(profile=(("player", "axis"), np.asarray([["a"], ["b"]]))),
     "payoffs of another number of players": change_record(payoff=(("player",), np.zeros(3))),
+    "players without a seat": change_record(payoff=(("player",), np.zeros(3)), play=(("seat",), np.zeros(4))),
     "a status of numbers": change_record(status=((), np.asarray(3.0))),
     "a claim of its own": change_record(claim=((), np.asarray("proven"))),
     "a claim for every player": change_record(claim=(("player",), np.asarray(["equilibrium"] * 2))),

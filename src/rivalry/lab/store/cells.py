@@ -83,13 +83,13 @@ def record_fault(record: Record) -> str:
     for name in _NUMBERS:
         if name in record and record[name][1].dtype.kind not in "fiu":
             return f"{name} is an array of {record[name][1].dtype}; must be numbers"
-    players = {
-        n
-        for dims_of_array, array in record.values()
-        for d, n in zip(dims_of_array, array.shape, strict=True)
-        if d == "player"
-    }
-    if len(players) > 1:
+    sizes: dict[str, set[int]] = {"player": set(), "seat": set()}
+    for dims_of_array, array in record.values():
+        for dim, size in zip(dims_of_array, array.shape, strict=True):
+            sizes.setdefault(dim, set()).add(size)
+    # in a game of leaders, benchmarks are of all players of the whole game, who have a seat each
+    players = sizes["player"]
+    if len(players - sizes["seat"]) > 1 or (len(players) > 1 and not sizes["seat"]):
         return f"its variables are of {' and of '.join(map(str, sorted(players)))} players"
     if reserved := [name for name in _OWN if name in record]:
         return f"{reserved[0]} is no variable of a cell"
