@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,8 @@ def node(one_process: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     finally:
         for name in ("slurmd", "slurmctld"):
             if (file := folder / f"{name}.pid").exists():
-                os.kill(int(file.read_text()), signal.SIGTERM)
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.kill(int(file.read_text()), signal.SIGTERM)
         wait_until(lambda: not list(folder.glob("*.pid")), 10)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -219,6 +219,11 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         turn = self.course.now.movers.tolist()
         return [name for name in self.agents if turn[self._number[name]]]
 
+    def check(self, agent: str, action: object) -> None:
+        """Raise `ValueError` for an action that ``agent`` cannot choose now."""
+        player = np.array([self._number[agent]])
+        self.course.actions.read(player, [action], [agent].__getitem__, self.course.now.legal[player])
+
     def read(self, actions: ActionsByAgent) -> ndarray:
         """Return actions ``[agent column]`` as ``course`` takes them, 0 if missing. Raises `ValueError`."""
         course, players = self.course, np.array([self._number[name] for name in actions], int)

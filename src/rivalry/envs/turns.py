@@ -84,7 +84,7 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
-        self.parallel.read({agent: action})
+        self.parallel.check(agent, action)
         self._admissible_draws[agent] = action
         if self._paid:
             self._clear_rewards()
