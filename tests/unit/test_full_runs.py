@@ -116,7 +116,7 @@ def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
 
 
 def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")  # rows are cut to the width of the terminal
+    monkeypatch.setenv("COLUMNS", "200")  # lines are broken at the width of the terminal
     assert "full run" not in describe(NAME)[1][0]
     store(whole)
     words = describe(NAME)[1][0]

@@ -603,7 +603,7 @@ def test_a_deleted_certificate_is_named(run: Run, rivalry: Command) -> None:
     with pytest.warns(UserWarning, match=rf"{path}: damaged \(missing\).*`rivalry certify` redoes it"):
         again.dataset()
     answer = rivalry("status", str(run.folder))
-    assert f"{path}: damaged (missing); `rivalry certify {run.folder}` " in answer.err
+    assert f"{path}: damaged (missing); left out, `rivalry certify {run.folder}` " in answer.err
     for line in (["export", "--to", "csv", "--out", "out"], ["report", "--out", "page"]):
         assert f"{path}: damaged (missing)" in rivalry(line[0], str(run.folder), *line[1:]).err
     with pytest.warns(UserWarning, match=rf"{path}: .*; as computed with its cell"), again.locking():

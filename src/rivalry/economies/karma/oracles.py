@@ -28,7 +28,7 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 
 
 @oracles.payoff_scale.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Float[Array, "type"]:
+def _(game: KarmaEconomy) -> Float[Array | np.ndarray, "type"]:
     """Return each type's cost of losing where it is highest, in every step."""
     rewards, gamma = rewards_of(game), game.gamma
     xp = concrete_module(rewards, gamma)

@@ -18,7 +18,7 @@ from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import relative
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 
@@ -121,7 +121,8 @@ class GradientAscent(BaseMethod):
         widths, scales = width(game.space), scales_of(game)
         xp = concrete_module(widths, scales)  # in NumPy it compiles nothing
         narrowest = xp.min(xp.asarray(widths), axis=1, keepdims=True)
-        return USUAL * narrowest**2 / xp.asarray(scales)[:, None]
+        rates = USUAL * narrowest**2 / xp.asarray(scales)[:, None]
+        return put(rates) if xp is np else rates
 
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
