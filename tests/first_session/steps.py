@@ -86,14 +86,14 @@ def running() -> list[Step]:
     change = "rivalry run race_readme --set game.disaster_cost=2"
     parquet = find_spec("pyarrow") is not None
     return [
-        run(change, "changed from the study", "claim"),
+        run(change, "cost of a disaster 2 instead of 1", "claim"),
         Step("rivalry status runs/race_readme", says=("race_readme: done",)),
         run("rivalry resume runs/race_readme", "2 of 2 cells"),
         Step("rivalry export runs/race_readme --to csv", says=(".csv",)),
         Step("rivalry export runs/race_readme --to parquet", says=(".parquet",))
         if parquet
         else wrong("rivalry export runs/race_readme --to parquet", "[parquet]'"),
-        wrong("rivalry run race_readme --set disaster_cost=2", "did you mean game.disaster_cost?"),
+        wrong("rivalry run race_readme --set disaster_cost=2", "write TABLE.KEY, as in game.reach"),
     ]
 
 
