@@ -14,7 +14,7 @@ from rivalry.core.space import Simplex
 from rivalry.families.market import native_play
 from rivalry.families.market.model import Market
 from rivalry.lab.study import parameters
-from rivalry.proofs.arithmetic.numpy_programs import Program
+from rivalry.proofs.arithmetic.program import Program
 from rivalry.runtime.jax import jax, jnp
 from tests.invariance import effects
 from tests.invariance.effects import EFFECTS, NOISE, Effect
@@ -49,7 +49,7 @@ def _profiles(game: Any, family: str) -> np.ndarray:
 
 def _traced(function: Any, rows: np.ndarray) -> np.ndarray:
     """Results of a program for all rows, without compiling it."""
-    return _evaluated(Program(jax.make_jaxpr(function)(rows[0]), (True,)), rows)
+    return _evaluated(Program(jax.make_jaxpr(function)(rows[0])), rows)
 
 
 def _evaluated(program: Program, rows: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def _payoffs(game: Any, profiles: np.ndarray, name: str = "") -> np.ndarray:
     if not name:
         return _traced(game.payoffs, profiles)
     if name not in PROGRAMS:
-        PROGRAMS[name] = Program(jax.make_jaxpr(game.payoffs)(profiles[0]), (True,))
+        PROGRAMS[name] = Program(jax.make_jaxpr(game.payoffs)(profiles[0]))
     return _evaluated(PROGRAMS[name], profiles)
 
 

@@ -362,7 +362,7 @@ class Sine(Cournot):
 
 
 def test_a_payoff_above_an_outward_bound_stops_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_low(run: object, a: intervals.Interval, **_: object) -> intervals.Interval:
+    def too_low(run: object, operation: object, a: intervals.Interval) -> intervals.Interval:
         found = intervals.sine(a)
         return intervals.Interval(0.9 * found.low, 0.9 * found.high)
 

@@ -35,7 +35,7 @@ from rivalry.core.space import Box, Simplex, visibly_apart
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.matrices import negative_definite
-from rivalry.proofs.arithmetic.numpy_programs import over_rows
+from rivalry.proofs.arithmetic.program import over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put
 from rivalry.schema.validate import check_keywords, whole_number
@@ -250,24 +250,18 @@ def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     return float(payoffs(at.game, put(profile))[player])
 
 
-@partial(compiled, effort=1)
-def _tangent(game: Game, x: Any, player: Any, strategy: Any, low: Any, high: Any) -> Any:
-    from rivalry.proofs.payoff_ranges import payoff_tangent
-
-    return payoff_tangent(game, x, player, strategy, low, high)
-
-
 def _concave_bound(game: Game, x: Any, player: int, strategy: ndarray) -> float:
     """Return an upper bound on payoffs from the tangent at a strategy; infinity unless the payoff is concave.
 
     A concave function is nowhere above its tangent.
     """
+    from rivalry.proofs.payoff_ranges import payoff_tangent  # loads JAX
+
     low, high = bounding_box(game.space, player)  # type: ignore[arg-type]
     try:
-        tangent = _tangent(game, x, put(player), put(strategy), put(low), put(high))
+        tangent = payoff_tangent(game, x, player, strategy, low, high)
     except Unsupported:  # second derivatives have an operation without an interval form
         return float("inf")
-    tangent = jax.tree.map(np.asarray, tangent)
     free = low < high
     bend = tangent.bend
     if not tangent.known or not negative_definite(
@@ -548,7 +542,7 @@ def _climb(payoff, project, initial_length, strategy):  # type: ignore[no-untype
 
 
 class _BoxBounds(NamedTuple):
-    """Bounds on payoffs in a box of strategies, its midpoint, and the payoff there."""
+    """Bounds on payoffs in boxes of strategies, their midpoints, and the payoffs there, ``[box ..]``."""
 
     upper: Any
     lower: Any
@@ -560,42 +554,41 @@ _Search = Generator[tuple[ndarray, ndarray], _BoxBounds, Any]
 """A search that yields the ends ``[box axis]`` of boxes whose bounds it needs."""
 
 
-def _bounds_of_box(
-    game: Game, x: Profile, enclosed: bool, player: Array, low: Array, high: Array
-) -> _BoxBounds:
-    middle = jnp.divide(low + high, 2)
-    if not enclosed:
-        upper = payoff_bound(game, x, player, low, high)
-        lower = jnp.full_like(upper, -jnp.inf)
-    else:
-        from rivalry.proofs.payoff_ranges import payoff_range
-
-        middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
-        lower, upper = payoff_range(game, x, player, low, high)
-    return _BoxBounds(upper, lower, middle, payoff_against(game, x, player)(middle))
+class _Paid(NamedTuple):
+    payoff: Any
 
 
-_bounds_of_rows = over_rows(_bounds_of_box, shared=3, effort=1)
+def _paid_by(game: Game, x: Profile, player: Array, strategy: Strategy) -> _Paid:
+    return _Paid(payoff_against(game, x, player)(strategy))
+
+
+def _bound_by_oracle(game: Game, x: Profile, player: Array, low: Strategy, high: Strategy) -> _Paid:
+    return _Paid(payoff_bound(game, x, player, low, high))
+
+
+_all_paid = over_rows(_paid_by, effort=1)
+_bounds_by_oracle = over_rows(_bound_by_oracle, effort=1)
 
 
 def _bounds_of_boxes(
-    game: Game,
-    x: Profile,
-    player: Any,
-    low: ndarray,
-    high: ndarray,
-    *,
-    enclosed: bool,
-    boxes_bounded: int = 0,
+    game: Game, x: Profile, player: Any, low: ndarray, high: ndarray, *, enclosed: bool
 ) -> _BoxBounds:
     """Return the bounds on payoffs in boxes ``[box axis]`` of a player's strategies, or of a player each.
 
-    ``boxes_bounded`` is the number of boxes bounded before.
+    They are those of interval arithmetic if ``enclosed``, else those of the oracle `payoff_bound`.
     """
-    # with one axis few boxes are undecided at a time
-    batch = BATCH if game.space.shape[1] > 1 else FEW
     players = np.broadcast_to(player, len(low))
-    return _bounds_of_rows(game, x, enclosed, players, low, high, batch=batch, past_rows=boxes_bounded)
+    middle = (low + high) / 2
+    if enclosed:
+        from rivalry.proofs.payoff_ranges import payoff_range  # loads JAX
+
+        middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
+        bounds = payoff_range(game, x, players, low, high)
+        lower, upper = bounds.low, bounds.high
+    else:
+        upper = _bounds_by_oracle(game, x, players, low, high, batch=BATCH).payoff
+        lower = np.full_like(upper, -np.inf)
+    return _BoxBounds(upper, lower, middle, _all_paid(game, x, players, middle, batch=BATCH).payoff)
 
 
 def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclosed: bool) -> list[Response]:
@@ -603,7 +596,7 @@ def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclos
 
     A call of the program for all players takes little longer than for one of them.
     """
-    results, boxes_bounded = dict[int, Response](), 0
+    results = dict[int, Response]()
     answers: dict[int, Any] = dict.fromkeys(searches)
     while answers:
         boxes = dict[int, tuple[ndarray, ndarray]]()
@@ -618,21 +611,12 @@ def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclos
         low, high = (np.concatenate(ends) for ends in zip(*boxes.values(), strict=True))
         counts = [len(first) for first, _ in boxes.values()]
         try:
-            bounds = _bounds_of_boxes(
-                game,
-                x,
-                np.repeat(list(boxes), counts),
-                low,
-                high,
-                enclosed=enclosed,
-                boxes_bounded=boxes_bounded,
-            )
+            bounds = _bounds_of_boxes(game, x, np.repeat(list(boxes), counts), low, high, enclosed=enclosed)
         except Unsupported as reason:  # payoffs without an interval form
             answers = dict.fromkeys(boxes, reason)
             continue
         parts = zip(*(np.split(column, np.cumsum(counts)[:-1]) for column in bounds), strict=True)
         answers = dict(zip(boxes, map(_BoxBounds._make, parts), strict=True))
-        boxes_bounded += len(low)
     return [results[player] for player in searches]
 
 

@@ -28,7 +28,7 @@ from rivalry.core.results import COVERAGES, Certificate
 from rivalry.core.space import Box, reach
 from rivalry.core.tolerances import FEASIBLE, ROUNDING
 from rivalry.core.tree import Tree
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.payoff_ranges import payoff_range
 from rivalry.runtime.jax import compiled, jax, jnp, put
@@ -85,17 +85,15 @@ def slopes_at(game: Game, x: Profile) -> SharedSlopes:
 _slopes = compiled(slopes_at, effort=1)
 
 
-@partial(compiled, effort=1)
-def _highest(game: Game, x: Profile) -> Array:
+def _highest(game: Game, x: ndarray) -> ndarray:
     """Return upper bounds on the constraints at a profile, by interval arithmetic."""
-    (values,), _ = enclose(lambda y: shared_constraints(game, y), x)(Interval(x, x))
-    return values.high if isinstance(values, Interval) else values  # a constant is none
+    (values,) = enclosed(shared_constraints, (game,), Interval(x[None], x[None])).values
+    return np.asarray(values.high[0])
 
 
-@partial(compiled, effort=1)
-def _floor(game: Game, x: Profile, player: Array) -> Array:
-    floor, _ = payoff_range(game, x, player, x[player], x[player])
-    return floor
+def _floor(game: Game, x: ndarray, player: int) -> float:
+    own = x[player][None]
+    return float(payoff_range(game, x, np.array([player]), own, own).low[0])
 
 
 @partial(compiled, effort=1)
@@ -226,7 +224,7 @@ def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBoun
     gains = []
     for player, response in enumerate(responses):
         try:
-            floor = float(_floor(game, x, put(player))) if np.isfinite(response.bound) else -np.inf
+            floor = _floor(game, np.asarray(x), player) if np.isfinite(response.bound) else -np.inf
         except Unsupported:
             floor = -np.inf
         gains.append(
@@ -251,7 +249,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     profile = np.asarray(x)
     values = np.asarray(slopes.values)
     with suppress(Unsupported):  # without an interval form: as rounded
-        values = np.fmax(values, np.asarray(_highest(game, x)))
+        values = np.fmax(values, _highest(game, profile))
     excess = values - FEASIBLE * slopes.sizes(profile)
     violation = float(np.max(values, initial=0.0))
     players = list(range(len(profile)))

@@ -729,7 +729,9 @@ def stacked_grids(grids: Sequence[Any]) -> Float[Array, "player point axis"]:
     (2, 3, 2)
     """
     longest = max(map(len, grids))
-    return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
+    # by NumPy: JAX would compile a program for every shape
+    rows = [np.pad(np.asarray(grid), ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids]
+    return put(np.stack(rows))
 
 
 def visibly_apart(space: Space, x: ndarray, y: ndarray, tolerance: float = TOLERANCE) -> ndarray:

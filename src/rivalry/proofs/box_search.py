@@ -16,7 +16,7 @@ from rivalry.core.method import Session
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.space import stacked_grids
-from rivalry.proofs.arithmetic.numpy_programs import over_rows
+from rivalry.proofs.arithmetic.program import over_rows
 from rivalry.proofs.first_order import at_most_one_point, excluded, first_order, newton, without_open_sides
 from rivalry.proofs.gains import refutation, refutation_together
 from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
@@ -206,9 +206,7 @@ class BoxSearch:
         if not len(undecided):
             self._note(session, low, high, reason)
             return
-        enclosures = first_order(
-            game, at, low[undecided], high[undecided], side[undecided], int(session["boxes"][0])
-        )
+        enclosures = first_order(game, at, low[undecided], high[undecided], side[undecided])
         empty = excluded(enclosures, side[undecided])
         new_low, new_high, sides, is_outside = without_open_sides(at, enclosures, side[undecided])
         single = at_most_one_point(enclosures, side[undecided])
@@ -229,9 +227,7 @@ class BoxSearch:
                 )
             doubtful = undecided[(reason[undecided] == 0) & (~enclosures.smooth | narrow | steep)]
             if len(doubtful):
-                better = _refuted_boxes(
-                    game, at, low[doubtful], high[doubtful], largest_sum, int(session["boxes"][0])
-                )
+                better = _refuted_boxes(game, at, low[doubtful], high[doubtful], largest_sum)
                 reason[doubtful[better]] = REASONS.index("a better strategy")
         self._split(game, at, session, (low, high, side), undecided, enclosures, sides, reason)
 
@@ -512,37 +508,35 @@ def _faces(
     return parts
 
 
-def _refuted_boxes(
-    game: Game, at: Coordinates, low: ndarray, high: ndarray, largest_sum: float, past_boxes: int
-) -> ndarray:
+def _refuted_boxes(game: Game, at: Coordinates, low: ndarray, high: ndarray, largest_sum: float) -> ndarray:
     """Return a mask of boxes without an equilibrium, by a better strategy at every profile.
 
     It is one strategy of one player. Where the payoffs add up to at most ``largest_sum``, it may also be one
     strategy per player.
     """
-    gain, strategy = good_strategies(game, at, (low + high) / 2, past_boxes)
+    gain, strategy = good_strategies(game, at, (low + high) / 2)
     refuted = np.zeros(len(low), bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
     for player in range(len(at.start)):
         undecided = np.flatnonzero(~refuted & (gain[:, player] > 0))
         if len(undecided):
             refuted[undecided] = refutation(
-                game, at, player, low[undecided], high[undecided], strategy[undecided, player], past_boxes
+                game, at, player, low[undecided], high[undecided], strategy[undecided, player]
             )
     undecided = np.flatnonzero(~refuted & (np.sum(gain, axis=1) > 0) & (largest_sum < np.inf))
     if len(undecided):
         refuted[undecided] = refutation_together(
-            game, at, low[undecided], high[undecided], strategy[undecided], largest_sum, past_boxes
+            game, at, low[undecided], high[undecided], strategy[undecided], largest_sum
         )
     return refuted
 
 
-def good_strategies(game: Game, at: Coordinates, y: ndarray, past_boxes: int) -> tuple[Any, Any]:
+def good_strategies(game: Game, at: Coordinates, y: ndarray) -> tuple[Any, Any]:
     """Return gains ``[box player]`` of good strategies ``[box player axis]`` at profiles."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
     grids = stacked_grids([game.space.grid(player, size) for player in range(len(at.start))])
-    return _gains_at(game, at, grids, y, batch=BATCH, past_rows=past_boxes)
+    return _gains_at(game, at, grids, at.middle(y, y), batch=BATCH)
 
 
 def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, Any]:
@@ -555,7 +549,6 @@ def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, An
         k = jnp.nanargmax(payoffs)
         return candidates[k], payoffs[k]
 
-    y = at.middle(y, y)
     x, game = at.profile(y), at.game(game, y)
     gains, strategies = [], []
     for player, grid in enumerate(grids):

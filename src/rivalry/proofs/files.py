@@ -27,10 +27,10 @@ from rivalry.proofs.maxima import maximum_near
 from rivalry.proofs.payoff_sums import (
     PIECES,
     Sums,
-    middle_of,
     narrowed_once,
     payoff_sum,
     slopes_of,
+    splitting_points,
     sums_of,
     totals_of,
 )
@@ -231,7 +231,7 @@ def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
 
     Payoffs are functions of own choices and of the rivals' sums, where they are known.
     """
-    example = np.asarray(at.middle(jnp.asarray(at.low), jnp.asarray(at.high)))
+    example = at.middle(at.low, at.high)
     if sums is None:
         ends = list(zip(at.low.tolist(), at.high.tolist(), strict=True))
         nodes, results = operations(lambda y: at.game(game, y).payoffs(at.profile(y)), example, ends=ends)
@@ -440,7 +440,7 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
         numbers, rows = tree.take(max_boxes)
         low, high, sides = rows
         sides = np.where((low > at.low) & (high < at.high), 0.0, sides)
-        reasons = _reasons(game, at, points, low, high, sides, len(tree.entries))
+        reasons = _reasons(game, at, points, low, high, sides)
         for number, reason, a, b, side in zip(numbers, reasons, low, high, sides, strict=True):
             if reason:
                 face = _face(at, a, b, side, reason)
@@ -478,9 +478,7 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
     slopes = jax.jit(partial(slopes_of, sums, at))
     while tree.waiting:
         numbers, rows = tree.take(BOXES_OF_TOTALS)
-        narrowed_boxes = narrowed_once(
-            sums, at, rows[0], rows[1], rows[2], rows[3], pieces, len(tree.entries)
-        )
+        narrowed_boxes = narrowed_once(sums, at, rows[0], rows[1], rows[2], rows[3], pieces)
         for number, narrowed, a, b, s, t in zip(
             numbers, zip(*narrowed_boxes, strict=True), *rows, strict=True
         ):
@@ -509,7 +507,7 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
             elif not remaining:
                 k = int(np.argmax(t - s))
                 lower, upper = t.copy(), s.copy()
-                lower[k] = upper[k] = middle_of(s, t)[k]
+                lower[k] = upper[k] = splitting_points(s, t)[k]
                 cut = ["cut", count + k, float(lower[k]).hex()]
                 remaining = [cut, tree.add(a, b, s, lower), tree.add(a, b, upper, t)]
             tree.entries[number] = [*before, *remaining, *after]
@@ -613,11 +611,10 @@ def _reasons(
     low: ndarray,
     high: ndarray,
     side: ndarray,
-    past_boxes: int,
 ) -> list[Entry]:
     """Return the reasons of boxes, empty where none is found."""
     reasons: list[Entry] = [[] for _ in low]
-    enclosures = first_order(game, at, low, high, side, past_boxes)
+    enclosures = first_order(game, at, low, high, side)
     rises = (enclosures.slope_low > 0) & enclosures.smooth[:, None]
     falls = (enclosures.slope_high < 0) & enclosures.smooth[:, None]
     size = np.maximum(np.where(rises, enclosures.slope_low, 0), np.where(falls, -enclosures.slope_high, 0))
@@ -640,15 +637,13 @@ def _reasons(
     undecided = np.array([not reason for reason in reasons])
     flat = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(enclosures.smooth)))
     if len(flat):
-        gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2, past_boxes)
+        gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2)
         for player in range(len(at.start)):
             indices = np.flatnonzero(at.player == player)
             gaining = np.flatnonzero([not reasons[k] for k in flat] & (gain[:, player] > 0))
             if len(gaining) and len(indices):
                 rows = flat[gaining]
-                better = refutation(
-                    game, at, player, low[rows], high[rows], strategy[gaining, player], past_boxes
-                )
+                better = refutation(game, at, player, low[rows], high[rows], strategy[gaining, player])
                 for k, row in zip(gaining[better], rows[better], strict=True):
                     reasons[row] = ["better", player, _hexadecimal(strategy[k, player][at.axis[indices]])]
     return reasons

@@ -6,6 +6,7 @@ inside its bounds, and does not point inwards at a bound.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,15 +16,14 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.tolerances import LAYER
 from rivalry.proofs.arithmetic import intervals
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed, inverses
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.matrices import diagonally_dominant, positive_definite
-from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.proofs.payoff_ranges import meet
-from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates
+from rivalry.proofs.payoff_ranges import meet, point, weighted, where
+from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, in_batches
 from rivalry.proofs.spaces.simplices import InFractions
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FirstOrder(NamedTuple):
-    """Enclosures of first-order conditions on a box of profiles, ``[coordinate]`` where no axes are named.
+    """Enclosures of first-order conditions on boxes, ``[box coordinate]`` where no axes are named.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class FirstOrder(NamedTuple):
     slope_low, slope_high
         Every player's derivative of its own payoff.
     bend_low, bend_high
-        Derivatives of these, ``[coordinate coordinate]``.
+        Derivatives of these, ``[box coordinate coordinate]``.
     newton
         The approximate zero that one step of Newton's method from the midpoint finds.
     equation_low, equation_high
@@ -49,13 +49,13 @@ class FirstOrder(NamedTuple):
     influence
         Effects on the derivatives; the coordinate of the largest is split first.
     of_parameters
-        Largest effect of a parameter.
+        Largest effect of a parameter, ``[box]``.
     rises, falls
         Whether derivatives are certainly above zero, or below it.
     unique
-        Whether the box has exactly one zero, in the smaller box.
+        Whether the box has exactly one zero, in the smaller box, ``[box]``.
     smooth
-        Whether payoffs have two derivatives on the box; without them nothing is proved.
+        Whether payoffs have two derivatives on the box, ``[box]``; without them nothing is proved.
     """
 
     low: Any
@@ -75,143 +75,165 @@ class FirstOrder(NamedTuple):
     smooth: Any
 
 
-def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Array) -> FirstOrder:
-    """Apply the Krawczyk operator to the payoff derivatives on one box; coordinates at a bound stay at it."""
-    mid, count = at.middle(low, high), len(at.player)
-    payoffs = shifted(lambda y: at.game(game, y).payoffs(at.profile(y)), mid)
-    index = np.arange(count)
+def _slope_function(game: Game, at: Coordinates, y: Array) -> Callable[[Array], Array]:
+    """Return derivatives of own payoffs ``[coordinate]`` as a function of choices, while JAX traces."""
+    index = np.arange(len(at.player))
     if oracles.gradients.knows(game):
-        gradients = shifted(lambda y: oracles.gradients(at.game(game, y), at.profile(y))[at.place], mid)
-    else:  # of the function in which maxima are choices, so that their derivatives are decided
-        gradients = payoffs._replace(
-            call=lambda shifts, y: [jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)[at.player, index]]
-        )
-    shifts = payoffs.shifts(mid), gradients.shifts(mid)
+        gradients = shifted(lambda y: oracles.gradients(at.game(game, y), at.profile(y))[at.place], y)
+        return lambda z: gradients(z)[0]
+    # of the function in which maxima are choices, so that their derivatives are decided
+    payoffs = shifted(lambda y: at.game(game, y).payoffs(at.profile(y)), y)
+    return lambda z: jax.jacfwd(lambda z: payoffs(z)[0])(z)[at.player, index]
 
-    def slopes(shifts: Any, y: Array) -> Array:
-        return gradients.call(shifts[1], y)[0]
 
-    has_terms = isinstance(game, InFractions) and game.has_terms
+def _slopes(game: Game, at: Coordinates, y: Array) -> Array:
+    return _slope_function(game, at, y)(y)
 
-    def derivatives(shifts: Any, y: Array) -> tuple[Array, ...]:
-        # payoffs too: a jump may have no derivative that shows it
-        arrays = slopes(shifts, y), jax.jacfwd(partial(slopes, shifts))(y), payoffs.call(shifts[0], y)[0]
-        return (*arrays, at.game(game, y).terms(at.profile(y))[1][at.place]) if has_terms else arrays
 
-    box, centre = Interval(*at.with_parameters(low, high)), Interval(mid, mid)
+def _slopes_and_bends(game: Game, at: Coordinates, y: Array) -> tuple[Array, Array]:
+    slopes = _slope_function(game, at, y)
+    return slopes(y), jax.jacfwd(slopes)(y)
+
+
+def _conditions(game: Game, at: Coordinates, y: Array) -> tuple[Array, ...]:
+    """Return slopes, their derivatives, payoffs, and terms of the slopes where they are known."""
+    # payoffs too: a jump may have no derivative that shows it
+    pays = shifted(lambda y: at.game(game, y).payoffs(at.profile(y)), y)(y)[0]
+    terms = [at.game(game, y).terms(at.profile(y))[1][at.place]] if _has_terms(game) else []
+    return *_slopes_and_bends(game, at, y), pays, *terms
+
+
+def _third_derivatives(game: Game, at: Coordinates, y: Array) -> Array:
+    return jax.jacfwd(jax.jacfwd(_slope_function(game, at, y)))(y)
+
+
+def _has_terms(game: Game) -> bool:
+    return isinstance(game, InFractions) and game.has_terms
+
+
+class _Slopes(NamedTuple):
+    """Bounds on slopes and their derivatives in boxes, and on slopes at the midpoints."""
+
+    slope: Interval  # [box coordinate]
+    jacobian: Interval  # [box coordinate axis], of choices and parameters
+    residual: Interval  # [box coordinate]
+    rises: ndarray
+    falls: ndarray
+    decided: ndarray  # [box]
+
+
+def _slopes_in(
+    game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray, offset: Interval, mid: ndarray
+) -> _Slopes:
+    """Return the bounds on slopes in boxes ``[box coordinate]``, with midpoints of choices and parameters."""
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
     inside = LAYER * (at.high - at.low)
-    ends = jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high)
+    ends = np.where(side > 0, low - inside, low), np.where(side < 0, high + inside, high)
     thick = intervals.with_neighbours(*at.with_parameters(*ends))
-    (slope, jacobian, pays, *terms), decided = enclose(derivatives, shifts, mid)(shifts, thick)
-    decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
-    if gradients.shifts is not payoffs.shifts:
-        decided = decided & gradients.are_finite(thick)
-    # moves from the midpoint to the ends of the box
-    offset = intervals.subtract(box, centre)
-    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
+    in_box = enclosed(_conditions, (game, at), thick)
+    slope, jacobian, pays, *terms = in_box.values
+    decided = in_box.decided & in_box.finite & ~np.any(np.isnan(pays.low), axis=1)
     if at.ranges is None:
-        (residual,), _ = enclose(slopes, shifts, mid)(shifts, centre)
+        (residual,) = enclosed(_slopes, (game, at), point(mid)).values
     else:  # parameters widen derivatives, less so where these are bounded by their own derivatives
-        (residual, slope_at_mid), _ = enclose(lambda *arguments: derivatives(*arguments)[:2], shifts, mid)(
-            shifts, centre
-        )
-        bends = jax.jacfwd(jax.jacfwd(slopes, argnums=1), argnums=1)
-        (bend,), smooth = enclose(bends, shifts, mid)(shifts, thick)
-        valid = smooth & jnp.all(jnp.isfinite(bend.low) & jnp.isfinite(bend.high))
-        linear = intervals.add(slope_at_mid, row(bend, offset))
-        linear = Interval(jnp.where(valid, linear.low, -jnp.inf), jnp.where(valid, linear.high, jnp.inf))
-        jacobian = meet(jacobian, linear)
-    slope = meet(slope, intervals.add(residual, row(jacobian, offset)))
+        residual, slope_at_mid = enclosed(_slopes_and_bends, (game, at), point(mid)).values
+        third = enclosed(_third_derivatives, (game, at), thick)
+        (bend,) = third.values
+        finite = np.all(np.isfinite(bend.low) & np.isfinite(bend.high), axis=(1, 2, 3))
+        valid = (third.decided & third.finite & finite)[:, None, None]
+        each = offset.at_ends(lambda end: end[:, None])
+        linear = intervals.add(slope_at_mid, weighted(bend, each))
+        jacobian = meet(jacobian, where(valid, linear, -np.inf, np.inf))
+    slope = meet(slope, intervals.add(residual, weighted(jacobian, offset)))
     rises, falls = slope.low > 0, slope.high < 0
     for term in terms:  # derivatives have the sign of all their terms, however small the weights
-        rises, falls = rises | jnp.all(term.low > 0, axis=1), falls | jnp.all(term.high < 0, axis=1)
+        rises, falls = rises | np.all(term.low > 0, axis=2), falls | np.all(term.high < 0, axis=2)
+    return _Slopes(slope, jacobian, residual, rises, falls, decided)
+
+
+def _first_order(game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray) -> FirstOrder:
+    """Apply the Krawczyk operator to the payoff derivatives on boxes; coordinates at a bound stay at it."""
+    mid, count = at.middle(low, high), len(at.player)
+    box = Interval(*at.with_parameters(low, high))
+    # moves from the midpoint to the ends of the box
+    offset = intervals.subtract(box, point(mid))
+    slopes = _slopes_in(game, at, low, high, side, offset, mid)
+    slope, jacobian, residual, decided = slopes.slope, slopes.jacobian, slopes.residual, slopes.decided
     # equations of the coordinates that are between bounds; the others count as they are
     free = side == 0
-    unit = jnp.eye(count, len(mid))
-    masked = Interval(
-        jnp.where(free[:, None], jacobian.low, 0.0), jnp.where(free[:, None], jacobian.high, 0.0)
-    )
-    zero = Interval(jnp.where(free, residual.low, 0.0), jnp.where(free, residual.high, 0.0))
-    square = jnp.where(free[:, None] & free, (masked.low / 2 + masked.high / 2)[:, :count], unit[:, :count])
+    unit = np.eye(count, mid.shape[1])
+    masked = where(free[..., None], jacobian, 0.0, 0.0)
+    zero = where(free, residual, 0.0, 0.0)
+    middle = (masked.low / 2 + masked.high / 2)[..., :count]
+    square = np.where(free[:, :, None] & free[:, None, :], middle, unit[:, :count])
     # Krawczyk's theorem holds for any matrix, so the inverse needs no bound on its rounding
-    inverse = jnp.linalg.inv(square)
-    c = Interval(inverse, inverse)
-    step, system = row(c, zero), row(c, masked)
-    newton = intervals.subtract(Interval(mid[:count], mid[:count]), step)
-    equation = intervals.add(step, row(system, offset))
-    image = intervals.add(newton, row(intervals.subtract(Interval(unit, unit), system), offset))
-    valid = decided & jnp.all(jnp.isfinite(jnp.where(free, image.low + image.high, 0.0)))
+    inverse = point(inverses(square))
+    step = weighted(inverse, zero)
+    system = intervals.contract(inverse, masked, np.matmul, count)
+    newton = intervals.subtract(point(mid[:, :count]), step)
+    equation = intervals.add(step, weighted(system, offset))
+    image = intervals.add(newton, weighted(intervals.subtract(point(unit), system), offset))
+    valid = decided & np.all(np.isfinite(np.where(free, image.low + image.high, 0.0)), axis=1)
     # one equation solved for its own coordinate, as it is and after Newton's method
-    bound_low, bound_high = at.low, at.high
-    solved_low, solved_high = _solved(residual, jacobian, offset, mid)
+    solved = _solved(residual, jacobian, offset, mid)
     # of a payoff that is concave in the coordinate: its best response, cut at the bounds
     open_ = side == OPEN
     concave = _diagonal(jacobian.high) < 0
-    solved_low = jnp.where(
-        open_, jnp.where(concave, jnp.clip(solved_low, bound_low, bound_high), -jnp.inf), solved_low
-    )
-    solved_high = jnp.where(
-        open_, jnp.where(concave, jnp.clip(solved_high, bound_low, bound_high), jnp.inf), solved_high
-    )
-    next_low, next_high = _solved(step, system, offset, mid)
-    solved_low = jnp.fmax(solved_low, jnp.where(free & valid, jnp.fmax(image.low, next_low), -jnp.inf))
-    solved_high = jnp.fmin(solved_high, jnp.where(free & valid, jnp.fmin(image.high, next_high), jnp.inf))
-    moves = decided & (free | open_)
-    size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (box.high - box.low)
-    size = jnp.where(jnp.all(jnp.isfinite(size)), size, box.high - box.low)
+    response = Interval(np.clip(solved.low, at.low, at.high), np.clip(solved.high, at.low, at.high))
+    response = where(concave, response, -np.inf, np.inf)
+    solved = where(open_, response, solved.low, solved.high)
+    after_newton = meet(image, _solved(step, system, offset, mid))
+    solved = meet(solved, where(free & valid[:, None], after_newton, -np.inf, np.inf))
+    moves = decided[:, None] & (free | open_)
+    width = box.high - box.low
+    size = np.max(np.maximum(np.abs(jacobian.low), np.abs(jacobian.high)), axis=1) * width
+    size = np.where(np.all(np.isfinite(size), axis=1, keepdims=True), size, width)
+    inside = ~free | ((image.low > low) & (image.high < high))
     return FirstOrder(
         # fmax and fmin ignore NaN: where nothing is known, the end stays
-        jnp.where(moves, jnp.fmax(low, solved_low), low),
-        jnp.where(moves, jnp.fmin(high, solved_high), high),
+        np.where(moves, np.fmax(low, solved.low), low),
+        np.where(moves, np.fmin(high, solved.high), high),
         slope.low,
         slope.high,
-        jacobian.low[:, :count],
-        jacobian.high[:, :count],
+        jacobian.low[..., :count],
+        jacobian.high[..., :count],
         newton.low / 2 + newton.high / 2,
-        jnp.where(free, equation.low, 0.0),
-        jnp.where(free, equation.high, 0.0),
-        size[:count],
-        jnp.max(size[count:]) if at.ranges is not None else 0.0,
-        rises,
-        falls,
+        np.where(free, equation.low, 0.0),
+        np.where(free, equation.high, 0.0),
+        size[:, :count],
+        np.max(size[:, count:], axis=1, initial=0.0),
+        slopes.rises,
+        slopes.falls,
         # an image in the interior of the box: exactly one zero (Krawczyk)
-        valid & jnp.all(side != OPEN) & jnp.all(~free | ((image.low > low) & (image.high < high))),
-        decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
+        valid & np.all(side != OPEN, axis=1) & np.all(inside, axis=1),
+        decided & np.all(np.isfinite(slope.low + slope.high), axis=1),
     )
 
 
-def _solved(value: Interval, slopes: Interval, offset: Interval, mid: Array) -> tuple[Array, Array]:
+def _solved(value: Interval, slopes: Interval, offset: Interval, mid: ndarray) -> Interval:
     """Return bounds on the zero of every row of ``value + slopes (y - mid)`` in its diagonal coordinate.
 
     They are NaN for a row whose diagonal slope may be zero.
     """
-    count = len(slopes.low)
-    unit = jnp.eye(count, len(mid), dtype=bool)
-    off_diagonal = Interval(jnp.where(unit, 0.0, slopes.low), jnp.where(unit, 0.0, slopes.high))
-    diagonal = Interval(_diagonal(slopes.low), _diagonal(slopes.high))
-    remainder = intervals.add(value, intervals.contract(off_diagonal, offset, jnp.matmul, len(mid)))
-    solution = intervals.subtract(Interval(mid[:count], mid[:count]), intervals.divide(remainder, diagonal))
-    return solution.low, solution.high
+    count = slopes.shape[1]
+    unit = np.eye(count, mid.shape[1], dtype=bool)
+    off_diagonal = where(~unit, slopes, 0.0, 0.0)
+    diagonal = slopes.at_ends(_diagonal)
+    remainder = intervals.add(value, weighted(off_diagonal, offset))
+    return intervals.subtract(point(mid[:, :count]), intervals.divide(remainder, diagonal))
 
 
-def _diagonal(rows: Array) -> Array:
-    """Return the diagonal; `jnp.diagonal` has an operation that NumPy's programs lack."""
-    return jnp.sum(jnp.where(jnp.eye(len(rows), rows.shape[1], dtype=bool), rows, 0.0), axis=1)
+def _diagonal(rows: ndarray) -> ndarray:
+    return np.diagonal(rows, axis1=1, axis2=2)
 
 
-_first_orders = over_rows(_first_order)
-
-
-def first_order(
-    game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray, past_boxes: int = 0
-) -> FirstOrder:
-    """Return the enclosures `FirstOrder` of boxes ``[box coordinate]``, after ``past_boxes`` other boxes.
+def first_order(game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray) -> FirstOrder:
+    """Return the enclosures `FirstOrder` of boxes ``[box coordinate]``.
 
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, 0 where it is between them, and
     `OPEN` where it may be all of these.
     """
-    return _first_orders(game, at, low, high, side, batch=BATCH, past_rows=past_boxes)
+    return in_batches(partial(_first_order, game, at), BATCH, low, high, side)
 
 
 def excluded(enclosures: FirstOrder, side: ndarray) -> ndarray:

@@ -10,23 +10,30 @@ from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.proofs.arithmetic import intervals
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.numpy_programs import over_rows
-from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.proofs.payoff_ranges import value_range
-from rivalry.proofs.spaces.coordinates import BATCH, Coordinates
+from rivalry.proofs.payoff_ranges import (
+    at as value_at,
+)
+from rivalry.proofs.payoff_ranges import (
+    derivatives,
+    middle_of,
+    point,
+    value_range,
+    weighted_sum,
+)
+from rivalry.proofs.spaces.coordinates import BATCH, Coordinates, in_batches
 from rivalry.proofs.spaces.simplices import InFractions
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jnp, put
 
 if TYPE_CHECKING:
-    from jaxtyping import Array
-
     from rivalry.core.game import Game
+
+STRATEGIES = 64  # boxes of strategies at a time
 
 
 class DeviationBounds(NamedTuple):
-    """Bounds on a player's deviations to a box of strategies, over a box of profiles.
+    """Bounds on a player's deviations to boxes of strategies, over boxes of profiles, ``[box ..]``.
 
     Attributes
     ----------
@@ -53,76 +60,70 @@ class DeviationBounds(NamedTuple):
     smooth: Any
 
 
-def _gain(
+def _pay(game: Game, at: Coordinates, player: Any, y: Any, strategy: Any) -> Any:
+    """Return what a strategy pays the player at choices, and parameters if there are any."""
+    return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)
+
+
+def _terms(game: Any, at: Coordinates, player: Any, y: Any, strategy: Any) -> Any:
+    x = at.profile(y).at[player].set(strategy)
+    return at.game(game, y).terms(x)[1][player]
+
+
+def _gain_of(game: Game, at: Coordinates, player: Any, z: Any) -> Any:
+    """Return a player's gain by the strategy at the end of a row, at the numbers before it."""
+    axes = at.start.shape[1]
+    y, strategy = z[:-axes], z[-axes:]
+    return _pay(game, at, player, y, strategy) - _pay(game, at, player, y, at.profile(y)[player])
+
+
+def _bounds(
     game: Game,
     at: Coordinates,
-    player: Array,
-    low: Array,
-    high: Array,
-    strategy_low: Array,
-    strategy_high: Array,
+    player: int,
+    low: ndarray,
+    high: ndarray,
+    strategy_low: ndarray,
+    strategy_high: ndarray,
 ) -> DeviationBounds:
-    """Bound the gains of strategies between two ends, over a box of profiles."""
-    middle = at.middle(low, high)
-    mid = jnp.clip(strategy_low / 2 + strategy_high / 2, strategy_low, strategy_high)
-
-    def pay(y: Array, strategy: Array) -> Array:
-        return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)
-
-    traced = shifted(pay, middle, mid, variable=1)
-    shifts = traced.shifts(middle, mid)
-
-    def value(shifts: object, y: Array, strategy: Array) -> Array:
-        return traced.call(shifts, y, strategy)[0]
-
-    def derivatives(shifts: object, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
-        slope = jax.jacfwd(partial(value, shifts, y))
-        return value(shifts, y, strategy), slope(strategy), jax.jacfwd(slope)(strategy)
-
-    profiles, strategies = Interval(*at.with_parameters(low, high)), Interval(strategy_low, strategy_high)
+    """Bound the gains of strategies between two ends, over boxes of profiles."""
+    who, ends = put(player), at.with_parameters(low, high)
+    shared = _pay, game, at, who
+    profiles, strategies = Interval(*ends), Interval(strategy_low, strategy_high)
     profiles.moves = False  # derivatives are taken in the own strategy
-    enclosed = enclose(value, shifts, middle, mid)
-    (pays, slope, bend), decided = enclose(derivatives, shifts, middle, mid)(shifts, profiles, strategies)
-    (at_mid,), _ = enclosed(shifts, profiles, Interval(mid, mid))
-    profile = [at.profile(end)[player] for end in (low, high)]
-    (current_payoff,), _ = enclosed(shifts, profiles, Interval(*profile))
-    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
-    linear = intervals.add(at_mid, row(slope, intervals.subtract(strategies, Interval(mid, mid))))
-    valid = traced.are_finite(profiles, strategies) & traced.are_finite(profiles, Interval(*profile))
-    decided = decided & valid & ~jnp.isnan(pays.low)
-    upper_payoff = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
-    upper_gain = jnp.where(
-        valid, intervals.subtract(Interval(upper_payoff, upper_payoff), current_payoff).high, jnp.inf
-    )
-    lower_gain = jnp.where(valid, intervals.subtract(at_mid, current_payoff).low, -jnp.inf)
+    middle = middle_of(strategy_low, strategy_high)
+    own = Interval(low, high).at_ends(lambda end: profiles_at(at, end)[:, player])
+    in_box = enclosed(derivatives, (2, *shared), profiles, strategies)
+    pays, slope, bend = in_box.values
+    at_middle = enclosed(value_at, shared, profiles, point(middle))
+    current = enclosed(value_at, shared, profiles, own)
+    (middle_payoff,), (current_payoff,) = at_middle.values, current.values
+    change = weighted_sum(slope, intervals.subtract(strategies, point(middle)))
+    linear = intervals.add(middle_payoff, change)
+    valid = in_box.finite & at_middle.finite & current.finite
+    decided = in_box.decided & valid & ~np.isnan(pays.low)
+    upper_payoff = np.where(decided, np.fmin(pays.high, linear.high), pays.high)
+    upper_gain = np.where(valid, intervals.subtract(point(upper_payoff), current_payoff).high, np.inf)
+    lower_gain = np.where(valid, intervals.subtract(middle_payoff, current_payoff).low, -np.inf)
     if at.ranges is not None:  # both payoffs of a gain change with parameters: bound their difference
-        ends = at.with_parameters(low, high)
-        gain = partial(_gain_of, game, at, player, len(middle))
-        rows = [jnp.concatenate(pair) for pair in zip(ends, (strategy_low, strategy_high), strict=True)]
-        smallest, largest = value_range(gain, rows[0], rows[1])
-        upper_gain, lower_gain = jnp.fmin(upper_gain, largest), jnp.fmax(lower_gain, smallest)
+        lows = np.concatenate([ends[0], strategy_low], axis=1)
+        highs = np.concatenate([ends[1], strategy_high], axis=1)
+        gain = value_range(_gain_of, (game, at, who), lows, highs)
+        upper_gain, lower_gain = np.fmin(upper_gain, gain.high), np.fmax(lower_gain, gain.low)
     rises, falls = slope.low > 0, slope.high < 0
-    if isinstance(game, InFractions) and game.has_terms:  # of one sign, as in `_first_order`
-
-        def terms_of(y: Array, strategy: Array) -> Array:
-            x = at.profile(y).at[player].set(strategy)
-            return at.game(game, y).terms(x)[1][player]
-
-        (terms,), _ = enclose(terms_of, middle, mid)(profiles, strategies)
-        rises, falls = rises | jnp.all(terms.low > 0, axis=1), falls | jnp.all(terms.high < 0, axis=1)
+    if isinstance(game, InFractions) and game.has_terms:  # of one sign, as in first-order conditions
+        (terms,) = enclosed(_terms, (game, at, who), profiles, strategies).values
+        rises, falls = rises | np.all(terms.low > 0, axis=2), falls | np.all(terms.high < 0, axis=2)
     return DeviationBounds(
         lower_gain, upper_gain, slope.low, slope.high, rises, falls, bend.low, bend.high, decided
     )
 
 
-def _gain_of(game: Game, at: Coordinates, player: Array, count: int, z: Array) -> Array:
-    """Return a player's gain by the strategy at the end of a row, at the ``count`` numbers before it."""
-    x = at.profile(z)
-    pay = oracles.deviation_payoff(at.game(game, z[:count]), x, player)
-    return pay(z[count:]) - pay(x[player])
-
-
-_gains = over_rows(_gain, shared=3)
+def profiles_at(at: Coordinates, y: ndarray) -> ndarray:
+    """Return the profiles ``[row player axis]`` of rows of choices."""
+    profiles = np.repeat(np.asarray(at.start)[None], len(y), axis=0)
+    profiles[:, *at.place] = y[:, : len(at.player)]
+    return profiles
 
 
 def gains(
@@ -133,9 +134,8 @@ def gains(
     high: ndarray,
     strategy_low: ndarray,
     strategy_high: ndarray,
-    past_boxes: int = 0,
 ) -> DeviationBounds:
-    """Return the bounds on gains in boxes, after ``past_boxes`` other boxes; see `DeviationBounds`.
+    """Return the bounds on gains in boxes; see `DeviationBounds`.
 
     Parameters
     ----------
@@ -146,27 +146,17 @@ def gains(
     strategy_low, strategy_high
         Boxes of its strategies, ``[box axis]``.
     """
-    return _gains(
-        game, at, put(player), low, high, strategy_low, strategy_high, batch=64, past_rows=past_boxes
-    )
+    bounds = partial(_bounds, game, at, player)
+    return in_batches(bounds, STRATEGIES, low, high, strategy_low, strategy_high)
 
 
-class _Refutation(NamedTuple):
-    lower: Any  # gain over a box of profiles
+class _LowerBound(NamedTuple):
+    gain: ndarray  # over boxes of profiles
 
 
-def _lower_gain(
-    game: Game, at: Coordinates, player: Array, low: Array, high: Array, strategy: Array
-) -> _Refutation:
-    def gain(y: Array) -> Array:
-        x = at.profile(y)
-        pay = oracles.deviation_payoff(at.game(game, y), x, player)
-        return pay(strategy) - pay(x[player])
-
-    return _Refutation(value_range(gain, *at.with_parameters(low, high))[0])
-
-
-_refutations = over_rows(_lower_gain, shared=3)
+def _gain_by(game: Game, at: Coordinates, player: Any, strategy: Any, y: Any) -> Any:
+    pay = oracles.deviation_payoff(at.game(game, y), at.profile(y), player)
+    return pay(strategy) - pay(at.profile(y)[player])
 
 
 def refutation(
@@ -176,31 +166,23 @@ def refutation(
     low: ndarray,
     high: ndarray,
     strategy: ndarray,
-    past_boxes: int,
 ) -> ndarray:
     """Return a mask of boxes ``[box coordinate]`` in which a player gains by ``strategy`` everywhere."""
-    bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, past_rows=past_boxes)
-    return np.asarray(bounds.lower > 0)
+
+    def lower(low: ndarray, high: ndarray, strategy: ndarray) -> _LowerBound:
+        ends = at.with_parameters(low, high)
+        return _LowerBound(value_range(_gain_by, (game, at, put(player)), *ends, strategy).low)
+
+    return np.asarray(in_batches(lower, BATCH, low, high, strategy).gain > 0)
 
 
-def _joint_gain(
-    game: Game, at: Coordinates, low: Array, high: Array, strategies: Array, largest: Array
-) -> _Refutation:
-    def deviations(y: Array) -> Array:
-        x, local_game = at.profile(y), at.game(game, y)
-        pays = [
-            oracles.deviation_payoff(local_game, x, player)(strategy)
-            for player, strategy in enumerate(strategies)
-        ]
-        return jnp.sum(jnp.stack(pays))
-
-    ends = at.with_parameters(low, high)
-    _, upper_sum = value_range(lambda y: jnp.sum(at.game(game, y).payoffs(at.profile(y))), *ends)
-    lower_sum = value_range(deviations, *ends)[0]
-    return _Refutation(jnp.where(upper_sum < jnp.inf, lower_sum - jnp.minimum(upper_sum, largest), -jnp.inf))
+def _sum_of_payoffs(game: Game, at: Coordinates, y: Any) -> Any:
+    return jnp.sum(at.game(game, y).payoffs(at.profile(y)))
 
 
-_refutations_together = over_rows(_joint_gain, shared=2)
+def _sum_of_deviations(game: Game, at: Coordinates, strategies: Any, y: Any) -> Any:
+    pays = [_pay(game, at, player, y, strategy) for player, strategy in enumerate(strategies)]
+    return jnp.sum(jnp.stack(pays))
 
 
 def refutation_together(
@@ -210,7 +192,6 @@ def refutation_together(
     high: ndarray,
     strategies: ndarray,
     largest: float,
-    past_boxes: int = 0,
 ) -> ndarray:
     """Return a mask of boxes ``[box coordinate]``: some of ``strategies [box player axis]`` raise a payoff.
 
@@ -218,6 +199,12 @@ def refutation_together(
     profile, whose sum is at most ``largest``, then at every profile in the box a player gains, not always the
     same player.
     """
-    bounds = np.full(len(low), largest)
-    gain = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, past_rows=past_boxes)
-    return np.asarray(gain.lower > 0)
+
+    def lower(low: ndarray, high: ndarray, strategies: ndarray) -> _LowerBound:
+        ends = at.with_parameters(low, high)
+        upper_sum = value_range(_sum_of_payoffs, (game, at), *ends).high
+        lower_sum = value_range(_sum_of_deviations, (game, at), *ends, strategies).low
+        gain = lower_sum - np.minimum(upper_sum, largest)
+        return _LowerBound(np.where(upper_sum < np.inf, gain, -np.inf))
+
+    return np.asarray(in_batches(lower, BATCH, low, high, strategies).gain > 0)

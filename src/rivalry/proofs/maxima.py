@@ -6,18 +6,18 @@ value is an equilibrium of the game.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.points import FirstOrderPoint, judge_player
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
-from rivalry.runtime.jax import floats, jnp
+from rivalry.runtime.jax import floats, put
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game
@@ -52,6 +52,10 @@ def _is_continuous(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> 
 
     It is if it is finite and every comparison is decided; maxima are no comparisons.
     """
-    pay = oracles.deviation_payoff(game, jnp.asarray(at.start), 0)
-    (payoff,), decided = enclose(pay, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
-    return bool(decided & jnp.isfinite(payoff.low) & jnp.isfinite(payoff.high))
+    bounds = enclosed(_payoff, (game, put(at.start)), Interval(low[None], high[None]))
+    (payoff,) = bounds.values
+    return bool((bounds.decided & np.isfinite(payoff.low) & np.isfinite(payoff.high))[0])
+
+
+def _payoff(game: Game, x: Any, strategy: Any) -> Any:
+    return oracles.deviation_payoff(game, x, 0)(strategy)

@@ -1,4 +1,4 @@
-"""Bounds on traced functions over boxes, of the function itself and in mean-value form."""
+"""Bounds on functions of choices over boxes, of the function itself and in mean-value form."""
 
 from __future__ import annotations
 
@@ -6,60 +6,106 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy import ndarray
+
 from rivalry.core import oracles
 from rivalry.core.space import Simplex
 from rivalry.proofs.arithmetic import bounds_of_responses, intervals  # noqa: F401 (the first: a rule)
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.spaces.boxes import middle_shares
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax, put
 
 if TYPE_CHECKING:
-    from jaxtyping import Array
-
     from rivalry.core.game import Game
 
 
 def meet(a: Interval, b: Interval) -> Interval:
     """Return the numbers in both intervals; an unknown end is no restriction."""
-    return Interval(jnp.fmax(a.low, b.low), jnp.fmin(a.high, b.high))
+    return Interval(np.fmax(a.low, b.low), np.fmin(a.high, b.high))
+
+
+def where(condition: Any, a: Interval, low: Any, high: Any) -> Interval:
+    """Return intervals where a condition holds, and others elsewhere."""
+    return Interval(np.where(condition, a.low, low), np.where(condition, a.high, high))
+
+
+def point(value: Any) -> Interval:
+    """Return intervals of one number each."""
+    return Interval(value, value)
+
+
+def middle_of(low: ndarray, high: ndarray) -> ndarray:
+    """Return midpoints, within the ends."""
+    return np.clip(low / 2 + high / 2, low, high)
+
+
+def weighted(matrix: Interval, vector: Interval) -> Interval:
+    """Return products of matrices ``[.. row column]`` and vectors ``[.. column]``."""
+
+    def product(a: Any, b: Any) -> Any:
+        return (a @ b[..., None])[..., 0]
+
+    return intervals.contract(matrix, vector, product, vector.shape[-1])
+
+
+def at(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return a function of ``arguments``, of which derivatives are taken in the last, while JAX traces."""
+    *shared, y = arguments
+    return shifted(partial(function, *shared), y)(y)[0]
+
+
+def derivatives(order: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Return a function and its derivatives in the last argument up to an order, while JAX traces."""
+    *shared, y = arguments
+    traced = shifted(partial(function, *shared), y)
+    derivative: list[Callable[[Any], Any]] = [lambda z: traced(z)[0]]
+    for _ in range(order):
+        derivative.append(jax.jacfwd(derivative[-1]))
+    # all of them: on both sides of a kink the last may be the same number
+    return [part(y) for part in derivative]
 
 
 def value_range(
-    function: Callable[[Array], Array], low: Any, high: Any, shares: bool = False
-) -> tuple[Array, Array]:
-    """Return bounds on a function of numbers from ``low [axis]`` to ``high [axis]``, while JAX traces.
+    function: Callable[..., Any],
+    shared: tuple[Any, ...],
+    low: ndarray,
+    high: ndarray,
+    *rows: ndarray,
+    shares: bool = False,
+) -> Interval:
+    """Return bounds ``[box]`` on a function in boxes from ``low [box axis]`` to ``high``.
 
     They are the tighter of two: bounds on the function on the box, and bounds from its value at one point and
-    the derivatives on the box. With ``shares`` only numbers that sum to one count.
+    the derivatives on the box. The function is of ``shared``, of ``rows``, arrays with boxes in front, and of
+    a row of numbers. With ``shares`` only numbers that sum to one count.
     """
-    mid = middle_shares(low, high) if shares else jnp.clip(low / 2 + high / 2, low, high)
-    traced = shifted(function, mid)
-    shifts = traced.shifts(mid)
-
-    def value(shifts: object, y: Array) -> Array:
-        return traced.call(shifts, y)[0]
-
-    def value_and_slope(shifts: object, y: Array) -> tuple[Array, Array]:
-        return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
-
-    box, centre = Interval(low, high), Interval(mid, mid)
-    (value_on_box, slope), decided = enclose(value_and_slope, shifts, mid)(shifts, box)
-    (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
-    change = (_change_of_shares if shares else _change)(slope, box, centre)
-    linear = meet(value_on_box, intervals.add(at_mid, change))
-    valid = traced.are_finite(box) & ~jnp.isnan(value_on_box.low)
-    return (
-        jnp.where(valid, jnp.where(decided, linear.low, value_on_box.low), -jnp.inf),
-        jnp.where(valid, jnp.where(decided, linear.high, value_on_box.high), jnp.inf),
-    )
+    middle = middle_shares(low, high) if shares else middle_of(low, high)
+    box, centre = Interval(low, high), point(middle)
+    on_box = enclosed(derivatives, (1, function, *shared), *rows, box)
+    at_middle = enclosed(at, (function, *shared), *rows, centre)
+    value, slope = on_box.values
+    with np.errstate(all="ignore"):
+        change = (_change_of_shares if shares else _change)(slope, box, centre)
+        linear = meet(value, intervals.add(at_middle.values[0], change))
+        linear = where(on_box.decided & at_middle.finite, linear, value.low, value.high)
+        return where(on_box.finite & ~np.isnan(value.low), linear, -np.inf, np.inf)
 
 
 def _change(slope: Interval, box: Interval, centre: Interval) -> Interval:
     """Return bounds on the change of a function with slopes ``[.. axis]`` from the centre into the box."""
-    offset = intervals.subtract(box, centre)
-    return intervals.contract(slope, offset, jnp.matmul, centre.shape[0])
+    return weighted_sum(slope, intervals.subtract(box, centre))
+
+
+def weighted_sum(slope: Interval, offset: Interval) -> Interval:
+    """Return sums of products of numbers ``[.. axis]``."""
+
+    def product(a: Any, b: Any) -> Any:
+        return (a[..., None, :] @ b[..., None])[..., 0, 0]
+
+    return intervals.contract(slope, offset, product, offset.shape[-1])
 
 
 def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Interval:
@@ -67,17 +113,18 @@ def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Inter
 
     Every price gives bounds; the best price is the slope of one of the axes.
     """
-    price = slope.low / 2 + slope.high / 2
-    price = jnp.where(jnp.isfinite(price), price, 0.0)[:, None]
-    priced = intervals.subtract(Interval(slope.low[None], slope.high[None]), Interval(price, price))
+    price = slope.low / 2 + slope.high / 2  # [box price]
+    price = np.where(np.isfinite(price), price, 0.0)
+    priced = intervals.subtract(
+        slope.at_ends(lambda end: end[:, None]), point(price[:, :, None])
+    )  # [box price axis]
+    offset = intervals.subtract(box, centre)
+    offset = offset.at_ends(lambda end: end[:, None])
     # the centre sums to one up to rounding; zero, so that the centre itself is within the bounds
-    remainder = intervals.subtract(intervals.ONE, intervals.total(centre, (0,)))
-    remainder = Interval(jnp.minimum(remainder.low, 0.0), jnp.maximum(remainder.high, 0.0))
-    price = price[:, 0]
-    changes = intervals.add(
-        _change(priced, box, centre), intervals.multiply(Interval(price, price), remainder)
-    )
-    return Interval(jnp.nanmax(changes.low), jnp.nanmin(changes.high))
+    remainder = intervals.subtract(intervals.ONE, intervals.total(centre, (1,)))
+    remainder = Interval(np.minimum(remainder.low, 0.0)[:, None], np.maximum(remainder.high, 0.0)[:, None])
+    changes = intervals.add(weighted_sum(priced, offset), intervals.multiply(point(price), remainder))
+    return Interval(np.nanmax(changes.low, axis=1), np.nanmin(changes.high, axis=1))
 
 
 class Tangent(NamedTuple):
@@ -86,42 +133,33 @@ class Tangent(NamedTuple):
     payoff: Interval
     slope: Interval  # [axis]
     bend: Interval  # [axis axis]
-    known: Any  # whether these are bounds
+    known: bool  # whether these are bounds
 
 
-def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any, high: Any) -> Tangent:
-    """Return bounds on a player's payoff at ``strategy``, and on second derivatives in a box.
+def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
+    return oracles.deviation_payoff(game, x, player)(strategy)
 
-    For use while JAX traces, on a `Box`.
+
+def payoff_tangent(
+    game: Game, x: Any, player: int, strategy: ndarray, low: ndarray, high: ndarray
+) -> Tangent:
+    """Return bounds on a player's payoff at ``strategy``, and on second derivatives in a box ``[axis]``."""
+    shared, players = (_deviation_payoff, game, put(x)), np.array([player])
+    at_strategy = enclosed(derivatives, (1, *shared), players, point(strategy[None]))
+    in_box = enclosed(derivatives, (2, *shared), players, Interval(low[None], high[None]))
+    payoff, slope = at_strategy.values
+    on_box, _, bend = in_box.values
+    known = (at_strategy.decided & in_box.decided & at_strategy.finite & in_box.finite)[0]
+    known = bool(known and not np.isnan(on_box.low[0]))
+    payoff, slope, bend = (part.at_ends(lambda end: end[0]) for part in (payoff, slope, bend))
+    return Tangent(payoff, slope, bend, known)
+
+
+def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Interval:
+    """Return bounds ``[box]`` on payoffs of strategies in boxes from ``low [box axis]`` to ``high``.
+
+    ``player [box]`` deviates, the others are at ``x``. On a simplex the bounds hold for strategies that sum
+    to one.
     """
-    traced = shifted(oracles.deviation_payoff(game, x, player), strategy)
-    shifts = traced.shifts(strategy)
-
-    def value(shifts: object, y: Array) -> Array:
-        return traced.call(shifts, y)[0]
-
-    def value_and_slope(shifts: object, y: Array) -> tuple[Array, Array]:
-        return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
-
-    def second(shifts: object, y: Array) -> tuple[Array, Array, Array]:
-        # with the payoff and its slope: on both sides of a kink bends may be the same number
-        slope = jax.jacfwd(partial(value, shifts))
-        return value(shifts, y), slope(y), jax.jacfwd(slope)(y)
-
-    box = Interval(low, high)
-    (payoff, slope), smooth = enclose(value_and_slope, shifts, strategy)(shifts, Interval(strategy, strategy))
-    (payoff_on_box, _, bend), decided = enclose(second, shifts, strategy)(shifts, box)
-    payoff, slope, bend = (
-        bound if isinstance(bound, Interval) else Interval(bound, bound) for bound in (payoff, slope, bend)
-    )
-    valid = smooth & decided & ~jnp.isnan(payoff_on_box.low) & traced.are_finite(box)
-    return Tangent(payoff, slope, bend, valid)
-
-
-def payoff_range(game: Game, x: Any, player: Array, low: object, high: object) -> tuple[Array, Array]:
-    """Return bounds on payoffs of strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
-
-    For use while JAX traces. On a simplex they hold for strategies that sum to one.
-    """
-    payoff = oracles.deviation_payoff(game, x, player)
-    return value_range(payoff, low, high, isinstance(game.space, Simplex))
+    shares = isinstance(game.space, Simplex)
+    return value_range(_deviation_payoff, (game, put(x)), low, high, player, shares=shares)

@@ -24,14 +24,15 @@ from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic import intervals
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.arithmetic.operations import Operations, operations
 from rivalry.proofs.arithmetic.programs import operations_within
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.proofs.payoff_ranges import meet
-from rivalry.proofs.spaces.coordinates import Coordinates
+from rivalry.proofs.payoff_ranges import at as value_at
+from rivalry.proofs.payoff_ranges import derivatives as derivatives_of
+from rivalry.proofs.payoff_ranges import meet, middle_of, point, weighted, where
+from rivalry.proofs.spaces.coordinates import Coordinates, in_batches
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
@@ -301,66 +302,64 @@ def _exact(terms: Weights) -> tuple[Term, ...]:
 
 
 class _Totals(NamedTuple):
-    low: Any  # [sum]
-    high: Any
-    rest_low: Any  # [sum player]: of all others
-    rest_high: Any
+    low: ndarray  # [box sum]
+    high: ndarray
+    rest_low: ndarray  # [box sum player]: of all others
+    rest_high: ndarray
 
 
-def _totals(sums: Sums, at: Coordinates, low: Array, high: Array) -> _Totals:
-    """Return bounds on the sums of choices in a box."""
-    added = _added(sums, low, high)[0]
-    total = intervals.total(added, (1,))
-    off_diagonal = jnp.ones(2 * (len(sums.results),)) - jnp.eye(len(sums.results))
+def _totals(sums: Sums, low: ndarray, high: ndarray) -> _Totals:
+    """Return bounds on the sums of choices in boxes ``[box coordinate]``."""
+    added = _added(sums, low, high).values
+    total = intervals.total(added, (2,))
+    off_diagonal = np.ones(2 * (len(sums.results),)) - np.eye(len(sums.results))
     rival_sum = intervals.contract(
-        added, Interval(off_diagonal, off_diagonal, True), jnp.matmul, len(off_diagonal)
+        added, Interval(off_diagonal, off_diagonal, True), np.matmul, len(off_diagonal)
     )
     return _Totals(total.low, total.high, rival_sum.low, rival_sum.high)
 
 
-def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any]:
-    """Contributions of players ``[sum player]``, their derivatives, and a mask of known ones."""
-    middle = jnp.clip(low / 2 + high / 2, low, high)
-    traced = shifted(sums.added, middle)
-
-    def value(y: Array) -> Array:
-        return traced.call([], y)[0]
-
-    def value_and_slopes(y: Array) -> tuple[Array, Array]:
-        return value(y), jax.jacfwd(value)(y)
-
-    (bounds, slope), decided = enclose(value_and_slopes, middle)(Interval(low, high))
-    (centre_value,), _ = enclose(value, middle)(Interval(middle, middle))
-    offset = intervals.subtract(Interval(low, high), Interval(middle, middle))
-    linear = intervals.add(centre_value, intervals.contract(slope, offset, jnp.matmul, len(middle)))
-    close = meet(bounds, linear)
-    return (
-        Interval(jnp.where(decided, close.low, bounds.low), jnp.where(decided, close.high, bounds.high)),
-        slope,
-        decided,
-    )
+def _all_totals(sums: Sums, low: ndarray, high: ndarray) -> _Totals:
+    return in_batches(partial(_totals, sums), BATCH, low, high)
 
 
-_all_totals = over_rows(_totals)
+class _Added(NamedTuple):
+    """Contributions of players ``[box sum player]``, their derivatives, and a mask of known ones."""
+
+    values: Interval
+    slopes: Interval  # [box sum player coordinate]
+    known: ndarray  # [box]
+
+
+def _contributions(sums: Sums, y: Any) -> Any:
+    return sums.added(y)
+
+
+def _added(sums: Sums, low: ndarray, high: ndarray) -> _Added:
+    middle, box = middle_of(low, high), Interval(low, high)
+    in_box = enclosed(derivatives_of, (1, _contributions, sums), box)
+    (centre_value,) = enclosed(value_at, (_contributions, sums), point(middle)).values
+    bounds, slopes = in_box.values
+    offset = intervals.subtract(box, point(middle))
+    each = offset.at_ends(lambda end: end[:, None])
+    close = meet(bounds, intervals.add(centre_value, weighted(slopes, each)))
+    known = in_box.decided & in_box.finite
+    return _Added(where(known[:, None, None], close, bounds.low, bounds.high), slopes, known)
 
 
 class _Responses(NamedTuple):
-    low: Any  # [coordinate]: choices that can be best; empty where low > high
-    high: Any
+    low: ndarray  # [box coordinate]: choices that can be best; empty where low > high
+    high: ndarray
 
 
-class _Slopes(NamedTuple):
-    """Derivatives of own payoffs, each in its coordinate, as functions of choices and the others' sums."""
-
-    full: Callable[..., Any]  # slopes, their derivatives in choices of every axis and in every sum, payoffs
-    slopes: Callable[..., Any]
-    axis: ndarray  # [axis coordinate]: whether it is that of the coordinate
-    same_player: ndarray  # [coordinate coordinate]
+def _of_axis(at: Coordinates) -> ndarray:
+    """Return whether an axis is that of a coordinate, ``[axis coordinate]``."""
+    return np.arange(at.start.shape[1])[:, None] == at.axis
 
 
-def _derivatives(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> _Slopes:
-    players = len(sums.results)
-    of_axis = np.arange(at.start.shape[1])[:, None] == at.axis
+def _slope_function(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> tuple[Any, Any, Any]:
+    """Return payoffs, derivatives along every axis, and slopes as functions, while JAX traces."""
+    players, rows = len(sums.results), _of_axis(at).astype(float)
 
     def joined(y: Array, rival_sums: Array) -> Array:
         return jnp.concatenate([y, rival_sums.ravel()])
@@ -370,140 +369,139 @@ def _derivatives(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> _S
     )
 
     def pays(y: Array, rival_sums: Array) -> Array:
-        return traced.call([], joined(y, rival_sums))[0]
+        return traced(joined(y, rival_sums))[0]
 
     def along(function: Callable[..., Array], y: Array, rival_sums: Array) -> Array:
         # a payoff depends on own choices alone: those of all players on one axis move together
-        rows = [jax.jvp(lambda z: function(z, rival_sums), (y,), (row,))[1] for row in of_axis.astype(float)]
-        return jnp.stack(rows)
+        return jnp.stack([jax.jvp(lambda z: function(z, rival_sums), (y,), (row,))[1] for row in rows])
 
     def slopes(y: Array, rival_sums: Array) -> Array:
         return along(pays, y, rival_sums)[at.axis, at.player]
 
-    def full(y: Array, rival_sums: Array) -> tuple[Array, Array, Array, Array]:
-        shift = [
-            jax.jvp(lambda z: slopes(y, z), (rival_sums,), (jnp.zeros_like(rival_sums).at[k].set(1.0),))[1]
-            for k in range(len(rival_sums))
-        ]
-        return slopes(y, rival_sums), along(slopes, y, rival_sums), jnp.stack(shift), pays(y, rival_sums)
+    return pays, along, slopes
 
-    return _Slopes(full, slopes, of_axis, at.player[:, None] == at.player)
+
+def _slopes_of_sums(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> Array:
+    """Return derivatives of own payoffs, each in its coordinate, at choices and the others' sums."""
+    return _slope_function(sums, at, y, rival_sums)[2](y, rival_sums)
+
+
+def _slopes_and_bends(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> tuple[Array, ...]:
+    """Return slopes, their derivatives in choices of every axis and in every sum, and payoffs."""
+    pays, along, slopes = _slope_function(sums, at, y, rival_sums)
+    shift = [
+        jax.jvp(lambda z: slopes(y, z), (rival_sums,), (jnp.zeros_like(rival_sums).at[k].set(1.0),))[1]
+        for k in range(len(rival_sums))
+    ]
+    return slopes(y, rival_sums), along(slopes, y, rival_sums), jnp.stack(shift), pays(y, rival_sums)
 
 
 def _responses(
     sums: Sums,
     at: Coordinates,
-    low: Array,
-    high: Array,
-    total_low: Array,
-    total_high: Array,
-    rest_low: Array,
-    rest_high: Array,
+    low: ndarray,
+    high: ndarray,
+    total_low: ndarray,
+    total_high: ndarray,
+    rest_low: ndarray,
+    rest_high: ndarray,
 ) -> _Responses:
-    """Mask of own choices in a box that can satisfy the first-order conditions of their player.
+    """Return own choices in boxes that can satisfy the first-order conditions of their player.
 
     The others' sums are what the own part leaves of the totals, and what the others can add.
     """
-    mid = jnp.clip(low / 2 + high / 2, low, high)
+    mid = middle_of(low, high)
     total, rival_total = Interval(total_low, total_high), Interval(rest_low, rest_high)
-    added, grows, certain = _added(sums, low, high)
-    remainder = intervals.subtract(Interval(total.low[:, None], total.high[:, None]), added)
+    added = _added(sums, low, high)
+    remainder = intervals.subtract(_over_players(total), added.values)
     rival_sums = meet(remainder, rival_total)
-    empty = jnp.any(rival_sums.low > rival_sums.high, axis=0)  # [player]
+    empty = np.any(rival_sums.low > rival_sums.high, axis=1)  # [box player]
     # any numbers where there are none
-    rival_sums = Interval(
-        jnp.where(empty, rival_total.low, rival_sums.low), jnp.where(empty, rival_total.high, rival_sums.high)
-    )
-    derivatives = _derivatives(sums, at, mid, rest_low)
+    rival_sums = where(~empty[:, None], rival_sums, rival_total.low, rival_total.high)
     # slopes as functions of own choices and the others' sums
-    centre = jnp.clip(rival_sums.low / 2 + rival_sums.high / 2, rival_sums.low, rival_sums.high)
-    middle = Interval(centre, centre)
+    middle = point(middle_of(rival_sums.low, rival_sums.high))
     moves = intervals.subtract(rival_sums, middle)
-    moves = Interval(moves.low[:, at.player], moves.high[:, at.player])
-    respond = partial(_response, at, derivatives, low, high)
-    bounds = [respond(rival_sums, middle, moves, None, True)]
+    moves = moves.at_ends(lambda end: end[:, :, at.player])
+    respond = partial(_response, sums, at, low, high)
+    bounds = [respond(rival_sums, middle, moves, None)]
     # and of own choices and totals: the others' sums fall as the own part rises
-    centre = jnp.clip(total.low / 2 + total.high / 2, total.low, total.high)
-    middle = intervals.subtract(Interval(centre[:, None], centre[:, None]), _added(sums, mid, mid)[0])
-    moves = intervals.subtract(total, Interval(centre, centre))
-    moves = Interval(moves.low[:, None], moves.high[:, None])
-    bounds.append(respond(remainder, middle, moves, grows, certain))
-    response_low, response_high = low, high
+    centre = point(middle_of(total.low, total.high))
+    middle = intervals.subtract(_over_players(centre), _added(sums, mid, mid).values)
+    moves = _over_players(intervals.subtract(total, centre))
+    bounds.append(respond(remainder, middle, moves, added))
+    responses = Interval(low, high)
     for good, slope, response, falls in bounds:
-        response_low = jnp.where(good & (slope.low > 0), jnp.fmax(response_low, at.high), response_low)
-        response_high = jnp.where(good & (slope.high < 0), jnp.fmin(response_high, at.low), response_high)
-        response_low = jnp.where(
-            good & falls, jnp.fmax(response_low, jnp.clip(response.low, at.low, at.high)), response_low
+        rising, falling = good[:, None] & (slope.low > 0), good[:, None] & (slope.high < 0)
+        best = Interval(np.clip(response.low, at.low, at.high), np.clip(response.high, at.low, at.high))
+        responses = Interval(
+            np.where(rising, np.fmax(responses.low, at.high), responses.low),
+            np.where(falling, np.fmin(responses.high, at.low), responses.high),
         )
-        response_high = jnp.where(
-            good & falls, jnp.fmin(response_high, jnp.clip(response.high, at.low, at.high)), response_high
-        )
+        responses = where(good[:, None] & falls, meet(responses, best), responses.low, responses.high)
     # a choice that no coordinate of a player allows is none of the player
-    is_empty = jnp.any(derivatives.same_player & (response_low > response_high), axis=1) | empty[at.player]
-    return _Responses(
-        jnp.where(is_empty, jnp.inf, response_low), jnp.where(is_empty, -jnp.inf, response_high)
-    )
+    same_player = at.player[:, None] == at.player
+    none = np.any(same_player & (responses.low > responses.high)[:, None], axis=2) | empty[:, at.player]
+    return _Responses(np.where(none, np.inf, responses.low), np.where(none, -np.inf, responses.high))
+
+
+def _over_players(total: Interval) -> Interval:
+    """Return totals ``[box sum]`` with an axis for players."""
+    return total.at_ends(lambda end: end[..., None])
 
 
 def _response(
+    sums: Sums,
     at: Coordinates,
-    derivatives: _Slopes,
-    low: Array,
-    high: Array,
+    low: ndarray,
+    high: ndarray,
     rival_sums: Interval,
     middle: Interval,
     moves: Interval,
-    grows: Interval | None,
-    certain: Any,
-) -> tuple[Any, Interval, Interval, Any]:
-    """Mask of valid bounds, bounds on slopes, on best responses, and a mask of concave payoffs.
+    added: _Added | None,
+) -> tuple[ndarray, Interval, Interval, ndarray]:
+    """Return a mask of valid bounds, bounds on slopes, on best responses, and a mask of concave payoffs.
 
-    ``others`` are sums of the others and ``middle`` those at the midpoint; by ``moves`` the second argument
-    of slopes differs from there, ``[sum coordinate]``. With ``grows``, derivatives of what players add, it is
-    the total.
+    The others add up to ``rival_sums`` and, at the midpoint, to ``middle``; by ``moves`` the second argument
+    of slopes differs from there, ``[box sum coordinate]``. With ``added``, what players add, it is the total.
     """
-    mid, count = jnp.clip(low / 2 + high / 2, low, high), len(at.player)
-    (slope, bend, shift, pays), decided = enclose(derivatives.full, mid, rival_sums.low)(
-        intervals.with_neighbours(low, high), rival_sums
-    )
-    (change,), _ = enclose(derivatives.slopes, mid, rival_sums.low)(Interval(mid, mid), middle)
+    mid, count, of_axis = middle_of(low, high), len(at.player), _of_axis(at)
+    same_player = at.player[:, None] == at.player
+    in_box = enclosed(_slopes_and_bends, (sums, at), intervals.with_neighbours(low, high), rival_sums)
+    slope, bend, shift, pays = in_box.values
+    (change,) = enclosed(_slopes_of_sums, (sums, at), point(mid), middle).values
     products = intervals.multiply(shift, moves)
-    for k in range(len(rival_sums.low)):
-        change = intervals.add(change, Interval(products.low[k], products.high[k]))
-    offset = intervals.subtract(Interval(low, high), Interval(mid, mid))
+    for k in range(shift.shape[1]):
+        change = intervals.add(change, Interval(products.low[:, k], products.high[:, k]))
+    offset = intervals.subtract(Interval(low, high), point(mid))
     linear, side, bends = change, change, []
 
-    def masked(mask: Any, a: Interval) -> Interval:
-        return Interval(jnp.where(mask, a.low, 0.0), jnp.where(mask, a.high, 0.0))
+    def selection(mask: ndarray, a: Interval) -> Interval:  # of every row the only entry
+        return a.at_ends(lambda end: np.sum(np.where(mask, end, 0.0), axis=2))
 
-    def selection(mask: Any, low: Array, high: Array) -> Interval:  # of every row the only entry
-        ends = [jnp.sum(jnp.where(mask, end, 0.0), axis=1) for end in (low, high)]
-        return Interval(ends[0], ends[1])
-
-    for axis, on_axis in enumerate(derivatives.axis):
-        along = Interval(bend.low[axis], bend.high[axis])
+    each = offset.at_ends(lambda end: end[:, None])
+    for axis, on_axis in enumerate(of_axis):
+        along = Interval(bend.low[:, axis], bend.high[:, axis])
         # [coordinate coordinate]: of which coordinate that axis of its player is
-        at_axis = derivatives.same_player & on_axis
-        for k in range(0 if grows is None else len(rival_sums.low)):
-            assert grows is not None
-            column = selection(at_axis, grows.low[k][at.player], grows.high[k][at.player])
-            part = intervals.multiply(Interval(shift.low[k], shift.high[k]), column)
-            along = intervals.subtract(along, part)
+        at_axis = same_player & on_axis
+        for k in range(0 if added is None else shift.shape[1]):
+            assert added is not None
+            grows = added.slopes
+            own = Interval(grows.low[:, k][:, at.player], grows.high[:, k][:, at.player])
+            effect = Interval(shift.low[:, k], shift.high[:, k])
+            along = intervals.subtract(along, intervals.multiply(effect, selection(at_axis, own)))
         bends.append(along)
-        term = intervals.multiply(along, selection(at_axis, offset.low, offset.high))
-        term = masked(at_axis.any(axis=1), term)
-        linear, side = intervals.add(linear, term), intervals.add(side, masked(~on_axis, term))
+        term = intervals.multiply(along, selection(at_axis, each))
+        term = where(at_axis.any(axis=1), term, 0.0, 0.0)
+        linear, side = intervals.add(linear, term), intervals.add(side, where(~on_axis, term, 0.0, 0.0))
     row = np.arange(count)
     diagonal = Interval(
-        jnp.stack([bound.low for bound in bends])[at.axis, row],
-        jnp.stack([bound.high for bound in bends])[at.axis, row],
+        np.stack([bound.low for bound in bends], axis=1)[:, at.axis, row],
+        np.stack([bound.high for bound in bends], axis=1)[:, at.axis, row],
     )
-    response = intervals.subtract(Interval(mid, mid), intervals.divide(side, diagonal))
-    good = decided & certain & ~jnp.any(jnp.isnan(pays.low))
+    response = intervals.subtract(point(mid), intervals.divide(side, diagonal))
+    good = in_box.decided & in_box.finite & ~np.any(np.isnan(pays.low), axis=1)
+    good = good if added is None else good & added.known
     return good, meet(slope, linear), response, diagonal.high < 0
-
-
-_all_responses = over_rows(_responses, effort=0)
 
 
 def boxes_of_totals(
@@ -515,7 +513,7 @@ def boxes_of_totals(
     """
     span = at.high - at.low
     lows, highs = low[None], high[None]
-    totals = _all_totals(sums, at, lows, highs, batch=BATCH)
+    totals = _all_totals(sums, lows, highs)
     total_low, total_high = totals.low, totals.high
     if not np.all(np.isfinite(total_low) & np.isfinite(total_high)):
         return lows, highs, 0
@@ -526,7 +524,7 @@ def boxes_of_totals(
         batch = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
         lows, highs, total_low, total_high = (part[:-BATCH] for part in (lows, highs, total_low, total_high))
         box_count += len(batch[0])
-        a, b, s, t = _narrowed(sums, at, batch[0], batch[1], batch[2], batch[3], box_count)
+        a, b, s, t = _narrowed(sums, at, batch[0], batch[1], batch[2], batch[3])
         width = ((b - a) / span).max(axis=1, initial=0.0)
         wide = (t - s) / np.minimum(unit, 4 * np.maximum(np.abs(s), np.abs(t)))
         is_finished = is_done(a, b)
@@ -536,7 +534,7 @@ def boxes_of_totals(
         a, b, s, t = a[split], b[split], s[split], t[split]
         k, row = np.argmax(wide[split], axis=1), np.arange(len(a))
         lower_end, upper_start = t.copy(), s.copy()
-        lower_end[row, k] = upper_start[row, k] = middle_of(s[row, k], t[row, k])
+        lower_end[row, k] = upper_start[row, k] = splitting_points(s[row, k], t[row, k])
         lows, highs = np.concatenate([lows, a, a]), np.concatenate([highs, b, b])
         total_low, total_high = (
             np.concatenate([total_low, s, upper_start]),
@@ -572,7 +570,7 @@ def _merged(low: ndarray, high: ndarray, span: ndarray) -> tuple[ndarray, ndarra
     return a, b
 
 
-def middle_of(low: ndarray, high: ndarray) -> ndarray:
+def splitting_points(low: ndarray, high: ndarray) -> ndarray:
     """Points at which totals are split: their geometric mean if they differ by orders of magnitude."""
     is_wide = (low > 0) & (high > 4 * low)
     return np.where(
@@ -583,7 +581,7 @@ def middle_of(low: ndarray, high: ndarray) -> ndarray:
 
 
 def _narrowed(
-    sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any, past_boxes: int
+    sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any
 ) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
     span = at.high - at.low
@@ -591,7 +589,7 @@ def _narrowed(
     pieces = few_pieces
     for _ in range(ROUNDS):
         before = ((high - low) / span).max(axis=1)
-        narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces, past_boxes)
+        narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces)
         possible = np.all(narrowed[0] <= narrowed[1], axis=1) & np.all(narrowed[2] <= narrowed[3], axis=1)
         low, high, total_low, total_high = (part[possible] for part in narrowed)
         if not len(low):
@@ -612,14 +610,13 @@ def narrowed_once(
     total_low: ndarray,
     total_high: ndarray,
     pieces: int,
-    past_boxes: int,
 ) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Return smaller boxes of totals and choices, with the same first-order points; empty without any.
 
     Totals are those to which the choices add up, and choices those that can be best for the totals.
     """
     axes = at.start.shape[1]
-    totals = _all_totals(sums, at, low, high, batch=BATCH)
+    totals = _all_totals(sums, low, high)
     total_low, total_high = np.fmax(total_low, totals.low), np.fmin(total_high, totals.high)
     arguments = [total_low, total_high, totals.rest_low, totals.rest_high]
     # the same pieces of all players at a time
@@ -630,7 +627,7 @@ def narrowed_once(
     piece_low, piece_high = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
     rows = [part.reshape(-1, len(at.axis)) for part in (piece_low, piece_high)]
     arguments = [np.repeat(part, pieces**axes, axis=0) for part in arguments]
-    responses = _all_responses(sums, at, *rows, *arguments, batch=ROWS, past_rows=past_boxes * pieces**axes)
+    responses = in_batches(partial(_responses, sums, at), ROWS, *rows, *arguments)
     low, high = (
         responses.low.reshape(piece_low.shape).min(axis=1),
         responses.high.reshape(piece_low.shape).max(axis=1),
@@ -640,7 +637,7 @@ def narrowed_once(
 
 def totals_of(sums: Sums, at: Coordinates) -> tuple[ndarray, ndarray]:
     """Return bounds on the sums of all choices, ``[sum]``."""
-    totals = _all_totals(sums, at, at.low[None], at.high[None], batch=BATCH)
+    totals = _all_totals(sums, at.low[None], at.high[None])
     return np.asarray(totals.low)[0], np.asarray(totals.high)[0]
 
 

@@ -24,7 +24,7 @@ from rivalry.proofs.gains import DeviationBounds, gains
 from rivalry.proofs.spaces.boxes import boxes_around, halves, widths_and_middles
 from rivalry.proofs.spaces.coordinates import OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs, amounts, at_profile, profile_bounds
-from rivalry.runtime.jax import floats, jax, jnp
+from rivalry.runtime.jax import floats, jax
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game
@@ -224,7 +224,7 @@ def judge_player(
     box_count = 0
     while len(low):
         low, high, _ = halves(game.space, player, low, high, span)  # type: ignore[arg-type]
-        bounds = bounds_in(low, high, box_count)
+        bounds = bounds_in(low, high)
         box_count += len(low)
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         if np.any((bounds.lower > 0) & ~inside):
@@ -249,11 +249,10 @@ def _bounds_at_point(
     player: int,
     low: ndarray,
     high: ndarray,
-    past_boxes: int = 0,
 ) -> DeviationBounds:
     count = len(low)
     at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
-    return gains(game, at, player, at_low, at_high, low, high, past_boxes)
+    return gains(game, at, player, at_low, at_high, low, high)
 
 
 def _strategies(at: Coordinates, player: int) -> ndarray:
@@ -330,8 +329,7 @@ def is_linear(game: Game, at: Coordinates, choices: ndarray) -> bool:
         hessian = jax.hessian(lambda x: at.game(game, x).payoffs(at.profile(x))[player])(z)
         return hessian[np.ix_(choices, choices)]
 
-    middle = at.middle(jnp.asarray(at.low), jnp.asarray(at.high))
-    return _is_zero(bends, np.asarray(middle), {})
+    return _is_zero(bends, at.middle(at.low, at.high), {})
 
 
 def _vanish(game: Game, at: Coordinates, y: ndarray, side: ndarray, tie: ndarray) -> bool:
@@ -341,8 +339,7 @@ def _vanish(game: Game, at: Coordinates, y: ndarray, side: ndarray, tie: ndarray
         jacobian = jax.jacfwd(lambda x: at.game(game, x).payoffs(at.profile(x)))(z)
         return jacobian[at.player, np.arange(len(side))][tie]
 
-    example = at.middle(jnp.asarray(y), jnp.asarray(y))
-    return _is_zero(slopes, np.asarray(example), {int(k): float(y[k]) for k in np.flatnonzero(side)})
+    return _is_zero(slopes, at.middle(y, y), {int(k): float(y[k]) for k in np.flatnonzero(side)})
 
 
 def _is_zero(function: Callable[[Any], Any], example: ndarray, values: dict[int, float]) -> bool:

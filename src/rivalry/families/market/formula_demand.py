@@ -15,7 +15,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.families.formula import Formula, ordered, parse
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp, put
 
 PARAMETERS = (
     *("elasticity", "intercept", "market_size", "outside_option"),
@@ -169,8 +169,9 @@ def largest_values(
         enclosed = enclose(shifted, low, levels[0])
     except Unsupported:
         return high + jnp.inf
-    (bounds,), _ = enclosed(Interval(low, high), Interval(jnp.min(levels), jnp.max(levels)))
-    return jnp.nan_to_num(bounds.high, nan=jnp.inf, posinf=jnp.inf)
+    shocks = np.asarray(levels)
+    (bounds,), _ = enclosed(Interval(low, high), Interval(shocks.min(), shocks.max()))
+    return put(np.nan_to_num(bounds.high, nan=np.inf, posinf=np.inf))
 
 
 def checked_formulas(
@@ -204,7 +205,7 @@ def checked_formulas(
     symmetric = bool(np.all(np.abs(slopes - slopes.transpose(0, 2, 1)) <= 1e3 * slack))
     try:
         slope = jax.jacfwd(partial(formulas.values, numbers))
-        (bounds,), _ = enclose(slope, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
+        (bounds,), _ = enclose(slope, low)(Interval(low, high))
         ends = np.diagonal(np.asarray([bounds.low, bounds.high]), axis1=1, axis2=2)
         is_proved = bool(np.isfinite(ends).all() and np.all(ends[1] <= slack))
     except Unsupported:

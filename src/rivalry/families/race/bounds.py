@@ -321,7 +321,6 @@ def _bounds(
     return surplus, jnp.stack([low_s, low_p], axis=1), jnp.stack([log_safety, high_p], axis=1)
 
 
-@partial(compiled, effort=0)
 def _enclosed_bounds(
     numbers: Parameters, surplus_trial: object, winning_trial: object, beaten: object
 ) -> tuple[Any, Any, Any]:
@@ -331,7 +330,7 @@ def _enclosed_bounds(
     def flat(*numbers: object) -> tuple[Any, Any, Any]:
         return _bounds(dict(zip(names, numbers[:-3], strict=True)), *numbers[-3:])
 
-    arrays = [jnp.asarray(part) for part in (*numbers.values(), surplus_trial, winning_trial, beaten)]
+    arrays = [np.asarray(part) for part in (*numbers.values(), surplus_trial, winning_trial, beaten)]
     (surplus, low, high), _ = enclose(flat, *arrays)(*(Interval(part, part) for part in arrays))
     return surplus.low, low.low, high.high
 

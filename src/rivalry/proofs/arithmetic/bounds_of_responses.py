@@ -8,23 +8,20 @@ which is noted as an undecided comparison.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.best_responses import FollowerPayoffs
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.program import Operation
 from rivalry.proofs.arithmetic.programs import BEST_RESPONSE
-from rivalry.proofs.arithmetic.rules import ENDS, RULES, Comparisons
+from rivalry.proofs.arithmetic.rules import RULES, Comparisons
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.runtime.jax import jax, jnp
-
-if TYPE_CHECKING:
-    from jaxtyping import Array
+from rivalry.runtime.jax import jax
 
 PARTS = 16  # into which a follower's range is split at a time
 # how often ranges are split, and steps of Newton's method after that: of one follower, and of several, whose
@@ -33,153 +30,160 @@ NARROWED, NEWTON_STEPS = (2, 12), (3, 8)
 
 
 class _Bounds(NamedTuple):
-    """Bounds ``[follower]`` on payoffs, on derivatives in the own choices, and on derivatives of these."""
+    """Bounds ``[row follower]`` on payoffs, on derivatives in own choices, and on derivatives of these."""
 
     pay: Interval
     slope: Interval
-    bend: Interval  # [follower follower]; without bounds unless asked for
-    smooth: Any  # whether there are derivatives
+    bend: Interval  # [row follower follower]; without bounds unless asked for
+    smooth: ndarray  # [row]: whether there are derivatives
 
 
-def enclosed_responses(run: Comparisons, *ranges: Interval, program: Any) -> Interval:
+def enclosed_responses(run: Comparisons, op: Operation, *ranges: Interval) -> Interval:
     """Return bounds on the responses to numbers between bounds."""
-    low, high = ([jnp.asarray(getattr(part, end)) for part in ranges] for end in ENDS)
-    below, above, unique = _rule()(program, low, high)
-    run.note(Interval(unique, jnp.full_like(unique, True)))
+    responses = _Responses(op.equation.params["program"], list(ranges))
+    below, above, unique = responses.bounds()
+    run.note(Interval(unique, np.full_like(unique, True)))
     return Interval(below, above)
 
 
 RULES[BEST_RESPONSE] = enclosed_responses
 
 
-@cache
-def _rule() -> Callable[..., tuple[Array, Array, Array]]:
-    """The rule as a program of its own, which enclosures of values and of derivatives share."""
-    return jax.jit(_enclosed, static_argnums=0)
+def _payoffs_and_derivatives(order: int, program: Any, y: Any, *before: Any) -> list[Any]:
+    """Return payoffs ``[follower]`` and derivatives up to an order, while JAX traces."""
+    followers, own = FollowerPayoffs(program), np.arange(len(y))
+    traced = shifted(lambda y, *before: followers.pay(*before, y), y, *before)
+
+    def pays(y: Any) -> Any:
+        return traced(y, *before)[0]
+
+    def slopes(y: Any) -> Any:
+        return jax.jacfwd(pays)(y)[own, own]
+
+    return [pays(y), slopes(y), *([jax.jacfwd(slopes)(y)] if order == 2 else [])]
 
 
-def _enclosed(program: Any, lows: Sequence[Array], highs: Sequence[Array]) -> tuple[Array, Array, Array]:
-    """Return bounds on the responses to numbers, and whether they are unique."""
-    *before, low, high = map(Interval, lows, highs)
-    first, second = (jax.jit(partial(_bounds, program, before, order)) for order in (1, 2))
-    several = low.shape[0] > 1
-
-    def narrow(y: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        narrower = _narrowed(first, Interval(*y), low, high)
-        return (narrower.low, narrower.high), None
-
-    def newton(y: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
-        narrower, unique = _after_newton(first, second, Interval(*y), low, high)
-        return (narrower.low, narrower.high), unique
-
-    begin = low.low, high.high
-    narrowed, _ = jax.lax.scan(narrow, begin, None, length=NARROWED[several])
-    (below, above), unique = jax.lax.scan(newton, narrowed, None, length=NEWTON_STEPS[several])
-    return below, above, jnp.any(unique) | jnp.all(below == above)
+def _repeated(a: Interval, count: int) -> Interval:
+    """Return every row several times; one row stands for all."""
+    if len(a.low) == 1:
+        return a
+    return a.at_ends(lambda end: np.repeat(end, count, axis=0))
 
 
-def _bounds(program: Any, before: Sequence[Interval], order: int, low: Array, high: Array) -> _Bounds:
-    """Return bounds in a box of choices, on derivatives up to an order."""
-    examples = [part.low / 2 + part.high / 2 for part in (Interval(low, high), *before)]
-    followers, count = FollowerPayoffs(program), len(low)
-    traced = shifted(lambda y, *before: followers.pay(*before, y), *examples)
-    shifts = traced.shifts(*examples)
-
-    def slopes(shifts: Any, y: Array, *before: Array) -> Array:
-        jacobian: Array = jax.jacfwd(lambda y: traced.call(shifts, y, *before)[0])(y)
-        return jacobian[np.arange(count), np.arange(count)]
-
-    def derivatives(shifts: Any, y: Array, *before: Array) -> list[Array]:
-        values = [traced.call(shifts, y, *before)[0], slopes(shifts, y, *before)]
-        return values if order == 1 else [*values, jax.jacfwd(lambda y: slopes(shifts, y, *before))(y)]
-
-    y = Interval(low, high)
-    (pay, slope, *bends), decided = enclose(derivatives, shifts, *examples)(shifts, y, *before)
-    is_known = jnp.all(jnp.isfinite(pay.low) & jnp.isfinite(pay.high)) & traced.are_finite(y, *before)
-    unknown = jnp.full((count, count), jnp.inf)
-    bend = bends[0] if bends else Interval(-unknown, unknown)
-    plain = [Interval(part.low, part.high) for part in (pay, slope, bend)]
-    return _Bounds(plain[0], plain[1], plain[2], decided & is_known)
+def _diagonal(rows: ndarray) -> ndarray:
+    return np.diagonal(rows, axis1=1, axis2=2)
 
 
-def _narrowed(bounds: Callable[..., _Bounds], y: Interval, low: Interval, high: Interval) -> Interval:
-    """Return bounds on what remains of each follower's range, after some of its parts are discarded."""
-    count, share = len(y.low), jnp.arange(1, PARTS) / PARTS
-    cuts = y.low[:, None] + (y.high - y.low)[:, None] * share
-    cuts = jnp.clip(cuts, y.low[:, None], y.high[:, None])
-    ends = jnp.concatenate([y.low[:, None], cuts, y.high[:, None]], axis=1)
-    begin, end = ends[:, :-1], ends[:, 1:]  # [follower part]
-    middle = jnp.clip(begin / 2 + end / 2, begin, end)
-    is_own = jnp.eye(count, dtype=bool)[:, None, :]
+class _Responses:
+    """Responses of followers with choices between ``low`` and ``high`` to the numbers ``before``."""
 
-    def in_boxes(begin: Array, end: Array) -> tuple[Interval, Interval, Array]:
-        boxes = [
-            jnp.where(is_own, part[:, :, None], bound).reshape(-1, count)
+    def __init__(self, program: Any, ranges: list[Interval]) -> None:
+        self.program = program
+        *self.before, self.low, self.high = ranges
+        self.rows = max(len(part.low) for part in ranges)
+        self.followers = self.low.shape[1]
+        self.own = np.eye(self.followers, dtype=bool)
+
+    def bounds(self) -> tuple[ndarray, ndarray, ndarray]:
+        """Return bounds ``[row follower]`` on the responses, and whether they are unique, ``[row]``."""
+        several = self.followers > 1
+        shape = (self.rows, self.followers)
+        y = Interval(np.broadcast_to(self.low.low, shape), np.broadcast_to(self.high.high, shape))
+        for _ in range(NARROWED[several]):
+            y = self._narrowed(y)
+        unique = np.all(y.low == y.high, axis=1)
+        for _ in range(NEWTON_STEPS[several]):
+            y, is_unique = self._after_newton(y)
+            unique = unique | is_unique
+        return y.low, y.high, unique | np.all(y.low == y.high, axis=1)
+
+    def _bounds(self, low: ndarray, high: ndarray, order: int = 1) -> _Bounds:
+        """Return bounds in boxes of choices ``[row follower]``, or ``[row box follower]``, by row and box."""
+        boxes = low.shape[1] if low.ndim == 3 else 1
+        before = [_repeated(part, boxes) for part in self.before]
+        y = Interval(low.reshape(-1, self.followers), high.reshape(-1, self.followers))
+        bounds = enclosed(_payoffs_and_derivatives, (order, self.program), y, *before)
+        pay, slope, *bends = bounds.values
+        known = np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=1) & bounds.finite
+        unknown = np.full((len(known), self.followers, self.followers), np.inf)
+        bend = bends[0] if bends else Interval(-unknown, unknown)
+        return _Bounds(pay, slope, bend, bounds.decided & known)
+
+    def _of_parts(self, y: Interval, begin: ndarray, end: ndarray) -> tuple[Interval, Interval, ndarray]:
+        """Return bounds on own payoffs and slopes, and whether they are smooth, in parts of own ranges.
+
+        All are ``[row follower part]``.
+        """
+        own = self.own[:, None, :]
+        low, high = (
+            np.where(own, part[..., None], bound[:, None, None, :])
             for part, bound in ((begin, y.low), (end, y.high))
-        ]
-        part = jax.vmap(bounds)(*boxes)
-        follower = np.repeat(np.arange(count), PARTS)
-        pay, slope = (
-            Interval(
-                *(edge[np.arange(len(follower)), follower].reshape(count, PARTS) for edge in (a.low, a.high))
-            )
-            for a in (part.pay, part.slope)
         )
-        return pay, slope, part.smooth.reshape(count, PARTS)
+        shape = low.shape[:3]
+        boxes = self.rows, self.followers * begin.shape[2], self.followers
+        bounds = self._bounds(low.reshape(boxes), high.reshape(boxes))
+        follower = np.broadcast_to(np.arange(self.followers)[:, None], shape).ravel()
+        row = np.arange(len(follower))
 
-    pay, slope, smooth = in_boxes(begin, end)
-    at_middle, _, _ = in_boxes(middle, middle)
-    away = intervals.subtract(Interval(begin, end), Interval(middle, middle))
-    linear = intervals.add(at_middle, intervals.multiply(slope, away))
-    upper = jnp.where(smooth, jnp.fmin(pay.high, linear.high), pay.high)
-    lowest, highest = low.high[:, None], high.low[:, None]
-    # a choice for all bounds of the range, which parameters may move
-    is_choice = (middle >= lowest) & (middle <= highest) & ~jnp.isnan(at_middle.low)
-    best_payoff = jnp.max(jnp.where(is_choice, at_middle.low, -jnp.inf), axis=1, keepdims=True)
-    rises, falls = smooth & (slope.low > 0), smooth & (slope.high < 0)
-    remains = ~(upper < best_payoff) & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
-    # of a part in which the payoff rises up to the bound, the bound
-    begin, end = (
-        jnp.where(rises, jnp.maximum(begin, jnp.minimum(end, highest)), begin),
-        jnp.where(falls, jnp.minimum(end, jnp.maximum(begin, lowest)), end),
-    )
-    smallest = jnp.min(jnp.where(remains, begin, jnp.inf), axis=1)
-    largest = jnp.max(jnp.where(remains, end, -jnp.inf), axis=1)
-    is_valid = smallest <= largest
-    return Interval(jnp.where(is_valid, smallest, y.low), jnp.where(is_valid, largest, y.high))
+        def of_own(edge: ndarray) -> ndarray:
+            return edge[row, follower].reshape(shape)
 
+        pay, slope = bounds.pay.at_ends(of_own), bounds.slope.at_ends(of_own)
+        return pay, slope, bounds.smooth.reshape(shape)
 
-def _after_newton(
-    first: Callable[..., _Bounds],
-    second: Callable[..., _Bounds],
-    y: Interval,
-    low: Interval,
-    high: Interval,
-) -> tuple[Interval, Array]:
-    """Return the bounds after a step of Newton's method, and whether responses in them are unique.
+    def _narrowed(self, y: Interval) -> Interval:
+        """Return bounds on what remains of each follower's range, after some of its parts are discarded."""
+        share = np.arange(1, PARTS) / PARTS
+        cuts = y.low[..., None] + (y.high - y.low)[..., None] * share
+        cuts = np.clip(cuts, y.low[..., None], y.high[..., None])
+        ends = np.concatenate([y.low[..., None], cuts, y.high[..., None]], axis=2)
+        begin, end = ends[..., :-1], ends[..., 1:]  # [row follower part]
+        middle = np.clip(begin / 2 + end / 2, begin, end)
+        pay, slope, smooth = self._of_parts(y, begin, end)
+        at_middle, _, _ = self._of_parts(y, middle, middle)
+        away = intervals.subtract(Interval(begin, end), Interval(middle, middle))
+        linear = intervals.add(at_middle, intervals.multiply(slope, away))
+        upper = np.where(smooth, np.fmin(pay.high, linear.high), pay.high)
+        lowest, highest = self.low.high[..., None], self.high.low[..., None]
+        # a choice for all bounds of the range, which parameters may move
+        is_choice = (middle >= lowest) & (middle <= highest) & ~np.isnan(at_middle.low)
+        best_payoff = np.max(np.where(is_choice, at_middle.low, -np.inf), axis=2, keepdims=True)
+        rises, falls = smooth & (slope.low > 0), smooth & (slope.high < 0)
+        remains = ~(upper < best_payoff) & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
+        # of a part in which the payoff rises up to the bound, the bound
+        begin, end = (
+            np.where(rises, np.maximum(begin, np.minimum(end, highest)), begin),
+            np.where(falls, np.minimum(end, np.maximum(begin, lowest)), end),
+        )
+        smallest = np.min(np.where(remains, begin, np.inf), axis=2)
+        largest = np.max(np.where(remains, end, -np.inf), axis=2)
+        is_valid = smallest <= largest
+        return Interval(np.where(is_valid, smallest, y.low), np.where(is_valid, largest, y.high))
 
-    They are where payoffs are concave in the own choice, and own effects on derivatives exceed those of the
-    other followers.
-    """
-    middle, identity = jnp.clip(y.low / 2 + y.high / 2, y.low, y.high), np.eye(len(y.low), dtype=bool)
-    on_range = second(y.low, y.high)
-    diagonal = [jnp.sum(jnp.where(identity, a, 0.0), axis=1) for a in (on_range.bend.low, on_range.bend.high)]
-    bend = Interval(diagonal[0], diagonal[1])
-    concave = on_range.smooth & (bend.high < 0)
-    roots = []
-    for k, is_own in enumerate(identity):
-        box = [jnp.where(is_own, middle, a) for a in (y.low, y.high)]
-        slope = first(*box).slope
-        step = intervals.divide(Interval(slope.low[k], slope.high[k]), Interval(bend.low[k], bend.high[k]))
-        roots.append(intervals.subtract(Interval(middle[k], middle[k]), step))
-    root = [jnp.stack([getattr(a, end) for a in roots]) for end in ("low", "high")]
-    # the best response is the zero of the derivative, cut at the bounds
-    begin = jnp.fmax(jnp.minimum(jnp.maximum(root[0], low.low), high.low), y.low)
-    end = jnp.fmin(jnp.minimum(jnp.maximum(root[1], low.high), high.high), y.high)
-    is_valid = concave & (begin <= end)
-    is_range = y.high > y.low
-    sizes = jnp.maximum(jnp.abs(on_range.bend.low), jnp.abs(on_range.bend.high))
-    sizes = jnp.where(is_range & ~identity, sizes, 0.0)
-    excess = intervals.total(Interval(sizes, sizes), (1,)).high
-    unique = jnp.all((concave & (bend.high < -excess)) | ~is_range)
-    return Interval(jnp.where(is_valid, begin, y.low), jnp.where(is_valid, end, y.high)), unique
+    def _after_newton(self, y: Interval) -> tuple[Interval, ndarray]:
+        """Return the bounds after a step of Newton's method, and whether responses in them are unique.
+
+        They are where payoffs are concave in the own choice, and own effects on derivatives exceed those of
+        the other followers.
+        """
+        middle = np.clip(y.low / 2 + y.high / 2, y.low, y.high)
+        on_range = self._bounds(y.low, y.high, 2)
+        bend = on_range.bend.at_ends(_diagonal)
+        concave = on_range.smooth[:, None] & (bend.high < 0)
+        # every follower at its middle, the others anywhere
+        low, high = (np.where(self.own, middle[:, None], end[:, None]) for end in (y.low, y.high))
+        square = self.rows, self.followers, self.followers
+        slope = self._bounds(low, high).slope.at_ends(lambda end: _diagonal(end.reshape(square)))
+        step = intervals.divide(slope, bend)
+        root = intervals.subtract(Interval(middle, middle), step)
+        # the best response is the zero of the derivative, cut at the bounds
+        low, high = self.low, self.high
+        begin = np.fmax(np.minimum(np.maximum(root.low, low.low), high.low), y.low)
+        end = np.fmin(np.minimum(np.maximum(root.high, low.high), high.high), y.high)
+        is_valid = concave & (begin <= end)
+        is_range = y.high > y.low
+        sizes = np.maximum(np.abs(on_range.bend.low), np.abs(on_range.bend.high))
+        sizes = np.where(is_range[:, None] & ~self.own, sizes, 0.0)
+        excess = intervals.total(Interval(sizes, sizes), (2,)).high
+        unique = np.all((concave & (bend.high < -excess)) | ~is_range, axis=1)
+        return Interval(np.where(is_valid, begin, y.low), np.where(is_valid, end, y.high)), unique

@@ -1,33 +1,41 @@
 """Bounds on traced functions: a function written in JAX, evaluated in interval arithmetic.
 
-`enclose` reads the operations of a function and repeats them on intervals. Operations that move or select
-numbers are applied to both endpoints; others have rules in `rivalry.proofs.arithmetic.rules`. A
-comparison that the intervals leave undecided gives the hull of both branches and is reported: derivatives
-may then jump.
+The operations of a function (`rivalry.proofs.arithmetic.program`) are repeated on intervals, on many rows at
+a time. Operations that move or select numbers are applied to both endpoints; others have rules in
+`rivalry.proofs.arithmetic.rules`. A comparison that the intervals leave undecided gives the hull of both
+branches and is reported: derivatives may then jump.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.array_rules import Unknown, with_rows
 from rivalry.proofs.arithmetic.intervals import Interval, interval
-from rivalry.proofs.arithmetic.numpy_programs import on_numbers
+from rivalry.proofs.arithmetic.program import (
+    MOVES,
+    Cond,
+    Endless,
+    Loop,
+    Operation,
+    Program,
+    rounds,
+    traced,
+)
 from rivalry.proofs.arithmetic.programs import (
     BEST_RESPONSE,
     CALLS,
+    HELD,
     LinearSolve,
-    Scan,
     Values,
     array_type,
-    called_program,
-    cases,
-    evaluate,
     in_words,
     linear_solve,
     operations_within,
@@ -39,61 +47,102 @@ from rivalry.proofs.arithmetic.rules import (
     INTEGER,
     RULES,
     Comparisons,
+    aligned,
+    by_row,
     choose,
     is_repeated,
     scatter_add,
+    select,
 )
-from rivalry.runtime.jax import jax, jnp
-
-if TYPE_CHECKING:
-    from jax.extend.core import JaxprEqn
+from rivalry.runtime.jax import jax
 
 STEPS = 1000  # of a loop that is unrolled
 UNKNOWNS = 64  # of a system of linear equations
 ORDERS = (1.0, 2.0, 3.0)  # of derivatives of `digamma` whose error is measured
-
-MOVES = frozenset(
-    [
-        *("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "dynamic_slice"),
-        *(
-            "dynamic_update_slice",
-            "concatenate",
-            "pad",
-            "rev",
-            "copy",
-            "copy_p",
-            "gather",
-            "scatter",
-            "split",
-        ),
-        *("stack", "unstack", "tile", "real", "device_put", "optimization_barrier"),
-        *("reduce_max", "reduce_min", "cummax", "cummin", "reduce_and", "reduce_or"),
-    ]
-)
-"""Operations that move numbers, or increase with every number without rounding."""
 
 DATA = {"gather": (0,), "scatter": (0, 2), "dynamic_slice": (0,), "dynamic_update_slice": (0, 1)}
 """Operands that are moved; the others are indices."""
 
 READ = frozenset(
     [
-        *(*MOVES, *RULES, *CALLS, "stop_gradient", "custom_linear_solve", "scan", "cond"),
+        *(*MOVES, *RULES, *CALLS, "select_n", "custom_linear_solve", "scan", "cond"),
         *("lu", "polygamma", "scatter-add", "scatter_add", BEST_RESPONSE),
     ]
 )
 """Operations that can be read."""
 
-EXACT = frozenset(
-    [
-        *("neg", "abs", "sign", "max", "min", "floor", "ceil", "round", "iota", "clamp", "select_n"),
-        *("convert_element_type", "bitcast_convert_type"),
-    ]
-)
-"""Operations that compute without rounding."""
+
+class Enclosure(NamedTuple):
+    """Bounds on the results of a function, by row.
+
+    Attributes
+    ----------
+    values
+        Intervals ``[row ..]``.
+    decided
+        Whether every comparison on which results depend is decided, ``[row]``.
+    finite
+        Whether numbers that are held fixed (`rivalry.proofs.arithmetic.stop_gradients`) are finite.
+    """
+
+    values: list[Interval]
+    decided: ndarray
+    finite: ndarray
+
+
+def enclosed(function: Callable[..., Any], shared: tuple[Any, ...], *rows: Any) -> Enclosure:
+    """Return bounds on a function of many rows, which is traced once.
+
+    Parameters
+    ----------
+    function : callable
+        Of ``shared`` and of one row of each other argument, written in JAX, to an array or several.
+    shared : tuple
+        Trees that are the same for all rows; see `rivalry.proofs.arithmetic.program.traced`.
+    *rows : Interval or np.ndarray
+        Arrays with rows in front, or intervals of such.
+
+    Raises
+    ------
+    Unsupported
+        For an operation without a rule, which is named.
+    """
+    ends = [row.low if isinstance(row, Interval) else row for row in rows]
+    shapes = [jax.ShapeDtypeStruct(end.shape[1:], end.dtype) for end in ends]
+    count = max(map(len, ends), default=1)
+    try:
+        (program, _), numbers = traced(function, shared, shapes)
+    except Unknown as reason:
+        raise Unsupported(f"no bound: payoffs have {reason}") from None
+    run = Comparisons()
+    with np.errstate(all="ignore"):
+        results = evaluate_on_intervals(run, program, [*numbers, *rows])
+        values = [_in_all_rows(_checked(run, value), count) for value in results]
+    return Enclosure(values, *(np.broadcast_to(mask, count) for mask in (run.decided, run.finite)))
+
+
+def _checked(run: Comparisons, value: Any) -> Interval:
+    """Return a result; one of a comparison must be decided, and NaN at one end is nothing at both."""
+    _refuse(value)
+    if isinstance(value, Interval) and value.low.dtype == bool:
+        run.moves = value.moves
+        return run.note(value)
+    value = interval(value)
+    unknown = np.isnan(value.low) | np.isnan(value.high)
+    if not np.any(unknown):
+        return value
+    low, high = (np.where(unknown, np.nan, end) for end in (value.low, value.high))
+    return Interval(low, high, value.positive)
+
+
+def _in_all_rows(a: Interval, count: int) -> Interval:
+    if len(a.low) == count:
+        return a
+    return a.at_ends(lambda end: np.broadcast_to(end, (count, *end.shape[1:])))
 
 
 def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple[list[Interval], Any]]:
-    """Return the interval form of a function of arrays.
+    """Return the interval form of a function of arrays, for one row.
 
     Parameters
     ----------
@@ -112,29 +161,27 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     Unsupported
         For an operation without a rule, which is named.
     """
-    traced = jax.make_jaxpr(function)(*examples)
+    try:
+        program = Program(jax.make_jaxpr(function)(*examples))
+    except Unknown as reason:
+        raise Unsupported(f"no bound: payoffs have {reason}") from None
 
-    def enclosed(*arguments: Any) -> tuple[list[Interval], Any]:
+    def call(*arguments: Any) -> tuple[list[Interval], Any]:
         run = Comparisons()
         leaves = jax.tree.leaves(arguments, is_leaf=lambda value: isinstance(value, Interval))
-        results = _evaluate(run, traced, leaves)
-        for value in results:
-            _refuse(value)
-            if isinstance(value, Interval) and value.low.dtype == bool:
-                run.moves = value.moves
-                run.note(value)
-        return [_numbers(interval(value)) for value in results], run.decided
+        with np.errstate(all="ignore"):
+            results = evaluate_on_intervals(run, program, [_row(leaf) for leaf in leaves])
+            values = [_checked(run, value) for value in results]
+        decided = bool(np.all(run.decided & run.finite))
+        return [value.at_ends(lambda end: end[0]) for value in values], decided
 
-    return enclosed
+    return call
 
 
-def _numbers(a: Interval) -> Interval:
-    """Return an interval of which nothing is known where one end is NaN: it may contain NaN."""
-    if a.low.dtype == bool:
-        return a
-    unknown = jnp.isnan(a.low) | jnp.isnan(a.high)
-    low, high = (jnp.where(unknown, jnp.nan, end) for end in (a.low, a.high))
-    return Interval(low, high, a.positive)
+def _row(value: Any) -> Any:
+    if not isinstance(value, Interval):
+        return np.asarray(value)[None]
+    return value.at_ends(lambda end: np.asarray(end)[None])
 
 
 class _Rough(NamedTuple):
@@ -150,176 +197,150 @@ def _refuse(operand: object) -> None:
         raise Unsupported(f"no bound: payoffs contain {in_words(operand.name)}, of which no bounds are known")
 
 
-def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> Values:
-    return evaluate(program, operands, partial(_operation, run))
+def evaluate_on_intervals(run: Comparisons, program: Program, arguments: Sequence[Any]) -> Values:
+    """Return the results of a program for intervals and known numbers, with rows in front."""
+    values: dict[int, Any] = dict(program.known)
+    values.update(zip(program.arguments, arguments, strict=True))
+    within_held = run.is_held
+    for step in program.operations:
+        run.is_held = within_held or step.only_held
+        results = _operation(run, step, [values[k] for k in step.operands])
+        values.update(zip(step.results, results, strict=True))
+        for k in step.last:
+            del values[k]
+    run.is_held = within_held
+    return [values[k] for k in program.results]
 
 
-def _operation(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
+def _operation(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return the results of an operation, with what is known of all results."""
-    # derivatives repeat the operations of the function: each is evaluated once
-    key = _key(equation, operands)
-    if key in run.results:
-        return run.results[key][1]
-    moves = run.moves = any(value.moves for value in operands if isinstance(value, Interval))
-    results = _apply(run, equation, operands)
-    programs = _programs(operands)
-    if equation.primitive.name not in CALLS and programs is not None:
-        evaluation = cache(partial(_bound, equation, programs))
-        for k, value in enumerate(results):
-            if isinstance(value, Interval):
-                value.program = partial(_nth, evaluation, k)
-    infinite = intervals.signs(*(value for value in operands if isinstance(value, Interval)))
-    for value in results:
-        if isinstance(value, Interval):
-            value.moves = moves
-            if value.infinite is None:
-                finite = not infinite or equation.primitive.name in FINITE
-                value.infinite = intervals.NONE if finite else intervals.BOTH
-    if key is not None:
-        run.results[key] = operands, results  # operands too: no other may take the place of one in memory
+    ranges = [value for value in operands if isinstance(value, Interval)]
+    moves = run.moves = any(value.moves for value in ranges)
+    results = _apply(run, op, operands)
+    infinite = intervals.signs(*ranges)
+    numbers = None if moves else _numbers(operands)
+    evaluation = None if numbers is None else cache(partial(_of_numbers, op, numbers))
+    for k, value in enumerate(results):
+        if not isinstance(value, Interval):
+            continue
+        if evaluation is not None:
+            value.number = partial(_nth, evaluation, k)
+        value.moves = moves
+        if value.infinite is None:
+            finite = not infinite or op.equation.name in FINITE
+            value.infinite = intervals.NONE if finite else intervals.BOTH
     return results
 
 
-def _key(equation: JaxprEqn, operands: Values) -> Any:
-    """Key of an operation on the same operands; None for one that calls others."""
-    if equation.primitive.name in CALLS:
-        return None
-    identities = map(_identity, operands)
-    try:
-        key = (equation.primitive, tuple(sorted(equation.params.items())), tuple(identities))
-        hash(key)
-    except TypeError:
-        return None
-    return key
-
-
-def _identity(operand: object) -> Any:
-    """Key of an operand: of known numbers their values."""
-    if isinstance(operand, Interval | _Rough | jax.core.Tracer):
-        return id(operand)
-    numbers = np.asarray(operand)
-    return numbers.dtype.name, numbers.shape, numbers.tobytes()
-
-
-def _apply(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
+def _apply(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return the values of one operation."""
-    primitive, params = equation.primitive, equation.params
-    name = primitive.name
-    if (program := called_program(equation)) is not None:
-        return _evaluate(run, program, operands)
+    name = op.equation.name
+    if name == HELD:
+        return [_held(run, operands[0])]
     if name == "stop_gradient":
         return operands  # the same numbers, by which factors are known to be those of a matrix
     if name == "custom_linear_solve":
-        return [_solve(linear_solve(params, operands))]
-    is_exact = not any(isinstance(value, Interval | _Rough) for value in operands)
-    if is_exact and (name in MOVES or not rounds(equation)):
-        return results_of_known(equation, operands)
+        return [_solve(linear_solve(op.equation.params, operands))]
+    is_known = not any(isinstance(value, Interval | _Rough) for value in operands)
+    if is_known and not rounds(op.equation):
+        return _of_known(op, operands)
     # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
-    if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
-        return _bound(equation, programs)
+    if not _is_ruled(op) and (numbers := _numbers(operands)) is not None:
+        return _of_numbers(op, numbers)
     if name == "lu" or (name in MOVES and any(isinstance(value, _Rough) for value in operands)):
-        result = _bind(primitive, [_middle(value) for value in operands], params)
+        result = op.call(*(_middle(value) for value in operands))
         return [_Rough(value, "lu", operands[0] if name == "lu" else None) for value in result]
     for value in operands:
         _refuse(value)
     if name == "scan":
-        return _scan(run, equation, operands)
+        return _scan(run, op, operands)
     if name == "cond":
-        return _cond(run, operands, params)
-    if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
+        return _cond(run, op, operands)
+    if name not in READ:
         raise Unsupported(f"no bound: payoffs contain {in_words(name)}, of which no bounds are known")
-    check_kinds(equation)
+    check_kinds(op)
     if name in MOVES:
-        return _move(primitive, operands, params)
+        return _move(run, op, operands)
     if name in ("scatter-add", "scatter_add"):
         _check_index(operands[1])
-        return [scatter_add(primitive, operands, params)]
+        return [scatter_add(run, op, *operands)]
     if name == "polygamma":
-        return [_polygamma(*operands)]
-    if name not in ("select_n", "sort"):
-        is_same = len(operands) == 2 and operands[0] is operands[1]
-        operands = [interval(value) for value in operands]
-        operands = [operands[0]] * 2 if is_same else operands
-    result = RULES[name](run, *operands, **params)
-    results = result if isinstance(result, list) else [result]
-    return [
-        _wrapped(value, array_type(of).dtype) for value, of in zip(results, equation.outvars, strict=True)
-    ]
+        return [_polygamma(run, *operands)]
+    if name == "select_n":
+        return [_whole(select(run, op, *operands), op)]
+    ranges = [run.lift(value) for value in operands]
+    rank = len(op.equation.outs[0].shape)
+    if name not in _RANKED and any(len(value.low) > 1 and value.low.ndim <= rank for value in ranges):
+        ranges = [aligned(value, rank) for value in ranges]
+    return [_whole(RULES[name](run, op, *ranges), op)]
 
 
-def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> Values:
-    """Return the results of an operation on numbers, by NumPy if it can: to compile each takes longer."""
-    traced = any(isinstance(operand, jax.core.Tracer) for operand in operands)
-    results = None if traced else on_numbers(equation, operands)
-    return _bind(equation.primitive, operands, equation.params) if results is None else results
+_RANKED = frozenset(("dot_general", "reduce_sum", "reduce_prod", BEST_RESPONSE))
+"""Operations whose operands have ranks of their own."""
 
 
-def _is_ruled(equation: JaxprEqn) -> bool:
-    """True if an operation has a rule, for numbers of the precision of all rules."""
-    floats = [
-        array_type(variable).dtype
-        for variable in (*equation.invars, *equation.outvars)
-        if jnp.issubdtype(array_type(variable).dtype, jnp.inexact)
-    ]
-    name = equation.primitive.name
-    return name in READ and all(dtype == jnp.float64 for dtype in floats)
+def _held(run: Comparisons, value: Any) -> Any:
+    """Return a number in an interval, which stays fixed: results are the same for all finite ones."""
+    middle = _middle(value)
+    low, high = (value.low, value.high) if isinstance(value, Interval) else (middle, middle)
+    run.finite = run.finite & by_row(np.isfinite(low) & np.isfinite(high))
+    return middle
 
 
-def _programs(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
-    """Return functions that compute numbers as the program does; None where any depends on choices."""
-    programs = []
-    for operand in operands:
-        program = operand.program if isinstance(operand, Interval) else partial(_middle, operand)
-        if program is None or isinstance(operand, _Rough):
-            return None
-        programs.append(program)
-    return programs
+def _of_known(op: Operation, operands: Values) -> Values:
+    """Return the results of an operation on known numbers."""
+    try:
+        return op.call(*operands)
+    except Endless as error:
+        raise Unsupported(f"no bound: payoffs contain {error}") from None
 
 
-def _bound(equation: JaxprEqn, operands: Sequence[Callable[[], Any]]) -> Values:
-    return _bind(equation.primitive, [operand() for operand in operands], equation.params)
+def _of_numbers(op: Operation, numbers: Sequence[Callable[[], Any]]) -> Values:
+    return _of_known(op, [number() for number in numbers])
 
 
 def _nth(evaluation: Callable[[], Values], k: int) -> Any:
     return evaluation()[k]
 
 
-def _wrapped(a: Interval, dtype: Any) -> Interval:
+def _is_ruled(op: Operation) -> bool:
+    """True if an operation has a rule, for numbers of the precision of all rules."""
+    kinds = (*op.equation.kinds, *op.equation.outs)
+    inexact = [kind.dtype for kind in kinds if getattr(kind.dtype, "kind", "") in "fc"]
+    return op.equation.name in READ and all(dtype == np.float64 for dtype in inexact)
+
+
+def _numbers(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
+    """Return functions that compute numbers as the program does; None where any depends on choices."""
+    numbers = []
+    for operand in operands:
+        number = operand.number if isinstance(operand, Interval) else partial(_middle, operand)
+        if number is None or isinstance(operand, _Rough):
+            return None
+        numbers.append(number)
+    return numbers
+
+
+def _whole(a: Interval, op: Operation) -> Interval:
     """Return integers; where they may exceed the largest of their kind, any of these."""
-    if not jnp.issubdtype(dtype, jnp.integer):
+    dtype = op.equation.outs[0].dtype
+    if dtype.kind not in "iu":
         return a
     smallest, largest = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     fits = (a.low >= smallest) & (a.high <= largest)
-    result = Interval(jnp.where(fits, a.low, smallest), jnp.where(fits, a.high, largest))
+    result = Interval(np.where(fits, a.low, smallest), np.where(fits, a.high, largest))
     result.infinite = intervals.NONE
     return result
 
 
-def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> Values:
-    """Return the operation on numbers; at once if they are known before compilation."""
-    if any(isinstance(operand, jax.core.Tracer) for operand in operands):
-        result = primitive.bind(*operands, **params)
-    else:
-        with jax.ensure_compile_time_eval():
-            result = primitive.bind(*operands, **params)
-    return list(result) if primitive.multiple_results else [result]
-
-
-def rounds(equation: JaxprEqn) -> bool:
-    """True if an operation on numbers may round."""
-    floating = any(jnp.issubdtype(array_type(variable).dtype, jnp.inexact) for variable in equation.outvars)
-    return floating and equation.primitive.name not in EXACT
-
-
-def check_kinds(equation: JaxprEqn) -> None:
+def check_kinds(op: Operation) -> None:
     """Refuse rounding of another precision, and integers where their rules differ."""
-    name = equation.primitive.name
-    for variable in [*equation.invars, *equation.outvars]:
-        dtype = array_type(variable).dtype
-        if jnp.issubdtype(dtype, jnp.inexact) and dtype != jnp.float64:
-            raise Unsupported(f"no bound: numbers of type {dtype}; must be float64")
-    for variable in equation.outvars:
-        if jnp.issubdtype(array_type(variable).dtype, jnp.integer) and name not in INTEGER | MOVES:
+    name = op.equation.name
+    for kind in (*op.equation.kinds, *op.equation.outs):
+        if kind.dtype.kind in "fc" and kind.dtype != np.float64:
+            raise Unsupported(f"no bound: numbers of type {kind.dtype}; must be float64")
+    for out in op.equation.outs:
+        if out.dtype.kind in "iu" and name not in INTEGER | MOVES:
             raise Unsupported("no bound: integers that depend on choices of players")
 
 
@@ -331,49 +352,42 @@ def _check_index(index: object) -> None:
 def _middle(number: Any) -> Any:
     """Return a number in an interval."""
     if isinstance(number, Interval):
-        return number.low / 2 + number.high / 2
+        return number.low if number.low is number.high else number.low / 2 + number.high / 2
     return number.value if isinstance(number, _Rough) else number
 
 
-def _move(primitive: Any, operands: Values, params: Any) -> Values:
-    data = DATA.get(primitive.name, range(len(operands)))
-    shifted = []
+def _move(run: Comparisons, op: Operation, operands: Values) -> Values:
+    name = op.equation.name
+    data = DATA.get(name, range(len(operands)))
+    operands = [run.lift(value) if k in data else value for k, value in enumerate(operands)]
     for k, value in enumerate(operands):
         if k not in data:
             _check_index(value)
-        shifted.append(interval(value) if k in data else value)
-    ends = []
-    for end in ENDS:
-        results = primitive.bind(
-            *(
-                jnp.asarray(getattr(value, end)) if isinstance(value, Interval) else value
-                for value in shifted
-            ),
-            **params,
-        )
-        ends.append(list(results) if primitive.multiple_results else [results])
-    ranges = [value for value in shifted if isinstance(value, Interval)]
+    low, high = (
+        op.call(*(getattr(value, end) if isinstance(value, Interval) else value for value in operands))
+        for end in ENDS
+    )
+    ranges = [value for value in operands if isinstance(value, Interval)]
     positive = all(value.positive for value in ranges)
-    results = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
-    if len(shifted) == 1 and shifted[0].low is shifted[0].high:
+    results = [Interval(below, above, positive) for below, above in zip(low, high, strict=True)]
+    if len(operands) == 1 and operands[0].low is operands[0].high:
         results = [Interval(value.low, value.low, positive) for value in results]
     for value in results:
         value.infinite = intervals.signs(*ranges)
-    origin = shifted[0].origin
-    if primitive.name in ("broadcast_in_dim", "reshape") and origin:
-        results[0].origin = origin if is_repeated(origin, primitive.name, params) else None
-    if primitive.name in ("reduce_max", "reduce_min") and len(params["axes"]) == 1:
-        axis = params["axes"][0]
-        if shifted[0].shape[axis] <= FEW:
-            results[0].origin = (primitive.name, shifted[0], axis)
+    origin = operands[0].origin
+    if name in ("broadcast_in_dim", "reshape") and origin:
+        results[0].origin = origin if is_repeated(origin, op) else None
+    if name in ("reduce_max", "reduce_min") and len(op.equation.params["axes"]) == 1:
+        axis = 1 + int(op.equation.params["axes"][0])
+        if operands[0].shape[axis] <= FEW:
+            results[0].origin = (name, operands[0], axis)
     return results
 
 
-def _polygamma(order: Any, a: object) -> Interval:
-    is_supported = not isinstance(order, Interval | jax.core.Tracer) and bool(np.all(np.isin(order, ORDERS)))
-    if not is_supported:
+def _polygamma(run: Comparisons, order: Any, a: Any) -> Interval:
+    if isinstance(order, Interval) or not bool(np.all(np.isin(order, ORDERS))):
         raise Unsupported(f"no bound: derivatives of the digamma function of an order other than {ORDERS}")
-    return intervals.polygamma(order, interval(a))
+    return intervals.polygamma(order, run.lift(a))
 
 
 def _multiplies(program: Any) -> bool:
@@ -417,7 +431,8 @@ def _solve(system: LinearSolve) -> Interval:
     ``|C (b - A x)| / (1 - |1 - C A|)`` in the maximum norm, where the denominator is positive.
     """
     jaxpr, consts, b = system.product, system.entries, interval(system.right[-1])
-    size = int(np.prod(b.shape))
+    shape = b.shape[1:]
+    size = int(np.prod(shape))
     if not _multiplies(jaxpr):
         raise Unsupported("no bound: a linear system that is given as a function")
     if not _is_solved_by_factors(system):
@@ -426,48 +441,59 @@ def _solve(system: LinearSolve) -> Interval:
         raise Unsupported(f"no bound: a system of {size} linear equations; at most {UNKNOWNS} are solved")
     for entry in consts:
         _refuse(entry)
-    unit = jnp.eye(size)
-
-    def row(*operands: object) -> Any:
-        return jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *operands)[0].ravel()
+    unit = np.eye(size)
+    product_of = Program(jaxpr)
 
     def matrix(end: str) -> Any:
         # products with ones and zeros: exact
         ends = [getattr(entry, end) if isinstance(entry, Interval) else entry for entry in consts]
-        return jax.vmap(lambda e: row(*ends, e.reshape(b.shape)), out_axes=1)(unit)
+        columns = [product_of(*ends, row.reshape(1, *shape))[0] for row in unit]
+        return np.stack([column.reshape(len(column), size) for column in columns], axis=2)
 
     a = Interval(*(matrix(end) for end in ENDS))
-    right = Interval(b.low.ravel(), b.high.ravel())
-    inverse = jnp.linalg.inv(a.low / 2 + a.high / 2)
+    right = Interval(b.low.reshape(-1, size, 1), b.high.reshape(-1, size, 1))
+    inverse = inverses(a.low / 2 + a.high / 2)
     c, start = Interval(inverse, inverse), inverse @ (right.low / 2 + right.high / 2)
 
     def product(x: Interval, y: Interval) -> Interval:
-        return intervals.contract(x, y, jnp.matmul, size)
+        return intervals.contract(x, y, np.matmul, size)
 
     residual = intervals.subtract(right, product(a, Interval(start, start)))
     correction = intervals.absolute(product(c, residual))
     defect = intervals.absolute(intervals.subtract(Interval(unit, unit), product(c, a)))
-    norm = jnp.max(intervals.total(defect, (1,)).high)
-    error = intervals.divide(
-        interval(jnp.max(correction.high)), intervals.subtract(intervals.ONE, Interval(norm, norm))
-    ).high
-    error = jnp.where(norm < 1, error, jnp.nan)
+    norm = np.max(intervals.total(defect, (2,)).high, axis=1)[:, None, None]
+    largest = interval(np.max(correction.high, axis=1, keepdims=True))
+    error = intervals.divide(largest, intervals.subtract(intervals.ONE, Interval(norm, norm))).high
+    error = np.where(norm < 1, error, np.nan)
     solution = intervals.widen(start - error, start + error)
-    return Interval(solution.low.reshape(b.shape), solution.high.reshape(b.shape))
+    return Interval(solution.low.reshape(-1, *shape), solution.high.reshape(-1, *shape))
 
 
-def _scan(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
+def inverses(matrix: ndarray) -> ndarray:
+    """Return approximate inverses; NaN of a singular matrix."""
+    try:
+        return np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        good = np.isfinite(matrix).all(axis=(1, 2)) & (np.linalg.det(matrix) != 0)
+        result = np.full(matrix.shape, np.nan)
+        result[good] = np.linalg.inv(matrix[good])
+        return result
+
+
+def _scan(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return the result of a loop of known length, unrolled."""
-    scan = Scan(equation.params)
-    if scan.length > STEPS:
-        raise Unsupported(f"no bound: a loop of {scan.length} steps; must be of at most {STEPS}")
-    carry, columns = scan.unrolled(operands, partial(_evaluate, run, scan.body), _entry)
+    loop: Loop = op.call
+    if loop.scan.length > STEPS:
+        raise Unsupported(f"no bound: a loop of {loop.scan.length} steps; must be of at most {STEPS}")
+    step = partial(evaluate_on_intervals, run, loop.body)
+    carry, columns = loop.scan.unrolled(operands, step, _entry)
     stacked = []
-    for column, of in zip(columns, equation.outvars[scan.carried :], strict=True):
-        rows = [interval(row) for row in column]
-        empty = [interval(jnp.zeros(array_type(of).shape, array_type(of).dtype))]
-        join = jnp.stack if rows else jnp.concatenate
-        low, high = (join([getattr(row, end) for row in rows or empty]) for end in ENDS)
+    for column, out in zip(columns, loop.outs, strict=True):
+        rows = [run.lift(row) for row in column] or [interval(np.zeros((1, *out.shape), out.dtype))]
+        low, high = (
+            np.stack(with_rows([getattr(row, end) for row in rows]), axis=1) if column else rows[0].low
+            for end in ENDS
+        )
         result = Interval(low, high, all(row.positive for row in rows))
         result.infinite = intervals.signs(*rows)
         stacked.append(result)
@@ -475,24 +501,21 @@ def _scan(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
 
 
 def _entry(a: Any, k: int) -> Any:
-    """Return row k; a known number stays known."""
-    if isinstance(a, Interval):
-        row = Interval(a.low[k], a.high[k], a.positive)
-        row.moves, row.infinite = a.moves, a.infinite
-        return row
-    # keys of random numbers cannot be NumPy arrays
-    traced = isinstance(a, jax.core.Tracer) or jnp.issubdtype(a.dtype, jax.dtypes.prng_key)
-    return a[k] if traced else np.asarray(a)[k]
+    """Return step k of every row; a known number stays known."""
+    if not isinstance(a, Interval):
+        return a[:, k]
+    return a.at_ends(lambda end: end[:, k])
 
 
-def _cond(run: Comparisons, operands: Values, params: Any) -> Values:
-    index = operands[0]
-    is_concrete = not isinstance(index, Interval | jax.core.Tracer)
-    results: list[Values] = cases(params, operands, partial(_evaluate, run), is_concrete)
-    if is_concrete:
-        return results[0]
+def _cond(run: Comparisons, op: Operation, operands: Values) -> Values:
+    branches: Cond = op.call
+    index, *arguments = operands
+    if not isinstance(index, Interval) and np.all(index == index[0]):
+        chosen = min(max(int(index[0]), 0), len(branches.programs) - 1)
+        return evaluate_on_intervals(run, branches.programs[chosen], arguments)
+    results = [evaluate_on_intervals(run, program, arguments) for program in branches.programs]
     run.moves = isinstance(index, Interval) and index.moves
-    index = interval(index)
+    index = run.lift(index)
     if index.low.dtype == bool:
         index = Interval(index.low.astype(float), index.high.astype(float))
-    return [choose(run, index, [interval(case) for case in column]) for column in zip(*results, strict=True)]
+    return [choose(run, index, [run.lift(case) for case in column]) for column in zip(*results, strict=True)]

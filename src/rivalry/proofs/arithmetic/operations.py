@@ -1,8 +1,8 @@
 """Payoffs as a list of operations on single numbers, for programs that check proofs without this package.
 
-`operations` reads what JAX traces of a function of numbers. Operations that move numbers are done on their
-places in the list; sums, products and loops are written out. A number that the traced program would round is
-left as the operation that computes it.
+`operations` reads the program of a function of numbers (`rivalry.proofs.arithmetic.program`). Operations that
+move numbers are done on their places in the list; sums, products and loops are written out. A number that the
+program would round is left as the operation that computes it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
-from rivalry.proofs.arithmetic.programs import Scan, Values, called_program, cases, evaluate, in_words
+from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Unknown
+from rivalry.proofs.arithmetic.enclosure import DATA, STEPS, check_kinds
+from rivalry.proofs.arithmetic.program import MOVES, Endless, Operation, Program, rounds
+from rivalry.proofs.arithmetic.programs import HELD, Values, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.runtime.jax import floats, jax, jnp
+from rivalry.runtime.jax import floats, jax
 
 NodeList = list[tuple[Any, ...]]
 LARGEST = 1_000_000  # operations
@@ -41,7 +43,6 @@ WHOLE = range(101)
 VALUES = {"exp": (0.0, 1.0), "log": (1.0, 0.0), "cos": (0.0, 1.0), "logistic": (0.0, 0.5)}
 VALUES |= dict.fromkeys(("sqrt", "tanh", "sin", "atan", "erf"), (0.0, 0.0))
 """Functions at an operand at which their value is exact."""
-SAME = frozenset(("stop_gradient", "copy", "copy_p", "optimization_barrier", "convert_element_type"))
 
 
 class Operations:
@@ -234,11 +235,10 @@ def operations(
         For an operation that is not written out, which is named, and for more operations than the ``largest``
         number.
     """
-    traced = shifted(function, example)
-    shapes = traced.shifts(example)
-    # shifts cancel: any numbers give the same values
-    shifts = [jnp.zeros(part.shape) for part in shapes]
-    program = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
+    try:
+        program = Program(jax.make_jaxpr(lambda y: shifted(function, example)(y)[0])(example))
+    except Unknown as reason:
+        raise Unsupported(f"proof file: payoffs have {reason}") from None
     tape = Operations(largest, ends)
     places = np.array([tape.node("x", k) for k in range(len(example))], object)
     for k, value in (values or {}).items():
@@ -293,27 +293,44 @@ def _live_nodes(nodes: NodeList, results: list[int]) -> tuple[NodeList, list[int
     return renumbered, [place[at] for at in results]
 
 
-def _read(tape: Operations, program: Any, operands: Sequence[Any]) -> Values:
-    return evaluate(program, operands, partial(_apply, tape))
+def _read(tape: Operations, program: Program, operands: Sequence[Any]) -> Values:
+    """Return the results of a program: known arrays, places or tests."""
+    values = {k: number[0, ...] for k, number in program.known.items()}
+    values.update(zip(program.arguments, operands, strict=True))
+    for step in program.operations:
+        results = _apply(tape, step, [values[k] for k in step.operands])
+        values.update(zip(step.results, results, strict=True))
+    return [values[k] for k in program.results]
 
 
-def _apply(tape: Operations, equation: Any, operands: Values) -> Values:
+def _called(call: Callable[..., Any], *arrays: Any) -> Values:
+    """Return the results of an operation on arrays, of one row."""
+    try:
+        with np.errstate(all="ignore"):
+            return [part[0, ...] for part in call(*(array[None] for array in arrays))]
+    except Endless as error:
+        raise Unsupported(f"proof file: payoffs contain {error}") from None
+
+
+def _apply(tape: Operations, op: Operation, operands: Values) -> Values:
     """Return the values of one operation on arrays."""
-    name, params = equation.primitive.name, equation.params
-    is_concrete = not any(isinstance(part, _Places | _Tests) for part in operands)
-    if (program := called_program(equation)) is not None:
-        return _read(tape, program, operands)
+    name, params = op.equation.name, op.equation.params
+    is_known = not any(isinstance(part, _Places | _Tests) for part in operands)
+    if name == HELD:  # shifts cancel: any numbers give the same values
+        return [np.zeros(op.equation.outs[0].shape)]
+    if name == "stop_gradient":
+        return operands
     primitives = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
-    if is_concrete and (
-        name in MOVES - set(SUMS) - set(RUNS) or not rounds(equation) or name not in primitives
+    if is_known and (
+        name in MOVES - set(SUMS) - set(RUNS) or not rounds(op.equation) or name not in primitives
     ):
-        return results_of_known(equation, operands)
+        return _called(op.call, *operands)
     if name in ("reduce_or", "reduce_and"):
         return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
     if name == "scan":
-        return _scan(tape, equation, operands)
+        return _scan(tape, op, operands)
     if name == "cond":
-        return _cond(tape, equation, operands)
+        return _cond(tape, op, operands)
     if name in SUMS:
         empty = tape.number({"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}[SUMS[name]])
         join = partial(tape.apply, SUMS[name])
@@ -323,19 +340,19 @@ def _apply(tape: Operations, equation: Any, operands: Values) -> Values:
             _Places(_run(tape, RUNS[name], _places(tape, operands[0]), params["axis"], params["reverse"]))
         ]
     if name in ("scatter-add", "scatter_add"):
-        return [_scatter_add(tape, equation, operands)]
+        return [_scatter_add(tape, op, operands)]
     if name in MOVES:
-        return _move(tape, equation, operands)
-    check_kinds(equation)
-    before, after = (part[0].aval.dtype for part in (equation.invars, equation.outvars))
-    if name in SAME and (after.kind == "b" or isinstance(operands[0], _Places)):
-        if jnp.issubdtype(before, jnp.inexact) and not jnp.issubdtype(after, jnp.inexact):
+        return _move(tape, op, operands)
+    check_kinds(op)
+    before, after = op.equation.kinds[0].dtype, op.equation.outs[0].dtype
+    if name == "convert_element_type" and (after.kind == "b" or isinstance(operands[0], _Places)):
+        if before.kind == "f" and after.kind != "f":
             raise Unsupported("proof file: a number that depends on choices is made whole")
         return [operands[0]]
     if name == "dot_general":
         a, b = (_places(tape, part) for part in operands)
         return [_Places(_product(tape, a, b, params["dimension_numbers"]))]
-    shape = equation.outvars[0].aval.shape
+    shape = op.equation.outs[0].shape
     if isinstance(operands[0], _Tests) and name == "convert_element_type":
         yes, no = tape.number(1.0), tape.number(0.0)
         numbers = _array(shape, lambda k: _choice(tape, operands[0].at[k], yes, no))
@@ -501,6 +518,10 @@ def _array(shape: Any, entry: Callable[..., Any]) -> ndarray:
     return array
 
 
+def _shape(a: Any) -> tuple[int, ...]:
+    return np.shape(a.at if isinstance(a, _Places | _Tests) else a)
+
+
 def _truths(a: Any, shape: Any) -> ndarray:
     truths = a.at if isinstance(a, _Tests) else _array(np.shape(a), lambda k: bool(np.asarray(a)[k]))
     return np.broadcast_to(truths, shape)
@@ -522,63 +543,63 @@ def _select(tape: Operations, operands: Values, shape: Any) -> Any:
     return _Places(_array(shape, lambda k: _choice(tape, test[k], arrays[1][k], arrays[0][k])))
 
 
-def _move(tape: Operations, equation: Any, operands: Values) -> Values:
-    """Return moved numbers: the operation is done on their positions in one list."""
-    name, params = equation.primitive.name, equation.params
+_FILL = object()  # what is read beyond the end of an array
+
+
+def _move(tape: Operations, op: Operation, operands: Values) -> Values:
+    """Return moved numbers: the operation is done on their places, or on tests."""
+    name = op.equation.name
     data = DATA.get(name, range(len(operands)))
     tests = any(isinstance(operand, _Tests) for operand in operands)
-    entries: Values = []
-    positions = []
+    arrays = []
     for k, operand in enumerate(operands):
-        if k not in data:
-            if isinstance(operand, _Places | _Tests):
-                raise Unsupported("proof file: an index depends on choices of players")
-            positions.append(np.asarray(operand))
-            continue
-        shape = np.shape(operand.at if isinstance(operand, _Tests) else operand)
-        at = _truths(operand, shape) if tests else _places(tape, operand)
-        positions.append(np.arange(len(entries), len(entries) + at.size).reshape(at.shape))
-        entries += list(at.ravel())
-    fill_index, fill = len(entries), params.get("fill_value")  # of an array
-    has_fill = fill is not None and bool(np.isfinite(fill))
-    if name == "gather":
-        entries.append(bool(fill) if tests else tape.number(fill if has_fill else 0.0))
-        equation = equation.replace(params=params | {"fill_value": fill_index})
-    results = []
-    for index in results_of_known(equation, positions):
-        if not has_fill and np.any(index == fill_index):
+        if k in data:
+            arrays.append(_truths(operand, _shape(operand)) if tests else _places(tape, operand))
+        elif isinstance(operand, _Places | _Tests):
+            raise Unsupported("proof file: an index depends on choices of players")
+        else:
+            arrays.append(operand)
+    if name != "gather":
+        return [_Tests(part) if tests else _Places(part) for part in _called(op.call, *arrays)]
+    equation = op.equation._replace(params=op.equation.params | {"fill_value": _FILL})
+    call = ARRAY_RULES["gather"](equation)
+    (at,) = _called(lambda *parts: [call(*parts)], *arrays)
+    fill = op.equation.params["fill_value"]
+    if fill is None or not np.isfinite(fill):
+        if any(entry is _FILL for entry in at.flat):
             raise Unsupported("proof file: an entry beyond the end of an array")
-        at = _array(index.shape, lambda k, index=index: entries[int(index[k])])
-        results.append(_Tests(at) if tests else _Places(at))
-    return results
+        return [_Tests(at) if tests else _Places(at)]
+    filled = bool(fill) if tests else tape.number(fill)
+    at = _array(at.shape, lambda k: filled if at[k] is _FILL else at[k])
+    return [_Tests(at) if tests else _Places(at)]
 
 
-def _scatter_add(tape: Operations, equation: Any, operands: Values) -> _Places:
+def _scatter_add(tape: Operations, op: Operation, operands: Values) -> _Places:
     """Return an array with numbers added to some of its entries, at places that no choice changes."""
     a, index, b = operands
     if isinstance(index, _Places | _Tests):
         raise Unsupported("proof file: an index depends on choices of players")
     target: Any = _places(tape, a).copy()
     source: Any = _places(tape, b)
-    zero = jnp.zeros(target.shape)
     for k in np.ndindex(source.shape):  # where each lands
-        with jax.ensure_compile_time_eval():
-            unit = jnp.zeros(source.shape).at[k].set(1.0)
-            hit = np.asarray(equation.primitive.bind(zero, jnp.asarray(index), unit, **equation.params))
+        unit = np.zeros(source.shape)
+        unit[k] = 1.0
+        (hit,) = _called(op.call, np.zeros(target.shape), index, unit)
         for place in zip(*np.nonzero(hit), strict=True):
             target[place] = tape.apply("add", target[place], source[k])
     return _Places(target)
 
 
-def _scan(tape: Operations, equation: Any, operands: Values) -> Values:
-    scan = Scan(equation.params)
+def _scan(tape: Operations, op: Operation, operands: Values) -> Values:
+    scan, body = op.call.scan, op.call.body
     if scan.length > STEPS:
         raise Unsupported(f"proof file: a loop of {scan.length} steps; must be of at most {STEPS}")
-    carry, columns = scan.unrolled(operands, partial(_read, tape, scan.body), _row)
-    shapes = [variable.aval.shape for variable in equation.outvars[scan.carried :]]
+    carry, columns = scan.unrolled(operands, partial(_read, tape, body), _row)
     stacked = [
-        np.array([place for row in column for place in _places(tape, row).flat], object).reshape(shape)
-        for column, shape in zip(columns, shapes, strict=True)
+        np.array([place for row in column for place in _places(tape, row).flat], object).reshape(
+            (scan.length, *out.shape[1:])
+        )
+        for column, out in zip(columns, op.call.outs, strict=True)
     ]
     return [*carry, *map(_Places, stacked)]
 
@@ -588,15 +609,16 @@ def _row(a: Any, k: int) -> Any:
     return type(a)(a.at[k, ...]) if isinstance(a, _Places | _Tests) else np.asarray(a)[k]
 
 
-def _cond(tape: Operations, equation: Any, operands: Values) -> Values:
-    index = operands[0]
-    is_concrete = not isinstance(index, _Places)
-    results: list[Values] = cases(equation.params, operands, partial(_read, tape), is_concrete)
-    if is_concrete:
-        return results[0]
-    if index.tests is None or len(results) != 2:
+def _cond(tape: Operations, op: Operation, operands: Values) -> Values:
+    index, *arguments = operands
+    programs = op.call.programs
+    if not isinstance(index, _Places):
+        return _read(tape, programs[min(max(int(index), 0), len(programs) - 1)], arguments)
+    if index.tests is None or len(programs) != 2:
         raise Unsupported("proof file: a choice among several functions that depends on choices of players")
-    shapes = [variable.aval.shape for variable in equation.outvars]
-    columns = zip(*results, strict=True)
+    columns = zip(*(_read(tape, program, arguments) for program in programs), strict=True)
     test = _Tests(index.tests)
-    return [_select(tape, [test, *column], shape) for column, shape in zip(columns, shapes, strict=True)]
+    return [
+        _select(tape, [test, *column], out.shape)
+        for column, out in zip(columns, op.equation.outs, strict=True)
+    ]

@@ -3,7 +3,7 @@
 `evaluate` walks through a program, and a rule of the reader gives the results of every operation. Which
 operations call programs, under which parameters, and how operands reach these, loops of known length,
 branches and linear systems is known here only. Loops with a condition are read in
-`rivalry.proofs.arithmetic.numpy_programs`. Programs are those of `jax.make_jaxpr` or without constants of
+`rivalry.proofs.arithmetic.program`. Programs are those of `jax.make_jaxpr` or without constants of
 their own, as some parameters are.
 """
 
@@ -27,6 +27,9 @@ PROGRAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 BEST_RESPONSE = "best_response"
 """The operation of `rivalry.proofs.arithmetic.best_responses`."""
+
+HELD = "held"
+"""That of `rivalry.proofs.arithmetic.stop_gradients.held`."""
 
 WORDS = {
     "a search for the best of several numbers, such as best responses": "argmax argmin top_k sort "

@@ -1,52 +1,75 @@
 """Interval forms of the operations of traced functions, by their names in JAX.
 
-A rule ``(run, *operands, **params)`` takes and returns intervals of float64 or truth values. Arithmetic is
-in `rivalry.proofs.arithmetic.intervals`. Operations that may hide a jump or a kink note whether they are
-decided: functions with steps, and what uses comparisons.
+A rule ``(run, operation, *operands)`` takes and returns intervals of float64 or truth values, with rows in
+front. Arithmetic is in `rivalry.proofs.arithmetic.intervals`. Operations that may hide a jump or a kink note
+whether they are decided: functions with steps, and what uses comparisons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.tolerances import EPS, TINY
 from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic.array_rules import in_rank
 from rivalry.proofs.arithmetic.intervals import Interval, interval
-from rivalry.runtime.jax import jax, jnp
+from rivalry.proofs.arithmetic.program import Operation
 
+ENDS = ("low", "high")
 FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the square of operations
 
 
+Rule = Callable[..., Interval]
+
+
 class Comparisons:
-    """Record of comparisons of one evaluation: ``decided`` is true if every one was decided so far."""
+    """Record of one evaluation, by row.
+
+    ``decided`` is true where every comparison was decided so far, ``finite`` where all held numbers are.
+    """
 
     def __init__(self) -> None:
-        self.decided = jnp.asarray(True)
+        self.decided: Any = np.ones(1, bool)
+        self.finite: Any = np.ones(1, bool)
         self.moves = True  # whether the present operation depends on what derivatives are taken in
-        self.results: dict[Any, tuple[list[Any], list[Any]]] = {}  # of operations, with their operands
+        self.is_held = False  # whether results depend on it through held numbers alone
+        self._lifted: dict[int, tuple[Any, Interval]] = {}
 
-    def note(self, result: Interval, harmless: object = False) -> Interval:
+    def lift(self, value: Any) -> Interval:
+        """Return a known number as an interval, always the same of one array."""
+        if isinstance(value, Interval):
+            return value
+        if id(value) not in self._lifted:
+            self._lifted[id(value)] = value, interval(value)
+        return self._lifted[id(value)][1]
+
+    def note(self, result: Interval, harmless: Any = False) -> Interval:
         """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
 
         Where it is ``harmless``, all outcomes are one number.
         """
-        if self.moves:
-            self.decided = self.decided & jnp.all((result.low == result.high) | harmless)
+        if self.moves and not self.is_held:
+            self.decided = self.decided & by_row((result.low == result.high) | harmless)
         return result
 
 
-def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def by_row(mask: Any) -> Any:
+    """Return whether all entries of a mask ``[row ..]`` are true, by row."""
+    return mask.reshape((len(mask), -1)).all(axis=1)
+
+
+def _less(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     # negated: a comparison with NaN is possible, never certain
     result = Interval((a.high < b.low) & _is_known(a.low, b.high), ~(a.low >= b.high))
     result.origin = ("less", a, b)
     return result
 
 
-def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def _less_equal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     return Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high))
 
 
@@ -55,9 +78,9 @@ def _is_known(a: object, b: object) -> Any:
     return (a == a) & (b == b)
 
 
-def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def _equal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     if a is b:  # whether it is a number
-        return Interval(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
+        return Interval(~np.isnan(a.low + a.high), np.full(a.shape, True))
     for operand, partner in ((a, b), (b, a)):
         if partner.origin and partner.origin[0] in ("max", "min"):
             # which of two numbers is chosen: JAX compares the larger one with both for its derivative
@@ -79,13 +102,13 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
                 low, high = (
                     (condition.low, condition.high) if operand is yes else (~condition.high, ~condition.low)
                 )
-                number = ~jnp.isnan(operand.low + operand.high)
+                number = ~np.isnan(operand.low + operand.high)
                 return Interval(number & (low | (~high & certain)), high | possible)
     return Interval(*_overlap(a, b))
 
 
-def _is_finite(run: Comparisons, a: Interval) -> Interval:
-    result = Interval(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True))
+def _is_finite(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    result = Interval(np.isfinite(a.low) & np.isfinite(a.high), np.full(a.shape, True))
     result.origin = ("finite", a)
     return result
 
@@ -93,7 +116,7 @@ def _is_finite(run: Comparisons, a: Interval) -> Interval:
 def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
     """Masks of numbers that certainly and possibly are the largest, or smallest, along an axis."""
     a = a if largest else intervals.negate(a)
-    low, high = (intervals.reduce_others(jnp.max, end, axis, -np.inf) for end in (a.low, a.high))
+    low, high = (intervals.reduce_others(np.max, end, axis, -np.inf) for end in (a.low, a.high))
     return a.low >= high, ~(a.high < low)
 
 
@@ -107,51 +130,56 @@ def _is_same(a: Interval, b: Interval) -> bool:
     if a is b or (a.low is b.low and a.high is b.high):
         return True
     ends = (a.low, a.high, b.low, b.high)
-    if any(isinstance(end, jax.core.Tracer) for end in ends) or a.low is not a.high:
+    if a.low is not a.high:
         return False
     numbers = 1 in (np.size(a.low), np.size(b.low)) or a.shape == b.shape
     return numbers and all(bool(np.all(a.low == end)) for end in ends)
 
 
-def _unequal(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
-    return _not(run, _equal(run, a, b))
+def _unequal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
+    return _not(run, op, _equal(run, op, a, b))
 
 
-def _logic(rule: Callable[..., tuple[Any, Any]]) -> Callable[..., Interval]:
+def _logic(rule: Callable[..., tuple[Any, Any]]) -> Rule:
     """Return the rule of an operation on truth values."""
-    return lambda run, *operands: Interval(*rule(*operands))
+    return lambda run, op, *operands: Interval(*rule(*operands))
 
 
-_not = _logic(lambda a: (~a.high, ~a.low))
+def _not(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    return Interval(~a.high, ~a.low)
 
 
-def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
+def _stairs(run: Comparisons, op: Operation, a: Interval) -> Interval:
     """Return an increasing function with steps, zero at zero."""
-    return run.note(Interval(step(a.low), step(a.high), a.positive))
+    (low,), (high,) = op.call(a.low), op.call(a.high)
+    return run.note(Interval(low, high, a.positive))
 
 
-def _select(run: Comparisons, condition: Any, *cases: object, **_: object) -> Any:
-    ranges = [interval(case) for case in cases]
+def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Interval:
+    """Return what a condition or an index chooses among cases; the condition may be known."""
+    ranges = [run.lift(case) for case in cases]
     if not isinstance(condition, Interval):
-        low, high = (jax.lax.select_n(condition, *(getattr(case, end) for case in ranges)) for end in ENDS)
+        (low,), (high,) = (op.call(condition, *(getattr(case, end) for case in ranges)) for end in ENDS)
         result = Interval(low, high, all(case.positive for case in ranges))
         result.infinite = intervals.signs(*ranges)
         return result
     if condition.low.dtype != bool:
         raise Unsupported("no bound: a choice between several cases depends on choices of players")
     run.moves = condition.moves
-    run.note(condition, _is_one_number(*ranges))
     no, yes = ranges
+    if len(op.equation.kinds[0].shape) < len(op.equation.outs[0].shape):
+        condition = aligned(condition, len(op.equation.outs[0].shape))
+    run.note(condition, _is_one_number(*ranges))
     if condition.origin and condition.origin[0] == "less":
         smaller, larger = condition.origin[1:]
         if _is_same(smaller, no) and _is_same(larger, yes):
-            return _maximum(run, no, yes)
+            return _maximum(run, op, no, yes)
         if _is_same(smaller, yes) and _is_same(larger, no):
-            return _minimum(run, no, yes)
+            return _minimum(run, op, no, yes)
     yes = _guarded(condition, yes)
     union = intervals.hull([no, yes])
     union.low, union.high = (
-        jnp.where(condition.low, yes_end, jnp.where(condition.high, union_end, no_end))
+        np.where(condition.low, yes_end, np.where(condition.high, union_end, no_end))
         for yes_end, union_end, no_end in (
             (yes.low, union.low, no.low),
             (yes.high, union.high, no.high),
@@ -171,18 +199,25 @@ def _guarded(condition: Interval, value: Interval) -> Interval:
     if not (above or below or (name == "finite" and sides[0] is value)):
         return value
     largest = np.finfo(float).max
-    low = -np.inf if below else jnp.maximum(sides[0].low, -largest) if above else -largest
-    high = np.inf if above else jnp.minimum(sides[1].high, largest) if below else largest
-    low = jnp.maximum(low, 0.0) if value.positive else low
-    result = Interval(jnp.fmax(value.low, low), jnp.fmin(value.high, high), value.positive)
+    low = -np.inf if below else np.maximum(sides[0].low, -largest) if above else -largest
+    high = np.inf if above else np.minimum(sides[1].high, largest) if below else largest
+    low = np.maximum(low, 0.0) if value.positive else low
+    result = Interval(np.fmax(value.low, low), np.fmin(value.high, high), value.positive)
     if above or below:
-        unknown = jnp.isnan(value.low) | jnp.isnan(value.high)
+        unknown = np.isnan(value.low) | np.isnan(value.high)
         sign, end = ("+", result.high) if above else ("-", result.low)
         if sign in intervals.signs(value):
-            unknown |= jnp.isinf(end)
-        result.low, result.high = (jnp.where(unknown, jnp.nan, end) for end in (result.low, result.high))
+            unknown |= np.isinf(end)
+        result.low, result.high = (np.where(unknown, np.nan, end) for end in (result.low, result.high))
     result.infinite = intervals.NONE
     return result
+
+
+def aligned(a: Interval, rank: int) -> Interval:
+    """Return numbers with axes of one entry behind their rows, up to a rank."""
+    if a.low.ndim == 1 + rank:
+        return a
+    return a.at_ends(lambda end: in_rank(end, rank))
 
 
 def _is_one_number(a: Interval, b: Interval) -> Any:
@@ -191,58 +226,59 @@ def _is_one_number(a: Interval, b: Interval) -> Any:
 
 
 def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval:
-    """Return the hull of the cases that an interval of indices contains."""
+    """Return the hull of the cases that an interval of indices ``[row]`` contains."""
     if any(case.low.dtype == bool for case in cases):
         raise Unsupported("no bound: a choice between truth values")
-    low_index, high_index = (jnp.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
-    result = run.note(Interval(low_index, high_index))
-    low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
+    low_index, high_index = (np.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
+    result = aligned(run.note(Interval(low_index, high_index)), cases[0].low.ndim - 1)
+    low, high = cases[0].low * np.nan, cases[0].high * np.nan
     for k, case in enumerate(cases):
         inside = (result.low <= k) & (result.high >= k)
         is_empty = ~(result.low < k)
-        low = jnp.where(inside, jnp.where(is_empty, case.low, jnp.minimum(low, case.low)), low)
-        high = jnp.where(inside, jnp.where(is_empty, case.high, jnp.maximum(high, case.high)), high)
+        low = np.where(inside, np.where(is_empty, case.low, np.minimum(low, case.low)), low)
+        high = np.where(inside, np.where(is_empty, case.high, np.maximum(high, case.high)), high)
     union = Interval(low, high)
     union.infinite = intervals.signs(*cases)
     return union
 
 
-def _maximum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    result = Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
+def _maximum(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
+    result = Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high), a.positive or b.positive)
     result.origin, result.infinite = ("max", a, b), intervals.signs(a, b)
     return result
 
 
-def _minimum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    result = Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
+def _minimum(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
+    result = Interval(np.minimum(a.low, b.low), np.minimum(a.high, b.high), a.positive and b.positive)
     result.origin, result.infinite = ("min", a, b), intervals.signs(a, b)
     return result
 
 
-def _clamp(run: Comparisons, low: Interval, x: Interval, high: Interval, **_: object) -> Interval:
-    return _minimum(run, _maximum(run, x, low), high)
+def _clamp(run: Comparisons, op: Operation, low: Interval, x: Interval, high: Interval) -> Interval:
+    return _minimum(run, op, _maximum(run, op, x, low), high)
 
 
-def _angle(run: Comparisons, y: Interval, x: Interval) -> Interval:
+def _angle(run: Comparisons, op: Operation, y: Interval, x: Interval) -> Interval:
     cut = intervals.is_cut(y, x)
-    run.note(Interval(jnp.zeros_like(cut), cut))
+    run.note(Interval(np.zeros_like(cut), cut))
     return intervals.arc_tangent_of(y, x)
 
 
-def _remainder(run: Comparisons, a: Interval, b: Interval) -> Interval:
+def _remainder(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
-    steps = _stairs(run, intervals.divide(a, b), jnp.trunc)
+    quotient = intervals.divide(a, b)
+    steps = run.note(Interval(np.trunc(quotient.low), np.trunc(quotient.high), quotient.positive))
     result = intervals.subtract(a, intervals.multiply(b, steps))
-    limit = jnp.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
+    limit = np.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
     certain = steps.low == steps.high
-    low = jnp.where(certain, result.low, jnp.where(a.low < 0, -limit, 0.0))
-    high = jnp.where(certain, result.high, jnp.where(a.high > 0, limit, 0.0))
-    unknown = jnp.isnan(steps.low + steps.high)
-    unknown |= ((b.low <= 0) & (b.high >= 0)) | jnp.isinf(a.low) | jnp.isinf(a.high)
-    return Interval(jnp.where(unknown, jnp.nan, low), jnp.where(unknown, jnp.nan, high))
+    low = np.where(certain, result.low, np.where(a.low < 0, -limit, 0.0))
+    high = np.where(certain, result.high, np.where(a.high > 0, limit, 0.0))
+    unknown = np.isnan(steps.low + steps.high)
+    unknown |= ((b.low <= 0) & (b.high >= 0)) | np.isinf(a.low) | np.isinf(a.high)
+    return Interval(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
 
 
-def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
+def _multiply(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     if a is b:
         return intervals.square(a)
     shape, special = np.broadcast_shapes(a.shape, b.shape), None
@@ -266,7 +302,7 @@ def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
     return result
 
 
-def _divide(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
+def _divide(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     if _is_sum(a, b) and a.shape == np.broadcast_shapes(a.shape, b.shape):
         return _share(a, b)
     result = intervals.divide(a, b)
@@ -287,10 +323,10 @@ def _is_sum(a: Interval, b: Interval) -> bool:
 
 
 def _is_one(a: Interval) -> bool:
-    return a.low is a.high and not isinstance(a.low, jax.core.Tracer) and bool(np.all(np.asarray(a.low) == 1))
+    return a.low is a.high and bool(np.all(a.low == 1))
 
 
-def _subtract(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
+def _subtract(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     name, of = a.origin[:2] if a.origin else ("", None)
     if b.origin and name in ("digamma", "lgamma"):
         if name == "digamma" and b.origin[0] == "log" and b.origin[1] is of:
@@ -311,10 +347,10 @@ def _is_sum_of(name: str, total: Interval, b: Interval) -> bool:
     return bool(origin and origin == (name, total.origin[1]) and b.origin[2] == total.origin[2])
 
 
-def _with_origin(name: str, rule: Callable[[Interval], Interval]) -> Callable[..., Interval]:
+def _with_origin(name: str, rule: Callable[[Interval], Interval]) -> Rule:
     """Return the rule of a function that other rules ask for: in shares, or in differences."""
 
-    def with_origin(run: Comparisons, a: Interval, **_: object) -> Interval:
+    def with_origin(run: Comparisons, op: Operation, a: Interval) -> Interval:
         result = rule(a)
         result.origin = (name, a)
         return result
@@ -322,64 +358,72 @@ def _with_origin(name: str, rule: Callable[[Interval], Interval]) -> Callable[..
     return with_origin
 
 
-def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: object) -> Interval:
-    result = intervals.total(a, tuple(map(int, axes)))
+def _axes(op: Operation) -> tuple[int, ...]:
+    """Return the axes of an operation, behind rows."""
+    return tuple(1 + int(axis) for axis in op.equation.params["axes"])
+
+
+def _sum(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    axes = _axes(op)
+    result = intervals.total(a, axes)
     if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
-        result.origin = ("sum", a, int(axes[0]))
+        result.origin = ("sum", a, axes[0])
     return result
 
 
-def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
+def is_repeated(origin: tuple[Any, ...], op: Operation) -> bool:
     """True if an operation repeats a sum, its reciprocal, or the like, along its axis only."""
     if origin[0] == "reciprocal" and origin[1].origin:
         origin = origin[1].origin
     if origin[0] not in ("sum", "reduce_max", "reduce_min"):
         return False
     _, a, axis = origin
-    other_axes = tuple(k for k in range(len(a.shape)) if k != axis)
-    new_shape = params["shape" if name == "broadcast_in_dim" else "new_sizes"]
-    if len(new_shape) != len(a.shape) or any(new_shape[k] != a.shape[k] for k in other_axes):
+    shape, new_shape = a.shape[1:], op.equation.outs[0].shape
+    axis -= 1  # without rows
+    other_axes = tuple(k for k in range(len(shape)) if k != axis)
+    if len(new_shape) != len(shape) or any(new_shape[k] != shape[k] for k in other_axes):
         return False
-    return bool(
-        new_shape[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == other_axes
-    )
+    if op.equation.name == "reshape":
+        return bool(new_shape[axis] == 1)
+    return tuple(op.equation.params["broadcast_dimensions"]) == other_axes
 
 
-def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interval:
-    truth = a.low.dtype == bool
-    if jnp.issubdtype(new_dtype, jnp.bool_):
-        return a if truth else _unequal(run, a, interval(0.0))
+def _convert(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    truth, new_dtype = a.low.dtype == bool, op.equation.outs[0].dtype
+    if new_dtype.kind == "b":
+        return a if truth else _unequal(run, op, a, interval(np.zeros(1)))
     if truth:
         run.note(a)
         return Interval(a.low.astype(float), a.high.astype(float), True)
-    if jnp.issubdtype(new_dtype, jnp.integer):
+    if np.issubdtype(new_dtype, np.integer):
         limits = np.iinfo(new_dtype)
         within = (a.low > float(limits.min) - 1) & (a.high < float(limits.max) + 1)
         low, high = (
-            jnp.where(within, jnp.trunc(end), float(limit))
+            np.where(within, np.trunc(end), float(limit))
             for end, limit in ((a.low, limits.min), (a.high, limits.max))
         )
         return run.note(Interval(low, high, a.positive and limits.min == 0))
     return a
 
 
-def _precision(run: Comparisons, a: Interval, exponent_bits: int, mantissa_bits: int) -> Interval:
-    if exponent_bits < 11 or mantissa_bits < 52:
-        raise Unsupported(f"no bound: numbers are rounded to {mantissa_bits} bits")
+def _precision(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    params = op.equation.params
+    if params["exponent_bits"] < 11 or params["mantissa_bits"] < 52:
+        raise Unsupported(f"no bound: numbers are rounded to {params['mantissa_bits']} bits")
     return a
 
 
-def _contract(run: Comparisons, a: Interval, b: Interval, dimension_numbers: Any, **_: Any) -> Interval:
-    (contracting, _), _ = dimension_numbers
-    terms = int(np.prod([a.shape[axis] for axis in contracting], initial=1))
-    return intervals.contract(a, b, lambda x, y: jax.lax.dot_general(x, y, dimension_numbers), terms)
+def _contract(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
+    (contracting, _), _ = op.equation.params["dimension_numbers"]
+    terms = int(np.prod([a.shape[1 + axis] for axis in contracting], initial=1))
+    return intervals.contract(a, b, lambda x, y: op.call(x, y)[0], terms)
 
 
 def _along(a: Interval, axis: int) -> list[Interval]:
     """Return the entries along an axis."""
 
     def entry(k: int) -> Interval:
-        low, high = (jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high))
+        low, high = (np.take(end, k, axis) for end in (a.low, a.high))
         result = Interval(low, high, a.positive)
         result.infinite = a.infinite
         return result
@@ -387,8 +431,8 @@ def _along(a: Interval, axis: int) -> list[Interval]:
     return [entry(k) for k in range(a.shape[axis])]
 
 
-def _product(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: object) -> Interval:
-    for axis in sorted(map(int, axes), reverse=True):
+def _product(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    for axis in sorted(_axes(op), reverse=True):
         if not a.shape[axis]:
             raise Unsupported("no bound: a product of no numbers")
         a, *parts = _along(a, axis)
@@ -397,21 +441,22 @@ def _product(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_
     return a
 
 
-def _running_product(run: Comparisons, a: Interval, axis: int, reverse: bool) -> Interval:
+def _running_product(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    axis, reverse = 1 + op.equation.params["axis"], op.equation.params["reverse"]
     parts = _along(a, axis)[:: -1 if reverse else 1]
     for k in range(1, len(parts)):
         parts[k] = intervals.multiply(parts[k - 1], parts[k])
     parts = parts[:: -1 if reverse else 1]
-    low, high = (jnp.stack([getattr(part, end) for part in parts], axis) for end in ENDS)
+    low, high = (np.stack([getattr(part, end) for part in parts], axis) for end in ENDS)
     return Interval(low, high, a.positive)
 
 
-def _running_sum(run: Comparisons, a: Interval, **params: Any) -> Interval:
-    low, high = (jax.lax.cumsum(end, **params) for end in (a.low, a.high))
-    relative = (a.shape[params["axis"]] + 3) * EPS
+def _running_sum(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    (low,), (high,), (size,) = (op.call(end) for end in (a.low, a.high, intervals.absolute(a).high))
+    relative = (a.shape[1 + op.equation.params["axis"]] + 3) * EPS
     if a.positive:
         return intervals.widen(low, high, relative, positive=True)
-    error = jax.lax.cumsum(intervals.absolute(a).high, **params) * relative + TINY
+    error = size * relative + TINY
     return _finite(a, Interval(low - error, high + error))
 
 
@@ -419,99 +464,90 @@ def _finite(a: Interval, result: Interval) -> Interval:
     """Return sums, of which nothing is known where terms of both signs may be infinite."""
     if not a.infinite:
         return result
-    has_bound = jnp.isfinite(result.low) | jnp.isfinite(result.high)
-    low, high = (jnp.where(has_bound, end, jnp.nan) for end in (result.low, result.high))
+    has_bound = np.isfinite(result.low) | np.isfinite(result.high)
+    low, high = (np.where(has_bound, end, np.nan) for end in (result.low, result.high))
     return Interval(low, high, result.positive)
 
 
-def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
+def scatter_add(run: Comparisons, op: Operation, into: Any, index: Any, added: Any) -> Interval:
     """Return sums of numbers added at indices, in any order."""
-    into, index, added = interval(operands[0]), operands[1], interval(operands[2])
-    low, high = (
-        primitive.bind(a, index, b, **params) for a, b in ((into.low, added.low), (into.high, added.high))
-    )
-    size = primitive.bind(intervals.absolute(into).high, index, intervals.absolute(added).high, **params)
-    error = size * ((int(np.prod(added.shape)) + 3) * EPS) + TINY
+    into, added = run.lift(into), run.lift(added)
+    (low,), (high,) = op.call(into.low, index, added.low), op.call(into.high, index, added.high)
+    (size,) = op.call(intervals.absolute(into).high, index, intervals.absolute(added).high)
+    error = size * ((int(np.prod(added.shape[1:])) + 3) * EPS) + TINY
     positive = into.positive and added.positive
-    result = Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
+    result = Interval(np.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
     return _finite(added if added.infinite else into, result)
 
 
-def _sort(run: Comparisons, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:
+def _sort(run: Comparisons, op: Operation, *operands: Interval) -> Interval:
     if len(operands) > 1:
         raise Unsupported("no bound: the order of numbers depends on choices of players")
-    a = interval(operands[0])
+    (a,) = operands
     # ordered values increase with every value; NaN would be sorted to the end
-    defined = ~jnp.any(jnp.isnan(a.low + a.high))
-    low, high = (jnp.where(defined, jax.lax.sort(end, **params), jnp.nan) for end in (a.low, a.high))
-    return [Interval(low, high, a.positive)]
+    defined = by_row(~np.isnan(a.low + a.high))
+    defined = in_rank(defined, a.low.ndim - 1)
+    (low,), (high,) = op.call(a.low), op.call(a.high)
+    return Interval(np.where(defined, low, np.nan), np.where(defined, high, np.nan), a.positive)
 
 
 def _power_of_two(a: Interval) -> Interval:
     return intervals.exp(intervals.multiply(a, intervals.log(interval(2.0))))
 
 
-def _unary(rule: Callable[[Interval], Interval]) -> Callable[..., Interval]:
-    return lambda run, a, **_: rule(a)
+def _of(function: Callable[..., Interval]) -> Rule:
+    """Return the rule of a function of intervals."""
+    return lambda run, op, *operands: function(*operands)
 
 
-def _binary(rule: Callable[[Interval, Interval], Interval]) -> Callable[..., Interval]:
-    return lambda run, a, b, **_: rule(a, b)
-
-
-ENDS = ("low", "high")
-
-RULES: dict[str, Callable[..., Any]] = {
-    "add": _binary(intervals.add),
-    "add_any": _binary(intervals.add),
+RULES: dict[str, Rule] = {
+    "add": _of(intervals.add),
+    "add_any": _of(intervals.add),
     "sub": _subtract,
     "mul": _multiply,
     "div": _divide,
     "rem": _remainder,
-    "neg": _unary(intervals.negate),
-    "integer_pow": lambda run, a, y: intervals.power(a, y),
-    "square": _unary(intervals.square),
-    "pow": _binary(intervals.real_power),
-    "sqrt": _unary(intervals.root),
-    "rsqrt": _unary(lambda a: intervals.divide(intervals.ONE, intervals.root(a))),
-    "cbrt": _unary(intervals.cube_root),
+    "neg": _of(intervals.negate),
+    "integer_pow": lambda run, op, a: intervals.power(a, op.equation.params["y"]),
+    "square": _of(intervals.square),
+    "pow": _of(intervals.real_power),
+    "sqrt": _of(intervals.root),
+    "rsqrt": _of(lambda a: intervals.divide(intervals.ONE, intervals.root(a))),
+    "cbrt": _of(intervals.cube_root),
     "exp": _with_origin("exp", intervals.exp),
-    "exp2": _unary(_power_of_two),
-    "expm1": _unary(intervals.expm1),
+    "exp2": _of(_power_of_two),
+    "expm1": _of(intervals.expm1),
     "log": _with_origin("log", intervals.log),
-    "log1p": _unary(intervals.log1p),
-    "tanh": _unary(intervals.tanh),
-    "sinh": _unary(intervals.hyperbolic_sine),
-    "cosh": _unary(intervals.hyperbolic_cosine),
-    "logistic": _unary(intervals.logistic),
-    "sin": _unary(intervals.sine),
-    "cos": _unary(intervals.cosine),
-    "atan": _unary(intervals.arc_tangent),
+    "log1p": _of(intervals.log1p),
+    "tanh": _of(intervals.tanh),
+    "sinh": _of(intervals.hyperbolic_sine),
+    "cosh": _of(intervals.hyperbolic_cosine),
+    "logistic": _of(intervals.logistic),
+    "sin": _of(intervals.sine),
+    "cos": _of(intervals.cosine),
+    "atan": _of(intervals.arc_tangent),
     "atan2": _angle,
-    "asin": _unary(intervals.arc_sine),
-    "acos": _unary(intervals.arc_cosine),
-    "asinh": _unary(intervals.area_sine),
-    "acosh": _unary(intervals.area_cosine),
-    "atanh": _unary(intervals.area_tangent),
-    "tan": _unary(intervals.tangent),
-    "bessel_i0e": _unary(intervals.bessel_i0e),
-    "bessel_i1e": _unary(intervals.bessel_i1e),
-    "erf": _unary(intervals.error_function),
-    "erfc": _unary(intervals.error_complement),
+    "asin": _of(intervals.arc_sine),
+    "acos": _of(intervals.arc_cosine),
+    "asinh": _of(intervals.area_sine),
+    "acosh": _of(intervals.area_cosine),
+    "atanh": _of(intervals.area_tangent),
+    "tan": _of(intervals.tangent),
+    "bessel_i0e": _of(intervals.bessel_i0e),
+    "bessel_i1e": _of(intervals.bessel_i1e),
+    "erf": _of(intervals.error_function),
+    "erfc": _of(intervals.error_complement),
     "lgamma": _with_origin("lgamma", intervals.log_gamma),
     "digamma": _with_origin("digamma", intervals.digamma),
-    "abs": _unary(intervals.absolute),
-    "sign": lambda run, a: _stairs(run, a, jnp.sign),
-    "floor": lambda run, a: _stairs(run, a, jnp.floor),
-    "ceil": lambda run, a: _stairs(run, a, jnp.ceil),
-    "round": lambda run, a, rounding_method: _stairs(run, a, lambda x: jax.lax.round(x, rounding_method)),
+    "abs": _of(intervals.absolute),
+    **dict.fromkeys(("sign", "floor", "ceil", "round"), _stairs),
     "max": _maximum,
     "min": _minimum,
     "clamp": _clamp,
     "lt": _less,
     "le": _less_equal,
-    "gt": lambda run, a, b, **_: _less(run, b, a),
-    "ge": lambda run, a, b, **_: _less_equal(run, b, a),
+    "gt": lambda run, op, a, b: _less(run, op, b, a),
+    "ge": lambda run, op, a, b: _less_equal(run, op, b, a),
     "eq": _equal,
     "ne": _unequal,
     "and": _logic(lambda a, b: (a.low & b.low, a.high & b.high)),
@@ -521,7 +557,6 @@ RULES: dict[str, Callable[..., Any]] = {
     ),
     "not": _not,
     "is_finite": _is_finite,
-    "select_n": _select,
     "convert_element_type": _convert,
     "reduce_precision": _precision,
     "reduce_sum": _sum,
@@ -531,7 +566,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "dot_general": _contract,
     "sort": _sort,
 }
-"""Rules ``(run, *operands, **params)`` of operations that compute, by their names in JAX."""
+"""Rules ``(run, operation, *operands)`` of operations that compute, by their names in JAX."""
 
 FINITE = frozenset(
     (

@@ -10,15 +10,17 @@ depends on choices.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.enclosure import READ, enclose, results_of_known
-from rivalry.proofs.arithmetic.numpy_programs import LONGEST
+from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Equation, Kind
+from rivalry.proofs.arithmetic.enclosure import READ
+from rivalry.proofs.arithmetic.program import LONGEST
 from rivalry.proofs.arithmetic.programs import (
+    HELD,
     Scan,
     Values,
     array_type,
@@ -32,7 +34,7 @@ from rivalry.proofs.arithmetic.programs import (
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
-    from jax.extend.core import JaxprEqn
+    from jax.extend.core import JaxprEqn, Primitive
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
 """Operations whose derivatives may be other than those of their values."""
@@ -41,25 +43,11 @@ FOREIGN = ("pure_callback", "io_callback", "ffi_call", "pallas_call", "custom_vm
 """Operations that are no JAX programs, or have rules of their own, and may have no derivatives."""
 
 
-class Shifted(NamedTuple):
-    """A function with its shifts as arguments: any finite numbers give the same values."""
+def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) -> Callable[..., Values]:
+    """Return a function with the derivatives of its values in argument ``variable``, to a list of results.
 
-    call: Callable[..., Any]  # of the shifts and the arguments
-    shifts: Callable[..., Values]  # of the arguments
-    examples: tuple[Any, ...]
-
-    def are_finite(self, *arguments: Any) -> Any:
-        """True if the function's own shifts certainly are finite, for arguments in intervals."""
-        shifts, _ = enclose(self.shifts, *self.examples)(*arguments)
-        finite = [jnp.all(jnp.isfinite(shift.low) & jnp.isfinite(shift.high)) for shift in shifts]
-        return jnp.all(jnp.asarray(finite, bool))
-
-
-def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) -> Shifted:
-    """Return a function with the derivatives of its values, in argument ``variable``.
-
-    Custom derivatives are replaced by those of the operations, shifts that cancel are arguments, and no other
-    number under `jax.lax.stop_gradient` is fixed.
+    Custom derivatives are replaced by those of the operations. Shifts that cancel are `held`: any finite
+    numbers give the same values. No other number under `jax.lax.stop_gradient` is fixed.
     """
     traced = jax.make_jaxpr(function)(*examples)
     moving = [k == variable for k in range(len(examples))]
@@ -74,32 +62,51 @@ def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) 
     def run(marked: _Marked, *arguments: object) -> Values:
         return [value for value, _ in _replay(marked, traced, list(map(_Number, arguments, moving)))]
 
-    def holding(fixed: list[int] | None) -> Shifted:
-        def shifts(*arguments: object) -> Values:
-            marked = _Marked(fixed)
-            run(marked, *arguments)
-            return marked.values
+    def shifts(fixed: list[int] | None, *arguments: object) -> Values:
+        marked = _Marked(fixed)
+        run(marked, *arguments)
+        return marked.values
 
-        return Shifted(
-            lambda shift_values, *arguments: run(_Marked(fixed, shift_values), *arguments), shifts, examples
-        )
+    def with_shifts(fixed: list[int] | None, values: Values, *arguments: object) -> Values:
+        return run(_Marked(fixed, lambda k, _: values[k]), *arguments)
 
-    fixed, candidate = None, holding(None)
-    while shapes := jax.eval_shape(candidate.shifts, *examples):
-        program = jax.make_jaxpr(candidate.call)(shapes, *examples)
+    fixed: list[int] | None = None
+    while shapes := jax.eval_shape(partial(shifts, fixed), *examples):
+        program = jax.make_jaxpr(partial(with_shifts, fixed))(shapes, *examples)
         cancels = [_cancels(program, k) for k in range(len(shapes))]
         if all(cancels):
-            return candidate
+            break
         fixed = [k for k, cancelling in zip(fixed or range(len(shapes)), cancels, strict=True) if cancelling]
-        candidate = holding(fixed)
-    return candidate._replace(shifts=lambda *arguments: [])
+    return lambda *arguments: run(_Marked(fixed, lambda _, value: held(value)), *arguments)
+
+
+def held(value: Any) -> Any:
+    """Return a number without derivatives, which bounds on a function may take for any finite one."""
+    return _held().bind(value)
+
+
+@cache
+def _held() -> Primitive:
+    from jax.extend.core import Primitive
+    from jax.interpreters import ad, batching, mlir
+
+    operation = Primitive(HELD)
+    operation.def_impl(lambda value: value)
+    operation.def_abstract_eval(lambda value: value)
+    ad.primitive_jvps[operation] = lambda primals, _, **__: (
+        operation.bind(*primals),
+        ad.Zero(primals[0].aval.to_tangent_aval()),
+    )
+    batching.primitive_batchers[operation] = lambda operands, axes: (operation.bind(*operands), axes[0])
+    mlir.register_lowering(operation, lambda _, value: [value])
+    return operation
 
 
 class _Marked:
     """Numbers under `stop_gradient` in the order in which they are met; some are ``fixed``, or all."""
 
-    def __init__(self, fixed: Sequence[int] | None, replacements: Sequence[Any] | None = None) -> None:
-        self.fixed, self.replacements = fixed, replacements
+    def __init__(self, fixed: Sequence[int] | None, replace: Callable[[int, Any], Any] | None = None) -> None:
+        self.fixed, self.replace = fixed, replace
         self.count = 0
         self.values: Values = []
 
@@ -109,7 +116,7 @@ class _Marked:
         if self.fixed is not None and self.count - 1 not in self.fixed:
             return value
         self.values.append(value)
-        return value if self.replacements is None else self.replacements[len(self.values) - 1]
+        return value if self.replace is None else self.replace(len(self.values) - 1, value)
 
 
 class _Number(NamedTuple):
@@ -312,12 +319,22 @@ def _form(equation: JaxprEqn, operands: Values) -> Values:
         return operands
     if name in _MOVES:
         form = operands[0]
-        value: Any = _Form(form.product, *(results_of_known(equation, [part])[0] for part in form[1:]))
+        value: Any = _Form(form.product, *(_moved(equation, part) for part in form[1:]))
     elif name in _RULES:
         value = _RULES[name](operands, equation.params, array_type(equation.outvars[0]).shape)
     else:
         raise _Formless
     return [value if isinstance(value, _Form) and np.any(value.degree) else None]
+
+
+def _moved(equation: JaxprEqn, part: Any) -> Any:
+    """Return an array whose entries are moved as those of an operand."""
+    (out,) = (array_type(variable) for variable in equation.outvars)
+    kinds = Kind(part.shape, part.dtype), Kind(out.shape, part.dtype)
+    move = ARRAY_RULES[equation.primitive.name](
+        Equation(equation.primitive.name, equation.params, kinds[:1], kinds[1:])
+    )
+    return move(part[None])[0]
 
 
 def _number(value: Any) -> float | None:

@@ -9,7 +9,6 @@ from numpy import ndarray
 
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import SHARES_SLACK
-from rivalry.runtime.jax import jnp
 
 
 def bounding_box(space: Box | Simplex, player: int) -> tuple[ndarray, ndarray]:
@@ -97,6 +96,6 @@ def tight_boxes(low: ndarray, high: ndarray) -> tuple[ndarray, ndarray]:
 
 def middle_shares(low: Any, high: Any) -> Any:
     """Return shares ``[.. axis]`` inside boxes that contain shares; the box itself where it is a point."""
-    room = jnp.sum(high - low, axis=-1, keepdims=True)
-    part = (1.0 - jnp.sum(low, axis=-1, keepdims=True)) / jnp.where(room > 0, room, 1.0)
-    return jnp.clip(low + jnp.clip(part, 0.0, 1.0) * (high - low), low, high)
+    room = np.sum(high - low, axis=-1, keepdims=True)
+    part = (1.0 - np.sum(low, axis=-1, keepdims=True)) / np.where(room > 0, room, 1.0)
+    return np.clip(low + np.clip(part, 0.0, 1.0) * (high - low), low, high)

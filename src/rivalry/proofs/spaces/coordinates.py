@@ -67,16 +67,18 @@ class Coordinates(NamedTuple):
         """Return the game with the parameters of such a row."""
         return game if self.ranges is None else self.ranges.places.replaced(game, y[len(self.player) :])
 
-    def with_parameters(self, low: Array, high: Array) -> tuple[Array, Array]:
-        """Return the ends of a box of choices followed by those of the parameters."""
+    def with_parameters(self, low: ndarray, high: ndarray) -> tuple[ndarray, ndarray]:
+        """Return the ends of boxes ``[.. coordinate]`` of choices followed by those of the parameters."""
         if self.ranges is None:
             return low, high
-        return jnp.concatenate([low, self.ranges.low]), jnp.concatenate([high, self.ranges.high])
+        shape = (*low.shape[:-1], len(self.ranges.low))
+        below, above = (np.broadcast_to(end, shape) for end in (self.ranges.low, self.ranges.high))
+        return np.concatenate([low, below], axis=-1), np.concatenate([high, above], axis=-1)
 
-    def middle(self, low: Array, high: Array) -> Array:
-        """Return the midpoint of a box of choices, followed by that of the parameters."""
+    def middle(self, low: ndarray, high: ndarray) -> ndarray:
+        """Return the midpoints of boxes of choices, followed by those of the parameters."""
         low, high = self.with_parameters(low, high)
-        return jnp.clip(low / 2 + high / 2, low, high)
+        return np.clip(low / 2 + high / 2, low, high)
 
 
 def coordinates(game: Game) -> Coordinates:
@@ -104,13 +106,14 @@ def coordinates(game: Game) -> Coordinates:
 
 
 def in_batches(function: Callable[..., Any], batch: int, *rows: ndarray) -> Any:
-    """Call a function of rows ``[box ..]`` in batches of one size, so that it is compiled once."""
+    """Call a function of arrays ``[box ..]``, to a named tuple of such, on some boxes at a time.
+
+    What intervals overflow to, or where they are not defined, is infinite or NaN without a warning.
+    """
     parts = []
-    for start in range(0, len(rows[0]), batch):
-        batch_rows = [part[start : start + batch] for part in rows]
-        missing = batch - len(batch_rows[0])
-        result = function(
-            *(np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in batch_rows)
-        )
-        parts.append([np.asarray(part)[: batch - missing] for part in result])
-    return type(result)(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    with np.errstate(all="ignore"):
+        for begin in range(0, max(len(rows[0]), 1), batch):
+            parts.append(function(*(part[begin : begin + batch] for part in rows)))
+    if len(parts) == 1:
+        return parts[0]
+    return type(parts[0])(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -22,9 +22,8 @@ from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.intervals import Interval, exp, log
-from rivalry.proofs.arithmetic.rules import ENDS
 from rivalry.proofs.spaces.simplices import InFractions
-from rivalry.runtime.jax import jnp, put
+from rivalry.runtime.jax import floats, jnp, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -127,7 +126,8 @@ def at_profile(game: Playable, x: ndarray) -> tuple[Any, ndarray]:
 
 def in_logs(game: object, bounds: BoundsOfEquilibria) -> InLogs:
     """Return a game in logarithms of the amounts between bounds, or a little more."""
-    bounds_of_logs = log(Interval(jnp.asarray(bounds.low), jnp.asarray(bounds.high)))
+    with np.errstate(all="ignore"):
+        bounds_of_logs = log(Interval(floats(bounds.low), floats(bounds.high)))
     return InLogs(game, Box(put(bounds_of_logs.low), put(bounds_of_logs.high)), bounds.beyond)
 
 
@@ -152,9 +152,9 @@ def searched(game: Playable, within: tuple[float, float] | None) -> Any:
 
 def amounts(low: object, high: object) -> tuple[ndarray, ndarray]:
     """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
-    bounds = exp(Interval(jnp.asarray(low), jnp.asarray(high)))
-    below, above = (np.asarray(getattr(bounds, end)) for end in ENDS)
-    return below, above
+    with np.errstate(all="ignore"):
+        bounds = exp(Interval(floats(low), floats(high)))
+    return bounds.low, bounds.high
 
 
 def original_profile(game: object, y: ndarray) -> ndarray:

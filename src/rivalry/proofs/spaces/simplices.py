@@ -88,8 +88,7 @@ class InFractions(Tree):
 
     def bounds(self, low: Any, high: Any) -> tuple[ndarray, ndarray]:
         """Return bounds on the shares of fractions between ``low`` and ``high``, ``[.. player axis]``."""
-        ends = jnp.asarray(low), jnp.asarray(high)
-        (shares,), _ = enclose(self.shares, ends[0])(Interval(*ends))
+        (shares,), _ = enclose(self.shares, low)(Interval(low, high))
         return np.clip(shares.low, 0.0, 1.0), np.clip(shares.high, 0.0, 1.0)
 
     @property

@@ -1,0 +1,490 @@
+"""Programs of JAX as lists of operations, evaluated by NumPy on many rows at a time.
+
+A function is traced once, for one row of arguments; calls of other programs are inlined, and what is known
+or computed twice is computed once. The same list is evaluated on floats, by `Program.__call__`, and on
+intervals, by `rivalry.proofs.arithmetic.enclosure`: a proof of a small game takes less time than its
+compilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from math import prod
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from rivalry.proofs.arithmetic.array_rules import (
+    ARRAY_RULES,
+    LISTED,
+    SAME,
+    Call,
+    Equation,
+    Kind,
+    Unknown,
+    in_rank,
+    with_rows,
+)
+from rivalry.proofs.arithmetic.best_responses import search_program
+from rivalry.proofs.arithmetic.programs import (
+    BEST_RESPONSE,
+    HELD,
+    Scan,
+    Values,
+    called_program,
+    cases,
+    evaluate,
+    linear_solve,
+)
+from rivalry.runtime.imports import pause_collection
+from rivalry.runtime.jax import compiled, is_key, jax, register_program_cache
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn
+
+LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
+COMPILING = 1e-3  # seconds that XLA takes per operation, about
+CALLING = 2e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
+COUNTING = 1e-9  # seconds that NumPy takes per number
+LOOP_SECONDS = 10.0  # of one loop with a condition
+
+
+class Endless(Unknown):
+    """A loop that NumPy does not end in time."""
+
+
+class Operation(NamedTuple):
+    """An operation of a program, with the indices of its operands, its results, and what ends with it."""
+
+    equation: Equation
+    source: Any  # as JAX has traced it
+    call: Any  # on arrays with rows in front, to a list of arrays
+    operands: tuple[int, ...]
+    results: tuple[int, ...]
+    last: tuple[int, ...] = ()
+    only_held: bool = False  # whether results depend on it through numbers alone that are held
+
+
+class Program:
+    """A traced function as operations of NumPy on arrays with rows in front.
+
+    Parameters
+    ----------
+    traced : jax.extend.core.ClosedJaxpr
+        The function, of one row.
+
+    Attributes
+    ----------
+    operations : list of Operation
+        In order.
+    known : dict
+        Numbers that the operations take, by their indices.
+    arguments, results : tuple of int
+        Indices of the arguments and results.
+    through_jax : bool
+        Whether an operation is evaluated by JAX, one row after the other.
+
+    Raises
+    ------
+    Unknown
+        For more operations than are read.
+    """
+
+    def __init__(self, traced: Any) -> None:
+        self.operations: list[Operation] = []
+        self.known: dict[int, Any] = {}
+        self.through_jax = False
+        self._kinds: list[Kind] = []
+        self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
+        self.arguments = tuple(self._add(_kind(variable.aval)) for variable in traced.jaxpr.invars)
+        self.results = tuple(self._inlined(traced, self.arguments))
+        self._keep_live()
+        self._index = {}
+        self.is_endless = False  # a loop did not end in time
+        self.lifted: dict[int, Any] = {}  # intervals of known numbers, by their identity
+
+    def _add(self, kind: Kind) -> int:
+        self._kinds.append(kind)
+        return len(self._kinds) - 1
+
+    def _constant(self, value: Any, aval: Any) -> int:
+        if is_key(value):
+            index = self._add(_kind(aval))
+            self.known[index] = value[None]
+            return index
+        value = np.asarray(value, aval.dtype)[None]
+        key = (value.dtype.str, value.shape, value.tobytes())
+        if key not in self._index:
+            self._index[key] = self._add(Kind(value.shape[1:], value.dtype))
+            self.known[self._index[key]] = value
+        return self._index[key]
+
+    def _inlined(self, program: Any, operands: Sequence[int]) -> list[int]:
+        """Add the operations of a program, and return where its results are."""
+        return evaluate(program, operands, self._operation, self._constant)
+
+    def _operation(self, source: JaxprEqn, operands: list[int]) -> list[int]:
+        if (program := called_program(source)) is not None:
+            return self._inlined(program, operands)
+        name, params = source.primitive.name, source.params
+        if name in SAME and name not in (HELD, "stop_gradient"):
+            return operands
+        key = _hashable((name, tuple(sorted(params.items(), key=lambda item: item[0])), tuple(operands)))
+        if key is not None and key in self._index:
+            position = self._index[key]
+            return list(range(position, position + len(source.outvars)))
+        if len(self.operations) > LONGEST:
+            raise Unknown(f"more than {LONGEST} operations")
+        kinds = tuple(self._kinds[k] for k in operands)
+        outs = tuple(_kind(variable.aval) for variable in source.outvars)
+        equation = Equation(name, params, kinds, outs)
+        call = self._call(equation, source)
+        results = [self._add(kind) for kind in outs]
+        if key is not None and results:
+            self._index[key] = results[0]
+        if all(k in self.known for k in operands) and name != "while":
+            with np.errstate(all="ignore"):
+                values = call(*(self.known[k] for k in operands))
+            if not _rounds(equation):
+                self.known.update(zip(results, values, strict=True))
+                return results
+        self.operations.append(Operation(equation, source, call, tuple(operands), tuple(results)))
+        return results
+
+    def _call(self, equation: Equation, source: JaxprEqn) -> Call:
+        """Return the function of an operation, to a list."""
+        try:
+            nested = _NESTED.get(equation.name)
+            call: Any = nested(source) if nested else ARRAY_RULES[equation.name](equation)
+        except (KeyError, Unknown):
+            self.through_jax = True
+            return partial(_through_jax, source)
+        if getattr(call, "through_jax", False):
+            self.through_jax = True
+        if equation.name in LISTED or equation.name in _NESTED:
+            return call
+        return lambda *values: [call(*values)]
+
+    def _keep_live(self) -> None:
+        """Leave out operations that no result needs, and note after which operation numbers are dropped."""
+        live, moving, steps = set(self.results), set(self.results), []
+        for step in reversed(self.operations):
+            if live.isdisjoint(step.results):
+                continue
+            last = tuple(k for k in {*step.operands, *step.results} if k not in live and k not in self.known)
+            only_held = moving.isdisjoint(step.results)
+            live.update(step.operands)
+            if not only_held and step.equation.name != HELD:
+                moving.update(step.operands)
+            steps.append(step._replace(last=last, only_held=only_held))
+        self.operations = steps[::-1]
+        self.known = {k: value for k, value in self.known.items() if k in live}
+
+    def is_slow(self, rows: int) -> bool:
+        """True if so many rows take longer here than to compile."""
+        count = len(self.operations)
+        numbers = sum(prod(out.shape) for step in self.operations for out in step.equation.outs)
+        return self.is_endless or rows * (count * CALLING + numbers * COUNTING) > count * COMPILING
+
+    def __call__(self, *arguments: Any) -> Values:
+        """Return the results for arguments with rows in front, of which there may be one for all."""
+        values = dict(self.known)
+        values.update(zip(self.arguments, arguments, strict=True))
+        for step in self.operations:
+            results = step.call(*[values[k] for k in step.operands])
+            values.update(zip(step.results, results, strict=True))
+            for k in step.last:
+                del values[k]
+        return [values[k] for k in self.results]
+
+
+def _kind(aval: Any) -> Kind:
+    return Kind(tuple(aval.shape), aval.dtype)
+
+
+def _hashable(key: Any) -> Any:
+    """Return a key; None where a parameter has no hash."""
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+EXACT = frozenset(
+    [
+        *("neg", "abs", "sign", "max", "min", "floor", "ceil", "round", "iota", "clamp", "select_n"),
+        *("convert_element_type", "bitcast_convert_type", "empty", "empty2"),
+    ]
+)
+"""Operations that compute without rounding."""
+
+MOVES = frozenset(
+    [
+        *("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "dynamic_slice"),
+        *("dynamic_update_slice", "concatenate", "pad", "rev", "gather", "scatter", "split"),
+        *("stack", "unstack", "tile", *SAME),
+        *("reduce_max", "reduce_min", "cummax", "cummin", "reduce_and", "reduce_or"),
+    ]
+)
+"""Operations that move numbers, or increase with every number without rounding."""
+
+
+def _rounds(equation: Equation) -> bool:
+    """True if an operation on numbers may round."""
+    floating = any(getattr(out.dtype, "kind", "") in "fc" for out in equation.outs)
+    return floating and equation.name not in EXACT and equation.name not in MOVES
+
+
+rounds = _rounds
+
+
+def _through_jax(source: JaxprEqn, *values: Any) -> Values:
+    """Return the results of an operation by JAX, of one row after the other."""
+    rows = []
+    for k in range(max(map(len, values), default=1)):
+        operands = [value[k if len(value) > 1 else 0] for value in values]
+        with jax.ensure_compile_time_eval():
+            result = source.primitive.bind(*operands, **source.params)
+        rows.append(list(result) if source.primitive.multiple_results else [result])
+    return [column[0][None] if is_key(column[0]) else np.stack(column) for column in zip(*rows, strict=True)]
+
+
+class _Solve:
+    """A system of linear equations, solved by the program that solves it."""
+
+    def __init__(self, source: JaxprEqn) -> None:
+        self.params = source.params
+        self.solution = Program(linear_solve(self.params, [None] * len(source.invars)).solution)
+        self.through_jax = self.solution.through_jax
+
+    def __call__(self, *operands: Any) -> Values:
+        parts = linear_solve(self.params, operands)
+        return self.solution(*parts.factors, *parts.right)
+
+
+class _Search:
+    """Best responses of followers, searched."""
+
+    def __init__(self, source: JaxprEqn) -> None:
+        self.program = Program(search_program(source))
+        self.through_jax = self.program.through_jax
+
+    def __call__(self, *operands: Any) -> Values:
+        return self.program(*operands)
+
+
+class Cond:
+    """One of several programs, by an index."""
+
+    def __init__(self, source: JaxprEqn) -> None:
+        self.programs = cases(source.params, [None] * len(source.invars), lambda program, _: Program(program))
+        self.through_jax = any(program.through_jax for program in self.programs)
+
+    def __call__(self, index: Any, *arguments: Any) -> Values:
+        index = np.clip(index.astype(int), 0, len(self.programs) - 1)
+        if np.all(index == index[0]):
+            return self.programs[int(index[0])](*arguments)
+        branches = [program(*arguments) for program in self.programs]
+        columns = [with_rows([*column, index])[:-1] for column in zip(*branches, strict=True)]
+        return [np.choose(in_rank(index, column[0].ndim - 1), column) for column in columns]
+
+
+class While:
+    """A loop with a condition, one of each row and of each entry of a mapped loop.
+
+    As in JAX all go on until no condition holds, and what has ended stays as it is. Raises `Endless` where
+    that takes longer than `LOOP_SECONDS`.
+    """
+
+    def __init__(self, source: JaxprEqn) -> None:
+        params = source.params
+        self.counts = params["cond_nconsts"], params["body_nconsts"]
+        self.condition, self.body = Program(params["cond_jaxpr"]), Program(params["body_jaxpr"])
+        self.through_jax = self.condition.through_jax or self.body.through_jax
+
+    def __call__(self, *arguments: Any) -> Values:
+        in_condition, constants = self.counts[0], sum(self.counts)
+        carry = with_rows(arguments)[constants:]
+        end = perf_counter() + LOOP_SECONDS
+        while np.any(holds := self.condition(*arguments[:in_condition], *carry)[0]):
+            if perf_counter() > end:
+                raise Endless(f"a loop that takes more than {LOOP_SECONDS:g} s")
+            after = with_rows([*self.body(*arguments[in_condition:constants], *carry), *carry])
+            ends = zip(after[: len(carry)], carry, strict=True)
+            carry = [np.where(_behind(holds, np.ndim(old)), new, old) for new, old in ends]
+        return carry
+
+
+def _behind(array: Any, rank: int) -> Any:
+    """Return an array with axes of one entry behind its own, up to a rank."""
+    return array.reshape((*array.shape, *(1,) * (rank - array.ndim)))
+
+
+class Loop:
+    """A loop of known length."""
+
+    def __init__(self, source: JaxprEqn) -> None:
+        self.scan = Scan(source.params)
+        self.body = Program(self.scan.body)
+        self.through_jax = self.body.through_jax
+        self.outs = [_kind(variable.aval) for variable in source.outvars[self.scan.carried :]]
+
+    def __call__(self, *arguments: Any) -> Values:
+        carry, columns = self.scan.unrolled(
+            arguments, lambda values: self.body(*values), lambda operand, k: operand[:, k]
+        )
+        return [*carry, *map(self._stacked, columns, self.outs)]
+
+    @staticmethod
+    def _stacked(column: Values, out: Kind) -> Any:
+        return np.stack(with_rows(column), axis=1) if column else np.zeros((1, *out.shape), out.dtype)
+
+
+_NESTED: dict[str, Callable[[Any], Any]] = {
+    "custom_linear_solve": _Solve,
+    BEST_RESPONSE: _Search,
+    "cond": Cond,
+    "while": While,
+    "scan": Loop,
+}
+"""Operations that hold programs: their functions return lists."""
+
+
+class Traced(NamedTuple):
+    """The program of a function, and the form of its results."""
+
+    program: Program
+    form: Any
+
+
+_programs: dict[Any, Traced | Unknown] = {}
+register_program_cache(_programs.clear)
+MOST = 256  # programs kept
+
+
+def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tuple[Traced, Values]:
+    """Return the program of a function, and its numbers in arguments that are the same for all rows.
+
+    Parameters
+    ----------
+    function : callable
+        Of ``shared`` and of one row of each other argument, to arrays.
+    shared : tuple
+        Trees. Their arrays are arguments of the program but for arrays of integers of NumPy.
+    shapes : sequence of jax.ShapeDtypeStruct
+        Of the other arguments, for one row.
+
+    Raises
+    ------
+    Unknown
+        If the program is not read.
+    """
+    leaves, tree = jax.tree.flatten(shared)
+    numbers = [leaf for leaf in leaves if _is_number(leaf)]
+    fixed = tuple(None if _is_number(leaf) else _fixed(leaf) for leaf in leaves)
+    arguments = [*(jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in numbers), *shapes]
+    key = (function, tree, fixed, tuple((argument.shape, str(argument.dtype)) for argument in arguments))
+    if key in _programs:
+        _programs[key] = _programs.pop(key)  # the one used last is forgotten last
+    else:
+        if len(_programs) >= MOST:
+            del _programs[next(iter(_programs))]
+        _programs[key] = _trace(function, tree, leaves, arguments)
+    known = _programs[key]
+    if isinstance(known, Unknown):
+        raise known
+    return known, [np.asarray(leaf)[None] for leaf in numbers]
+
+
+def _trace(function: Call, tree: Any, leaves: Values, arguments: Values) -> Traced | Unknown:
+    forms: Values = []
+
+    def flat(*values: object) -> Values:
+        rest = iter(values)
+        merged = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
+        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, merged), *rest))
+        forms.append(form)
+        return results
+
+    with pause_collection():
+        program = jax.make_jaxpr(flat)(*arguments)
+        try:
+            return Traced(Program(program), forms[0])
+        except Unknown as reason:
+            return reason
+
+
+def _is_number(leaf: object) -> bool:
+    """True if a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
+    if isinstance(leaf, ndarray):
+        return leaf.dtype.kind == "f"
+    return isinstance(leaf, jax.Array) and not is_key(leaf)
+
+
+def _fixed(leaf: object) -> Any:
+    return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, ndarray) else leaf
+
+
+def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Call:
+    """Return a function of one row of arguments, applied to many: by NumPy, or compiled where they are many.
+
+    Parameters
+    ----------
+    function : callable
+        Of ``shared`` arguments, and of one row of each other, to a named tuple of arrays.
+    shared : int
+        How many arguments are the same for all rows.
+    effort : int or None
+        Of compiling; see `rivalry.runtime.jax.compiled`.
+
+    Returns
+    -------
+    callable
+        ``(*shared, *rows, batch)``. It computes ``batch`` rows at a time.
+    """
+    compiled_function = compiled(
+        lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),
+        effort=effort,
+    )
+
+    def in_numpy(arguments: Sequence[Any], rows: Sequence[Any]) -> Any:
+        """Return the results; None where NumPy does not compute them, or takes longer than to compile."""
+        shapes = [jax.ShapeDtypeStruct(row.shape[1:], row.dtype) for row in rows]
+        try:
+            (program, form), numbers = traced(function, tuple(arguments), shapes)
+        except Unknown:
+            return None
+        if program.through_jax or program.is_slow(len(rows[0])):
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                results = program(*numbers, *rows)
+        except Endless:
+            program.is_endless = True
+            return None
+        return jax.tree.unflatten(form, [_for_all(result, len(rows[0])) for result in results])
+
+    def by_xla(arguments: Sequence[Any], rows: Sequence[Any], batch: int) -> Any:
+        missing = batch - len(rows[0])  # so that one number of rows is compiled
+        padded = [np.concatenate([row, np.repeat(row[-1:], missing, axis=0)]) for row in rows]
+        results = compiled_function(*arguments, *padded)
+        return jax.tree.map(lambda part: np.asarray(part)[: batch - missing], results)
+
+    def call(*arguments: object, batch: int) -> Any:
+        rows = [np.asarray(row) for row in arguments[shared:]]
+        parts = []
+        for begin in range(0, len(rows[0]), batch):
+            batch_rows = [row[begin : begin + batch] for row in rows]
+            part = in_numpy(arguments[:shared], batch_rows)
+            parts.append(by_xla(arguments[:shared], batch_rows, batch) if part is None else part)
+        return jax.tree.map(lambda *column: np.concatenate(column), *parts)
+
+    return wraps(function)(call)
+
+
+def _for_all(result: Any, count: int) -> Any:
+    return result if len(result) == count else np.broadcast_to(result, (count, *result.shape[1:]))
