@@ -259,14 +259,22 @@ def _places(
     for axis, size in zip(index_axes, index_shape[:-1], strict=True):
         widths[axis] = size
 
+    latest: list[Any] = []  # of indices that are known: they are the same array in every evaluation
+
     def find(indices: Any, clipped: bool) -> tuple[list[Any], Any]:
+        if not latest or latest[0] is not indices:
+            latest[:] = [indices, located(indices)]
+        index, inside = latest[1]
+        return index, np.True_ if clipped else inside
+
+    def located(indices: Any) -> tuple[list[Any], Any]:
         index, inside = list(fixed), np.True_
         for j, k in enumerate(starts):
             start = indices[..., j].astype(np.int64).reshape((len(indices), *widths))
             last_start = sizes[k] - window[k]
             inside = inside & (start >= 0) & (start <= last_start)
             index[k] = index[k] + np.clip(start, 0, last_start)
-        return index, np.True_ if clipped else inside
+        return index, inside
 
     return find
 

@@ -54,7 +54,7 @@ from rivalry.proofs.arithmetic.rules import (
     scatter_add,
     select,
 )
-from rivalry.runtime.jax import jax
+from rivalry.runtime.jax import is_key, jax
 
 STEPS = 1000  # of a loop that is unrolled
 UNKNOWNS = 64  # of a system of linear equations
@@ -199,12 +199,17 @@ def _refuse(operand: object) -> None:
 
 def evaluate_on_intervals(run: Comparisons, program: Program, arguments: Sequence[Any]) -> Values:
     """Return the results of a program for intervals and known numbers, with rows in front."""
+    if program.rules is None:
+        program.rules = [_rule(step) for step in program.operations]
+        numbers = [number for number in program.known.values() if not is_key(number)]
+        program.lifted = {id(number): (number, interval(number)) for number in numbers}
     values: dict[int, Any] = dict(program.known)
     values.update(zip(program.arguments, arguments, strict=True))
+    run.lifted.update(program.lifted)
     within_held = run.is_held
-    for step in program.operations:
+    for step, rule in zip(program.operations, program.rules, strict=True):
         run.is_held = within_held or step.only_held
-        results = _operation(run, step, [values[k] for k in step.operands])
+        results = _results(run, step, rule, [values[k] for k in step.operands])
         values.update(zip(step.results, results, strict=True))
         for k in step.last:
             del values[k]
@@ -212,16 +217,54 @@ def evaluate_on_intervals(run: Comparisons, program: Program, arguments: Sequenc
     return [values[k] for k in program.results]
 
 
-def _operation(run: Comparisons, op: Operation, operands: Values) -> Values:
+Apply = Callable[[Comparisons, Operation, Values], Values]
+
+
+class _Rule(NamedTuple):
+    """How an operation is evaluated: its function of intervals, None if it has none for such numbers."""
+
+    apply: Apply | None
+    exact: bool  # whether it does not round known numbers
+    takes_rough: bool = False  # whether it takes numbers without bounds
+    refusal: str = ""
+
+
+def _rule(op: Operation) -> _Rule:
+    name = op.equation.name
+    exact = not rounds(op.equation)
+    if name in _SYSTEMS:
+        return _Rule(_SYSTEMS[name], False, takes_rough=True)
+    kinds = (*op.equation.kinds, *op.equation.outs)
+    inexact = [kind.dtype for kind in kinds if getattr(kind.dtype, "kind", "") in "fc"]
+    is_ruled = name in READ and all(dtype == np.float64 for dtype in inexact)
+    if not is_ruled:
+        return _Rule(None, exact, refusal=refusal(op))
+    if name in MOVES:
+        return _Rule(_move, exact, takes_rough=True)
+    return _Rule(_OF_ARRAYS.get(name, _by_rule), exact, refusal=refusal(op))
+
+
+def _results(run: Comparisons, op: Operation, rule: _Rule, operands: Values) -> Values:
     """Return the results of an operation, with what is known of all results."""
-    ranges = [value for value in operands if isinstance(value, Interval)]
+    ranges = [value for value in operands if type(value) is Interval]
+    is_known = not ranges and not any(type(value) is _Rough for value in operands)
+    if is_known and rule.exact:
+        return _of_known(op, operands)
     moves = run.moves = any(value.moves for value in ranges)
-    results = _apply(run, op, operands)
-    infinite = intervals.signs(*ranges)
+    # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
     numbers = None if moves else _numbers(operands)
+    if rule.apply is None and numbers is not None:
+        return _of_numbers(op, numbers)
+    if not rule.takes_rough:
+        for value in operands:
+            _refuse(value)
+    if rule.refusal:
+        raise Unsupported(f"no bound: {rule.refusal}")
+    results = rule.apply(run, op, operands) if rule.apply else []
+    infinite = intervals.signs(*ranges)
     evaluation = None if numbers is None else cache(partial(_of_numbers, op, numbers))
     for k, value in enumerate(results):
-        if not isinstance(value, Interval):
+        if type(value) is not Interval:
             continue
         if evaluation is not None:
             value.number = partial(_nth, evaluation, k)
@@ -232,44 +275,11 @@ def _operation(run: Comparisons, op: Operation, operands: Values) -> Values:
     return results
 
 
-def _apply(run: Comparisons, op: Operation, operands: Values) -> Values:
-    """Return the values of one operation."""
-    name = op.equation.name
-    if name == HELD:
-        return [_held(run, operands[0])]
-    if name == "stop_gradient":
-        return operands  # the same numbers, by which factors are known to be those of a matrix
-    if name == "custom_linear_solve":
-        return [_solve(linear_solve(op.equation.params, operands))]
-    is_known = not any(isinstance(value, Interval | _Rough) for value in operands)
-    if is_known and not rounds(op.equation):
-        return _of_known(op, operands)
-    # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
-    if not _is_ruled(op) and (numbers := _numbers(operands)) is not None:
-        return _of_numbers(op, numbers)
-    if name == "lu" or (name in MOVES and any(isinstance(value, _Rough) for value in operands)):
-        result = op.call(*(_middle(value) for value in operands))
-        return [_Rough(value, "lu", operands[0] if name == "lu" else None) for value in result]
-    for value in operands:
-        _refuse(value)
-    if name == "scan":
-        return _scan(run, op, operands)
-    if name == "cond":
-        return _cond(run, op, operands)
-    if name not in READ:
-        raise Unsupported(f"no bound: payoffs contain {in_words(name)}, of which no bounds are known")
-    check_kinds(op)
-    if name in MOVES:
-        return _move(run, op, operands)
-    if name in ("scatter-add", "scatter_add"):
-        _check_index(operands[1])
-        return [scatter_add(run, op, *operands)]
-    if name == "polygamma":
-        return [_polygamma(run, *operands)]
-    if name == "select_n":
-        return [_whole(select(run, op, *operands), op)]
+def _by_rule(run: Comparisons, op: Operation, operands: Values) -> Values:
+    """Return the results of an operation on entries, or of one with a rule for its ranks."""
     ranges = [run.lift(value) for value in operands]
     rank = len(op.equation.outs[0].shape)
+    name = op.equation.name
     if name not in _RANKED and any(len(value.low) > 1 and value.low.ndim <= rank for value in ranges):
         ranges = [aligned(value, rank) for value in ranges]
     return [_whole(RULES[name](run, op, *ranges), op)]
@@ -279,12 +289,17 @@ _RANKED = frozenset(("dot_general", "reduce_sum", "reduce_prod", BEST_RESPONSE))
 """Operations whose operands have ranks of their own."""
 
 
-def _held(run: Comparisons, value: Any) -> Any:
+def _factors(run: Comparisons, op: Operation, operands: Values) -> Values:
+    return [_Rough(value, "lu", operands[0]) for value in op.call(_middle(operands[0]))]
+
+
+def _held(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return a number in an interval, which stays fixed: results are the same for all finite ones."""
+    (value,) = operands
     middle = _middle(value)
     low, high = (value.low, value.high) if isinstance(value, Interval) else (middle, middle)
     run.finite = run.finite & by_row(np.isfinite(low) & np.isfinite(high))
-    return middle
+    return [middle]
 
 
 def _of_known(op: Operation, operands: Values) -> Values:
@@ -301,13 +316,6 @@ def _of_numbers(op: Operation, numbers: Sequence[Callable[[], Any]]) -> Values:
 
 def _nth(evaluation: Callable[[], Values], k: int) -> Any:
     return evaluation()[k]
-
-
-def _is_ruled(op: Operation) -> bool:
-    """True if an operation has a rule, for numbers of the precision of all rules."""
-    kinds = (*op.equation.kinds, *op.equation.outs)
-    inexact = [kind.dtype for kind in kinds if getattr(kind.dtype, "kind", "") in "fc"]
-    return op.equation.name in READ and all(dtype == np.float64 for dtype in inexact)
 
 
 def _numbers(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
@@ -333,15 +341,17 @@ def _whole(a: Interval, op: Operation) -> Interval:
     return result
 
 
-def check_kinds(op: Operation) -> None:
-    """Refuse rounding of another precision, and integers where their rules differ."""
+def refusal(op: Operation) -> str:
+    """Return why an operation has no rule: another precision, integers where rules differ; else nothing."""
     name = op.equation.name
+    if name not in READ:
+        return f"payoffs contain {in_words(name)}, of which no bounds are known"
     for kind in (*op.equation.kinds, *op.equation.outs):
-        if kind.dtype.kind in "fc" and kind.dtype != np.float64:
-            raise Unsupported(f"no bound: numbers of type {kind.dtype}; must be float64")
-    for out in op.equation.outs:
-        if out.dtype.kind in "iu" and name not in INTEGER | MOVES:
-            raise Unsupported("no bound: integers that depend on choices of players")
+        if getattr(kind.dtype, "kind", "") in "fc" and kind.dtype != np.float64:
+            return f"numbers of type {kind.dtype}; must be float64"
+    if any(out.dtype.kind in "iu" for out in op.equation.outs) and name not in INTEGER | MOVES:
+        return "integers that depend on choices of players"
+    return ""
 
 
 def _check_index(index: object) -> None:
@@ -357,21 +367,22 @@ def _middle(number: Any) -> Any:
 
 
 def _move(run: Comparisons, op: Operation, operands: Values) -> Values:
+    """Return moved numbers; those without bounds stay without."""
     name = op.equation.name
+    if any(type(value) is _Rough for value in operands):
+        return [_Rough(value, "lu", None) for value in op.call(*map(_middle, operands))]
     data = DATA.get(name, range(len(operands)))
     operands = [run.lift(value) if k in data else value for k, value in enumerate(operands)]
     for k, value in enumerate(operands):
         if k not in data:
             _check_index(value)
-    low, high = (
-        op.call(*(getattr(value, end) if isinstance(value, Interval) else value for value in operands))
-        for end in ENDS
-    )
-    ranges = [value for value in operands if isinstance(value, Interval)]
+    ranges = [value for value in operands if type(value) is Interval]
     positive = all(value.positive for value in ranges)
+    low = op.call(*[value.low if type(value) is Interval else value for value in operands])
+    high = low
+    if any(value.low is not value.high for value in ranges):
+        high = op.call(*[value.high if type(value) is Interval else value for value in operands])
     results = [Interval(below, above, positive) for below, above in zip(low, high, strict=True)]
-    if len(operands) == 1 and operands[0].low is operands[0].high:
-        results = [Interval(value.low, value.low, positive) for value in results]
     for value in results:
         value.infinite = intervals.signs(*ranges)
     origin = operands[0].origin
@@ -384,10 +395,11 @@ def _move(run: Comparisons, op: Operation, operands: Values) -> Values:
     return results
 
 
-def _polygamma(run: Comparisons, order: Any, a: Any) -> Interval:
+def _polygamma(run: Comparisons, op: Operation, operands: Values) -> Values:
+    order, a = operands
     if isinstance(order, Interval) or not bool(np.all(np.isin(order, ORDERS))):
         raise Unsupported(f"no bound: derivatives of the digamma function of an order other than {ORDERS}")
-    return intervals.polygamma(order, run.lift(a))
+    return [intervals.polygamma(order, run.lift(a))]
 
 
 def _multiplies(program: Any) -> bool:
@@ -424,12 +436,13 @@ def _is_solved_by_factors(system: LinearSolve) -> bool:
         return any(np.array_equal(products, part) for part in expected)
 
 
-def _solve(system: LinearSolve) -> Interval:
+def _solve(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return the solution of a few linear equations ``A x = b``, verified.
 
     With an approximate inverse C and an approximate solution ``x``, the error is at most
     ``|C (b - A x)| / (1 - |1 - C A|)`` in the maximum norm, where the denominator is positive.
     """
+    system = linear_solve(op.equation.params, operands)
     jaxpr, consts, b = system.product, system.entries, interval(system.right[-1])
     shape = b.shape[1:]
     size = int(np.prod(shape))
@@ -466,7 +479,7 @@ def _solve(system: LinearSolve) -> Interval:
     error = intervals.divide(largest, intervals.subtract(intervals.ONE, Interval(norm, norm))).high
     error = np.where(norm < 1, error, np.nan)
     solution = intervals.widen(start - error, start + error)
-    return Interval(solution.low.reshape(-1, *shape), solution.high.reshape(-1, *shape))
+    return [solution.at_ends(lambda end: end.reshape(-1, *shape))]
 
 
 def inverses(matrix: ndarray) -> ndarray:
@@ -519,3 +532,31 @@ def _cond(run: Comparisons, op: Operation, operands: Values) -> Values:
     if index.low.dtype == bool:
         index = Interval(index.low.astype(float), index.high.astype(float))
     return [choose(run, index, [run.lift(case) for case in column]) for column in zip(*results, strict=True)]
+
+
+def _select(run: Comparisons, op: Operation, operands: Values) -> Values:
+    return [_whole(select(run, op, *operands), op)]
+
+
+def _scatter_add(run: Comparisons, op: Operation, operands: Values) -> Values:
+    _check_index(operands[1])
+    return [scatter_add(run, op, *operands)]
+
+
+_SYSTEMS: dict[str, Apply] = {
+    HELD: _held,
+    # the same numbers, by which factors are known to be those of a matrix
+    "stop_gradient": lambda run, op, operands: operands,
+    "custom_linear_solve": _solve,
+    "lu": _factors,
+}
+"""Operations on any numbers, with bounds or without."""
+
+_OF_ARRAYS: dict[str, Apply] = {
+    "scan": _scan,
+    "cond": _cond,
+    "select_n": _select,
+    "polygamma": _polygamma,
+    **dict.fromkeys(("scatter-add", "scatter_add"), _scatter_add),
+}
+"""Operations whose operands are not all intervals, or that hold programs."""

@@ -31,6 +31,12 @@ LOG2_LOW = 1.9082149292705877e-10
 ROOT_HALF = 0.7071067811865476
 
 
+NONE: frozenset[str] = frozenset()
+PLUS, MINUS = frozenset("+"), frozenset("-")
+BOTH = PLUS | MINUS
+"""Signs of infinite numbers."""
+
+
 class Interval:
     """Numbers from ``low`` to ``high``, elementwise.
 
@@ -69,23 +75,24 @@ def interval(x: object) -> Interval:
     if isinstance(x, Interval):
         return x
     x = np.asarray(x)
-    x = x.astype(float) if np.issubdtype(x.dtype, np.integer) else x
-    low = high = x
-    if np.issubdtype(x.dtype, np.floating):
-        size = np.abs(x)
-        small = (size < TINY) & (x != 0)
-        large = (size > HUGE) & (size < np.inf)
-        if np.any(small | large):
-            # as XLA takes them: it flushes what is no normal number, and reciprocals of large numbers
-            low = np.where(
-                large, np.where(x > 0, HUGE, -np.inf), np.where(small, np.where(x > 0, 0, -TINY), x)
-            )
-            high = np.where(
-                large, np.where(x > 0, np.inf, -HUGE), np.where(small, np.where(x > 0, TINY, 0), x)
-            )
-    result = Interval(low, high, bool(np.all(x >= 0)))
-    if np.issubdtype(x.dtype, np.floating):
-        result.infinite = frozenset("+" * bool(np.any(x == np.inf)) + "-" * bool(np.any(x == -np.inf)))
+    x = x.astype(float) if x.dtype.kind in "iu" else x
+    result = Interval(x, x, bool((x >= 0).all()))
+    if x.dtype.kind != "f":
+        return result
+    size = np.abs(x)
+    small, large = (size < TINY) & (x != 0), size > HUGE
+    result.infinite = NONE
+    if not np.any(small | large):
+        return result
+    # as XLA takes them: it flushes what is no normal number, and reciprocals of large numbers
+    large = large & (size < np.inf)
+    result.low = np.where(
+        large, np.where(x > 0, HUGE, -np.inf), np.where(small, np.where(x > 0, 0, -TINY), x)
+    )
+    result.high = np.where(
+        large, np.where(x > 0, np.inf, -HUGE), np.where(small, np.where(x > 0, TINY, 0), x)
+    )
+    result.infinite = frozenset("+" * bool(np.any(x == np.inf)) + "-" * bool(np.any(x == -np.inf)))
     return result
 
 
@@ -96,11 +103,6 @@ def _has_zero(a: Interval) -> Any:
 
 def _has_infinity(a: Interval) -> Any:
     return np.isinf(a.low) | np.isinf(a.high)
-
-
-NONE: frozenset[str] = frozenset()
-PLUS, MINUS = frozenset("+"), frozenset("-")
-BOTH = PLUS | MINUS
 
 
 def signs(*ranges: Interval) -> frozenset[str]:
@@ -117,12 +119,18 @@ ONE = interval(1.0)
 
 def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) -> Interval:
     """Return rounded endpoints moved outward by a relative error; an overflow to the wrong side is no end."""
-    # by comparisons, which leave NaN, and cost less than a minimum that keeps NaN
-    low, high = np.where(low > HUGE, HUGE, low), np.where(high < -HUGE, -HUGE, high)
+    low, high = np.minimum(low, HUGE), np.maximum(high, -HUGE)
+    below, above = _room(np.abs(low), relative), _room(np.abs(high), relative)
     if positive:
-        low = low - (low * relative + TINY)
-        return Interval(np.where(low < 0, 0.0, low), high + (high * relative + TINY), True)
-    return Interval(low - (np.abs(low) * relative + TINY), high + (np.abs(high) * relative + TINY))
+        return Interval(np.maximum(low - below, 0.0), high + above, True)
+    return Interval(low - below, high + above)
+
+
+def _room(size: Any, relative: float) -> Any:
+    """Return the error of numbers of a size, in whose place it is computed."""
+    size *= relative
+    size += TINY
+    return size
 
 
 def with_neighbours(low: Any, high: Any) -> Interval:
@@ -163,10 +171,8 @@ def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
     """
     if positive:
         return widen(low, high, positive=True)
-    return Interval(
-        np.where(low == np.inf, low, low - (np.abs(low) * WIDEN + TINY)),
-        np.where(high == -np.inf, high, high + (np.abs(high) * WIDEN + TINY)),
-    )
+    below, above = (_room(np.minimum(np.abs(end), HUGE), WIDEN) for end in (low, high))
+    return Interval(low - below, high + above)
 
 
 def multiply(a: Interval, b: Interval) -> Interval:

@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Unknown
-from rivalry.proofs.arithmetic.enclosure import DATA, STEPS, check_kinds
+from rivalry.proofs.arithmetic.enclosure import DATA, STEPS, refusal
 from rivalry.proofs.arithmetic.program import MOVES, Endless, Operation, Program, rounds
 from rivalry.proofs.arithmetic.programs import HELD, Values, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
@@ -343,7 +343,8 @@ def _apply(tape: Operations, op: Operation, operands: Values) -> Values:
         return [_scatter_add(tape, op, operands)]
     if name in MOVES:
         return _move(tape, op, operands)
-    check_kinds(op)
+    if reason := refusal(op):
+        raise Unsupported(f"proof file: {reason}")
     before, after = op.equation.kinds[0].dtype, op.equation.outs[0].dtype
     if name == "convert_element_type" and (after.kind == "b" or isinstance(operands[0], _Places)):
         if before.kind == "f" and after.kind != "f":

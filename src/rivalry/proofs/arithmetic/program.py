@@ -104,7 +104,9 @@ class Program:
         self._keep_live()
         self._index = {}
         self.is_endless = False  # a loop did not end in time
-        self.lifted: dict[int, Any] = {}  # intervals of known numbers, by their identity
+        # for intervals: rules of the operations, and intervals of known numbers by their identity
+        self.rules: list[Any] | None = None
+        self.lifted: dict[int, Any] = {}
 
     def _add(self, kind: Kind) -> int:
         self._kinds.append(kind)

@@ -37,15 +37,15 @@ class Comparisons:
         self.finite: Any = np.ones(1, bool)
         self.moves = True  # whether the present operation depends on what derivatives are taken in
         self.is_held = False  # whether results depend on it through held numbers alone
-        self._lifted: dict[int, tuple[Any, Interval]] = {}
+        self.lifted: dict[int, tuple[Any, Interval]] = {}  # by the identity of known numbers
 
     def lift(self, value: Any) -> Interval:
         """Return a known number as an interval, always the same of one array."""
         if isinstance(value, Interval):
             return value
-        if id(value) not in self._lifted:
-            self._lifted[id(value)] = value, interval(value)
-        return self._lifted[id(value)][1]
+        if id(value) not in self.lifted:
+            self.lifted[id(value)] = value, interval(value)
+        return self.lifted[id(value)][1]
 
     def note(self, result: Interval, harmless: Any = False) -> Interval:
         """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
