@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
 from rivalry.core.tree import Tree, in_shape, static
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, put_concrete
 from rivalry.schema.validate import as_numbers, check_keywords, check_word
 
 if TYPE_CHECKING:
@@ -729,9 +729,9 @@ def stacked_grids(grids: Sequence[Any]) -> Float[Array, "player point axis"]:
     (2, 3, 2)
     """
     longest = max(map(len, grids))
-    # by NumPy: JAX would compile a program for every shape
-    rows = [np.pad(np.asarray(grid), ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids]
-    return put(np.stack(rows))
+    xp = concrete_module(*grids)
+    rows = [xp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids]
+    return put_concrete(xp.stack(rows))
 
 
 def visibly_apart(space: Space, x: ndarray, y: ndarray, tolerance: float = TOLERANCE) -> ndarray:

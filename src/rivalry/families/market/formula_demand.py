@@ -15,6 +15,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.families.formula import Formula, ordered, parse
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.stop_gradients import shifted as exact_derivatives
 from rivalry.runtime.jax import jax, jnp, put
 
 PARAMETERS = (
@@ -204,8 +205,8 @@ def checked_formulas(
         raise ValueError("high: is missing; give it where a price rises with another firm's output")
     symmetric = bool(np.all(np.abs(slopes - slopes.transpose(0, 2, 1)) <= 1e3 * slack))
     try:
-        slope = jax.jacfwd(partial(formulas.values, numbers))
-        (bounds,), _ = enclose(slope, low)(Interval(low, high))
+        demand = exact_derivatives(partial(formulas.values, numbers), low)
+        (bounds,), _ = enclose(jax.jacfwd(lambda x: demand(x)[0]), low)(Interval(low, high))
         ends = np.diagonal(np.asarray([bounds.low, bounds.high]), axis1=1, axis2=2)
         is_proved = bool(np.isfinite(ends).all() and np.all(ends[1] <= slack))
     except Unsupported:

@@ -42,7 +42,6 @@ from rivalry.proofs.arithmetic.programs import (
 )
 from rivalry.proofs.arithmetic.rules import (
     ENDS,
-    FEW,
     FINITE,
     INTEGER,
     RULES,
@@ -241,6 +240,8 @@ def _rule(op: Operation) -> _Rule:
         return _Rule(None, exact, refusal=refusal(op))
     if name in MOVES:
         return _Rule(_move, exact, takes_rough=True)
+    if name in ("scan", "cond"):
+        return _Rule(_OF_ARRAYS[name], exact)
     return _Rule(_OF_ARRAYS.get(name, _by_rule), exact, refusal=refusal(op))
 
 
@@ -388,10 +389,6 @@ def _move(run: Comparisons, op: Operation, operands: Values) -> Values:
     origin = operands[0].origin
     if name in ("broadcast_in_dim", "reshape") and origin:
         results[0].origin = origin if is_repeated(origin, op) else None
-    if name in ("reduce_max", "reduce_min") and len(op.equation.params["axes"]) == 1:
-        axis = 1 + int(op.equation.params["axes"][0])
-        if operands[0].shape[axis] <= FEW:
-            results[0].origin = (name, operands[0], axis)
     return results
 
 

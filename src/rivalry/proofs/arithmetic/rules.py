@@ -81,29 +81,6 @@ def _is_known(a: object, b: object) -> Any:
 def _equal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     if a is b:  # whether it is a number
         return Interval(~np.isnan(a.low + a.high), np.full(a.shape, True))
-    for operand, partner in ((a, b), (b, a)):
-        if partner.origin and partner.origin[0] in ("max", "min"):
-            # which of two numbers is chosen: JAX compares the larger one with both for its derivative
-            name, x, y = partner.origin
-            if _is_same(operand, x) or _is_same(operand, y):
-                alternative = y if _is_same(operand, x) else x
-                low, high = (alternative, operand) if name == "max" else (operand, alternative)
-                return Interval(low.high <= high.low, ~(low.low > high.high))
-        if (
-            partner.origin
-            and partner.origin[0] in ("reduce_max", "reduce_min")
-            and partner.origin[1] is operand
-        ):
-            return Interval(*_is_largest(operand, partner.origin[2], partner.origin[0] == "reduce_max"))
-        if partner.origin and partner.origin[0] == "either":
-            _, condition, no, yes = partner.origin
-            if operand is yes or operand is no:
-                certain, possible = _overlap(operand, no if operand is yes else yes)
-                low, high = (
-                    (condition.low, condition.high) if operand is yes else (~condition.high, ~condition.low)
-                )
-                number = ~np.isnan(operand.low + operand.high)
-                return Interval(number & (low | (~high & certain)), high | possible)
     return Interval(*_overlap(a, b))
 
 
@@ -111,13 +88,6 @@ def _is_finite(run: Comparisons, op: Operation, a: Interval) -> Interval:
     result = Interval(np.isfinite(a.low) & np.isfinite(a.high), np.full(a.shape, True))
     result.origin = ("finite", a)
     return result
-
-
-def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
-    """Masks of numbers that certainly and possibly are the largest, or smallest, along an axis."""
-    a = a if largest else intervals.negate(a)
-    low, high = (intervals.reduce_others(np.max, end, axis, -np.inf) for end in (a.low, a.high))
-    return a.low >= high, ~(a.high < low)
 
 
 def _overlap(a: Interval, b: Interval) -> tuple[Any, Any]:
@@ -185,7 +155,6 @@ def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Inte
             (yes.high, union.high, no.high),
         )
     )
-    union.origin = ("either", condition, *ranges)
     return union
 
 
@@ -244,13 +213,13 @@ def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval
 
 def _maximum(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     result = Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high), a.positive or b.positive)
-    result.origin, result.infinite = ("max", a, b), intervals.signs(a, b)
+    result.infinite = intervals.signs(a, b)
     return result
 
 
 def _minimum(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     result = Interval(np.minimum(a.low, b.low), np.minimum(a.high, b.high), a.positive and b.positive)
-    result.origin, result.infinite = ("min", a, b), intervals.signs(a, b)
+    result.infinite = intervals.signs(a, b)
     return result
 
 
@@ -375,7 +344,7 @@ def is_repeated(origin: tuple[Any, ...], op: Operation) -> bool:
     """True if an operation repeats a sum, its reciprocal, or the like, along its axis only."""
     if origin[0] == "reciprocal" and origin[1].origin:
         origin = origin[1].origin
-    if origin[0] not in ("sum", "reduce_max", "reduce_min"):
+    if origin[0] != "sum":
         return False
     _, a, axis = origin
     shape, new_shape = a.shape[1:], op.equation.outs[0].shape
