@@ -16,8 +16,8 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.programs import in_words, operations_within
-from rivalry.proofs.first_order import first_order
 from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.first_order import first_order
 from rivalry.proofs.payoff_ranges import value_range
 from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.runtime.jax import jax, jnp
