@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core import oracles
-from rivalry.proofs.arithmetic.enclosure import enclosed
+from rivalry.proofs import first_order
+from rivalry.proofs.arithmetic.enclosure import enclose, enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.stop_gradients import shifted
+from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.runtime.jax import jax, jnp
 from tests.unit.test_interval_arithmetic import outside, samples
 
@@ -106,15 +106,10 @@ FAMILIES: dict[str, tuple[Callable[[], tuple[Any, Payoffs]], float, float]] = {
 
 def bounds(game: Any, low: np.ndarray, high: np.ndarray) -> list[np.ndarray]:
     """Return bounds on payoffs, own derivatives and their Jacobian, by box, and which are decided."""
-    shape = game.space.shape
-
-    def every(y: Any) -> Any:
-        pay = shifted(lambda y: game.payoffs(y.reshape(shape)), y)
-        slope = shifted(lambda y: oracles.gradients(game, y.reshape(shape)).ravel(), y)
-        return pay(y)[0], slope(y)[0], jax.jacfwd(lambda z: slope(z)[0])(y)
-
-    found = enclosed(every, (), Interval(low, high))
-    return [end for each in found.values for end in (each.low, each.high)] + [found.decided & found.finite]
+    found = enclosed(first_order._conditions, (game, coordinates(game)), Interval(low, high))
+    slope, jacobian, pay, *_ = found.values
+    ends = [end for each in (pay, slope, jacobian) for end in (each.low, each.high)]
+    return [*ends, found.decided & found.finite]
 
 
 def derivatives(
@@ -173,77 +168,6 @@ def test_true_values_are_inside_the_bounds_of_boxes(family: str, count: int) -> 
     assert narrow.sum() > count / 10
     assert np.nanmax((high2 - low2)[narrow]) < 1e-8 * np.abs(low2).max()
     assert np.isfinite(pay_low).mean() > 0.95
-
-
-def _bessel(order: int) -> Callable[[float], Real]:
-    def value(x: float) -> Real:
-        size = abs(flint.arb(x))
-        found = size.bessel_i(order) * (-size).exp()
-        return -found if x < 0 and order else found
-
-    return value
-
-
-OF_ONE_NUMBER: dict[str, tuple[Callable[[Any], Any], Callable[[float], Real], float, float]] = {
-    "tan": (jnp.tan, lambda x: flint.arb(x).tan(), -1e4, 1e4),
-    "asin": (jnp.arcsin, lambda x: flint.arb(x).asin(), -1.0, 1.0),
-    "acos": (jnp.arccos, lambda x: flint.arb(x).acos(), -1.0, 1.0),
-    "asinh": (jnp.arcsinh, lambda x: flint.arb(x).asinh(), -1e12, 1e12),
-    "acosh": (jnp.arccosh, lambda x: flint.arb(x).acosh(), 1.0, 1e12),
-    "atanh": (jnp.arctanh, lambda x: flint.arb(x).atanh(), -1.0, 1.0),
-    "i0e": (jax.scipy.special.i0e, _bessel(0), -700.0, 700.0),
-    "i1e": (jax.scipy.special.i1e, _bessel(1), -700.0, 700.0),
-}
-
-
-@pytest.mark.parametrize("name", OF_ONE_NUMBER)
-def test_functions_of_one_number_contain_exact_values(name: str) -> None:
-    """On points of all sizes, also close to the ends of the domain, and on boxes of all widths."""
-    function, exact, low, high = OF_ONE_NUMBER[name]
-    random = np.random.default_rng(0)
-    size = np.log10(max(abs(low), abs(high)))
-    near = 10.0 ** random.uniform(-16, 0, 200)
-    points = [random.uniform(low, high, 300), 10.0 ** random.uniform(-18, size, 300)]
-    points = np.concatenate([*points, -points[1], low + near, high - near, [low, high, 1.5451, -1.5451]])
-    points = np.clip(points, low, high)
-    width = 10.0 ** random.uniform(-12, 1, len(points)) * (random.random(len(points)) < 0.7)
-    ends = Interval(
-        jnp.asarray(np.clip(points - width, low, high)), jnp.asarray(np.clip(points + width, low, high))
-    )
-    (found,), decided = enclose(function, ends.low)(ends)
-    assert bool(decided)
-    below, above = np.asarray(found.low), np.asarray(found.high)
-    known = ~np.isnan(below)
-    assert known.mean() > (0.7 if name == "tan" else 0.999)
-    for place in (np.asarray(ends.low), points, np.asarray(ends.high)):
-        for x, a, b in zip(place[known], below[known], above[known], strict=True):
-            value = exact(float(x))
-            assert (not value.is_finite() and np.isinf([a, b]).any()) or flint.arb(a) <= value <= flint.arb(b)
-    narrow = known & (width == 0) & np.isfinite(above)
-    assert np.all(above[narrow] - below[narrow] <= 1e-13 * np.abs(below[narrow]) + 1e-280)
-
-
-def test_angles_contain_exact_values_and_jump_at_the_cut() -> None:
-    random = np.random.default_rng(0)
-    y, x = random.normal(size=(2, 2000)) * 10.0 ** random.uniform(-3, 3, (2, 2000))
-    high_y, high_x = (one + 10.0 ** random.uniform(-9, 1, one.shape) for one in (y, x))
-    ends = [Interval(jnp.asarray(a), jnp.asarray(b)) for a, b in ((y, high_y), (x, high_x))]
-    (found,), decided = enclose(jnp.arctan2, jnp.asarray(y), jnp.asarray(x))(*ends)
-    assert not decided
-    cut = (y <= 0) & (high_y >= 0) & (x <= 0)
-    assert 0 < cut.sum() < 1000
-    assert np.all(np.asarray(found.high - found.low)[cut] >= 2 * np.pi)
-    for one, first, last, least, most, low, high in zip(
-        random.random(2000), y, x, high_y, high_x, np.asarray(found.low), np.asarray(found.high), strict=True
-    ):
-        inside = first + one * (least - first), last + one * (most - last)
-        for a, b in ((first, last), (first, most), (least, last), (least, most), inside):
-            value = flint.arb.atan2(flint.arb(float(a)), flint.arb(float(b)))
-            assert flint.arb(low) <= value <= flint.arb(high)
-    (_,), decided = enclose(jnp.arctan2, jnp.asarray(0.2), jnp.asarray(-1.0))(
-        Interval(jnp.asarray(0.2), jnp.asarray(0.3)), Interval(jnp.asarray(-1.0), jnp.asarray(1.0))
-    )
-    assert bool(decided)
 
 
 def test_draws_under_a_fixed_key_are_numbers() -> None:

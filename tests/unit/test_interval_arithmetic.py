@@ -67,10 +67,6 @@ def outside(value: Real, low: float, high: float) -> bool:
     )
 
 
-def cube_root(x: Real) -> Real:
-    return x if x == 0 else x.root(3) if x > 0 else -((-x).root(3))
-
-
 def trunc(x: Real) -> Real:
     return x.floor() if x >= 0 else x.ceil()
 
@@ -84,7 +80,6 @@ UNARY: dict[str, tuple[Callable[[Interval], Interval], Callable[[Real], Real]]] 
     "reciprocal": (lambda a: intervals.divide(intervals.ONE, a), lambda x: 1 / x),
     "absolute": (intervals.absolute, abs),
     "root": (intervals.root, lambda x: x.sqrt()),
-    "cube_root": (intervals.cube_root, cube_root),
     "exp": (intervals.exp, lambda x: x.exp()),
     "expm1": (intervals.expm1, lambda x: x.expm1()),
     "log": (intervals.log, lambda x: x.log()),

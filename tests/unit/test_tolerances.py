@@ -188,7 +188,6 @@ def test_a_mistake_that_costs_thirty_ordinary_ones_does_not_count(loss: float, r
 
 SIZES = np.exp(np.random.default_rng(0).uniform(-12.0, 6.5, 2000))
 SIGNED = SIZES * np.random.default_rng(1).choice([-1.0, 1.0], len(SIZES))
-UNIT = np.random.default_rng(2).uniform(-1.0, 1.0, len(SIZES))
 POINTS: dict[str, tuple[Any, np.ndarray, Any]] = {
     "root": (intervals.root, SIZES, lambda x: x.sqrt()),
     "reciprocal": (lambda a: intervals.divide(intervals.ONE, a), SIGNED, lambda x: 1 / x),
@@ -200,14 +199,8 @@ POINTS: dict[str, tuple[Any, np.ndarray, Any]] = {
     "sinh": (intervals.hyperbolic_sine, SIGNED, lambda x: x.sinh()),
     "cosh": (intervals.hyperbolic_cosine, SIGNED, lambda x: x.cosh()),
     "atan": (intervals.arc_tangent, SIGNED, lambda x: x.atan()),
-    "asin": (intervals.arc_sine, UNIT, lambda x: x.asin()),
-    "acos": (intervals.arc_cosine, UNIT, lambda x: x.acos()),
-    "asinh": (intervals.area_sine, SIGNED, lambda x: x.asinh()),
-    "acosh": (intervals.area_cosine, 1 + SIZES, lambda x: x.acosh()),
-    "atanh": (intervals.area_tangent, UNIT, lambda x: x.atanh()),
     "cos": (intervals.cosine, 10 * SIGNED, lambda x: x.cos()),
     "sin": (intervals.sine, 10 * SIGNED, lambda x: x.sin()),
-    "tan": (intervals.tangent, 10 * SIGNED, lambda x: x.tan()),
     "log_gamma": (intervals.log_gamma, SIZES, lambda x: x.lgamma()),
     "digamma": (intervals.digamma, SIZES, lambda x: x.digamma()),
     "erf": (intervals.error_function, SIGNED, lambda x: x.erf()),
@@ -218,8 +211,8 @@ POINTS: dict[str, tuple[Any, np.ndarray, Any]] = {
 @pytest.mark.slow
 def test_margins_of_functions_are_eight_times_the_largest_error_seen() -> None:
     flint = pytest.importorskip("flint")
-    rules = jax.jit(lambda x: {name: POINTS[name][0](Interval(x[name], x[name])) for name in POINTS})
-    found = rules({name: jnp.asarray(x) for name, (_, x, _) in POINTS.items()})
+    with np.errstate(all="ignore"):
+        found = {name: rule(Interval(x, x)) for name, (rule, x, _) in POINTS.items()}
     before, flint.ctx.prec = flint.ctx.prec, 128
     try:
         for name, (_, x, value) in POINTS.items():

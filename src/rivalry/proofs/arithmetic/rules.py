@@ -227,12 +227,6 @@ def _clamp(run: Comparisons, op: Operation, low: Interval, x: Interval, high: In
     return _minimum(run, op, _maximum(run, op, x, low), high)
 
 
-def _angle(run: Comparisons, op: Operation, y: Interval, x: Interval) -> Interval:
-    cut = intervals.is_cut(y, x)
-    run.note(Interval(np.zeros_like(cut), cut))
-    return intervals.arc_tangent_of(y, x)
-
-
 def _remainder(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
     quotient = intervals.divide(a, b)
@@ -482,7 +476,6 @@ RULES: dict[str, Rule] = {
     "pow": _of(intervals.real_power),
     "sqrt": _of(intervals.root),
     "rsqrt": _of(lambda a: intervals.divide(intervals.ONE, intervals.root(a))),
-    "cbrt": _of(intervals.cube_root),
     "exp": _with_origin("exp", intervals.exp),
     "exp2": _of(_power_of_two),
     "expm1": _of(intervals.expm1),
@@ -495,15 +488,6 @@ RULES: dict[str, Rule] = {
     "sin": _of(intervals.sine),
     "cos": _of(intervals.cosine),
     "atan": _of(intervals.arc_tangent),
-    "atan2": _angle,
-    "asin": _of(intervals.arc_sine),
-    "acos": _of(intervals.arc_cosine),
-    "asinh": _of(intervals.area_sine),
-    "acosh": _of(intervals.area_cosine),
-    "atanh": _of(intervals.area_tangent),
-    "tan": _of(intervals.tangent),
-    "bessel_i0e": _of(intervals.bessel_i0e),
-    "bessel_i1e": _of(intervals.bessel_i1e),
     "erf": _of(intervals.error_function),
     "erfc": _of(intervals.error_complement),
     "lgamma": _with_origin("lgamma", intervals.log_gamma),
@@ -537,12 +521,7 @@ RULES: dict[str, Rule] = {
 }
 """Rules ``(run, operation, *operands)`` of operations that compute, by their names in JAX."""
 
-FINITE = frozenset(
-    (
-        *("tanh", "logistic", "sin", "cos", "atan", "atan2", "asin", "acos", "erf", "erfc", "sign"),
-        *("bessel_i0e", "bessel_i1e", "tan"),
-    )
-)
+FINITE = frozenset(("tanh", "logistic", "sin", "cos", "atan", "erf", "erfc", "sign"))
 """Operations whose results are finite."""
 
 INTEGER = frozenset(
