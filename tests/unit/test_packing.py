@@ -201,6 +201,16 @@ def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
     assert found.digest == run.digest() != before
 
 
+@pytest.mark.parametrize("left", [3, 0])
+def test_a_run_that_lacks_cells_is_undecided(run: Run, tmp_path: Path, left: int) -> None:
+    """Though every cell that is there was computed again and agrees: those that lack may do neither."""
+    for path in sorted((run.folder / "cells").iterdir())[left:]:
+        path.unlink()
+    judged = verify(pack(Run.open(run.folder), tmp_path / "part.zip"))
+    assert (judged.word, judged.faults) == ("undecided", [])
+    assert (len(judged.cells), judged.done, judged.total) == (left, left, 4)
+
+
 def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> None:
     def remove(members: Members) -> None:
         del members[min(name for name in members if name.startswith("cells/"))]

@@ -261,8 +261,8 @@ def verify(
     """Check a packed run.
 
     Its digests are compared, and its cells computed again. Pages, figures and the dataset are not judged. The
-    answer is one of three words: verified (exit status 0), contradicted (1), undecided (3), where cells were
-    left out.
+    answer is one of three words: verified (exit status 0), contradicted (1), undecided (3), where cells are
+    not finished or were left out.
     """
     from rivalry.lab.executor import RunEvent
     from rivalry.lab.packing import WITHIN
@@ -279,7 +279,7 @@ def verify(
             progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
         )
     versions, count, word = "; ".join(verified.versions), len(verified.faults), verified.word
-    remainder = verified.done - len(verified.cells)
+    remainder = verified.total - len(verified.cells)
     details = {
         "verified": ", except what is not checked",
         "contradicted": f", {count} difference{'s' * (count > 1)}",

@@ -192,10 +192,10 @@ class Verified(NamedTuple):
 
     @property
     def word(self) -> str:
-        """``contradicted``, ``verified`` where all finished cells were computed again, else ``undecided``."""
+        """``contradicted``; ``verified`` where every cell of the study was computed again; ``undecided``."""
         if self.faults:
             return "contradicted"
-        return "verified" if len(self.cells) == self.done else "undecided"
+        return "verified" if len(self.cells) == self.total > 0 else "undecided"
 
 
 def verify(
