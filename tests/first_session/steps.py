@@ -93,7 +93,7 @@ def running() -> list[Step]:
         Step("rivalry export runs/race_readme --to parquet", says=(".parquet",))
         if parquet
         else wrong("rivalry export runs/race_readme --to parquet", "[parquet]'"),
-        wrong("rivalry run race_readme --set disaster_cost=2", "write TABLE.KEY, as in game.reach"),
+        wrong("rivalry run race_readme --set disaster_cost=2", "did you mean game.disaster_cost?"),
     ]
 
 

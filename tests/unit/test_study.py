@@ -1,6 +1,7 @@
 """Studies: definition in TOML and Python, quick form, cells."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,19 @@ def test_expectations_made_void_by_a_change_are_kept() -> None:
         one(sweep={"game.reach": [0.5]}, expect=expect)
 
 
+def test_a_key_without_its_table_is_completed() -> None:
+    """A name of the game or of a method is completed, also where its table is misspelt."""
+    place = {
+        "reach": "did you mean game.reach?",
+        "gane.reach[1]": "did you mean game.reach?",
+        "rate": "did you mean method.gradient_ascent.rate?",
+        "width": "write TABLE.KEY, as in game.reach",
+    }
+    for key, hint in place.items():
+        with pytest.raises(StudyError, match=f"{re.escape(f': {key}: {hint}')}$"):
+            one().with_changes({key: 0.2})
+
+
 def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
     (tmp_path / "three.toml").write_text(TEXT)
     (tmp_path / "all.toml").write_text('title = "All"\ninclude = ["three.toml"]\n')
@@ -275,8 +289,10 @@ def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
     assert list(whole.parts()) == ["three"]
     assert whole.parts()["three"].is_quick
     assert whole.family is None
-    with pytest.raises(StudyError, match="a study of studies takes no changes; its studies do: three"):
-        whole.with_changes({"game.reach": 1.0})
+    for key, takers in (("game.reach", "three"), ("sweep.game.reach", "three"), ("game.price", "none")):
+        says = f": {key}: a study of studies takes no changes; its studies with that key: {takers}"
+        with pytest.raises(StudyError, match=f"{re.escape(says)}$"):
+            whole.with_changes({key: 1.0})
     assert Study.from_resolved(whole.resolved()) == whole
 
 

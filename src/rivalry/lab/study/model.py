@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rivalry.games import GAMES
 from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, read_key, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import Table, TableDict, canonical, digest, join, plain, words
 from rivalry.lab.study.points import MOST, MOST_KEYS, Cell, Changes, Grid, apply_changes, flat, short_names
+from rivalry.lab.study.schema import keys_of
+from rivalry.methods import METHODS
 from rivalry.runtime.imports import pause_collection
-from rivalry.schema.keys import Key, write_key
+from rivalry.schema.keys import Key, overlap, write_key
 from rivalry.schema.registry import load
 from rivalry.text.display import html_table
 
@@ -247,8 +250,13 @@ class Study:
 
     def _change(self, changes: Changes) -> Study:
         if self.include and changes:
-            rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
-            raise StudyError(rule, key=write_key(next(iter(changes))), where=self.label)
+            key = next(iter(changes))
+            place = key[1:] if key[0] in ("sweep", "batch") else key
+            parts = self.included.items()
+            takers = [name for name, part in parts if any(map(partial(overlap, place), part._keys()))]
+            names_of_parts = ", ".join(takers) or "none"
+            rule = f"a study of studies takes no changes; its studies with that key: {names_of_parts}"
+            raise StudyError(rule, key=write_key(key), where=self.label)
         if len(changes) > MOST_KEYS:
             rule = (
                 f"{len(changes)} changes are too many; must be at most {MOST_KEYS}; one may set a whole table"
@@ -258,10 +266,8 @@ class Study:
         for key, value in changes.items():
             root = str(key[0])
             if root not in expect.TABLES or not key[1:]:
-                hint = (
-                    "" if root in expect.TABLES else f"{unknown(root, expect.TABLES, 'a table of a study')}; "
-                )
-                rule = f"{hint}write TABLE.KEY, as in game.reach"
+                meant = " or ".join(write_key(full) for full in self._keys() if full[-1] in key)
+                rule = f"did you mean {meant}?" if meant else "write TABLE.KEY, as in game.reach"
                 raise StudyError(rule, key=write_key(key), where=self.label)
             if root in ("game", "method"):
                 parameters[key] = value
@@ -283,6 +289,17 @@ class Study:
             if parameters or root in options:
                 new |= {root: self._respaced(root, parameters, options.get(root, {})), "files": None}
         return replace(self, as_written=False, **new) if new else self
+
+    def _keys(self) -> list[Key]:
+        """Keys of the tables that the package knows, which a change may name."""
+        tables: dict[Key, Iterable[str]] = {
+            ("game",): names.keys_of_kind(self.game, "family", GAMES),
+            ("replications",): keys_of(document.Replications),
+            ("certificate",): keys_of(document.CertificateTable),
+        }
+        for row in self.method:
+            tables["method", row["name"]] = {*document.RUN_KEYS, *names.keys_of_kind(row, "kind", METHODS)}
+        return [(*place, name) for place, keys in tables.items() for name in keys]
 
     @property
     def _numbers(self) -> TableDict:
