@@ -38,44 +38,29 @@ class Ours:
 
     def __init__(self, count: int, make: Callable[[float], Any] = built_in) -> None:
         from rivalry import solving
+        from rivalry.core.batched_games import Together
         from rivalry.methods.dynamics.gradient_ascent import GradientAscent
-        from rivalry.runtime.jax import jax, jnp, stack_trees
+        from rivalry.runtime.jax import jax, stack_trees
 
-        self.jax, self.run, self.count = jax, solving, count
+        self.run, self.count = solving, count
         games = [solving.as_arrays(make(float(reach))) for reach in reaches(count)]
         first = built_in(0.2)
         self.points, self.weights = np.asarray(first.points)[:, 0], np.asarray(first.weights)
-        method, start, key = (
-            solving.as_arrays(GradientAscent(rate=RATE)),
-            jnp.asarray(START)[:, None],
-            jax.random.key(0),
+        method, start = solving.as_arrays(GradientAscent(rate=RATE)), np.asarray(START)[:, None]
+        self.limits = np.asarray(STEPS[count]), np.asarray(-1.0)
+        self.games = Together(games)
+        self.methods = stack_trees([method] * count, "method {} differs")
+        self.keys = jax.random.split(jax.random.key(0), count)
+        zeros = np.zeros(count, int)
+        self.begin = solving.steps.begin(
+            self.games, self.methods, np.stack([start] * count), self.keys, zeros
         )
-        self.never, self.budget = jnp.asarray(-1.0), jnp.asarray(STEPS[count])
-        zero = jnp.zeros((), dtype=int)
-        if count == 1:
-            self.game, self.method, self.key = games[0], method, key
-            self.begin = solving.steps.begin(self.game, method, start, key, zero)
-        else:
-            self.game, self.method = (
-                stack_trees(games, "game {} differs"),
-                stack_trees([method] * count, "method {} differs"),
-            )
-            self.key = jax.random.split(key, count)
-            begins = jnp.broadcast_to(start, (count, *start.shape))
-            self.begin = solving.runs._begin(
-                self.game, self.method, begins, self.key, jnp.zeros(count, dtype=int)
-            )
+        self.strides = zeros + STEPS[count]
 
     def __call__(self) -> np.ndarray:
-        if self.count == 1:
-            stride = self.jax.numpy.asarray(max(STEPS[1] // self.run.ROWS, 1))
-            carry, _ = self.run.steps.advance(
-                self.game, self.method, self.begin, self.key, stride, self.budget, self.never
-            )
-        else:
-            carry = self.run.runs._advance(
-                self.game, self.method, self.begin, self.key, self.budget, self.never
-            )
+        carry, _ = self.run.steps.advance(
+            self.games, self.methods, self.begin, self.keys, self.strides, *self.limits, False
+        )
         return np.asarray(carry.state.profile).reshape(-1, PLAYERS)
 
 

@@ -13,9 +13,10 @@ import pytest
 
 import rivalry as rv
 from benchmarks.conftest import size
+from rivalry.core.batched_games import Together, rows_of
 from rivalry.population import action_values, push
 from rivalry.population.oracles import first_distribution
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, jnp
 from rivalry.solving.steps import advance, as_arrays, begin
 
 GAMMA, BETA, FIRST, FACTOR = 0.98, size(1000, 10) * 1.0, 5.0, 1.3
@@ -140,12 +141,14 @@ def economy(levels: int, gamma: float = GAMMA) -> Any:
 
 def solved(game: Any) -> float:
     """Our continuation to `BETA`, programs being compiled; the efficiency."""
-    method, key = as_arrays(rv.methods.PopulationNewton(beta=BETA)), jax.random.key(0)
-    carry = begin(game, method, rv.oracles.named_start(game, "uniform"), key, put(0))
-    while int(carry.ended) == 0:
-        carry, _ = advance(game, method, carry, key, put(1), put(400), put(1e-8))
-    point = carry.state.point
-    assert float(carry.residual) <= 1e-11
+    method, keys = as_arrays(rv.methods.PopulationNewton(beta=BETA)), jax.random.split(jax.random.key(0), 1)
+    start, first, games = rv.oracles.named_start(game, "uniform"), np.zeros(1, int), Together([game])
+    methods = rows_of(method, None)
+    carry = begin(games, methods, np.asarray(start)[None], keys, first)
+    while carry.ended[0] == 0:
+        carry, _ = advance(games, methods, carry, keys, first + 1, np.asarray(400), np.asarray(1e-8), True)
+    point = rows_of(carry.state.point, 0)
+    assert float(carry.residual[0]) <= 1e-11
     return float((1 - game.gamma[0]) * (point.mu @ point.values))
 
 

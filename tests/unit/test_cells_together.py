@@ -269,14 +269,13 @@ def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path
             games[k], methods[k], starts[k], max_steps=4_500, path=path, part=16, seed=seeds[k]
         )
 
-    def call(batch: Together, program: Any, *rest: Any, selection: Any = None) -> Any:
-        if program in (runs._advance, runs.advance_together):
-            advanced.append(len(batch) if selection is None else len(selection))
-        return own(batch, program, *rest, selection=selection)
+    def advance(batch: Together, *rest: Any, selection: Any = None) -> Any:
+        advanced.append(len(batch) if selection is None else len(selection))
+        return own(batch, *rest, selection=selection)
 
-    own, seeds = Together.call, [np.random.SeedSequence(k) for k in range(32)]
+    own, seeds = runs.advance, [np.random.SeedSequence(k) for k in range(32)]
     halves = [*found(slice(16)), *found(slice(16, 32))]
-    monkeypatch.setattr(Together, "call", call)
+    monkeypatch.setattr(runs, "advance", advance)
     for one, other in zip(found(slice(32)), halves, strict=True):
         assert {n: a.tobytes() for n, (_, a) in one.record.items()} == {
             n: a.tobytes() for n, (_, a) in other.record.items()

@@ -69,21 +69,26 @@ class Together:
         """
         count = len(self) if selection is None else len(selection)
         if selection is not None:
-            rows = jax.tree.map(partial(_rows, selection), rows)
+            rows = rows_of(rows, selection)
         if self.part is None or self.part == count:
             return program(*rows, *shared)
-        results = []
-        for start in range(0, count, self.part):
-            rows_of_part = partial(_rows, slice(start, start + self.part))
-            results.append(program(*jax.tree.map(rows_of_part, rows), *shared))
+        parts = [rows_of(rows, slice(start, start + self.part)) for start in range(0, count, self.part)]
+        results = [program(*rows_of_part, *shared) for rows_of_part in parts]
         return jax.tree.map(_joined, *results)
 
 
-def _rows(selection: slice | ndarray, leaf: Any) -> Any:
-    """Return some rows of an array; by NumPy, since JAX would run a program."""
+def rows_of(tree: Any, selection: Any) -> Any:
+    """Return some rows of all arrays of a tree; by NumPy, since JAX would run a program.
+
+    ``None`` makes every array the only row.
+    """
+    return jax.tree.map(partial(_rows, selection), tree)
+
+
+def _rows(selection: Any, leaf: Any) -> Any:
     if not eqx.is_array(leaf):
         return leaf
-    return key_rows(leaf, selection) if is_key(leaf) else np.asarray(leaf)[selection]
+    return key_rows(leaf, selection) if is_key(leaf) else np.asarray(np.asarray(leaf)[selection])
 
 
 def _joined(*leaves: Any) -> Any:
@@ -92,31 +97,32 @@ def _joined(*leaves: Any) -> Any:
     return jnp.concatenate(leaves) if is_key(leaves[0]) else np.concatenate([np.asarray(x) for x in leaves])
 
 
-def per_game(function: Callable[..., Any], *, shared: int = 0, effort: int | None = None) -> Any:
+def per_game(
+    function: Callable[..., Any],
+    *,
+    shared: int = 0,
+    effort: int | None = None,
+    single: Callable[..., Any] | None = None,
+) -> Any:
     """Decorate a function of a game to take `Together`, by one program; arrays are ``[game ..]``, NumPy's.
 
-    The last ``shared`` arguments are the same for all games. A single game has a program of its own, which
-    does not depend on how many games are computed together.
+    The last ``shared`` arguments are the same for all games. A single game has a program of its own, or
+    ``single``, which does not depend on how many games are computed together. With a ``selection`` of games
+    by number, in whole parts, the result is that of these games.
     """
 
     def run_batch(games: object, *args: object) -> Any:
-        row_count = len(args) - shared
-        axes = (eqx.if_array(0), *[0] * row_count, *[None] * shared)
+        axes = (*[eqx.if_array(0)] * (1 + len(args) - shared), *[None] * shared)
         return eqx.filter_vmap(function, in_axes=axes)(games, *args)
 
-    single, batch_program = compiled(function, effort=effort), compiled(run_batch, effort=effort)
+    program, batch_program = single or compiled(function, effort=effort), compiled(run_batch, effort=effort)
 
-    def call(games: Together, *args: object) -> Any:
-        row_count = len(args) - shared
+    def call(games: Together, *args: object, selection: ndarray | None = None) -> Any:
+        rows, rest = args[: len(args) - shared], args[len(args) - shared :]
         if len(games) > 1:
-            results = games.call(
-                batch_program, (games.stacked, *map(np.asarray, args[:row_count])), *args[row_count:]
-            )
-            return jax.tree.map(np.asarray, results)
+            rows = games.stacked, *rows_of(rows, ...)
+            return rows_of(games.call(batch_program, rows, *rest, selection=selection), ...)
         # programs take arrays of NumPy: to hand them to JAX before takes as long as a small program
-        results = single(
-            games.games[0], *(np.asarray(np.asarray(arg)[0]) for arg in args[:row_count]), *args[row_count:]
-        )
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[None], results)
+        return rows_of(program(games.games[0], *rows_of(rows, 0), *rest), None)
 
     return call

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.random import SeedSequence
 
 from rivalry.core.batched_games import PART
-from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
-from rivalry.core.method import STEPS, Learner, Method, as_method, start_of
+from rivalry.core.game import Game, Playable, arrays, with_
+from rivalry.core.method import STEPS, Learner, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
@@ -29,7 +29,6 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of, split_key
-from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.runs import StepwiseRuns
 from rivalry.solving.single import solve
 from rivalry.solving.steps import as_arrays
@@ -98,36 +97,25 @@ def solve_batch(
     """
     settings = Settings(0, None, tol, max_steps, max_seconds, progress, tolerance, path, checkpoint)
     watch = settings.watch()
-    games = [register_plain(game) for game in games]
-    stepwise = [as_method(method) for method in methods]
-    for game, method in zip(games, stepwise, strict=True):
+    games = list(map(register_plain, games))
+    cases = list(zip(games, map(as_method, methods), starts, strict=True))
+    for game, method, _ in cases:
         inputs.check_fit(method, game)
-    stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
     if isinstance(seed, int | SeedSequence):
         keys = split_key(key_of(settings._replace(seed=seed).sequence()), len(games))
     else:
         keys = first_keys(seed)
+    # whole parts: then one program serves any number of runs
+    size = part or 1
+    groups = [np.minimum(np.arange(-(-len(games) // size) * size), len(games) - 1)]
     if len({jax.tree.structure(game) for game in games}) > 1 and any(map(is_plain, games)):
         # numbers of plain classes are constants of a program: each run needs its own
-        alone = settings._replace(checkpoint=None)
-        cases = zip(games, stepwise, starts, keys, strict=True)
-        solutions: list[Solution] = []
-        for game, method, start, key in cases:
-            solutions += _solve(StepwiseRuns([game], [method], [start], [key], alone, watch), tolerance)
-        return solutions
-    # whole parts: then one program serves any number of runs
-    rows = np.minimum(np.arange(-(-len(games) // (part or 1)) * (part or 1)), len(games) - 1)
-    games, stepwise, starts = ([member[k] for k in rows] for member in (games, stepwise, starts))
-    runs = StepwiseRuns(games, stepwise, starts, key_rows(keys, rows), settings, watch, part)
-    return _solve(runs, tolerance)[: len(keys)]
-
-
-def _solve(runs: StepwiseRuns, tolerance: float | None) -> list[Solution]:
-    """Return the solutions of runs, whose profiles are certified together."""
-    records = runs.run()
-    certified = ends.know_together(runs.original_games(), records, tolerance)
-    cases = zip(runs.games, records, certified, strict=True)
-    return [ends.certify(game, record, tolerance, known) for game, record, known in cases]
+        groups, settings = list(np.arange(len(games))[:, None]), settings._replace(checkpoint=None)
+    solutions: list[Solution] = []
+    for group in groups:
+        runs = StepwiseRuns([cases[k] for k in group], key_rows(keys, group), settings, watch, part)
+        solutions += runs.solutions()
+    return solutions[: len(games)]
 
 
 @check_keywords
@@ -259,7 +247,7 @@ def _run(
         games, methods, start_options, (settings, *_) = zip(*(members[k] for k in group), strict=True)
         triples = zip(games, methods, start_options, strict=True)
         key = keys_of(sequence, 2)[1]  # as in `solve`
-        starts = [_start(game, method, start, key) for game, method, start in triples]
+        starts = [inputs.start_profile(*triple, key) for triple in triples]
         tol, max_steps = limits[group[0]]
         fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
         length = next((length for length in LENGTHS if length >= len(group)), PART)
@@ -281,12 +269,6 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
         raise ValueError(f"over: {count} points are too many; must be at most {MOST}")
     rows = zip(*over.values(), strict=True) if zipped else product(*over.values())
     return [dict(zip(over, values, strict=True)) for values in rows]
-
-
-def _start(game: Playable, method: Method, start: object, key: jax.Array) -> Profile:
-    if start is not None:
-        return initial_profile(game, start_of(method, game, start))
-    return game.space.sample(key)
 
 
 def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Member:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from numpy.random import SeedSequence
 
-from rivalry.core.game import Game, refuse_shared
-from rivalry.core.method import STEPS, BaseMethod, as_method
+from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
+from rivalry.core.method import STEPS, BaseMethod, Method, as_method, start_of
 from rivalry.core.needs import GAME_KINDS, SHARED, fits, needs_of, stated_needs, unmet_need
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
@@ -20,6 +20,11 @@ from rivalry.schema.registry import load
 from rivalry.schema.validate import fault_of, format_value, limit_of, whole_number
 from rivalry.solving.progress import Checkpoint, Limited, ProgressCallback
 from rivalry.solving.randomness import Rng, sequence_of
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from rivalry.core.space import Profile
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 
@@ -74,6 +79,11 @@ def check_run(game: object, method: Any, settings: Settings) -> BaseMethod:
     check_fit(solver, game)
     settings.check()
     return solver
+
+
+def start_profile(game: Playable, method: Method, start: object, key: PRNGKeyArray) -> Profile:
+    """Return the profile of a start; a sample where there is none."""
+    return game.space.sample(key) if start is None else initial_profile(game, start_of(method, game, start))
 
 
 def check_method(method: object, needs: tuple[str, ...] = SOLVER) -> None:

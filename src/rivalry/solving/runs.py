@@ -1,36 +1,34 @@
-"""Runs of methods that take steps: a single one, or several as one program, with all that follows an end."""
+"""Runs of methods that take steps, side by side in the same programs, with all that follows an end."""
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.batched_games import Together
+from rivalry.core.batched_games import Together, rows_of
 from rivalry.core.game import Playable, is_population, profile_dims
 from rivalry.core.method import BaseMethod, Finish
-from rivalry.core.results import Record
-from rivalry.runtime.jax import compiled, eqx, floats, is_key, jax, jnp, key_rows, put, stack_trees
+from rivalry.core.results import Record, Solution
+from rivalry.runtime.jax import eqx, floats, is_key, jax, key_rows, put, stack_trees
 from rivalry.solving import ends
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress
-from rivalry.solving.reparametrised import as_read
+from rivalry.solving.reparametrised import as_read, reparametrise
 from rivalry.solving.steps import (
+    ROWS,
     Carry,
     advance,
-    advance_together,
     as_arrays,
     begin,
     elapsed_time,
     from_leaves,
-    initial_carry,
     leaves_of,
-    one_step,
     path_row,
 )
 
@@ -41,7 +39,6 @@ PATH = 512  # most rows of a recorded path; beyond, every second row is dropped 
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
 SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
 OTHER_METHOD = "batch: game {} has a method of another form; only numbers may differ within a batch"
-CHUNK = 2_000  # steps of all runs per call of the compiled program
 
 
 @dataclass
@@ -101,15 +98,14 @@ class Path:
 
 
 class StepwiseRuns:
-    """Runs of ``methods[k]`` on ``games[k]`` from ``starts[k]``, which differ in numbers only.
+    """Runs, each of a game, a method and a start, which differ in numbers only.
 
-    Several are computed by programs that serve them all. A single run has programs of its own, which are
-    those of `rivalry.trace` too.
+    Programs serve all of them; those of a single run are its own.
 
     Attributes
     ----------
     carry : Carry
-        The state of the single run, or that of all runs, with arrays ``[run ..]``.
+        The state of all runs, with arrays ``[run ..]``.
     ends : dict of int to Finish or None
         The analysis of the end of every run that has ended.
     unstable : dict of int to list of Finish
@@ -118,119 +114,113 @@ class StepwiseRuns:
 
     def __init__(
         self,
-        games: Sequence[Playable],
-        methods: Sequence[BaseMethod],
-        starts: Sequence[Profile],
-        keys: Sequence[jax.Array] | jax.Array,
+        cases: Sequence[tuple[Playable, BaseMethod, Profile]],
+        keys: jax.Array,
         settings: Settings,
         watch: Limited,
         part: int | None = None,
     ) -> None:
-        self.games, self.methods, self.starts = list(games), list(methods), list(starts)
-        self.single = len(self.games) == 1
-        self.keys = list(keys) if self.single else [key_rows(keys, k) for k in range(len(games))]
-        self.stacked_keys = keys
+        games, methods, starts = zip(*cases, strict=True)
+        self.games, self.starts, self.keys = list(map(as_arrays, games)), list(starts), keys
+        self.methods = list(map(reparametrise, self.games, methods))
         self.settings, self.watch, self.limit = settings, watch, settings.step_limit
         # as arrays, since a program would be compiled for every Python number
-        self.budget, self.tol = np.asarray(self.limit), np.asarray(float(settings.tol))
-        self.compared = as_read(games, methods, starts)
-        self.together = Together([as_arrays(game) for game in self.compared], part)
-        self.arrays = [as_arrays(method) for method in methods]
-        self.stacked = () if self.single else (self.together.stacked, stack_trees(self.arrays, OTHER_METHOD))
-        self.carry = self._begin(np.zeros(() if self.single else len(self.games), int))
-        residuals = np.reshape(path_row(self.methods[0], self.carry)[3], -1)
-        self.paths = [Path.at(*row) for row in zip(games, self.starts, residuals, strict=True)]
+        self.limits = np.asarray(self.limit), np.asarray(float(settings.tol))
+        self.together = Together(as_read(self.games, self.methods, starts), part)
+        self.stacked_methods = stack_trees(list(map(as_arrays, self.methods)), OTHER_METHOD)
+        self.carry = self._begin(np.zeros(len(self.games), int))
+        residuals = path_row(self.methods[0], self.carry)[3]
+        self.paths = [Path.at(*row) for row in zip(games, starts, residuals, strict=True)]
         self.ends: dict[int, Finish | None] = {}
         self.unstable: dict[int, list[Finish]] = defaultdict(list)
         self.restarts: list[tuple[int, Profile]] = []  # run and end that was left, in their order
 
-    def run(self) -> list[Record]:
-        """Return the records of all runs, at their ends or where a limit stopped them."""
+    def solutions(self, certified: Sequence[ends.Certified] | None = None) -> list[Solution]:
+        """Return the solutions of all runs, at their ends or where a limit stopped them.
+
+        Their profiles are certified together, unless it is given what is ``certified`` of each game.
+        """
+        records, tolerance = self._run(), self.settings.tolerance
+        if certified is None:
+            certified = ends.know_together(self.together.of(self.games), records, tolerance)
+        rows = zip(self.games, records, certified, strict=True)
+        return [ends.certify(game, record, tolerance, known) for game, record, known in rows]
+
+    def trace(self, every: int) -> dict[str, ndarray]:
+        """Return the path of the first run up to the limit of steps, whatever its status; of `SERIES`."""
+        path = self.paths[0] = Path(self.paths[0].series, sys.maxsize, every)
+        while self.carry.done[0] < self.limit:
+            self.carry = self.carry._replace(ended=np.zeros_like(self.carry.ended))
+            self._advance(self._active())
+        return path.arrays()
+
+    def _run(self) -> list[Record]:
         checkpoint = self.settings.checkpoint
         if checkpoint is not None and (saved := checkpoint.load()) is not None:
             self._restore(saved)
         while self._restart(stopped=self._forward()):
             pass
-        snapshot = self._snapshot()
-        return [self._record(k, _member(snapshot, k, self.single)) for k in range(len(self.games))]
+        return [self._record(k) for k in range(len(self.games))]
 
-    def original_games(self) -> Together:
-        """Return the games as they are judged, with the constants that steps leave out."""
-        if all(read is game for read, game in zip(self.compared, self.games, strict=True)):
-            return self.together
-        return Together([as_arrays(game) for game in self.games], self.together.part)
-
-    def _record(self, k: int, carry: Carry) -> Record:
-        game, method, unstable = self.games[k], self.methods[k], self.unstable[k]
+    def _record(self, k: int) -> Record:
+        game, method, unstable, carry = (
+            self.games[k],
+            self.methods[k],
+            self.unstable[k],
+            rows_of(self.carry, k),
+        )
         path = self.paths[k].record(game, method, carry) if self.settings.path else {}
         record = ends.report(self.together.games[k], method, carry, path)
         if (end := self.ends[k]) is not None:
             record |= ends.end_record(game, end, unstable, record)
-        return record | ends.out_of_time(record, self.watch.over) | ends.departures(game, unstable)
+        record |= ends.out_of_time(record, self.watch.over) | ends.departures(game, unstable)
+        if path and self.settings.tolerance is not None and is_population(game):
+            from rivalry.population.certificate import exploitability_along  # loads JAX
+
+            record["path_exploitability"] = (("step", "player"), exploitability_along(game, path["path"][1]))
+        return record
 
     def _begin(self, steps: Any) -> Carry:
         """Return the state at the starts, after ``steps`` steps."""
-        if self.single:
-            carry = begin(self.together.games[0], self.arrays[0], self.starts[0], self.keys[0], steps)
-        else:
-            starts = np.stack([np.asarray(start) for start in self.starts])
-            carry = self.together.call(_begin, (*self.stacked, starts, self.stacked_keys, steps))
+        starts = np.stack([np.asarray(start) for start in self.starts])
+        carry: Carry = begin(self.together, self.stacked_methods, starts, self.keys, steps)
         return carry
 
     def _forward(self) -> bool:
         """Advance all runs to their ends or until ``watch`` stops them; return whether it did."""
         checkpoint = self.settings.checkpoint
         while len(active := self._active()):
-            advance_runs = self._advance_single if self.single else self._advance_together
-            advance_runs(active)
+            self._advance(active)
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self._saved())
-            residual = float(np.max(np.asarray(self.carry.residual)))
-            if self.watch(Progress(self._steps(), self.limit, residual)):
+            if self.watch(Progress(self._steps(), self.limit, float(np.max(self.carry.residual)))):
                 return True
         return False
 
     def _steps(self) -> int:
-        """Fewest steps of a run; of several runs, those that have ended count as having taken all."""
-        steps = np.asarray(self.carry.done)
-        if not self.single:
-            steps = np.where(np.asarray(self.carry.ended) == 0, steps, self.limit)
-        return int(steps.min())
+        """Fewest steps of a run that has not ended; the limit where there is none."""
+        return int(np.min(self.carry.done, initial=self.limit, where=self.carry.ended == 0))
 
     def _active(self) -> ndarray:
         """Numbers of the runs that have neither ended nor reached the limit."""
-        ended, steps = np.asarray(self.carry.ended), np.asarray(self.carry.done)
-        return np.flatnonzero((ended == 0) & (steps < self.limit))
+        return np.flatnonzero((self.carry.ended == 0) & (self.carry.done < self.limit))
 
-    def _advance_single(self, _: ndarray) -> None:
-        game, (path,) = self.together.games[0], self.paths
-        arguments = game, self.arrays[0], self.carry, self.keys[0]
-        self.carry, rows = advance(*arguments, np.asarray(path.stride), self.budget, self.tol)
-        path.add([np.asarray(part) for part in rows])
-
-    def _advance_together(self, active: ndarray) -> None:
+    def _advance(self, active: ndarray) -> None:
         selection = self.together.parts_with(active)
-        arguments = (*self.stacked, self.carry, self.stacked_keys)
-        if self.settings.path:
-            arguments = (*arguments, put(np.array([path.stride for path in self.paths])))
-            limits = self.budget, self.tol
-            new, rows = self.together.call(advance_together, arguments, *limits, selection=selection)
-            # without those that fill up the last part
-            runs = range(len(self.games)) if selection is None else active
-            for k, *recorded in zip(runs, *(np.asarray(part) for part in rows), strict=False):
-                self.paths[k].add(recorded)
-        else:
-            # a time limit is only checked between calls of the program
-            chunk = CHUNK if np.isinf(self.watch.end) else CHUNK // 20
-            steps = min(self.limit, int(np.asarray(self.carry.done)[active].min()) + chunk)
-            new = self.together.call(_advance, arguments, jnp.asarray(steps), self.tol, selection=selection)
-        self.carry = jax.tree.map(partial(_with_rows, selection), self.carry, new)
+        path = self.settings.path
+        strides = np.array([path_of_run.stride for path_of_run in self.paths]) * (1 if path else ROWS)
+        arguments = self.stacked_methods, self.carry, self.keys, strides, *self.limits, path
+        new, rows = advance(self.together, *arguments, selection=selection)
+        # without those that fill up the last part
+        runs = range(len(self.games)) if selection is None else active
+        for k, *recorded in zip(runs, *rows, strict=False):
+            self.paths[k].add(recorded)
+        self.carry = _with_rows(self.carry, selection, new)
 
     def _restart(self, stopped: bool) -> bool:
         """Analyse the ends; restart runs from unstable ones, and return whether there are any."""
-        snapshot = self._snapshot()
-        restarted = np.zeros(len(self.games), bool)
-        states = {k: _member(snapshot, k, self.single) for k in range(len(self.games)) if k not in self.ends}
+        restarted = list[int]()
+        states = {k: rows_of(self.carry, k) for k in range(len(self.games)) if k not in self.ends}
         for k, end in self._analyse({k: state.state.profile for k, state in states.items()}).items():
             game, method, state, unstable = (
                 self.together.games[k],
@@ -240,19 +230,19 @@ class StepwiseRuns:
             )
             time = elapsed_time(method, state) if unstable else 0.0
             final = stopped or int(state.done) >= self.limit
-            end, onward = ends.examine(game, method, end, self.keys[k], unstable, time, final)
+            end, onward = ends.examine(game, method, end, key_rows(self.keys, k), unstable, time, final)
             if onward is None:
                 self.ends[k] = end
             else:
                 self.restarts.append((k, put(state.state.profile)))
-                self.starts[k], restarted[k] = onward, True
-        if not restarted.any():
-            return False
-        # the methods' time goes on
-        times = put(path_row(self.methods[0], snapshot)[2])
-        begun = self._begin(self.carry.done)._replace(since=times)
-        self.carry = begun if self.single else jax.tree.map(partial(_where, restarted), begun, self.carry)
-        return True
+                self.starts[k] = onward
+                restarted.append(k)
+        if restarted:
+            # the methods' time goes on
+            times = path_row(self.methods[0], self.carry)[2]
+            begun = self._begin(self.carry.done)._replace(since=times)
+            self.carry = _with_rows(self.carry, restarted, rows_of(begun, restarted))
+        return bool(restarted)
 
     def _analyse(self, profiles: Mapping[int, Any]) -> dict[int, Finish | None]:
         """Analyse ends by run: the first one of a run with those of the others, later ones alone.
@@ -260,41 +250,32 @@ class StepwiseRuns:
         Whether it is the first depends on the run only, and so do its bytes.
         """
         games, methods = self.together.games, self.methods
-        alone = {
-            k: ends.analyse(games[k], methods[k], put(profiles[k]), self.keys[k])
-            for k in profiles
-            if self.single or self.unstable[k]
-        }
-        if len(alone) == len(profiles):
-            return alone
-        first_ends = np.full((len(games), *np.shape(self.starts[0])), np.nan)
-        for k in profiles.keys() - alone.keys():
-            first_ends[k] = profiles[k]
-        analysed = ends.analyse_together(self.together, methods, first_ends, self.keys)
-        return {k: alone[k] if k in alone else analysed[k] for k in profiles}
-
-    def _snapshot(self) -> Carry:
-        """The state with arrays of NumPy, from which a run is taken without a program."""
-        if self.single:
-            return self.carry
-        return jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, self.carry)
+        keys = [key_rows(self.keys, k) for k in range(len(games))]
+        analysed, first_ends = {}, np.full((len(games), *np.shape(self.starts[0])), np.nan)
+        for k, profile in profiles.items():
+            if self.unstable[k]:
+                analysed[k] = ends.analyse(games[k], methods[k], put(profile), keys[k])
+            else:
+                first_ends[k] = profile
+        if len(analysed) < len(profiles):
+            together = ends.analyse_together(self.together, methods, first_ends, keys)
+            analysed = {k: analysed[k] if k in analysed else together[k] for k in profiles}
+        return analysed
 
     def _saved(self) -> dict[str, ndarray]:
         profiles = floats([np.asarray(profile) for _, profile in self.restarts])
         arrays = leaves_of(self.carry) | {"gone": np.array([k for k, _ in self.restarts], int)}
         arrays["gone_from"] = profiles.reshape(-1, *np.shape(self.starts[0]))
-        for k, path in enumerate(self.paths if self.single or self.settings.path else ()):
+        for k, path in enumerate(self.paths):
             arrays |= path.saved(f"{k} ")
         return arrays
 
     def _restore(self, saved: Mapping[str, ndarray]) -> None:
         """Continue from a checkpoint, which has profiles of the ends that were left."""
         self.carry = from_leaves(self.carry, saved)
+        self.paths = [path.restored(saved, f"{k} ") for k, path in enumerate(self.paths)]
         pairs = zip(saved["gone"], saved["gone_from"], strict=True)
-        self.restarts = [(int(k), jnp.asarray(profile)) for k, profile in pairs]
-        if self.single or self.settings.path:
-            self.paths = [path.restored(saved, f"{k} ") for k, path in enumerate(self.paths)]
-        waiting = self.restarts
+        waiting = self.restarts = [(int(k), profile) for k, profile in pairs]
         while waiting:
             # in rounds: the first end of every run, then the second of those that left one
             round_ends = dict(reversed(waiting))
@@ -303,43 +284,14 @@ class StepwiseRuns:
             waiting = [pair for pair in waiting if pair[1] is not round_ends[pair[0]]]
 
 
-def _where(restarted: ndarray, new: Any, old: Any) -> Any:
-    """Return the new leaf in runs that were restarted; leaves other than arrays are the same in all."""
-    return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
+def _with_rows(tree: Any, numbers: Any, rows: Any) -> Any:
+    """Return a tree with some rows of its arrays replaced, by default all; repeated ones are equal."""
 
+    def replaced(old: Any, new: Any) -> Any:
+        if not eqx.is_array(old) or is_key(old):
+            return old.at[numbers].set(new) if is_key(old) else new
+        array = np.array(old)
+        array[numbers] = new
+        return array
 
-def _with_rows(indices: ndarray | None, old: Any, new: Any) -> Any:
-    """Return an array with some rows replaced, by default all; repeated ones are equal."""
-    if not eqx.is_array(old) or indices is None:
-        return new
-    if is_key(old):
-        return old.at[indices].set(new)
-    replaced = np.array(old)
-    replaced[indices] = np.asarray(new)
-    return replaced
-
-
-def _member(carry: Carry, k: int, single: bool) -> Carry:
-    """Return the state of the k-th run."""
-    if single:
-        return carry
-    return jax.tree.map(lambda leaf: leaf[k] if eqx.is_array(leaf) else leaf, carry)
-
-
-@compiled
-def _advance(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
-    """Advance all runs to their end or to ``budget`` steps."""
-
-    def run(game, method, carry, key):  # type: ignore[no-untyped-def]
-        return jax.lax.while_loop(
-            lambda c: (c.done < budget) & (c.ended == 0),
-            lambda c: one_step(game, method, c, key, tol),
-            carry,
-        )
-
-    return eqx.filter_vmap(run)(games, methods, carry, keys)
-
-
-@compiled
-def _begin(games, methods, starts, keys, count):  # type: ignore[no-untyped-def]
-    return eqx.filter_vmap(initial_carry)(games, methods, starts, keys, count)
+    return rows if numbers is None else jax.tree.map(replaced, tree, rows)

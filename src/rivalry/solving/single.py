@@ -16,13 +16,11 @@ from rivalry.core.game import (
     Playable,
     has_closed_form,
     initial_profile,
-    is_population,
     kernel_conversion,
     profile_dims,
 )
 from rivalry.core.method import (
     BaseLearner,
-    BaseMethod,
     Learner,
     Method,
     Pace,
@@ -37,23 +35,19 @@ from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import promote_ranks, put
+from rivalry.runtime.jax import promote_ranks
 from rivalry.runtime.memo import Known, remembered
 from rivalry.schema.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
-from rivalry.solving.randomness import Rng, keys_of
-from rivalry.solving.reparametrised import as_read, reparametrise
+from rivalry.solving.randomness import Rng, first_keys, keys_of
 from rivalry.solving.runs import StepwiseRuns
-from rivalry.solving.steps import ROWS, advance, as_arrays, begin
 
 if TYPE_CHECKING:
-    from jaxtyping import PRNGKeyArray
     from xarray import Dataset
 
-    from rivalry.core.space import Profile
 
 CALLER = 7  # level of the caller of `solve`, both with their decorators, in the stack of warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
@@ -164,30 +158,15 @@ def _solve(
         settings.check()
         return _run_learner(shared, game, method, start, settings)
     method = inputs.check_run(game, method, settings)
-    limit = settings.step_limit
+    limit, sequence = settings.step_limit, settings.sequence()
     # the steps take the first key, whether a start is sampled or given
-    key, start_key = keys_of(settings.sequence(), 2)
-    start_profile = _start_profile(game, method, start, start_key)
-    game = as_arrays(game)
-    watch, tolerance = settings.watch(), settings.tolerance
-    run = StepwiseRuns([game], [reparametrise(game, method)], [start_profile], [key], settings, watch)
-    (record,) = run.run()
-    if settings.path and tolerance is not None and is_population(game):
-        from rivalry.population.certificate import exploitability_along  # loads JAX
-
-        gains = exploitability_along(game, record["path"][1])
-        record["path_exploitability"] = (("step", "player"), gains)
-    solution = ends.certify(game, record, tolerance, shared.certified)
+    start_profile = inputs.start_profile(game, method, start, keys_of(sequence, 2)[1])
+    watch = settings.watch()
+    runs = StepwiseRuns([(game, method, start_profile)], first_keys([sequence]), settings, watch)
+    (solution,) = runs.solutions([shared.certified])
     if message := not_converged(game, solution, limit, settings.max_seconds if watch.over else None):
         warn(message, stacklevel=CALLER)
     return solution
-
-
-def _start_profile(game: Playable, method: BaseMethod, start: object, key: PRNGKeyArray) -> Profile:
-    """Return the profile of a start; a sample where there is none."""
-    if start is None:
-        return game.space.sample(key)
-    return initial_profile(game, method.start_of(game, start))
 
 
 def not_converged(game: object, solution: Solution, max_steps: int, seconds: float | None) -> str:
@@ -379,25 +358,14 @@ def trace(
         For an argument that `solve` refuses.
     """
     check(trace, (), dict(locals()))
-    settings = Settings(seed=seed, rng=rng)
-    stepwise = inputs.check_run(game, method, settings)
     whole_number("steps", steps)
     whole_number("every", every, 1)
-    key, start_key = keys_of(settings.sequence(), 2)
-    start_profile = _start_profile(game, stepwise, start, start_key)
-    (game,), stepwise = (
-        as_read([as_arrays(game)], [stepwise], [start_profile]),
-        as_arrays(reparametrise(game, stepwise)),
-    )
-    carry = begin(game, stepwise, start_profile, key, put(0))
-    rows, clock = [np.asarray(start_profile)[None]], [np.array([0])]
-    while int(carry.done) < steps:
-        # tol = -1 never ends the steps, but the method's own status may
-        carry = carry._replace(ended=put(0))
-        budget = put(min(steps, int(carry.done) + every * ROWS))
-        carry, (profiles, times, *_) = advance(game, stepwise, carry, key, put(every), budget, put(-1.0))
-        new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
-        rows.append(np.asarray(profiles)[new])
-        clock.append(np.asarray(times)[new])
-    path = (("step", *profile_dims(game)), np.concatenate(rows))
-    return dataset({"path": path, "path_step": (("step",), np.concatenate(clock))}, ends.names_of(game))
+    # no residual is at most -1, so that steps end by their number only
+    settings = Settings(seed=seed, rng=rng, tol=-1.0, max_steps=steps)
+    stepwise = inputs.check_run(game, method, settings._replace(tol=0.0))
+    sequence = settings.sequence()
+    start_profile = inputs.start_profile(game, stepwise, start, keys_of(sequence, 2)[1])
+    cases = [(game, stepwise, start_profile)]
+    path = StepwiseRuns(cases, first_keys([sequence]), settings, settings.watch()).trace(every)
+    record = {"path": (("step", *profile_dims(game)), path["rows"]), "path_step": (("step",), path["steps"])}
+    return dataset(record, ends.names_of(game))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.batched_games import per_game
 from rivalry.core.game import Playable, is_population
 from rivalry.core.method import BaseMethod, take_step
-from rivalry.runtime.jax import compiled, concrete_module, eqx, is_key, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, is_key, jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
@@ -22,10 +24,10 @@ class Carry(NamedTuple):
     """The state of a loop: the method's state and the loop's own counters."""
 
     state: Any
-    done: jax.Array  # steps taken
-    residual: jax.Array  # of the last step
-    ended: jax.Array  # status of the last step, an index into ENDINGS
-    since: jax.Array  # the method's time at the last (re)start
+    done: Any  # steps taken
+    residual: Any  # of the last step
+    ended: Any  # status of the last step, an index into ENDINGS
+    since: Any  # the method's time at the last (re)start
 
 
 def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.Array, jax.Array]:
@@ -51,28 +53,13 @@ def initial_carry(
     return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), int), jnp.zeros(())))
 
 
-begin = compiled(initial_carry, effort=0)  # it runs once per start
+begin = per_game(initial_carry, single=compiled(initial_carry, effort=0))
 
 
-def advance(
-    game: Playable,
-    method: BaseMethod,
-    carry: Carry,
-    key: jax.Array,
-    stride: Any,
-    budget: Any,
-    tol: Any,
-) -> tuple[Carry, tuple[Any, Any, Any, Any]]:
-    """Take up to ``stride`` steps `ROWS` or `FEW_ROWS` times; return the state and the rows of `path_row`."""
-    run: Any = _advance_singly if method.steps_singly(game) else _advance
-    return run(game, method, carry, key, stride, budget, tol)
-
-
-def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
+def _advance_singly(game, method, carry, key, stride, budget, tol, path):  # type: ignore[no-untyped-def]
     rows: list[Any] = []
-    carry = carry._replace(done=np.asarray(carry.done), ended=np.asarray(carry.ended))
     stride, budget = int(stride), int(budget)
-    for _ in range(FEW_ROWS):
+    for _ in range(FEW_ROWS if path else 1):
         count = 0
         while count < stride and carry.done < budget and carry.ended == 0:
             after, outcome = take_step(method, game, carry.state, key, np.asarray(tol))
@@ -84,7 +71,7 @@ def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ign
     return carry, tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*rows, strict=True))
 
 
-def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
+def _rows(game, method, carry, key, stride, budget, tol, path):  # type: ignore[no-untyped-def]
     def condition(state):  # type: ignore[no-untyped-def]
         carry, count = state
         return (count < stride) & (carry.done < budget) & (carry.ended == 0)
@@ -93,21 +80,25 @@ def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-unt
         carry, count = state
         return one_step(game, method, carry, key, tol), count + 1
 
-    def row(carry, _):  # type: ignore[no-untyped-def]
+    def row(carry: Carry, _: object) -> tuple[Carry, Any]:
         carry, _ = jax.lax.while_loop(condition, step, (carry, 0))
         return carry, path_row(method, carry)
 
+    if not path:
+        carry, last_row = row(carry, None)
+        return carry, jax.tree.map(lambda part: jnp.asarray(part)[None], last_row)
     return jax.lax.scan(row, carry, length=FEW_ROWS if is_population(game) else ROWS)
 
 
-_advance = compiled(_rows)
+_advance: Any = compiled(_rows)
 
 
-@compiled
-def advance_together(games, methods, carry, keys, strides, budget, tol):  # type: ignore[no-untyped-def]
-    """Return `advance` of several runs, whose games, methods and numbers are stacked."""
-    axes = (eqx.if_array(0), eqx.if_array(0), eqx.if_array(0), 0, 0, None, None)
-    return eqx.filter_vmap(_rows, in_axes=axes)(games, methods, carry, keys, strides, budget, tol)
+def _advance_one(game: Playable, method: BaseMethod, *arguments: Any) -> Any:
+    return (_advance_singly if method.steps_singly(game) else _advance)(game, method, *arguments)
+
+
+advance = per_game(_rows, shared=3, single=_advance_one)
+"""Take up to ``stride`` steps `ROWS` or `FEW_ROWS` times, once without ``path``: state and rows of a path."""
 
 
 def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
@@ -130,7 +121,10 @@ def as_arrays(tree: object) -> Any:
         weak = isinstance(leaf, jax.Array) and leaf.weak_type
         return jnp.asarray(leaf, leaf.dtype) if weak else leaf
 
-    return jax.tree.map(strong, tree)
+    leaves, form = jax.tree.flatten(tree)
+    strong_leaves = list(map(strong, leaves))
+    # a game that has none stays itself, with what is known of it
+    return tree if all(map(is_, leaves, strong_leaves)) else jax.tree.unflatten(form, strong_leaves)
 
 
 def leaves_of(tree: object) -> dict[str, np.ndarray]:
@@ -144,7 +138,7 @@ def leaves_of(tree: object) -> dict[str, np.ndarray]:
 def from_leaves(template: object, saved: Mapping[str, np.ndarray]) -> Any:
     """Return a tree of the form of ``template`` with the arrays saved by `leaves_of`."""
     leaves, form = jax.tree.flatten(template)
-    arrays = [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
+    arrays: list[Any] = [np.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
     back = [
         jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if is_key(leaf) else array
         for leaf, array in zip(leaves, arrays, strict=True)
