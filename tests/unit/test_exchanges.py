@@ -1,6 +1,8 @@
 """Exchangeable players: a declared exchange counts where payoffs confirm it."""
 
+import gc
 from typing import Any
+from weakref import ref
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from rivalry.core.exchanges import confirmed_exchanges, exchangeable_labels
 from rivalry.core.oracles import exchangeable, shared_constraints
 from rivalry.core.space import Box
 from rivalry.core.tree import Tree
+from rivalry.runtime.jax import numbers_in_numpy
 from rivalry.tables import equilibria, tabulate
 
 
@@ -48,6 +51,38 @@ def game(
 ) -> Declared:
     box = Box(jnp.full((3, 1), 0.5), jnp.array(high)[:, None])
     return kind(box, jnp.array(slopes), jnp.array(constants), jnp.asarray(extra))
+
+
+def test_a_game_that_was_checked_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Payoffs confirm an exchange once per game; a changed game is another one, and none is kept alive."""
+    asked: list[int] = []
+
+    def confirm(games: Any, proposed: Any) -> Any:
+        asked.append(id(games[0]))
+        return confirmed_exchanges(games, proposed)
+
+    monkeypatch.setattr("rivalry.core.exchanges.confirmed_exchanges", confirm)
+    with numbers_in_numpy():
+        market = rv.games.market(unit_cost=[9.0, 9.0])
+    first = exchangeable_labels(market)
+    first[:] = 7
+    assert exchangeable_labels(market).tolist() == [0, 0]
+    assert len(asked) == 1
+    changed = rv.with_(market, unit_cost=[8.0, 8.0])
+    assert exchangeable_labels(changed).tolist() == exchangeable_labels(market).tolist() == [0, 0]
+    assert asked == [id(market), id(changed)]
+    # an array of NumPy may be changed in place
+    market.unit_cost[:] = 7.0
+    assert exchangeable_labels(market).tolist() == [0, 0]
+    assert asked == [id(market), id(changed), id(market)]
+    alive = ref(market)
+    del market
+    gc.collect()
+    assert alive() is None
+    # payoffs of the user's own class may read what changes
+    own = game()
+    assert exchangeable_labels(own).tolist() == exchangeable_labels(own).tolist() == [0, 0, 0]
+    assert asked[3:] == [id(own)] * 2
 
 
 def test_what_payoffs_refute_is_not_used() -> None:

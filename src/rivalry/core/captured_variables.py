@@ -20,7 +20,9 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import registered
-from rivalry.runtime.jax import drop_programs, is_jax_array, jax
+from rivalry.core.tree import Tree
+from rivalry.runtime.jax import drop_programs, eqx, is_jax_array, jax
+from rivalry.runtime.memo import Known, known_of
 from rivalry.runtime.precision import stored
 
 FIXED = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -59,6 +61,18 @@ def forget_changed(game: object) -> None:
             drop_programs()
             # functions may be others now, which read others
             _SEEN[root] = _values(_read_by(root))
+
+
+def known_of_game(game: object) -> Known[Any]:
+    """Return the answers about a game that were given before; none of a game that may change under them.
+
+    Only the arrays of NumPy in a frozen game can change, and they are compared. What the user's own classes
+    and functions read may change too, so nothing is kept of games that have any.
+    """
+    if not isinstance(game, Tree | eqx.Module) or any(True for _ in _roots(game, DEPTH)):
+        return {}
+    arrays = [leaf.tobytes() for leaf in jax.tree.leaves(game) if isinstance(leaf, ndarray)]
+    return known_of(game, tuple(arrays))
 
 
 _SEEN: WeakKeyDictionary[Any, list[tuple[_Variable, Any, Any]]] = WeakKeyDictionary()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core.captured_variables import known_of_game
 from rivalry.core.game import Game
 from rivalry.core.oracles import exchangeable, shared_constraints
 from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Choices, Space
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.runtime.jax import put
+from rivalry.runtime.memo import remembered
 
 DRAWS = 12  # profiles at which players are exchanged
 POINTS = 65  # of a player's grid, between which the profiles lie
@@ -22,10 +25,14 @@ NEAR = 4  # decimal digits by which profiles approach the lowest strategies
 def exchangeable_labels(game: object) -> ndarray:
     """Return one integer per player, equal for players who are exchangeable; by default all differ.
 
-    What is declared for the class of a game is a proposal, of which this is what payoffs confirm.
+    What is declared for the class of a game is a proposal, of which this is what payoffs confirm, once per
+    game.
     """
     proposed = np.asarray(exchangeable(game))
-    return confirmed_exchanges([game], proposed) if isinstance(game, Game) else np.arange(len(proposed))
+    if not isinstance(game, Game) or len(set(proposed.tolist())) == len(proposed):
+        return np.arange(len(proposed))
+    confirm = partial(confirmed_exchanges, [game], proposed)
+    return remembered(known_of_game(game), ("exchanges", proposed.tobytes()), confirm).copy()
 
 
 def confirmed_exchanges(games: Sequence[Game], proposed: ndarray, *, constants: bool = False) -> ndarray:
@@ -44,8 +51,6 @@ def confirmed_exchanges(games: Sequence[Game], proposed: ndarray, *, constants: 
         Whether payoffs may differ by a constant for each player.
     """
     labels, players = np.arange(len(proposed)), range(len(proposed))
-    if len(set(proposed.tolist())) == len(proposed):
-        return labels
     at_draws = [_Draws(game, constants) for game in games]
     # to be exchangeable is transitive: the first player of a class stands for it
     for player in players[1:]:
@@ -75,9 +80,9 @@ class _Draws:
     def _values(self, profiles: ndarray) -> ndarray:
         """Return payoffs, and behind them shared constraints in order of size, ``[profile value]``."""
         rows, limits = [], np.zeros(0)
-        for x in map(put, profiles):
+        for x in profiles:
             if self.shared:
-                limits = np.sort(np.asarray(shared_constraints(self.game, x)))
+                limits = np.sort(np.asarray(shared_constraints(self.game, put(x))))
             rows.append(np.concatenate([payoffs(self.game, x), limits]))
         return np.array(rows)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import ref
 
 T = TypeVar("T")
 
@@ -30,3 +31,19 @@ def remembered(memo: Known[T], key: Hashable, make: Callable[[], T]) -> T:
         for warning in caught:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return memo[key][0]
+
+
+_OF_OBJECTS: dict[int, tuple[ref[Any], Hashable, Known[Any]]] = {}
+
+
+def known_of(thing: object, state: Hashable) -> Known[Any]:
+    """Return the answers about an object, kept while it lives and its ``state`` is the same.
+
+    Equal objects share none: to compare their arrays may take as long as an answer.
+    """
+    number = id(thing)
+    if number not in _OF_OBJECTS or _OF_OBJECTS[number][1] != state:
+        # its number may be that of another object later
+        life = ref(thing, lambda _: _OF_OBJECTS.pop(number, None))
+        _OF_OBJECTS[number] = life, state, {}
+    return _OF_OBJECTS[number][2]
