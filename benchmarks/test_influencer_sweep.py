@@ -40,7 +40,7 @@ class Ours:
         from rivalry import solving
         from rivalry.core.batched_games import Together
         from rivalry.methods.dynamics.gradient_ascent import GradientAscent
-        from rivalry.runtime.jax import jax, stack_trees
+        from rivalry.runtime.jax import stack_trees
 
         self.run, self.count = solving, count
         games = [solving.as_arrays(make(float(reach))) for reach in reaches(count)]
@@ -50,7 +50,7 @@ class Ours:
         self.limits = np.asarray(STEPS[count]), np.asarray(-1.0)
         self.games = Together(games)
         self.methods = stack_trees([method] * count, "method {} differs")
-        self.keys = jax.random.split(jax.random.key(0), count)
+        self.keys = np.zeros((count, 2), np.uint32)
         zeros = np.zeros(count, int)
         self.begin = solving.steps.begin(
             self.games, self.methods, np.stack([start] * count), self.keys, zeros

@@ -141,7 +141,7 @@ def economy(levels: int, gamma: float = GAMMA) -> Any:
 
 def solved(game: Any) -> float:
     """Our continuation to `BETA`, programs being compiled; the efficiency."""
-    method, keys = as_arrays(rv.methods.PopulationNewton(beta=BETA)), jax.random.split(jax.random.key(0), 1)
+    method, keys = as_arrays(rv.methods.PopulationNewton(beta=BETA)), np.zeros((1, 2), np.uint32)
     start, first, games = rv.oracles.named_start(game, "uniform"), np.zeros(1, int), Together([game])
     methods = rows_of(method, None)
     carry = begin(games, methods, np.asarray(start)[None], keys, first)

@@ -37,64 +37,41 @@ if TYPE_CHECKING:
 
 PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
-SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
+SERIES = ("profile", "step", "time", "residual")  # of a recorded path, as `path_row` returns them
 OTHER_METHOD = "batch: game {} has a method of another form; only numbers may differ within a batch"
 
 
 @dataclass
 class Path:
-    """The recorded path of a run: arrays ``[row ..]`` of each of `SERIES`, in parts."""
+    """The recorded path of a run, in parts: arrays ``[row ..]`` of each of `SERIES`."""
 
-    series: dict[str, list[ndarray]]
+    parts: list[Sequence[ndarray]]
     max_rows: int
     stride: int = 1  # steps per row
 
-    @classmethod
-    def at(cls, game: Playable, start_profile: object, residual: object) -> Path:
-        """Return the path of a run that begins."""
-        begins = zip(SERIES, (start_profile, 0, 0.0, residual), strict=True)
-        series = {name: [np.asarray(value)[None]] for name, value in begins}
-        return cls(series, HISTORY if is_population(game) else PATH)
-
     def add(self, recorded: Sequence[ndarray]) -> None:
         """Add the rows of a call of the program, which repeats its last row after the end or the limit."""
-        _, steps, *_ = recorded
-        new = np.flatnonzero(np.diff(steps, prepend=self.series["steps"][-1][-1]) > 0)
+        new = np.flatnonzero(np.diff(recorded[1], prepend=self.parts[-1][1][-1]) > 0)
         if not len(new):
             return
-        for name, series in zip(SERIES, recorded, strict=True):
-            self.series[name].append(series[new])
-        length = sum(map(len, self.series["steps"]))
+        self.parts.append([series[new] for series in recorded])
+        length = sum(len(steps) for _, steps, *_ in self.parts)
         if length > self.max_rows:
             # the last row is the current profile
             keep = np.union1d(np.arange(0, length, 2), [length - 1])
-            self.series = {name: [series[keep]] for name, series in self.arrays().items()}
+            self.parts = [[series[keep] for series in self.arrays().values()]]
             self.stride *= 2
 
     def arrays(self) -> dict[str, ndarray]:
-        """Return the arrays."""
-        return {name: np.concatenate(parts) for name, parts in self.series.items()}
-
-    def saved(self, prefix: str) -> dict[str, ndarray]:
-        """Return the arrays of a checkpoint, whose names begin with ``prefix``."""
-        arrays = self.arrays() | {"stride": np.asarray(self.stride)}
-        return {f"{prefix}{name}": array for name, array in arrays.items()}
-
-    def restored(self, saved: Mapping[str, ndarray], prefix: str) -> Path:
-        """Return the path that `saved` stored."""
-        series = {name: [saved[f"{prefix}{name}"]] for name in SERIES}
-        return Path(series, self.max_rows, int(saved[f"{prefix}stride"]))
+        """Return the arrays by name."""
+        return dict(zip(SERIES, map(np.concatenate, zip(*self.parts, strict=True)), strict=True))
 
     def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
         """Record of the path: profiles, steps, and the method's times and residuals."""
-        arrays, record = self.arrays(), Record()
-        record["path"] = (("step", *profile_dims(game)), arrays["rows"])
-        record["path_step"] = (("step",), arrays["steps"])
+        rows, steps, *measured = self.arrays().items()
+        record = Record(path=(("step", *profile_dims(game)), rows[1]), path_step=(("step",), steps[1]))
         diagnostics = method.diagnostics(carry.state)
-        for name, key in (("time", "times"), ("residual", "residuals")):
-            if name in diagnostics:
-                record[f"path_{name}"] = (("step",), arrays[key])
-        return record
+        return record | {f"path_{name}": (("step",), a) for name, a in measured if name in diagnostics}
 
 
 class StepwiseRuns:
@@ -121,7 +98,9 @@ class StepwiseRuns:
         part: int | None = None,
     ) -> None:
         games, methods, starts = zip(*cases, strict=True)
-        self.games, self.starts, self.keys = list(map(as_arrays, games)), list(starts), keys
+        self.games, self.starts = list(map(as_arrays, games)), list(starts)
+        self.keys = [key_rows(keys, k) for k in range(len(cases))]
+        self.words = np.asarray(jax.random.key_data(keys))
         self.methods = list(map(reparametrise, self.games, methods))
         self.settings, self.watch, self.limit = settings, watch, settings.step_limit
         # as arrays, since a program would be compiled for every Python number
@@ -129,8 +108,13 @@ class StepwiseRuns:
         self.together = Together(as_read(self.games, self.methods, starts), part)
         self.stacked_methods = stack_trees(list(map(as_arrays, self.methods)), OTHER_METHOD)
         self.carry = self._begin(np.zeros(len(self.games), int))
+        most = HISTORY if is_population(games[0]) else PATH
         residuals = path_row(self.methods[0], self.carry)[3]
-        self.paths = [Path.at(*row) for row in zip(games, starts, residuals, strict=True)]
+        begins = zip(starts, residuals, strict=True)
+        self.paths = [
+            Path([rows_of((np.asarray(x), np.zeros((), int), np.zeros(()), left), None)], most)
+            for x, left in begins
+        ]
         self.ends: dict[int, Finish | None] = {}
         self.unstable: dict[int, list[Finish]] = defaultdict(list)
         self.restarts: list[tuple[int, Profile]] = []  # run and end that was left, in their order
@@ -148,7 +132,7 @@ class StepwiseRuns:
 
     def trace(self, every: int) -> dict[str, ndarray]:
         """Return the path of the first run up to the limit of steps, whatever its status; of `SERIES`."""
-        path = self.paths[0] = Path(self.paths[0].series, sys.maxsize, every)
+        path = self.paths[0] = Path(self.paths[0].parts, sys.maxsize, every)
         while self.carry.done[0] < self.limit:
             self.carry = self.carry._replace(ended=np.zeros_like(self.carry.ended))
             self._advance(self._active())
@@ -183,7 +167,7 @@ class StepwiseRuns:
     def _begin(self, steps: Any) -> Carry:
         """Return the state at the starts, after ``steps`` steps."""
         starts = np.stack([np.asarray(start) for start in self.starts])
-        carry: Carry = begin(self.together, self.stacked_methods, starts, self.keys, steps)
+        carry: Carry = begin(self.together, self.stacked_methods, starts, self.words, steps)
         return carry
 
     def _forward(self) -> bool:
@@ -209,7 +193,7 @@ class StepwiseRuns:
         selection = self.together.parts_with(active)
         path = self.settings.path
         strides = np.array([path_of_run.stride for path_of_run in self.paths]) * (1 if path else ROWS)
-        arguments = self.stacked_methods, self.carry, self.keys, strides, *self.limits, path
+        arguments = self.stacked_methods, self.carry, self.words, strides, *self.limits, path
         new, rows = advance(self.together, *arguments, selection=selection)
         # without those that fill up the last part
         runs = range(len(self.games)) if selection is None else active
@@ -230,7 +214,7 @@ class StepwiseRuns:
             )
             time = elapsed_time(method, state) if unstable else 0.0
             final = stopped or int(state.done) >= self.limit
-            end, onward = ends.examine(game, method, end, key_rows(self.keys, k), unstable, time, final)
+            end, onward = ends.examine(game, method, end, self.keys[k], unstable, time, final)
             if onward is None:
                 self.ends[k] = end
             else:
@@ -250,15 +234,14 @@ class StepwiseRuns:
         Whether it is the first depends on the run only, and so do its bytes.
         """
         games, methods = self.together.games, self.methods
-        keys = [key_rows(self.keys, k) for k in range(len(games))]
         analysed, first_ends = {}, np.full((len(games), *np.shape(self.starts[0])), np.nan)
         for k, profile in profiles.items():
             if self.unstable[k]:
-                analysed[k] = ends.analyse(games[k], methods[k], put(profile), keys[k])
+                analysed[k] = ends.analyse(games[k], methods[k], put(profile), self.keys[k])
             else:
                 first_ends[k] = profile
         if len(analysed) < len(profiles):
-            together = ends.analyse_together(self.together, methods, first_ends, keys)
+            together = ends.analyse_together(self.together, methods, first_ends, self.keys)
             analysed = {k: analysed[k] if k in analysed else together[k] for k in profiles}
         return analysed
 
@@ -267,13 +250,15 @@ class StepwiseRuns:
         arrays = leaves_of(self.carry) | {"gone": np.array([k for k, _ in self.restarts], int)}
         arrays["gone_from"] = profiles.reshape(-1, *np.shape(self.starts[0]))
         for k, path in enumerate(self.paths):
-            arrays |= path.saved(f"{k} ")
+            stored = path.arrays() | {"stride": np.asarray(path.stride)}
+            arrays |= {f"{k} {name}": array for name, array in stored.items()}
         return arrays
 
     def _restore(self, saved: Mapping[str, ndarray]) -> None:
         """Continue from a checkpoint, which has profiles of the ends that were left."""
         self.carry = from_leaves(self.carry, saved)
-        self.paths = [path.restored(saved, f"{k} ") for k, path in enumerate(self.paths)]
+        for k, path in enumerate(self.paths):
+            path.parts, path.stride = [[saved[f"{k} {name}"] for name in SERIES]], int(saved[f"{k} stride"])
         pairs = zip(saved["gone"], saved["gone_from"], strict=True)
         waiting = self.restarts = [(int(k), profile) for k, profile in pairs]
         while waiting:

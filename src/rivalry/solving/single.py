@@ -367,5 +367,8 @@ def trace(
     start_profile = inputs.start_profile(game, stepwise, start, keys_of(sequence, 2)[1])
     cases = [(game, stepwise, start_profile)]
     path = StepwiseRuns(cases, first_keys([sequence]), settings, settings.watch()).trace(every)
-    record = {"path": (("step", *profile_dims(game)), path["rows"]), "path_step": (("step",), path["steps"])}
+    record = {
+        "path": (("step", *profile_dims(game)), path["profile"]),
+        "path_step": (("step",), path["step"]),
+    }
     return dataset(record, ends.names_of(game))

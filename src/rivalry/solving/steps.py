@@ -44,11 +44,11 @@ def elapsed_time(method: BaseMethod, carry: Carry) -> float:
 
 
 def initial_carry(
-    game: Playable, method: BaseMethod, start_profile: Profile, key: jax.Array, steps_done: jax.Array
+    game: Playable, method: BaseMethod, start_profile: Profile, words: jax.Array, steps_done: jax.Array
 ) -> Carry:
     """Return the initial state at ``start_profile``, after ``steps_done`` steps."""
     # steps fold in their number; this is one that no step reaches
-    state = method.init(game, start_profile, jax.random.fold_in(key, 2**31 - 1))
+    state = method.init(game, start_profile, jax.random.fold_in(jax.random.wrap_key_data(words), 2**31 - 1))
     # strongly typed, as after a step: otherwise the steps would be compiled twice
     return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), int), jnp.zeros(())))
 
@@ -56,13 +56,13 @@ def initial_carry(
 begin = per_game(initial_carry, single=compiled(initial_carry, effort=0))
 
 
-def _advance_singly(game, method, carry, key, stride, budget, tol, path):  # type: ignore[no-untyped-def]
+def _advance_singly(game, method, carry, words, stride, budget, tol, path):  # type: ignore[no-untyped-def]
     rows: list[Any] = []
     stride, budget = int(stride), int(budget)
     for _ in range(FEW_ROWS if path else 1):
         count = 0
         while count < stride and carry.done < budget and carry.ended == 0:
-            after, outcome = take_step(method, game, carry.state, key, np.asarray(tol))
+            after, outcome = take_step(method, game, carry.state, words, np.asarray(tol))
             steps_done: Any = np.asarray(carry.done + 1)
             carry = Carry(after, steps_done, outcome.residual, outcome.status, carry.since)
             count += 1
@@ -71,14 +71,14 @@ def _advance_singly(game, method, carry, key, stride, budget, tol, path):  # typ
     return carry, tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*rows, strict=True))
 
 
-def _rows(game, method, carry, key, stride, budget, tol, path):  # type: ignore[no-untyped-def]
+def _rows(game, method, carry, words, stride, budget, tol, path):  # type: ignore[no-untyped-def]
     def condition(state):  # type: ignore[no-untyped-def]
         carry, count = state
         return (count < stride) & (carry.done < budget) & (carry.ended == 0)
 
     def step(state):  # type: ignore[no-untyped-def]
         carry, count = state
-        return one_step(game, method, carry, key, tol), count + 1
+        return one_step(game, method, carry, jax.random.wrap_key_data(words), tol), count + 1
 
     def row(carry: Carry, _: object) -> tuple[Carry, Any]:
         carry, _ = jax.lax.while_loop(condition, step, (carry, 0))
@@ -98,7 +98,10 @@ def _advance_one(game: Playable, method: BaseMethod, *arguments: Any) -> Any:
 
 
 advance = per_game(_rows, shared=3, single=_advance_one)
-"""Take up to ``stride`` steps `ROWS` or `FEW_ROWS` times, once without ``path``: state and rows of a path."""
+"""Take up to ``stride`` steps `ROWS` or `FEW_ROWS` times, once without ``path``: state and rows of a path.
+
+Random keys are given by their words, which NumPy holds.
+"""
 
 
 def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
