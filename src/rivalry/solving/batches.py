@@ -39,16 +39,8 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 MOST = 100_000  # points of a sweep, each of which is a game
-LENGTHS = (
-    1,
-    2,
-    3,
-    4,
-    6,
-    8,
-    12,
-    PART,
-)  # of parts: programs are compiled for each, and filled up by a third at most
+LENGTHS = 1, 2, 3, 4, 6, 8, 12
+"""Of parts, up to `PART`: programs are compiled for each, and filled up by a third at most."""
 
 
 def solve_batch(
@@ -189,12 +181,10 @@ def sweep(
     records = _run(members, settings.sequence(), learns, settings.watch())
     names = [ends.names_of(member.game) for member in members]
     shared = names[0] if all(names_of_point == names[0] for names_of_point in names) else {}
-    if zip:
-        rows: list[Any] = [({"point": k}, records[k]) for k in range(len(points))]
-        companions = {name: ("point", values) for name, values in over.items()}
-        data = collect(rows, {"point": range(len(points))}, companions, shared)
-    else:
-        data = collect([(point, records[k]) for k, point in enumerate(points)], over, names=shared)
+    axes: Mapping[str, Any] = {"point": range(len(points))} if zip else over
+    places: list[dict[str, Any]] = [{"point": k} for k in axes["point"]] if zip else points
+    companions = {name: ("point", values) for name, values in over.items()} if zip else None
+    data = collect([(place, records[k]) for k, place in enumerate(places)], axes, companions, shared)
     for name, meaning in _meanings(game, method, over):
         data[name].attrs["description"] = meaning
     return data
@@ -230,29 +220,33 @@ def _run(
 ) -> dict[int, Record]:
     """Return the records of all points: learners one after the other, other methods in batches."""
     records: dict[int, Record] = {}
+    key, limits = keys_of(sequence, 2)[1], [(run.settings.tol, run.settings.max_steps) for run in members]
+    alone = [[k] for k in range(len(members))]
+    for group in alone if learns else of_one_form([member[:2] for member in members], limits):
+        games, methods, starts, (settings, *_) = zip(*(members[k] for k in group), strict=True)
 
-    def part(members: int) -> ProgressCallback:
-        """Return a callback that counts the points of the next batch by its steps."""
-        before = len(records)
-        return lambda event: watch(Progress(before + members * event.done // max(event.total, 1), total))
+        def progress(event: Progress, before: int = len(records), points: int = len(group)) -> bool:
+            return watch(Progress(before + points * event.done // max(event.total, 1), len(members)))
 
-    total = len(members)
-    for k, (game, method, start, settings) in enumerate(members if learns else ()):
-        # by number, so that a stream does not depend on how many were made before
-        stream = SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
-        options = settings._replace(seed=stream, rng=None, progress=part(1))
-        records[k] = solve(game, method, start, **options._asdict()).record
-    limits = [(member.settings.tol, member.settings.step_limit) for member in members]
-    for group in [] if learns else of_one_form([member[:2] for member in members], limits):
-        games, methods, start_options, (settings, *_) = zip(*(members[k] for k in group), strict=True)
-        triples = zip(games, methods, start_options, strict=True)
-        key = keys_of(sequence, 2)[1]  # as in `solve`
-        starts = [inputs.start_profile(*triple, key) for triple in triples]
-        tol, max_steps = limits[group[0]]
-        fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
-        length = next((length for length in LENGTHS if length >= len(group)), PART)
-        solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, part=length, **fixed)
-        records |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+        if learns:
+            # by number, so that a stream does not depend on how many were made before
+            stream = SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, *group))
+            options = settings._replace(seed=stream, rng=None, progress=progress)
+            solutions = [solve(games[0], methods[0], starts[0], **options._asdict())]
+        else:
+            profiles = [inputs.start_profile(*run[:3], key) for run in map(members.__getitem__, group)]
+            solutions = solve_batch(
+                games,
+                methods,
+                profiles,
+                seed=sequence,
+                tol=settings.tol,
+                max_steps=settings.step_limit,
+                progress=progress,
+                tolerance=settings.tolerance,
+                part=next((length for length in LENGTHS if length >= len(group)), PART),
+            )
+        records |= zip(group, (solution.record for solution in solutions), strict=True)
     return records
 
 
@@ -293,11 +287,10 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
             old = written_out(str(head), old)
         changed[head] = replace_entry(old, tail, value, f"over: method.{name}", None)
     game_values = {name: value for name, value in plain.items() if not name.startswith("method.")}
-    direct = {name: value for name, value in game_values.items() if name in names}
-    if factory_values := {name: value for name, value in game_values.items() if name not in direct}:
-        if recipe_of(game) is None:  # not made by a factory, or changed since: `with_` raises
-            with_(game, **factory_values)
-        game = variant(game, **factory_values)
+    direct = {name: game_values.pop(name) for name in names if name in game_values}
+    if game_values:
+        # not made by a factory, or changed since: `with_` raises
+        game = variant(game, **game_values) if recipe_of(game) else with_(game, **game_values)
     game = with_(game, **direct) if direct else game
     start = options_of_run.pop("start", start)
     method = replace(method, **changed) if changed else method

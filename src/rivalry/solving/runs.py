@@ -109,12 +109,10 @@ class StepwiseRuns:
         self.stacked_methods = stack_trees(list(map(as_arrays, self.methods)), OTHER_METHOD)
         self.carry = self._begin(np.zeros(len(self.games), int))
         most = HISTORY if is_population(games[0]) else PATH
-        residuals = path_row(self.methods[0], self.carry)[3]
-        begins = zip(starts, residuals, strict=True)
-        self.paths = [
-            Path([rows_of((np.asarray(x), np.zeros((), int), np.zeros(()), left), None)], most)
-            for x, left in begins
-        ]
+        # the starts themselves: of a reparametrised method the state rounds them
+        first_rows = map(np.asarray, (starts, *path_row(self.methods[0], self.carry)[1:]))
+        rows = zip(*(series[:, None] for series in first_rows), strict=True)
+        self.paths = [Path([row], most) for row in rows]
         self.ends: dict[int, Finish | None] = {}
         self.unstable: dict[int, list[Finish]] = defaultdict(list)
         self.restarts: list[tuple[int, Profile]] = []  # run and end that was left, in their order
@@ -147,12 +145,8 @@ class StepwiseRuns:
         return [self._record(k) for k in range(len(self.games))]
 
     def _record(self, k: int) -> Record:
-        game, method, unstable, carry = (
-            self.games[k],
-            self.methods[k],
-            self.unstable[k],
-            rows_of(self.carry, k),
-        )
+        game, unstable = self.games[k], self.unstable[k]
+        method, carry = self.methods[k], rows_of(self.carry, k)
         path = self.paths[k].record(game, method, carry) if self.settings.path else {}
         record = ends.report(self.together.games[k], method, carry, path)
         if (end := self.ends[k]) is not None:
@@ -177,13 +171,11 @@ class StepwiseRuns:
             self._advance(active)
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self._saved())
-            if self.watch(Progress(self._steps(), self.limit, float(np.max(self.carry.residual)))):
+            # of runs that have ended all steps count as taken
+            steps = np.min(self.carry.done, initial=self.limit, where=self.carry.ended == 0)
+            if self.watch(Progress(int(steps), self.limit, float(np.max(self.carry.residual)))):
                 return True
         return False
-
-    def _steps(self) -> int:
-        """Fewest steps of a run that has not ended; the limit where there is none."""
-        return int(np.min(self.carry.done, initial=self.limit, where=self.carry.ended == 0))
 
     def _active(self) -> ndarray:
         """Numbers of the runs that have neither ended nor reached the limit."""
@@ -206,15 +198,10 @@ class StepwiseRuns:
         restarted = list[int]()
         states = {k: rows_of(self.carry, k) for k in range(len(self.games)) if k not in self.ends}
         for k, end in self._analyse({k: state.state.profile for k, state in states.items()}).items():
-            game, method, state, unstable = (
-                self.together.games[k],
-                self.methods[k],
-                states[k],
-                self.unstable[k],
-            )
-            time = elapsed_time(method, state) if unstable else 0.0
-            final = stopped or int(state.done) >= self.limit
-            end, onward = ends.examine(game, method, end, self.keys[k], unstable, time, final)
+            state, unstable = states[k], self.unstable[k]
+            time = elapsed_time(self.methods[k], state) if unstable else 0.0
+            ended = self.together.games[k], self.methods[k], end, self.keys[k], unstable, time
+            end, onward = ends.examine(*ended, stopped or int(state.done) >= self.limit)
             if onward is None:
                 self.ends[k] = end
             else:

@@ -174,27 +174,20 @@ def not_converged(game: object, solution: Solution, max_steps: int, seconds: flo
 
     ``seconds`` is the limit of time if it was reached.
     """
-    limited = solution.status == "iteration limit"
-    in_vain = limited and (solution.steps >= max_steps or seconds is not None)
+    limited, out_of_steps = solution.status == "iteration limit", solution.steps >= max_steps
+    in_vain = limited and (out_of_steps or seconds is not None)
     if "remedy" in solution.record and (in_vain or not limited):
         return f"not converged: {solution.record['remedy'][1]}"
     if not in_vain:
         return ""
-    out_of_steps = solution.steps >= max_steps
     spent = f"{solution.steps} steps" if out_of_steps else f"{seconds:g} seconds"
-    ways = _ways(game, "max_steps" if out_of_steps else "max_seconds")
+    ways = f"raise {'max_steps' if out_of_steps else 'max_seconds'} or loosen tol"
     if solution.claim == "not decided":
         ways = "a payoff is not a number at the last profile; correct the payoffs or narrow the space"
+    elif reason := discontinuity(game):
+        use = "closed_form" if has_closed_form(game) else "double_oracle"
+        ways = f"payoffs are discontinuous ({reason}), so steps may shrink without end; use {use}"
     return f"not converged after {spent}: {ways}"
-
-
-def _ways(game: object, limit: str) -> str:
-    """Advice after a limit was reached: where payoffs jump, steps may shrink without end."""
-    reason = discontinuity(game)
-    if not reason:
-        return f"raise {limit} or loosen tol"
-    use = "closed_form" if has_closed_form(game) else "double_oracle"
-    return f"payoffs are discontinuous ({reason}), so steps may shrink without end; use {use}"
 
 
 @dataclass
