@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import os
 import sys
 import warnings
@@ -234,15 +235,20 @@ def choose_device(name: str) -> None:
     raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(present)}")
 
 
-def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable[P, R]:
+def compiled(
+    function: Callable[P, R], *, effort: int | None = None, in_numpy: bool = True
+) -> Callable[P, R]:
     """Decorate a function with `jax.jit` at its first call; its module need not load JAX.
 
     Leaves of arguments and results that are no arrays are fixed in a program, as by `equinox.filter_jit`,
     which takes twice as long to enter.
 
-    A program that runs a few times per result takes longer to compile than to run. With ``effort`` 1 it
-    compiles in half the time and runs half as long again; with 0, in a fifth of the time, and runs two to
-    four times as long. It must then not be called while JAX traces another program.
+    A program that runs a few times per result takes longer to compile than to run. With an ``effort`` it is
+    evaluated by NumPy, and its results are arrays of NumPy, where that takes a small part of the time of
+    compiling by an estimate that depends on its operations alone, so that the bits are the same in every
+    process. Otherwise it compiles with ``effort`` 1 in half the time and runs half as long again; with 0, in
+    a fifth of the time, and runs two to four times as long. It must then not be called while JAX traces
+    another program. Rows of a batch, whose bits must not depend on their places, are not for NumPy.
     """
 
     def run(form: Any, arrays: Sequence[Any]) -> Callable[[], R]:
@@ -253,7 +259,7 @@ def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable
         return jax.tree_util.Partial(partial(_joined, result_form), result_arrays)
 
     @cache
-    def program() -> Callable[..., Callable[[], R]]:
+    def program() -> Any:
         # XLA refuses options that it does not know: they are used with the version they were tried with
         takes_effort = effort is not None and jax.__version_info__[:2] == (0, 10)
         options: Any = {"xla_backend_optimization_level": effort} | _QUICK
@@ -263,9 +269,75 @@ def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if _forked:
             _refuse()
-        return program()(*_parts((args, kwargs)))()
+        form, arrays = _parts((args, kwargs))
+        evaluated = _evaluated(program(), form, arrays) if effort is not None and in_numpy else None
+        return (evaluated or program()(form, arrays))()
 
     return call
+
+
+_evaluations: dict[Any, Callable[[Sequence[Any]], Any] | None] = {}  # by program and kinds of arguments
+EVALUATIONS = 512  # kept
+PROGRAMS = "rivalry.proofs.arithmetic.numpy_programs"  # reads what JAX traces; loaded where it is needed
+CALLING, COUNTING = 2e-6, 2e-9  # seconds that NumPy takes per operation, and per number of its result
+COMPILING = 1e-3  # seconds that XLA takes per operation
+SHARE = 0.1  # of the time of compiling: a program that NumPy evaluates in less runs a few times
+
+
+def _evaluated(program: Any, form: Any, arrays: Sequence[Any]) -> Any:
+    """Return what a program returns, computed by NumPy; None where XLA has to compile it."""
+    if any(isinstance(array, jax.core.Tracer) for array in arrays):
+        return None
+    key = (program, form, tuple((array.shape, array.dtype) for array in arrays))
+    if key not in _evaluations:
+        if len(_evaluations) >= EVALUATIONS:
+            del _evaluations[next(iter(_evaluations))]
+        _evaluations[key] = _evaluation(program.trace(form, arrays))
+    evaluation = _evaluations[key]
+    return evaluation and evaluation(arrays)
+
+
+def _evaluation(traced: Any) -> Callable[[Sequence[Any]], Any] | None:
+    """Return a traced program as a function of NumPy of its arguments; None where compiling it pays."""
+    from jax.interpreters.partial_eval import dce_jaxpr
+
+    operations, needed = dce_jaxpr(traced.jaxpr.jaxpr, [True] * len(traced.jaxpr.jaxpr.outvars))
+    seconds, count = numpy_seconds(operations)
+    if seconds > SHARE * COMPILING * count:
+        return None
+    reader = import_module(PROGRAMS)
+    try:
+        numbers = reader.Program(traced.jaxpr.replace(jaxpr=operations), [False] * sum(needed))
+    except reader.Unknown:
+        return None
+    form = jax.tree.structure(traced.out_info)
+
+    def evaluate(arrays: Sequence[Any]) -> Any:
+        with np.errstate(all="ignore"):
+            results = numbers(*(np.asarray(array) for array, known in zip(arrays, needed) if known))
+        # copied: a result may be an argument, which its owner may change
+        return jax.tree.unflatten(form, [np.array(result) for result in results])
+
+    return evaluate
+
+
+def numpy_seconds(operations: Any) -> tuple[float, int]:
+    """Return the seconds that NumPy takes for the operations of a program, and the number to compile.
+
+    They are infinite where a loop has no known length.
+    """
+    seconds, count = 0.0, 0
+    for operation in operations.eqns:
+        params = operation.params
+        parts = [part for value in params.values() for part in (value if isinstance(value, tuple) else (value,))]
+        within = [numpy_seconds(part) for part in parts if hasattr(part, "eqns")]
+        seconds += math.inf if operation.primitive.name == "while" else params.get("length", 1) * sum(part[0] for part in within)
+        count += sum(part[1] for part in within)
+        if not within:
+            size = sum(math.prod(variable.aval.shape) for variable in (*operation.invars, *operation.outvars))
+            seconds += CALLING + COUNTING * size
+            count += 1
+    return seconds, count
 
 
 def _parts(tree: object) -> tuple[Any, list[Any]]:
@@ -386,7 +458,7 @@ def mend_cache(folder: str | None = None) -> int:
     return removed
 
 
-_program_caches: list[Callable[[], None]] = []
+_program_caches: list[Callable[[], None]] = [_evaluations.clear]
 
 
 def register_program_cache(clear: Callable[[], None]) -> None:
