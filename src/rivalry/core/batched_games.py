@@ -115,7 +115,8 @@ def per_game(
         axes = (*[eqx.if_array(0)] * (1 + len(args) - shared), *[None] * shared)
         return eqx.filter_vmap(function, in_axes=axes)(games, *args)
 
-    program, batch_program = single or compiled(function, effort=effort), compiled(run_batch, effort=effort)
+    program = single or compiled(function, effort=effort)
+    batch_program = compiled(run_batch, effort=effort, in_numpy=False)
 
     def call(games: Together, *args: object, selection: ndarray | None = None) -> Any:
         rows, rest = args[: len(args) - shared], args[len(args) - shared :]

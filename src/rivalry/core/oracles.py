@@ -122,7 +122,7 @@ def compiled_metrics(game: object, x: Profile) -> Record:
     return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
 
 
-_compiled_metrics = compiled(traced_metrics)
+_compiled_metrics = compiled(traced_metrics, effort=0)
 
 
 @oracle(inherited=True)

@@ -10,6 +10,7 @@ team's ``1 - e``, a disaster 0; ``e`` is the enmity. Information determines what
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import equinox as eqx
@@ -203,12 +204,12 @@ def _(game: Precipice, x: Profile, player: int) -> oracles.Response:
     return oracles.Response(np.asarray(x[player]), payoff, np.inf, "lower bound", words)
 
 
-@compiled
+@partial(compiled, effort=1)
 def _safe(game: Precipice, x: Profile) -> Array:
     return game._wins(x)[1]
 
 
-@compiled
+@partial(compiled, effort=1)
 def _free_gains(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]

@@ -15,8 +15,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial, wraps
+from functools import cache, lru_cache, partial, wraps
 from importlib import import_module
+from itertools import compress
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeGuard, TypeVar
@@ -235,20 +236,17 @@ def choose_device(name: str) -> None:
     raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(present)}")
 
 
-def compiled(
-    function: Callable[P, R], *, effort: int | None = None, in_numpy: bool = True
-) -> Callable[P, R]:
+def compiled(function: Callable[P, R], *, effort: int | None = None, in_numpy: bool = True) -> Callable[P, R]:
     """Decorate a function with `jax.jit` at its first call; its module need not load JAX.
 
     Leaves of arguments and results that are no arrays are fixed in a program, as by `equinox.filter_jit`,
     which takes twice as long to enter.
 
-    A program that runs a few times per result takes longer to compile than to run. With an ``effort`` it is
-    evaluated by NumPy, and its results are arrays of NumPy, where that takes a small part of the time of
-    compiling by an estimate that depends on its operations alone, so that the bits are the same in every
-    process. Otherwise it compiles with ``effort`` 1 in half the time and runs half as long again; with 0, in
-    a fifth of the time, and runs two to four times as long. It must then not be called while JAX traces
-    another program. Rows of a batch, whose bits must not depend on their places, are not for NumPy.
+    A program that runs a few times per result takes longer to compile than to run. With an ``effort`` NumPy
+    evaluates it, and returns its own arrays, where that takes a small part of the time of compiling. This is
+    estimated from the operations alone, so that every process returns the same bits. Other programs compile
+    with ``effort`` 1 in half the time and run half as long again; with 0, in a fifth of the time, and run two
+    to four times as long. Rows of a batch, whose bits must not depend on their places, are not ``in_numpy``.
     """
 
     def run(form: Any, arrays: Sequence[Any]) -> Callable[[], R]:
@@ -259,7 +257,7 @@ def compiled(
         return jax.tree_util.Partial(partial(_joined, result_form), result_arrays)
 
     @cache
-    def program() -> Any:
+    def program(effort: int | None) -> Any:
         # XLA refuses options that it does not know: they are used with the version they were tried with
         takes_effort = effort is not None and jax.__version_info__[:2] == (0, 10)
         options: Any = {"xla_backend_optimization_level": effort} | _QUICK
@@ -270,53 +268,50 @@ def compiled(
         if _forked:
             _refuse()
         form, arrays = _parts((args, kwargs))
-        evaluated = _evaluated(program(), form, arrays) if effort is not None and in_numpy else None
-        return (evaluated or program()(form, arrays))()
+        if effort is None or concrete_module(*arrays) is not np:  # a part of another program has no options
+            return program(None)(form, arrays)()
+        evaluated = _evaluated(program(effort), form, arrays) if in_numpy else None
+        return (evaluated or program(effort)(form, arrays))()
 
     return call
 
 
-_evaluations: dict[Any, Callable[[Sequence[Any]], Any] | None] = {}  # by program and kinds of arguments
-EVALUATIONS = 512  # kept
-PROGRAMS = "rivalry.proofs.arithmetic.numpy_programs"  # reads what JAX traces; loaded where it is needed
-CALLING, COUNTING = 2e-6, 2e-9  # seconds that NumPy takes per operation, and per number of its result
-COMPILING = 1e-3  # seconds that XLA takes per operation
-SHARE = 0.1  # of the time of compiling: a program that NumPy evaluates in less runs a few times
+PROGRAMS = "rivalry.proofs.arithmetic.numpy_programs"  # evaluates what JAX traces; loaded when needed
+CALLING, COUNTING = 1e-6, 1e-9  # seconds that NumPy takes per operation, and per number of its result
+LOWERING, COMPILING = 0.03, 2.5e-4  # seconds that XLA takes per program, and per operation
+SHARE = 1 / 30  # of the time of compiling: what takes NumPy less runs a few times before it takes as long
 
 
 def _evaluated(program: Any, form: Any, arrays: Sequence[Any]) -> Any:
     """Return what a program returns, computed by NumPy; None where XLA has to compile it."""
-    if any(isinstance(array, jax.core.Tracer) for array in arrays):
-        return None
-    key = (program, form, tuple((array.shape, array.dtype) for array in arrays))
-    if key not in _evaluations:
-        if len(_evaluations) >= EVALUATIONS:
-            del _evaluations[next(iter(_evaluations))]
-        _evaluations[key] = _evaluation(program.trace(form, arrays))
-    evaluation = _evaluations[key]
+    kinds = tuple((array.shape, array.dtype) for array in arrays)
+    evaluation = _evaluation(program, form, kinds)
     return evaluation and evaluation(arrays)
 
 
-def _evaluation(traced: Any) -> Callable[[Sequence[Any]], Any] | None:
-    """Return a traced program as a function of NumPy of its arguments; None where compiling it pays."""
+@lru_cache(512)
+def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Callable[[Sequence[Any]], Any] | None:
+    """Return a program for arrays of some kinds as a function of NumPy; None where compiling it pays."""
     from jax.interpreters.partial_eval import dce_jaxpr
 
+    traced = program.trace(form, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
+    # a key of random numbers that is not used is no operand
     operations, needed = dce_jaxpr(traced.jaxpr.jaxpr, [True] * len(traced.jaxpr.jaxpr.outvars))
     seconds, count = numpy_seconds(operations)
-    if seconds > SHARE * COMPILING * count:
+    if seconds > SHARE * (LOWERING + COMPILING * count):
         return None
     reader = import_module(PROGRAMS)
     try:
         numbers = reader.Program(traced.jaxpr.replace(jaxpr=operations), [False] * sum(needed))
     except reader.Unknown:
         return None
-    form = jax.tree.structure(traced.out_info)
+    form_of_results = jax.tree.structure(traced.out_info)
 
     def evaluate(arrays: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
-            results = numbers(*(np.asarray(array) for array, known in zip(arrays, needed) if known))
+            results = numbers(*map(np.asarray, compress(arrays, needed)))
         # copied: a result may be an argument, which its owner may change
-        return jax.tree.unflatten(form, [np.array(result) for result in results])
+        return jax.tree.unflatten(form_of_results, list(map(np.array, results)))
 
     return evaluate
 
@@ -324,18 +319,18 @@ def _evaluation(traced: Any) -> Callable[[Sequence[Any]], Any] | None:
 def numpy_seconds(operations: Any) -> tuple[float, int]:
     """Return the seconds that NumPy takes for the operations of a program, and the number to compile.
 
-    They are infinite where a loop has no known length.
+    Seconds are infinite where the length of a loop is not known.
     """
     seconds, count = 0.0, 0
     for operation in operations.eqns:
         params = operation.params
-        parts = [part for value in params.values() for part in (value if isinstance(value, tuple) else (value,))]
-        within = [numpy_seconds(part) for part in parts if hasattr(part, "eqns")]
-        seconds += math.inf if operation.primitive.name == "while" else params.get("length", 1) * sum(part[0] for part in within)
-        count += sum(part[1] for part in within)
-        if not within:
-            size = sum(math.prod(variable.aval.shape) for variable in (*operation.invars, *operation.outvars))
-            seconds += CALLING + COUNTING * size
+        programs = [getattr(part, "jaxpr", part) for part in (*params.values(), *params.get("branches", ()))]
+        parts = [numpy_seconds(program) for program in programs if hasattr(program, "eqns")]
+        length = math.inf if operation.primitive.name == "while" else params.get("length", 1)
+        seconds += length * sum(part[0] for part in parts)
+        count += sum(part[1] for part in parts)
+        if not parts:
+            seconds += CALLING + COUNTING * sum(math.prod(x.aval.shape) for x in operation.outvars)
             count += 1
     return seconds, count
 
@@ -343,8 +338,15 @@ def numpy_seconds(operations: Any) -> tuple[float, int]:
 def _parts(tree: object) -> tuple[Any, list[Any]]:
     """Return the structure of a tree with its leaves that are no arrays, and the arrays."""
     leaves, structure = jax.tree.flatten(tree)
-    settings = tuple(None if eqx.is_array(leaf) else leaf for leaf in leaves)
-    return (structure, settings), list(filter(eqx.is_array, leaves))
+    for leaf in leaves:
+        if type(leaf) not in _is_array:
+            _is_array[type(leaf)] = eqx.is_array(leaf)
+    are_arrays = [_is_array[type(leaf)] for leaf in leaves]
+    settings = tuple(None if known else leaf for leaf, known in zip(leaves, are_arrays, strict=True))
+    return (structure, settings), list(compress(leaves, are_arrays))
+
+
+_is_array: dict[type, bool] = {}  # by type: to ask JAX for every leaf takes as long as a small program
 
 
 def _joined(form: Any, arrays: Sequence[Any]) -> Any:
@@ -458,7 +460,7 @@ def mend_cache(folder: str | None = None) -> int:
     return removed
 
 
-_program_caches: list[Callable[[], None]] = [_evaluations.clear]
+_program_caches: list[Callable[[], None]] = [_evaluation.cache_clear]
 
 
 def register_program_cache(clear: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,11 +112,11 @@ def _moves(game: object, record: Record) -> Record:
     }
 
 
-@compiled
+@partial(compiled, effort=0)
 def _payoffs(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(game.payoffs)(path)
 
 
-@compiled
+@partial(compiled, effort=0)
 def _gradients(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(lambda x: own_gradients(game, x))(path)

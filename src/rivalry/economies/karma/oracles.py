@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -159,7 +161,7 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 
-@compiled
+@partial(compiled, effort=0)
 def _metrics(game: KarmaEconomy, environment: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
     flows, karma, levels = game.flows(environment, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -252,7 +253,7 @@ def measured_population(env: object, measured: Measured) -> StationaryPopulation
     return StationaryPopulation(measured.population[0], env, put(0.0))
 
 
-@compiled
+@partial(compiled, effort=0)
 def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return oracles.measured_environment(game, mu, pi, after, surplus)
 

@@ -150,7 +150,7 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[ndarray, Bu
     return corner[contested], BudgetProblem(weight[contested], -rivals[contested], power, budget), uncontested
 
 
-_rivals = compiled(rival_influence)
+_rivals = compiled(rival_influence, effort=1)
 
 
 def _branch_and_bound(

@@ -240,7 +240,7 @@ def _landscape(game: InfluencerGame, x: Profile) -> Record:
     }
 
 
-@compiled
+@partial(compiled, effort=0)
 def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
     """Return every player's payoff at every grid point, the others at ``x``, ``[player place]``."""
 

@@ -10,6 +10,7 @@ firm reaches its capacity) there are two solutions, and the better one is chosen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -476,7 +477,7 @@ def leader_choice(game: StagedMarket, x: Profile, player: int | Array) -> Array:
     return choices[jnp.argmax(payoffs)][None]
 
 
-@compiled
+@partial(compiled, effort=1)
 def all_choices(game: Leadership, x: Any) -> Any:
     """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
     x = game.whole(x)

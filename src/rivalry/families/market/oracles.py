@@ -167,7 +167,7 @@ def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
     return *_choice_and_profit(game, x, put_concrete(player)), "tight"
 
 
-@compiled
+@partial(compiled, effort=1)
 def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
     choice = best_choice(game, x, player)
     return choice, game.payoffs(x.at[player].set(choice))[player]
@@ -194,7 +194,7 @@ def _(game: StagedMarket, x: Profile, player: int | Array) -> oracles.BestRespon
     return *_leader_choice_and_profit(game, x, put_concrete(player)), "tight"
 
 
-@compiled
+@partial(compiled, effort=1)
 def _leader_choice_and_profit(game: StagedMarket, x: Profile, player: Array) -> tuple[Array, Array]:
     choice = leader_choice(game, x, player)
     return choice, game.payoffs(x.at[player].set(choice))[player]
@@ -505,7 +505,7 @@ def _responses(market: Market, x: ndarray, line: ndarray) -> ndarray:
     return rows
 
 
-@compiled
+@partial(compiled, effort=0)
 def _exact_responses(market: Market, x: Any, line: Any) -> Any:
     def response(player: Any, rival: Any) -> Any:
         return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]

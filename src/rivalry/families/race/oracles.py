@@ -234,7 +234,7 @@ def _landscape(race: Race, x: Profile) -> Record:
     }
 
 
-@compiled
+@partial(compiled, effort=0)
 def _payoffs(
     race: Race, x: Profile, xs: Array, xp: Array
 ) -> Float[Array, "player safety_level performance_level"]:
@@ -257,7 +257,7 @@ def _reaction(race: Race, x: Profile) -> Record:
     }
 
 
-@compiled
+@partial(compiled, effort=0)
 def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
     logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * POINTS)
 
@@ -293,7 +293,7 @@ def _deviation(race: Race, x: Profile) -> Record:
     }
 
 
-@compiled
+@partial(compiled, effort=0)
 def _with_investment(
     race: Race, x: Profile, amounts: Float[Array, "player level"]
 ) -> Float[Array, "player level"]:

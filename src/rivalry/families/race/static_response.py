@@ -452,7 +452,7 @@ def _isolated_candidates(problem: Own) -> Batch:
     return Batch(*map(jnp.append, batch, (log_xp, log_p, jnp.zeros(len(log_p), dtype=bool))))
 
 
-_compiled = compiled(static_response)  # once for all players and numbers
+_compiled = compiled(static_response, effort=0)  # once for all players and numbers
 
 
 def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:

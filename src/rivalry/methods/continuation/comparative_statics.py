@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -261,7 +262,7 @@ def regularity(matrix: ndarray) -> float:
         return 0.0
 
 
-@compiled
+@partial(compiled, effort=0)
 def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     zero, unit = jnp.zeros(()), jnp.ones(())
 
@@ -373,7 +374,7 @@ def _metric_slopes(
     )
 
 
-@compiled
+@partial(compiled, effort=0)
 def _traced_slopes(game: object, derivative: object, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
         traced = traced_metrics(move_along(game, derivative, amount), x).items()

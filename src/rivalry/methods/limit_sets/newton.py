@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -120,6 +121,6 @@ def rest_point(game: Game, x: Profile) -> Profile | None:
     return None
 
 
-@compiled
+@partial(compiled, effort=1)
 def _newton_step(game: Game, x: Profile) -> Profile:
     return newton_step(game, x, SLACK)

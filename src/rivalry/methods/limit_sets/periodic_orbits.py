@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -121,7 +122,7 @@ def _cubic(second: ndarray, third: ndarray, matrix: ndarray, p: ndarray, q: ndar
     return complex(np.vdot(p, third - 2 * bilinear(q, mean_shift) + bilinear(q.conj(), twice)) / 2)
 
 
-@compiled
+@partial(compiled, effort=1)
 def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     """Return the field's second derivative at 0, and the third along ``q, q, q*``.
 
@@ -142,7 +143,7 @@ def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     return jax.jacfwd(jax.jacfwd(field))(zero), aaa + abb + 1j * (aab + bbb)
 
 
-_jacobian = compiled(jacobian)
+_jacobian = compiled(jacobian, effort=1)
 
 
 class _Flow(eqx.Module):
