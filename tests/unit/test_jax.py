@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from rivalry.runtime import jax as configured
-from rivalry.runtime.jax import forget_programs, jax, jnp
+from rivalry.runtime.jax import compiled, forget_programs, jax, jnp, numpy_seconds, put
 
 MAPS = Path("/proc/self/maps")
 
@@ -26,14 +27,14 @@ def test_compiled_programs_are_dropped_when_mappings_are_many() -> None:
     def square(x: jax.Array) -> jax.Array:
         return x * x + jnp.sin(x)
 
-    compiled = jax.jit(square)
-    before = compiled(jnp.arange(3.0))
-    assert compiled._cache_size() == 1
+    program = jax.jit(square)
+    before = program(jnp.arange(3.0))
+    assert program._cache_size() == 1
     assert not forget_programs(limit=10 * len(MAPS.read_bytes().splitlines()))
-    assert compiled._cache_size() == 1
+    assert program._cache_size() == 1
     assert forget_programs(limit=10)
-    assert compiled._cache_size() == 0
-    assert (compiled(jnp.arange(3.0)) == before).all()
+    assert program._cache_size() == 0
+    assert (program(jnp.arange(3.0)) == before).all()
 
 
 def _processor(monkeypatch: pytest.MonkeyPatch, flags: str | None) -> str:
@@ -124,7 +125,7 @@ def test_no_message_of_xla_reaches_a_user_that_did_not_ask_for_them(first: str, 
 @pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")
 @pytest.mark.parametrize("name", ["array", "program", "random numbers"])
 def test_a_process_that_was_forked_after_jax_was_used_ends_with_a_line(name: str) -> None:
-    twice = configured.compiled(lambda x: 2 * x)
+    twice = compiled(lambda x: 2 * x)
     assert twice(configured.put(1.0)) == 2
     work = {
         "array": lambda: configured.put(1.0),
@@ -150,3 +151,55 @@ def test_a_process_that_was_forked_after_jax_was_used_ends_with_a_line(name: str
     assert said.startswith(f"process {child} was forked after JAX was used")
     assert '"spawn"' in said
     assert "\n" not in said
+
+
+def test_a_program_that_runs_a_few_times_is_not_compiled() -> None:
+    """Its operations are applied by NumPy to what is at hand, and its results belong to the caller."""
+
+    @partial(compiled, effort=0)
+    def moments(x: Any, settings: str, key: Any) -> Any:
+        return {"same": x, settings: (jnp.sum(x), x.at[0].set(2.0) ** 2), "largest": jnp.max(x)}
+
+    numbers = np.array([1.0, -3.0, 5.0])
+    results = moments(numbers, "moments", jax.random.wrap_key_data(np.zeros(2, np.uint32)))
+    total, squares = results["moments"]
+    assert (total, squares.tolist(), results["largest"]) == (3.0, [4.0, 9.0, 25.0], 5.0)
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(results))
+    numbers[:] = 0.0
+    assert results["same"].tolist() == [1.0, -3.0, 5.0]
+
+
+@pytest.mark.parametrize("length", [3, 2000])
+def test_long_loops_are_compiled_and_so_are_parts_of_programs(length: int) -> None:
+
+    def grown(x: Any, many: int) -> Any:
+        return jax.lax.scan(lambda total, _: (total * 1.001, None), x, length=many)[0]
+
+    result = compiled(grown, effort=0)(np.float64(2.0), length)
+    assert isinstance(result, np.ndarray) == (length == 3)
+    assert float(result) == pytest.approx(2.0 * 1.001**length, rel=1e-12)
+    inside = jax.eval_shape(compiled(partial(grown, many=length), effort=0), put(2.0))
+    assert (inside.shape, inside.dtype) == ((), np.float64)
+
+
+@pytest.mark.slow
+def test_searches_and_draws_are_compiled() -> None:
+    halvings = compiled(lambda x: jax.lax.while_loop(lambda y: y > 1.0, lambda y: y / 2, x), effort=0)
+    draw = compiled(jax.random.uniform, effort=0)
+    assert isinstance(halvings(put(12.0)), jax.Array)
+    assert float(halvings(put(12.0))) == 0.75
+    assert isinstance(draw(jax.random.key(3)), jax.Array)
+
+
+def test_the_seconds_of_numpy_follow_from_operations_alone() -> None:
+    """Loops count their bodies as often as they run, and once to compile."""
+
+    def program(x: Any) -> Any:
+        totals, _ = jax.lax.scan(lambda y, _: (jnp.sin(y) * y, None), x, length=7)
+        return jnp.cos(totals)
+
+    seconds, count = numpy_seconds(jax.make_jaxpr(program)(jax.ShapeDtypeStruct((50,), float)).jaxpr)
+    operation = configured.CALLING + 50 * configured.COUNTING
+    assert (seconds, count) == (pytest.approx(15 * operation), 3)
+    search = jax.make_jaxpr(lambda x: jax.lax.while_loop(lambda y: y > 1.0, lambda y: y / 2, x))(2.0)
+    assert numpy_seconds(search.jaxpr)[0] == np.inf

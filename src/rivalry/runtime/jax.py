@@ -279,6 +279,7 @@ def compiled(function: Callable[P, R], *, effort: int | None = None, in_numpy: b
 PROGRAMS = "rivalry.proofs.arithmetic.numpy_programs"  # evaluates what JAX traces; loaded when needed
 CALLING, COUNTING = 1e-6, 1e-9  # seconds that NumPy takes per operation, and per number of its result
 LOWERING, COMPILING = 0.03, 2.5e-4  # seconds that XLA takes per program, and per operation
+SEARCHES = ("while", "best_response")  # operations whose length depends on numbers
 SHARE = 1 / 30  # of the time of compiling: what takes NumPy less runs a few times before it takes as long
 
 
@@ -302,7 +303,8 @@ def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Callable[[Sequ
         return None
     reader = import_module(PROGRAMS)
     try:
-        numbers = reader.Program(traced.jaxpr.replace(jaxpr=operations), [False] * sum(needed))
+        with compiling():
+            numbers = reader.Program(traced.jaxpr.replace(jaxpr=operations), [False] * sum(needed))
     except reader.Unknown:
         return None
     form_of_results = jax.tree.structure(traced.out_info)
@@ -326,12 +328,12 @@ def numpy_seconds(operations: Any) -> tuple[float, int]:
         params = operation.params
         programs = [getattr(part, "jaxpr", part) for part in (*params.values(), *params.get("branches", ()))]
         parts = [numpy_seconds(program) for program in programs if hasattr(program, "eqns")]
-        length = math.inf if operation.primitive.name == "while" else params.get("length", 1)
-        seconds += length * sum(part[0] for part in parts)
-        count += sum(part[1] for part in parts)
+        if operation.primitive.name in SEARCHES:
+            seconds = math.inf
         if not parts:
-            seconds += CALLING + COUNTING * sum(math.prod(x.aval.shape) for x in operation.outvars)
-            count += 1
+            parts = [(CALLING + COUNTING * sum(math.prod(x.aval.shape) for x in operation.outvars), 1)]
+        seconds += max(params.get("length", 1), 1) * sum(part[0] for part in parts)
+        count += sum(part[1] for part in parts)
     return seconds, count
 
 
