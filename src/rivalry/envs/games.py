@@ -206,11 +206,13 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         if not self.course.now.movers.all():
             actions = {name: actions[name] for name in self.movers() if name in actions}
         outcome = self.course.advance(self.read(actions))
-        rewards, ended = self._of(outcome.rewards.tolist()), self._of(outcome.over.tolist())
-        cut = bool(outcome.cut)
-        short = {name: cut and not ended[name] for name in names}
+        rewards, ended = self._of(outcome.rewards.tolist()), dict.fromkeys(names, False)
+        cut, some_ended = bool(outcome.cut), bool(outcome.over.any())
+        if some_ended:
+            ended = self._of(outcome.over.tolist())
+        short = {name: not ended[name] for name in names} if cut else dict.fromkeys(names, False)
         observations, infos = self._views()
-        if cut or any(ended.values()):
+        if cut or some_ended:
             self.agents = [name for name in names if not (cut or ended[name])]
         return observations, rewards, ended, short, infos
 
@@ -221,8 +223,10 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
     def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an action that ``agent`` cannot choose now."""
-        player = np.array([self._number[agent]])
-        self.course.actions.read(player, [action], [agent].__getitem__, self.course.now.legal[player])
+        number, actions, legal = self._number[agent], self.course.actions, self.course.now.legal
+        if not actions.has(number, action, legal):
+            player = np.array([number])
+            actions.read(player, [action], [agent].__getitem__, legal[player])
 
     def read(self, actions: ActionsByAgent) -> ndarray:
         """Return actions ``[agent column]`` as ``course`` takes them, 0 if missing. Raises `ValueError`."""
@@ -268,15 +272,16 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
     def _views(self) -> tuple[Seen, Infos]:
         now = self.course.now
-        observations = self._of(now.observations)
         if not self.masked:
+            observations = self._of(now.observations)
             return observations, {name: {} for name in observations}
-        rows = zip(now.legal, self._sizes, strict=True)
-        masks = self._of([mask[:size] for mask, size in rows] if self._uneven else now.legal)
-        infos = {name: {MASK: mask} for name, mask in masks.items()}
+        masks = list(now.legal)
+        if self._uneven:
+            masks = [mask[:size] for mask, size in zip(masks, self._sizes, strict=True)]
+        rows = now.observations
         if self.mask == "observation":
-            observations = {name: {"observation": observations[name], MASK: masks[name]} for name in masks}
-        return observations, infos
+            rows = [{"observation": row, MASK: mask} for row, mask in zip(rows, masks, strict=True)]
+        return self._of(rows), self._of([{MASK: mask} for mask in masks])
 
     def _of(self, values: Iterable[Any]) -> dict[str, Any]:
         """Return the values of the agents that are left, by name, from those of all agents in order."""
