@@ -1,6 +1,5 @@
 """Masks in infos alone, and the state of all agents: environments that wrappers of boxes take."""
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from pettingzoo.test import api_test, parallel_api_test
 
 import rivalry as rv
 from rivalry.envs import aec_env, parallel_env
-from rivalry.envs.actions import Numbers
 from tests.unit.env_families import unchecked
 
 
@@ -53,18 +51,3 @@ def test_pettingzoo_accepts_them() -> None:
 def test_a_wrong_place_is_refused() -> None:
     with pytest.raises(ValueError, match="mask: 'infos' is unknown; did you mean 'info'"):
         unchecked(economy(), mask="infos")
-
-
-def test_what_an_agent_has_is_what_is_read_of_it() -> None:
-    """Of an agent in turn, a legal number is known without an array; anything else is read, and refused."""
-    numbers, legal = Numbers([3, 2]), np.array([[1, 0, 1], [1, 1, 0]])
-    choices: list[Any] = [0, 1, 2, 3, -1, True, np.int64(2), 1.0, 0.5, None, "0"]
-    for player, free in ((0, legal), (1, legal), (0, legal[:, :0]), (1, legal[:, :0])):
-        allowed = []
-        for choice in choices:
-            rows = np.array([player])
-            with suppress(ValueError):
-                numbers.read(rows, [choice], str, free[rows])
-                allowed.append(choice)
-        own = [choice for choice in choices if numbers.has(player, choice, free)]
-        assert own == [choice for choice in allowed if not isinstance(choice, float)]

@@ -198,8 +198,8 @@ def test_the_seconds_of_numpy_follow_from_operations_alone() -> None:
         totals, _ = jax.lax.scan(lambda y, _: (jnp.sin(y) * y, None), x, length=7)
         return jnp.cos(totals)
 
-    seconds, count = numpy_seconds(jax.make_jaxpr(program)(jax.ShapeDtypeStruct((50,), float)).jaxpr)
+    seconds = list(numpy_seconds(jax.make_jaxpr(program)(jax.ShapeDtypeStruct((50,), float)).jaxpr))
     operation = configured.CALLING + 50 * configured.COUNTING
-    assert (seconds, count) == (pytest.approx(15 * operation), 3)
+    np.testing.assert_allclose(seconds, [7 * operation, 7 * operation, operation])
     search = jax.make_jaxpr(lambda x: jax.lax.while_loop(lambda y: y > 1.0, lambda y: y / 2, x))(2.0)
-    assert numpy_seconds(search.jaxpr)[0] == np.inf
+    assert list(numpy_seconds(search.jaxpr)) == [np.inf, np.inf]

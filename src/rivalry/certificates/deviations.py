@@ -37,7 +37,7 @@ from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.program import over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
-from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put, seldom
 from rivalry.schema.validate import check_keywords, whole_number
 
 if TYPE_CHECKING:
@@ -164,9 +164,7 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     """Return the best strategy found by search, without a bound."""
     game, x = at.game, at.x
     grid = search_grid(game, player, points)
-    strategies, values, grid_payoffs = (
-        np.asarray(part) for part in compiled_search(game, x, put(player), grid)
-    )
+    strategies, values, grid_payoffs = map(np.asarray, compiled_search(game, x, put(player), grid))
     method = f"{len(grid_payoffs)} grid points, {len(values)} climbs"
     response = Response(
         strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, grid_payoffs
@@ -247,7 +245,7 @@ def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     """Payoff of a player for a strategy."""
     profile = np.array(at.x, float)
     profile[player] = strategy
-    return float(payoffs(at.game, put(profile))[player])
+    return float(payoffs(at.game, profile)[player])
 
 
 def _concave_bound(game: Game, x: Any, player: int, strategy: ndarray) -> float:
@@ -295,9 +293,7 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
         paid = _paid(at, player, response.strategy)
         start = start._replace(payoff=paid) if np.isfinite(paid) else start
     search = _outward(at, player, start, unit, MAX_BOXES)
-    (enclosed,) = _side_by_side(
-        with_bounded_responses(game), put(np.asarray(x)), {player: search}, enclosed=True
-    )
+    (enclosed,) = _side_by_side(with_bounded_responses(game), np.asarray(x), {player: search}, enclosed=True)
     refuse = partial(refuse_above, game, x, player)
     refuse(enclosed.payoff, enclosed.strategy, response.bound, source_of_bound(game))
     if enclosed.rounding != "outward":
@@ -314,14 +310,14 @@ def _outward_over_parts(
 
     A payoff beside the parts does not depend on play: it is in the payoff at ``x``.
     """
-    current_payoff = float(payoffs(game, put(x))[player])
+    current_payoff = float(payoffs(game, x)[player])
     bound, size = current_payoff, abs(current_payoff)
     for (_, weight, part), choices in zip(parts, np.split(x, len(parts), axis=1), strict=True):
         at = GameAtProfile(part, put(choices))
         part_response = outward_response(at, player, best_response(part, at.x, player))
         if part_response.rounding != "outward":
             return response._replace(method=part_response.method)
-        paid = float(payoffs(part, put(choices))[player])
+        paid = float(payoffs(part, choices)[player])
         bound += weight * (part_response.bound - paid)
         size += weight * (abs(part_response.bound) + abs(paid))
     return response._replace(bound=float(bound + ROUNDING * size), rounding="outward")
@@ -421,8 +417,8 @@ def nearest_response(
         return response
     start, end = (np.asarray(unconstrain(game, put(y))) for y in (x, deviation))
     flat = unconstrained_game(game)
-    step = put(SHORT_STEP * np.max(np.abs(end - start)))
-    strategy, payoff = _climb_from(flat, put(start), put(player), step)
+    step = SHORT_STEP * np.max(np.abs(end - start))
+    strategy, payoff = _climb_from(flat, start, put(player), step)
     profile = start.copy()  # by NumPy: a single operation of JAX takes as long as all of the climb
     profile[player] = strategy
     climbed = np.asarray(constrain(game, put(profile)))

@@ -10,7 +10,6 @@ itself, if payoffs are concave and constraints convex in the own choice.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +30,7 @@ from rivalry.core.tree import Tree
 from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.payoff_ranges import payoff_range
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put, seldom
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -96,7 +95,7 @@ def _floor(game: Game, x: ndarray, player: int) -> float:
     return float(payoff_range(game, x, np.array([player]), own, own).low[0])
 
 
-@partial(compiled, effort=1)
+@seldom
 def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> tuple[Array, Array]:
     """Return the strategies towards ``rows [point axis]`` as far as constraints allow, and their payoffs."""
     start, payoff = x[player], payoff_against(game, x, player)
@@ -118,7 +117,7 @@ def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> t
     return jax.lax.map(towards, rows, batch_size=256)
 
 
-@partial(compiled, effort=1)
+@seldom
 def _at_strategy(game: Game, x: Profile, player: Array, strategy: Strategy) -> tuple[Array, ...]:
     def constraints(choice: Strategy) -> Array:
         return shared_constraints(game, x.at[player].set(choice))
@@ -136,9 +135,7 @@ def allowed_response(game: Game, x: ndarray, player: int, priced: Response, poin
     from scipy.optimize import minimize  # takes a tenth of a second to import
 
     def best_of(rows: ndarray) -> tuple[ndarray, float]:
-        strategies, paid = (
-            np.asarray(part) for part in _allowed_strategies(game, put(x), put(player), put(rows))
-        )
+        strategies, paid = map(np.asarray, _allowed_strategies(game, x, put(player), rows))
         k = int(np.argmax(np.where(np.isnan(paid), -np.inf, paid)))
         return strategies[k], float(paid[k])
 
@@ -151,7 +148,7 @@ def allowed_response(game: Game, x: ndarray, player: int, priced: Response, poin
     def at(share: ndarray) -> list[ndarray]:
         choice = np.array(x[player])
         choice[free] = low[free] + share * (high - low)[free]
-        return [np.asarray(part) for part in _at_strategy(game, put(x), put(player), put(choice))]
+        return list(map(np.asarray, _at_strategy(game, x, put(player), choice)))
 
     ends = []
     for start in (strategy, x[player]):
@@ -190,7 +187,7 @@ def multipliers_at(slopes: SharedSlopes, x: ndarray, space: Box, players: list[i
     from scipy.optimize import nnls
 
     low, high, wide = (np.asarray(end) for end in (space.low, space.high, reach(space)))
-    gradients, shared, values = (np.asarray(part) for part in slopes)
+    gradients, shared, values = map(np.asarray, slopes)
     binding = np.flatnonzero(values >= -NEAR * slopes.sizes(x))
     size = np.max(np.abs(gradients) * wide, axis=1, keepdims=True)
     scaled = wide / np.where(size > 0, size, 1.0)

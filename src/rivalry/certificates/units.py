@@ -38,7 +38,7 @@ from rivalry.core.payoffs import WithScales, as_stated, payoffs, payoffs_at, pay
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Mixtures, Simplex
 from rivalry.core.tolerances import ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
-from rivalry.runtime.jax import floats, jax, put
+from rivalry.runtime.jax import floats, key_of_number, put
 
 DISTANCES = 2.0 ** np.arange(-40, 1)  # as fractions of a range, which may be far wider than good choices
 DRAWS = 256  # of the rivals' actions, where their supports have more
@@ -527,7 +527,7 @@ def scales_around(game: Any) -> ndarray:
         low, high = (np.asarray(space.unconstrain(end)) for end in (usual.low, usual.high))
         middle = space.constrain(low + (high - low) / 2)
     else:
-        middle = space.sample(jax.random.key(0))
+        middle = space.sample(key_of_number(0))
     return np.asarray(measured([game], np.asarray(middle)[None])[0].scales)
 
 

@@ -19,7 +19,7 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.plain import attributes, is_plain, replace_array
 from rivalry.core.results import Record as Record
-from rivalry.runtime.jax import concrete_module, eqx, floats, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, eqx, floats, jax, jnp, put_concrete
 from rivalry.schema.construction import keyword_of, variant
 
 if TYPE_CHECKING:
@@ -195,9 +195,8 @@ def scales(game: Game) -> ndarray:
 def scales_of(game: Game) -> Float[Array, " player"]:
     """Return the payoff scale of every player as an array, also while JAX traces the game."""
     scale = oracles.payoff_scale(game)
-    if concrete_module(scale) is np:
-        return put(scales(game))
-    return jnp.broadcast_to(jnp.asarray(scale, float), game.space.shape[:1])
+    xp = concrete_module(scale)
+    return put_concrete(xp.broadcast_to(xp.asarray(scale, float), game.space.shape[:1]))
 
 
 def kernel_conversion(game: object) -> Callable[[], Any] | None:

@@ -47,7 +47,7 @@ from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
 from rivalry.core.results import Certificate, Coverage, Record, Rounding
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import jax, jnp, seldom
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float
@@ -122,7 +122,7 @@ def compiled_metrics(game: object, x: Profile) -> Record:
     return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
 
 
-_compiled_metrics = compiled(traced_metrics, effort=0)
+_compiled_metrics = seldom(traced_metrics)
 
 
 @oracle(inherited=True)

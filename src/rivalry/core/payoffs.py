@@ -20,7 +20,7 @@ from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Mixtures, Simplex, Space
 from rivalry.core.tolerances import OUTSIDE, ROUNDING, SHARES_SUM
 from rivalry.core.tree import Tree
-from rivalry.runtime.jax import compiled, floats, is_jax_array, jax, put
+from rivalry.runtime.jax import compiled, floats, is_jax_array, jax, put, seldom
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -143,11 +143,11 @@ def checked_parts(game: Any) -> list[oracles.Summand]:
     if not parts:
         return []
     profiles = [np.asarray(game.space.sample(key)) for key in jax.random.split(jax.random.key(0))]
-    totals = np.stack([payoffs(game, put(x)) for x in profiles])
+    totals = np.stack([payoffs(game, x) for x in profiles])
     sums, sizes = np.zeros(totals.shape), np.abs(totals).max(axis=0)
     for number, part in enumerate(parts):
         for row, x in zip(sums, profiles, strict=True):
-            paid = payoffs(part.game, put(np.split(x, len(parts), axis=1)[number]))
+            paid = payoffs(part.game, np.split(x, len(parts), axis=1)[number])
             row += part.weight * paid
             sizes = sizes + abs(part.weight) * np.abs(paid)
     error = np.abs((totals[1] - totals[0]) - (sums[1] - sums[0]))
@@ -261,10 +261,10 @@ def _is_outside(space: Space, x: ndarray) -> bool:
             np.abs(space.sums(x) - 1) > SHARES_SUM
         )
         return bool(is_outside)
-    return bool(np.any(np.abs(np.asarray(_projected(space, put(x))) - x) > slack))
+    return bool(np.any(np.abs(np.asarray(_projected(space, x)) - x) > slack))
 
 
-@partial(compiled, effort=0)
+@seldom
 def _projected(space: Space, x: Any) -> Array:
     return space.project(x)
 

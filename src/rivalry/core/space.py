@@ -267,14 +267,13 @@ class Box(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return put(self.choices) if isinstance(self.choices, ndarray) else self.choices
+        return put_concrete(self.choices)
 
     @property
     def choices(self) -> Any:
         """The mask ``[player axis]``, in NumPy outside of traces."""
-        if concrete_module(self.low, self.high) is not np:
-            return self.low < self.high
-        return np.asarray(self.low) < np.asarray(self.high)
+        xp = concrete_module(self.low, self.high)
+        return xp.asarray(self.low) < xp.asarray(self.high)
 
     @property
     def kinds(self) -> tuple[Coordinate, ...]:
@@ -288,18 +287,15 @@ class Box(Tree):
         return any(kind != "linear" for kind in self.kinds)
 
     def project(self, x: Profile) -> Profile:
-        if concrete_module(x, self.low) is not np:
-            return jnp.clip(x, self.low, self.high)
-        return put(np.clip(x, self.low, self.high))
+        return put_concrete(concrete_module(x, self.low).clip(x, self.low, self.high))
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
         low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
         draws = dealt(self.choices, _uniform(key, self.shape))
-        if concrete_module(low, draws) is not np:
-            return self.constrain(low + (high - low) * draws)
-        low, high = floats(low), floats(high)
-        return self.constrain(put(low + (high - low) * draws))
+        xp = concrete_module(low, draws)
+        low, high = xp.asarray(low), xp.asarray(high)
+        return self.constrain(put_concrete(low + (high - low) * draws))
 
     @property
     def usual(self) -> Box:
@@ -345,7 +341,7 @@ class Box(Tree):
                 lattice = _finer(lattice, low < high)
         amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]
         grid_points = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
-        return grid_points if xp is not np else put(grid_points)
+        return put_concrete(grid_points)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -400,7 +396,7 @@ class Box(Tree):
                 parts = [change(xp, kind, x[..., axes], axes) for kind, axes in groups]
                 order = np.argsort(np.concatenate([axes for _, axes in groups]))
                 changed = xp.concatenate(parts, axis=-1)[..., order]
-        return changed if xp is not np else put(changed)
+        return put_concrete(changed)
 
     def unconstrained(self) -> Box:
         """Return the linear box of the search coordinates."""
@@ -756,10 +752,9 @@ def width(space: Space) -> Profile:
     [5.0, 5.0]
     """
     if isinstance(space, Box):
-        if concrete_module(space.low, space.high) is not np:
-            return jnp.where(space.mask, space.high - space.low, 1.0)
-        wide = np.asarray(space.high) - np.asarray(space.low)
-        return put(np.where(wide > 0, wide, 1.0))
+        xp = concrete_module(space.low, space.high)
+        wide = xp.asarray(space.high) - xp.asarray(space.low)
+        return put_concrete(xp.where(wide > 0, wide, 1.0))
     if isinstance(space, Simplex):
         return put(np.ones(space.shape))
     rows = [space.grid(player, 201) for player in range(space.shape[0])]

@@ -107,7 +107,7 @@ def roots(game: Game, basis: ndarray, starts: ndarray) -> ndarray:
 def _positions(
     games: Any, basis: ndarray, count: int, starts: ndarray, fixed: bool, restarts: bool = False
 ) -> SymmetricPositions:
-    solved, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(restarts))
+    solved, *parts = _follow(games, put(count), starts, basis, put(fixed), put(restarts))
     return SymmetricPositions(*(np.asarray(part)[: int(solved)] for part in parts))
 
 

@@ -223,10 +223,15 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
 
     def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an action that ``agent`` cannot choose now."""
-        number, actions, legal = self._number[agent], self.course.actions, self.course.now.legal
-        if not actions.has(number, action, legal):
-            player = np.array([number])
-            actions.read(player, [action], [agent].__getitem__, legal[player])
+        number, legal = self._number[agent], self.course.now.legal
+        if (
+            isinstance(action, int | np.integer)
+            and action in range(legal.shape[1])
+            and legal[number, int(action)]
+        ):
+            return  # in a tenth of the time that arrays take
+        player = np.array([number])
+        self.course.actions.read(player, [action], [agent].__getitem__, legal[player])
 
     def read(self, actions: ActionsByAgent) -> ndarray:
         """Return actions ``[agent column]`` as ``course`` takes them, 0 if missing. Raises `ValueError`."""

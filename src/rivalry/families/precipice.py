@@ -10,7 +10,6 @@ team's ``1 - e``, a disaster 0; ``e`` is the enmity. Information determines what
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Literal
 
 import equinox as eqx
@@ -23,7 +22,7 @@ from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method, static
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, put, seldom
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
 from rivalry.text.display import Description, OneLineRepr
@@ -204,12 +203,12 @@ def _(game: Precipice, x: Profile, player: int) -> oracles.Response:
     return oracles.Response(np.asarray(x[player]), payoff, np.inf, "lower bound", words)
 
 
-@partial(compiled, effort=1)
+@seldom
 def _safe(game: Precipice, x: Profile) -> Array:
     return game._wins(x)[1]
 
 
-@partial(compiled, effort=1)
+@seldom
 def _free_gains(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]

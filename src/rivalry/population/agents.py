@@ -108,9 +108,9 @@ def evaluate_agents(
     aims = jnp.zeros((0, states, actions)) if targets is None else targets
     rounds, of_agent = _rounds(kinds, len(type_shares(game)))
     places = places_of(state_types(game))
-    where = put(rounds), put(of_agent), put(kinds), put(places)
     # arrays: as numbers, each weight would have a compiled program of its own
-    return _evaluate(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
+    weights = put(paid.weight), put(paid.once)
+    return _evaluate(game, env, policies, aims, rounds, of_agent, kinds, places, *weights)
 
 
 def places_of(types: ndarray) -> ndarray:

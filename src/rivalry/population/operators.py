@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame
 from rivalry.population import oracles
 from rivalry.population.oracles import state_types, type_shares
-from rivalry.runtime.jax import concrete_module, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, jax, jnp, put_concrete
 
 SINGULAR = 1e-12  # smallest over largest pivot, at or below which the stationary distribution is not unique
 REPLACED = 1e-5  # share of agents replaced per step
@@ -31,8 +31,7 @@ def uniform(game: PopulationGame) -> Policy:
     """Return the policy that plays all legal actions of a state with equal probability."""
     xp = concrete_module(game.legal)
     legal = xp.asarray(game.legal, float)
-    shares = legal / legal.sum(axis=1, keepdims=True)
-    return put(shares) if xp is np else shares
+    return put_concrete(legal / legal.sum(axis=1, keepdims=True))
 
 
 def action_values(game: PopulationGame, env: object, values: Values) -> Policy:

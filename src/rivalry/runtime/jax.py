@@ -197,6 +197,12 @@ def key_rows(keys: Any, rows: Any) -> jax.Array:
     return jax.random.wrap_key_data(words[rows])
 
 
+def key_of_number(seed: int) -> jax.Array:
+    """Return `jax.random.key` of a whole number below 2^64, for which JAX would compile two programs."""
+    words: Any = np.array([seed >> 32, seed % 2**32], np.uint32)
+    return jax.random.wrap_key_data(words)
+
+
 def floats(values: object) -> np.ndarray:
     """Numbers as an array of NumPy of double precision; not copied where they are one."""
     return np.asarray(values, float)
@@ -236,10 +242,13 @@ def choose_device(name: str) -> None:
     raise ValueError(f"{name}: JAX has no such device here, but {' and '.join(present)}")
 
 
-def compiled(function: Callable[P, R], *, effort: int | None = None, in_numpy: bool = True) -> Callable[P, R]:
+def compiled(
+    function: Callable[..., R], *, effort: int | None = None, in_numpy: bool = True
+) -> Callable[..., R]:
     """Decorate a function with `jax.jit` at its first call; its module need not load JAX.
 
-    Leaves of arguments and results that are no arrays are fixed in a program, as by `equinox.filter_jit`,
+    Arguments may be arrays of NumPy: to hand them to JAX before takes as long as a small program. Leaves of
+    arguments and results that are no arrays are fixed in a program, as by `equinox.filter_jit`,
     which takes twice as long to enter.
 
     A program that runs a few times per result takes longer to compile than to run. With an ``effort`` NumPy
@@ -264,16 +273,22 @@ def compiled(function: Callable[P, R], *, effort: int | None = None, in_numpy: b
         return jax.jit(run, static_argnums=0, compiler_options=options if takes_effort else None)
 
     @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(*args: object, **kwargs: object) -> R:
         if _forked:
             _refuse()
         form, arrays = _parts((args, kwargs))
         if effort is None or concrete_module(*arrays) is not np:  # a part of another program has no options
             return program(None)(form, arrays)()
-        evaluated = _evaluated(program(effort), form, arrays) if in_numpy else None
-        return (evaluated or program(effort)(form, arrays))()
+        kinds = tuple((array.shape, array.dtype) for array in arrays)
+        evaluation = _evaluation(program(effort), form, kinds) if in_numpy else None
+        return (evaluation(arrays) if evaluation else program(effort)(form, arrays))()
 
     return call
+
+
+def seldom(function: Callable[..., R]) -> Callable[..., R]:
+    """Decorate a function that runs a few times per result, as `compiled` with the least effort."""
+    return compiled(function, effort=0)
 
 
 PROGRAMS = "rivalry.proofs.arithmetic.numpy_programs"  # evaluates what JAX traces; loaded when needed
@@ -283,23 +298,16 @@ SEARCHES = ("while", "best_response")  # operations whose length depends on numb
 SHARE = 1 / 30  # of the time of compiling: what takes NumPy less runs a few times before it takes as long
 
 
-def _evaluated(program: Any, form: Any, arrays: Sequence[Any]) -> Any:
-    """Return what a program returns, computed by NumPy; None where XLA has to compile it."""
-    kinds = tuple((array.shape, array.dtype) for array in arrays)
-    evaluation = _evaluation(program, form, kinds)
-    return evaluation and evaluation(arrays)
-
-
 @lru_cache(512)
-def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Callable[[Sequence[Any]], Any] | None:
+def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Any:
     """Return a program for arrays of some kinds as a function of NumPy; None where compiling it pays."""
     from jax.interpreters.partial_eval import dce_jaxpr
 
     traced = program.trace(form, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     # a key of random numbers that is not used is no operand
-    operations, needed = dce_jaxpr(traced.jaxpr.jaxpr, [True] * len(traced.jaxpr.jaxpr.outvars))
-    seconds, count = numpy_seconds(operations)
-    if seconds > SHARE * (LOWERING + COMPILING * count):
+    operations, needed = dce_jaxpr(traced.jaxpr.jaxpr, [True] * len(traced.jaxpr.out_avals))
+    seconds = list(numpy_seconds(operations))
+    if sum(seconds) > SHARE * (LOWERING + COMPILING * len(seconds)):
         return None
     reader = import_module(PROGRAMS)
     try:
@@ -313,42 +321,37 @@ def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Callable[[Sequ
         with np.errstate(all="ignore"):
             results = numbers(*map(np.asarray, compress(arrays, needed)))
         # copied: a result may be an argument, which its owner may change
-        return jax.tree.unflatten(form_of_results, list(map(np.array, results)))
+        return jax.tree.unflatten(form_of_results, map(np.array, results))
 
     return evaluate
 
 
-def numpy_seconds(operations: Any) -> tuple[float, int]:
-    """Return the seconds that NumPy takes for the operations of a program, and the number to compile.
+def numpy_seconds(operations: Any, times: float = 1.0) -> Iterator[float]:
+    """Yield the seconds that NumPy takes for every operation to compile; infinite in searches."""
+    from jax.extend.core import ClosedJaxpr, Jaxpr
 
-    Seconds are infinite where the length of a loop is not known.
-    """
-    seconds, count = 0.0, 0
     for operation in operations.eqns:
         params = operation.params
-        programs = [getattr(part, "jaxpr", part) for part in (*params.values(), *params.get("branches", ()))]
-        parts = [numpy_seconds(program) for program in programs if hasattr(program, "eqns")]
-        if operation.primitive.name in SEARCHES:
-            seconds = math.inf
-        if not parts:
-            parts = [(CALLING + COUNTING * sum(math.prod(x.aval.shape) for x in operation.outvars), 1)]
-        seconds += max(params.get("length", 1), 1) * sum(part[0] for part in parts)
-        count += sum(part[1] for part in parts)
-    return seconds, count
+        repeated = times * (math.inf if operation.primitive.name in SEARCHES else params.get("length", 1))
+        parts = [*params.values(), *params.get("branches", ())]
+        programs = [part for part in parts if isinstance(part, ClosedJaxpr | Jaxpr)]
+        for program in programs:
+            yield from numpy_seconds(program, repeated)
+        if not programs:
+            yield repeated * (CALLING + COUNTING * sum(math.prod(x.aval.shape) for x in operation.outvars))
 
 
 def _parts(tree: object) -> tuple[Any, list[Any]]:
     """Return the structure of a tree with its leaves that are no arrays, and the arrays."""
     leaves, structure = jax.tree.flatten(tree)
-    for leaf in leaves:
-        if type(leaf) not in _is_array:
-            _is_array[type(leaf)] = eqx.is_array(leaf)
-    are_arrays = [_is_array[type(leaf)] for leaf in leaves]
+    are_arrays = list(map(_is_array, map(type, leaves)))
     settings = tuple(None if known else leaf for leaf, known in zip(leaves, are_arrays, strict=True))
     return (structure, settings), list(compress(leaves, are_arrays))
 
 
-_is_array: dict[type, bool] = {}  # by type: to ask JAX for every leaf takes as long as a small program
+@cache  # to ask for every leaf takes as long as a small program
+def _is_array(kind: type) -> bool:
+    return issubclass(kind, np.ndarray | np.generic | jax.Array | jax.core.Tracer)
 
 
 def _joined(form: Any, arrays: Sequence[Any]) -> Any:
@@ -417,27 +420,14 @@ def stack_trees(trees: Sequence[Any], differs: str) -> Any:
     >>> stack_trees([(1, jnp.zeros(2)), (1, jnp.ones(2))], "tree {} differs")[1].tolist()
     [[0.0, 0.0], [1.0, 1.0]]
     """
-    leaves, forms = zip(*map(jax.tree.flatten, trees), strict=True)
-    form = [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in leaves[0]]
-    static_leaves = [leaf for leaf in leaves[0] if not eqx.is_array(leaf)]
-    for k, leaves_of_tree in enumerate(leaves):
-        is_equal = forms[k] == forms[0]
-        is_equal = (
-            is_equal and [np.shape(leaf) if eqx.is_array(leaf) else None for leaf in leaves_of_tree] == form
-        )
-        if not (
-            is_equal
-            and bool(
-                eqx.tree_equal([leaf for leaf in leaves_of_tree if not eqx.is_array(leaf)], static_leaves)
-            )
-        ):
+    forms, rows = zip(*map(_parts, trees), strict=True)
+    shapes = [list(map(np.shape, arrays)) for arrays in rows]
+    for k, form in enumerate(zip(forms, shapes, strict=True)):
+        if form != (forms[0], shapes[0]):
             raise ValueError(differs.format(k))
     # stacked by NumPy: `jnp.stack` would compile a program for every shape
-    stacked = [
-        column[0] if shape is None else put(np.stack([np.asarray(leaf) for leaf in column]))
-        for column, shape in zip(zip(*leaves, strict=True), form, strict=True)
-    ]
-    return jax.tree.unflatten(forms[0], stacked)
+    columns = [list(map(np.asarray, column)) for column in zip(*rows, strict=True)]
+    return _joined(forms[0], [put(np.stack(column)) for column in columns])
 
 
 def mend_cache(folder: str | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, is_population, own_gradients
 from rivalry.core.results import Record
 from rivalry.plots import PATH_VIEWS, PLOTS
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import jax, put, seldom
 from rivalry.schema.register import BENCHMARKS
 from rivalry.schema.validate import check_word
 from rivalry.solving.steps import as_arrays
@@ -84,13 +83,13 @@ def path_view(game: object, record: Record, name: str) -> Record:
     return {name: (("step", "player", *dims), _along(measure, game, record["path"][1]))}
 
 
-def _along(measure: Callable[[Game, jax.Array], jax.Array], game: object, path: np.ndarray) -> np.ndarray:
+def _along(measure: Callable[..., jax.Array], game: object, path: np.ndarray) -> np.ndarray:
     """Return a quantity at every row of ``path [step player axis]``."""
     length = LENGTH
     while length < len(path):
         length *= 2
     padded = np.concatenate([path, np.repeat(path[-1:], length - len(path), axis=0)])
-    return np.asarray(measure(as_arrays(game), jnp.asarray(padded)))[: len(path)]
+    return np.asarray(measure(as_arrays(game), padded))[: len(path)]
 
 
 def _moves(game: object, record: Record) -> Record:
@@ -112,11 +111,11 @@ def _moves(game: object, record: Record) -> Record:
     }
 
 
-@partial(compiled, effort=0)
+@seldom
 def _payoffs(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(game.payoffs)(path)
 
 
-@partial(compiled, effort=0)
+@seldom
 def _gradients(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(lambda x: own_gradients(game, x))(path)

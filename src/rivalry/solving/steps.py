@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.batched_games import per_game
 from rivalry.core.game import Playable, is_population
 from rivalry.core.method import BaseMethod, take_step
-from rivalry.runtime.jax import compiled, concrete_module, is_key, jax, jnp
+from rivalry.runtime.jax import compiled, concrete_module, is_key, jax, jnp, seldom
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
@@ -53,7 +53,7 @@ def initial_carry(
     return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), int), jnp.zeros(())))
 
 
-begin = per_game(initial_carry, single=compiled(initial_carry, effort=0))
+begin = per_game(initial_carry, single=seldom(initial_carry))
 
 
 def _advance_singly(game, method, carry, words, stride, budget, tol, path):  # type: ignore[no-untyped-def]

@@ -215,7 +215,7 @@ def values_at(answer: object, game: object, action_grid: ndarray, sizes: ndarray
     """
     joint = int(np.prod(sizes))
     chunk = min(CHUNK, joint)
-    points, parts = put(np.nan_to_num(action_grid)), []
+    points, parts = np.nan_to_num(action_grid), []
     for offset in range(0, joint, chunk):
         begin = min(offset, joint - chunk)  # the last chunk overlaps: one shape, one program
         values = _chunk(answer, game, points, tuple(sizes.tolist()), chunk, put(begin))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -20,7 +19,7 @@ from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.payoffs import payoffs as payoffs_of_profile
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, jax, jnp, put_concrete, seldom
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import Description, OneLineRepr
 
@@ -127,7 +126,7 @@ class Restricted(OneLineRepr, eqx.Module):
 
 
 # compiled, since the followers' search inside would run step by step; it runs once per result
-@partial(compiled, effort=0)
+@seldom
 def whole_profile(game: Restricted, x: Profile) -> Array:
     return game.whole(x)
 
@@ -274,9 +273,8 @@ class Subspace(eqx.Module):
 
 def _rows(array: Array, players: Players) -> Array:
     """Return the rows of some players, without a program of JAX where the array is concrete."""
-    if concrete_module(array) is np:
-        return put(np.asarray(array)[list(players)])
-    return array[jnp.asarray(players)]
+    xp = concrete_module(array)
+    return put_concrete(xp.asarray(array)[xp.asarray(players)])
 
 
 def interior_profile(space: Space) -> Profile:
@@ -284,8 +282,7 @@ def interior_profile(space: Space) -> Profile:
     if isinstance(space, Box):
         low, high = (space.unconstrain(edge) for edge in (space.low, space.high))
         xp = concrete_module(low, high)
-        middle = (xp.asarray(low) + xp.asarray(high)) / 2
-        return space.constrain(put(middle) if xp is np else middle)
+        return space.constrain(put_concrete((xp.asarray(low) + xp.asarray(high)) / 2))
     return space.project(jnp.zeros(space.shape))
 
 

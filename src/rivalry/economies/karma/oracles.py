@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -21,7 +19,7 @@ from rivalry.economies.karma.transitions import expect_after, level_of, randomly
 from rivalry.economies.kernels.shapes import BURN, PEER, ROOM, rewards_of
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, jax, jnp, put, seldom
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")
@@ -161,7 +159,7 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 
-@partial(compiled, effort=0)
+@seldom
 def _metrics(game: KarmaEconomy, environment: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
     flows, karma, levels = game.flows(environment, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)

@@ -122,7 +122,7 @@ def rewards_of(economy: Any) -> Any:
     if economy.rewards.size:
         return economy.rewards
     stakes = economy.stakes
-    return (np.asarray(stakes) if concrete_module(stakes) is np else stakes) * ONLY_LOSSES
+    return concrete_module(stakes).asarray(stakes) * ONLY_LOSSES
 
 
 def views_of(economy: Economy) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Econo
 from rivalry.economies.learning.sessions import AgentWorld
 from rivalry.population import StationaryPopulation, oracles, uniform
 from rivalry.population.certificate import evaluate_in, stake_of, tolerance_of
-from rivalry.runtime.jax import compiled, put
+from rivalry.runtime.jax import put, seldom
 from rivalry.text.statistics import jackknife_error
 
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one
@@ -253,7 +252,7 @@ def measured_population(env: object, measured: Measured) -> StationaryPopulation
     return StationaryPopulation(measured.population[0], env, put(0.0))
 
 
-@partial(compiled, effort=0)
+@seldom
 def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return oracles.measured_environment(game, mu, pi, after, surplus)
 

@@ -226,7 +226,7 @@ def kinds_of(crowd: Crowd, owner: ndarray) -> ndarray:
 def distances(policies: ndarray, references: ndarray, far: str, distribution: ndarray) -> ndarray:
     """Return policy distances ``[owner]`` by the rule ``far``; ``mu_weighted`` uses ``distribution``."""
     weights = distribution / distribution.sum(axis=(1, 2), keepdims=True)
-    return np.asarray(_distance(put(policies), put(references), far, put(weights)))
+    return np.asarray(_distance(policies, references, far, weights))
 
 
 _distance = compiled(policy_distance)

@@ -23,7 +23,7 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.families.influencer.deviations import rival_influence
 from rivalry.families.influencer.kernels import Blotto
 from rivalry.families.influencer.model import InfluencerGame
-from rivalry.runtime.jax import compiled, floats, jnp, put
+from rivalry.runtime.jax import floats, jnp, put, seldom
 
 BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
 FIELDS = 11  # largest number of battlefields for which all faces of the simplex are tried
@@ -103,7 +103,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     strategy[field] = s
     candidate = np.array(x)
     candidate[player] = strategy
-    payoff = float(payoffs(game, put(candidate))[player])
+    payoff = float(payoffs(game, candidate)[player])
     if payoff < response.payoff:
         strategy, payoff = response.strategy, response.payoff
     # the sums of the bound and of the payoff are rounded differently
@@ -150,7 +150,7 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[ndarray, Bu
     return corner[contested], BudgetProblem(weight[contested], -rivals[contested], power, budget), uncontested
 
 
-_rivals = compiled(rival_influence, effort=1)
+_rivals = seldom(rival_influence)
 
 
 def _branch_and_bound(

@@ -32,7 +32,7 @@ from rivalry.families.influencer.kernels import (
     squared_distance,
 )
 from rivalry.families.influencer.model import InfluencerGame
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, put_concrete
 
 MIN_AXES = 3  # with fewer, interval arithmetic proves the same
 MAX_AXES = 4  # for the second bound: the corners of a box double with every axis
@@ -195,7 +195,7 @@ def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis
             reach_column = xp.repeat(reaches, len(rows))[:, None]
             rows = xp.concatenate([xp.tile(rows, (len(reaches), 1)), reach_column], axis=1)
         rows = xp.clip(rows, low, high)
-    return rows if xp is not np else put(rows)
+    return put_concrete(rows)
 
 
 # --- gradients and their Jacobian, in closed form -----------------------------------------------------------

@@ -27,7 +27,7 @@ from rivalry.families.influencer.deviations import (
 from rivalry.families.influencer.kernels import Blotto, Custom, Gaussian
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.proofs.spaces.simplices import slopes_in_shares, terms_in_fractions
-from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put, seldom
 from rivalry.schema.construction import recipe_of, variant
 from rivalry.schema.validate import near
 
@@ -128,7 +128,7 @@ oracles.search_points.register(
 
 @oracles.to_contest.register(InfluencerGame)
 def _(game: InfluencerGame, grid: ndarray) -> Contest:
-    rows = np.asarray(_log_influence(game, put(grid)))
+    rows = np.asarray(_log_influence(game, grid))
     points, players = np.asarray(game.points), len(grid)
     away = None
     if game.abstention is not None:
@@ -194,13 +194,13 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     return makers
 
 
-@partial(compiled, effort=0)
+@seldom
 def _payoffs_norm_shares(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
     shares = game.shares(x)
     return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
 
 
-@partial(compiled, effort=0)
+@seldom
 def _influence_logs(game: InfluencerGame, x: Profile) -> Array:
     return game.log_influence(x)
 
@@ -240,7 +240,7 @@ def _landscape(game: InfluencerGame, x: Profile) -> Record:
     }
 
 
-@partial(compiled, effort=0)
+@seldom
 def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
     """Return every player's payoff at every grid point, the others at ``x``, ``[player place]``."""
 

@@ -231,7 +231,7 @@ def _cartel(market: Market) -> Choice:
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (choice_bounds(market)[0] == 0)
     closures = closure_sets(np.flatnonzero(saves), market.players)
     choices = [maximize_joint(market, begins, closed) for closed in closures]
-    return max(choices, key=lambda x: float(np.sum(payoffs(market, put(x[:, None]))))), True
+    return max(choices, key=lambda x: float(np.sum(payoffs(market, x[:, None])))), True
 
 
 def _can_be_raised(market: Market, choice: ndarray) -> bool:
@@ -274,7 +274,7 @@ def _stackelberg(market: Market) -> Choice:
         return roots[0], False
     game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
     leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])
-    return np.asarray(all_choices(game, put(leaders[:, None])))[:, 0], True
+    return np.asarray(all_choices(game, leaders[:, None]))[:, 0], True
 
 
 def _stages_of(market: Market) -> STAGES:
@@ -372,10 +372,10 @@ def search_response(game: BoxGame, x: ndarray, player: int) -> float:
     the peak of a curve through them is nearer to it than the largest payoff, except at a kink.
     """
     if best_response.knows(game):
-        return float(_exact_response(game, jnp.asarray(x), jnp.asarray(player)))
+        return float(_exact_response(game, x, put(player)))
 
     def paid_at(choices: ndarray) -> ndarray:
-        paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(choices))
+        paid = _payoffs_along(game, x, put(player), choices)
         return np.where(np.isnan(paid), -np.inf, paid)
 
     low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
@@ -434,7 +434,7 @@ def maximize_joint(game: BoxGame, starts: ndarray, closure: ndarray | None = Non
 
     def loss(y: ndarray) -> tuple[float, ndarray]:
         # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
-        total, slope = _total(game, jnp.asarray((low + widths * y)[:, None]))
+        total, slope = _total(game, (low + widths * y)[:, None])
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * widths
 
     ends, options = [(0.0, top) for top in tops], {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}

@@ -320,7 +320,7 @@ def _nested_equilibrium(game: OwnedMarket) -> LogitEquilibrium:
     if not residual <= SETTLED:
         raise ValueError("nesting: prices of the nests do not converge; use best_response")
     x = put(profile_of(game, prices))
-    best = [float(_largest_payoff(game, x, put(np.array(firm)))) for firm in range(game.players)]
+    best = [float(_largest_payoff(game, x, np.array(firm))) for firm in range(game.players)]
     return LogitEquilibrium(prices, np.array(best) - payoffs(game, x), game)
 
 

@@ -10,7 +10,6 @@ firm reaches its capacity) there are two solutions, and the better one is chosen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.core.tree import static
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers, relative_quality
-from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put, seldom
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.frozen import Players, WholeProfile
 from rivalry.transforms.leadership import leaders_of_stages
@@ -477,7 +476,7 @@ def leader_choice(game: StagedMarket, x: Profile, player: int | Array) -> Array:
     return choices[jnp.argmax(payoffs)][None]
 
 
-@partial(compiled, effort=1)
+@seldom
 def all_choices(game: Leadership, x: Any) -> Any:
     """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
     x = game.whole(x)
@@ -516,7 +515,7 @@ def _compared(
     """
     candidate, firm = x.copy(), game.stages[0][player]
     candidate[player, 0] = choice
-    paid = float(payoffs(game, put(candidate))[player])
+    paid = float(payoffs(game, candidate)[player])
     # taxes are at most profits, so that more profit leaves more
     taxed = [game.market.net_of_taxes(put(np.full(game.market.players, end))) for end in ends]
     profit, bound = (float(np.asarray(after)[firm]) for after in taxed)

@@ -53,7 +53,7 @@ from rivalry.families.market.owners import (
 )
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, put_concrete
+from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put, put_concrete, seldom
 from rivalry.schema.register import BENCHMARKS
 
 # Descriptions.
@@ -167,7 +167,7 @@ def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
     return *_choice_and_profit(game, x, put_concrete(player)), "tight"
 
 
-@partial(compiled, effort=1)
+@seldom
 def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
     choice = best_choice(game, x, player)
     return choice, game.payoffs(x.at[player].set(choice))[player]
@@ -194,7 +194,7 @@ def _(game: StagedMarket, x: Profile, player: int | Array) -> oracles.BestRespon
     return *_leader_choice_and_profit(game, x, put_concrete(player)), "tight"
 
 
-@partial(compiled, effort=1)
+@seldom
 def _leader_choice_and_profit(game: StagedMarket, x: Profile, player: Array) -> tuple[Array, Array]:
     choice = leader_choice(game, x, player)
     return choice, game.payoffs(x.at[player].set(choice))[player]
@@ -493,7 +493,7 @@ def _places(market: Market, points: ndarray) -> ndarray:
 def _responses(market: Market, x: ndarray, line: ndarray) -> ndarray:
     """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
     if oracles.best_response.knows(market):
-        return np.asarray(_exact_responses(market, put(x), put(line)))
+        return np.asarray(_exact_responses(market, x, line))
     rows, proved = np.zeros_like(line), oracles.proved_response.knows(market)
     for player, k in np.ndindex(line.shape):
         candidate = x.copy()
@@ -505,7 +505,7 @@ def _responses(market: Market, x: ndarray, line: ndarray) -> ndarray:
     return rows
 
 
-@partial(compiled, effort=0)
+@seldom
 def _exact_responses(market: Market, x: Any, line: Any) -> Any:
     def response(player: Any, rival: Any) -> Any:
         return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]

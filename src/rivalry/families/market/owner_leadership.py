@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from rivalry.core.oracles import Response, deviation_payoff
 from rivalry.core.results import Coverage
 from rivalry.families.market.closed_forms import refuse
 from rivalry.families.market.owners import OwnedMarket, has_best_response, owned_market
-from rivalry.runtime.jax import compiled, jax, put
+from rivalry.runtime.jax import jax, seldom
 from rivalry.transforms import Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
 
@@ -62,13 +61,13 @@ def _is_searched(game: OwnedMarket) -> bool:
     return has_best_response(owned_market(replace(game.game, numbers=numbers), game.owners, game.weights))
 
 
-@partial(compiled, effort=0)  # compiling takes most of the time
+@seldom  # compiling takes most of the time
 def _payoff_and_slope(game: OwnerLeadership, x: Array, player: Array, row: Array) -> tuple[Array, Array]:
     result: tuple[Array, Array] = jax.value_and_grad(deviation_payoff(game, x, player))(row)
     return result
 
 
-@partial(compiled, effort=0)  # compiling takes most of the time
+@seldom  # compiling takes most of the time
 def _slope_and_bend(game: OwnerLeadership, x: Array, player: Array, row: Array) -> tuple[Array, Array]:
     slope = jax.grad(deviation_payoff(game, x, player))
     return slope(row), jax.jacfwd(slope)(row)
@@ -84,11 +83,11 @@ def leader_response(game: OwnerLeadership, x: ndarray, player: int) -> Response:
     box: Any = game.space
     low, high = np.asarray(box.low)[player], np.asarray(box.high)[player]
     width = high - low
-    at = put(x), put(np.array(player))
+    at = x, np.array(player)
 
     def loss(part: ndarray) -> tuple[float, ndarray]:
         # in shares of the box, so that tolerances do not depend on units
-        paid, slope = _payoff_and_slope(game, *at, put(low + width * part))
+        paid, slope = _payoff_and_slope(game, *at, low + width * part)
         return -float(paid), -np.nan_to_num(np.asarray(slope)) * width
 
     present = (x[player] - low) / np.where(width > 0, width, 1.0)
@@ -102,7 +101,7 @@ def leader_response(game: OwnerLeadership, x: ndarray, player: int) -> Response:
     lowest = min(float(end.fun) for end in ends)
     part = next(end.x for end in ends if end.fun <= lowest + FLAT * abs(lowest))
     row = _polished(game, at, low + width * part, low, high)
-    paid, slope = (np.asarray(value) for value in _payoff_and_slope(game, *at, put(row)))
+    paid, slope = map(np.asarray, _payoff_and_slope(game, *at, row))
     method = f"{len(starts)} ascents, with Newton's method"
     rise = np.maximum(slope * (high - row), slope * (low - row)).sum()
     bound = float(paid + rise) if game.concave else np.inf
@@ -111,19 +110,19 @@ def leader_response(game: OwnerLeadership, x: ndarray, player: int) -> Response:
 
 
 def _polished(
-    game: OwnerLeadership, at: tuple[Array, Array], row: ndarray, low: ndarray, high: ndarray
+    game: OwnerLeadership, at: tuple[ndarray, ndarray], row: ndarray, low: ndarray, high: ndarray
 ) -> ndarray:
     """Return choices after Newton's steps in the coordinates off their bounds, if they pay no less."""
-    paid = float(_payoff_and_slope(game, *at, put(row))[0])
+    paid = float(_payoff_and_slope(game, *at, row)[0])
     margin = CLOSE * (high - low)
     for _ in range(NEWTON_STEPS):
-        slope, bend = (np.asarray(part) for part in _slope_and_bend(game, *at, put(row)))
+        slope, bend = map(np.asarray, _slope_and_bend(game, *at, row))
         free = np.flatnonzero((row > low + margin) & (row < high - margin))
         step = np.linalg.lstsq(bend[np.ix_(free, free)], -slope[free], rcond=CLOSE)[0]
         candidate = row.copy()
         candidate[free] += step
         candidate = np.clip(candidate, low, high)
-        after = float(_payoff_and_slope(game, *at, put(candidate))[0])
+        after = float(_payoff_and_slope(game, *at, candidate)[0])
         if not after >= paid - FLAT * abs(paid):
             break
         row, paid = candidate, after

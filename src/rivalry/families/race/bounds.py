@@ -19,7 +19,7 @@ from rivalry.families.race.period import BUILT_IN, Numbers, log
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.spaces.logarithms import BoundsOfEquilibria, amounts
-from rivalry.runtime.jax import compiled, floats, jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp, seldom
 
 TRIALS, SMALLEST_TRIAL, SIZES = 40, 1e-8, 96  # of deviations, and of performance inputs that they beat
 
@@ -346,7 +346,7 @@ def _best_trials(numbers: dict[str, ndarray], high: ndarray) -> tuple[ndarray, n
     return grid[trials[paying], 0], grid[trial, 0], np.asarray(sizes[paying])
 
 
-@partial(compiled, effort=0)
+@seldom
 def _surpluses(numbers: Parameters, grid: object, sizes: Any) -> tuple[Any, Any, Any]:
     """Return the surplus of the best trials ``[size]``, and their indices ``[size player]``, ``[player]``."""
 

@@ -22,7 +22,6 @@ from rivalry.core.payoffs import payoffs
 from rivalry.core.roots import zero
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
-from rivalry.runtime.jax import put
 from rivalry.schema.registry import near
 
 TRACES = -690.0  # ln xp below which no root is searched
@@ -387,9 +386,9 @@ def _point(game: Race, numbers: SymmetricRace, y: float, z: float) -> Point:
     at = _Terms(*(float(part) for part in _terms(numbers, y, z)))
     xs, xp = numbers.alpha * at.gain / numbers.r_s, float(np.exp(y))
     x = np.tile([xs, xp], (numbers.n, 1))
-    payoff = float(payoffs(game, put(x))[0])
+    payoff = float(payoffs(game, x)[0])
     x[0] = 0.0
-    idle_payoff = float(payoffs(game, put(x))[0])
+    idle_payoff = float(payoffs(game, x)[0])
     p_safe, is_nash = (1 - at.nobody) * at.safe, payoff >= idle_payoff
     return Point(xs, xp, float(_sigma(z)), at.q, p_safe, payoff, idle_payoff, is_nash)
 

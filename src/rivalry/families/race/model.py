@@ -16,7 +16,7 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, Row, Rules, Stocks
-from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put_concrete
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 COLUMNS = (
@@ -113,9 +113,8 @@ class Race(OneLineRepr, eqx.Module):
 
     def profile(self, schedule: Array | ndarray) -> Profile:
         """Return the profile of a schedule ``[period player column]``; the inverse of `schedule`."""
-        if concrete_module(schedule) is not np:
-            return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
-        return put(np.moveaxis(np.asarray(schedule), 1, 0).reshape(self.players, -1))
+        xp = concrete_module(schedule)
+        return put_concrete(xp.moveaxis(xp.asarray(schedule), 1, 0).reshape(self.players, -1))
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
         """Return the profile of ``strategies`` or of columns by name.

@@ -29,7 +29,7 @@ from rivalry.families.race.proved_response import proved_response
 from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
 from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, seldom
 from rivalry.schema.registry import near
 
 
@@ -159,7 +159,7 @@ def traced_metrics(race: Race, x: Profile) -> oracles.Traced:
     return record
 
 
-@partial(compiled, effort=0)
+@seldom
 def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array], ...]:
     # no table: a compiled program sorts its keys
     return tuple((name, *entry) for name, entry in traced_metrics(race, x).items())
@@ -226,7 +226,7 @@ def _landscape(race: Race, x: Profile) -> Record:
     return {
         "landscape_payoff": (
             ("player", "safety_level", "performance_level"),
-            np.asarray(_payoffs(race, x, put(xs), put(xp))),
+            np.asarray(_payoffs(race, x, xs, xp)),
         ),
         "landscape_safety_input": (("safety_level",), xs),
         "landscape_performance_input": (("performance_level",), xp),
@@ -234,7 +234,7 @@ def _landscape(race: Race, x: Profile) -> Record:
     }
 
 
-@partial(compiled, effort=0)
+@seldom
 def _payoffs(
     race: Race, x: Profile, xs: Array, xp: Array
 ) -> Float[Array, "player safety_level performance_level"]:
@@ -249,7 +249,7 @@ def _reaction(race: Race, x: Profile) -> Record:
     """Return the best performance input of the first period against the rival's, all else being fixed."""
     line = _line(race, x, 1, POINTS)
     return {
-        "reaction": (("duellist", "grid_point"), np.asarray(_responses(race, x, put(line)))),
+        "reaction": (("duellist", "grid_point"), np.asarray(_responses(race, x, line))),
         "reaction_at": (("duellist", "grid_point"), np.stack([line, line])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
         "reaction_player": (("duellist",), np.arange(2)),
@@ -257,7 +257,7 @@ def _reaction(race: Race, x: Profile) -> Record:
     }
 
 
-@partial(compiled, effort=0)
+@seldom
 def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
     logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * POINTS)
 
@@ -284,7 +284,7 @@ def _deviation(race: Race, x: Profile) -> Record:
     amount_now = np.asarray(race.schedule(x))[0, :, 3]
     top = np.maximum(3 * amount_now, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
     amounts = np.stack([np.append(0.0, np.geomspace(largest / 1e3, largest, AMOUNTS - 1)) for largest in top])
-    paid = np.asarray(_with_investment(race, x, jnp.asarray(amounts)))
+    paid = np.asarray(_with_investment(race, x, amounts))
     return {
         "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
         "deviation_at": (("player", "level"), amounts),
@@ -293,7 +293,7 @@ def _deviation(race: Race, x: Profile) -> Record:
     }
 
 
-@partial(compiled, effort=0)
+@seldom
 def _with_investment(
     race: Race, x: Profile, amounts: Float[Array, "player level"]
 ) -> Float[Array, "player level"]:

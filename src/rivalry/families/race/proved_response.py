@@ -14,7 +14,6 @@ allowed: above the threshold it is dearer than in the second, so the higher of t
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +37,7 @@ from rivalry.families.race.static_response import (
     required_safety,
     safety_sensitivity,
 )
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, put, seldom
 
 FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
 ENOUGH = 1e-11  # times the scale: intervals that cannot gain more are discarded
@@ -540,7 +539,7 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
     candidate = np.array(x)
     candidate[player] = strategy
-    paid = float(payoffs(race, put(candidate))[player])
+    paid = float(payoffs(race, candidate)[player])
     if not np.isfinite(upper) or not np.isfinite(paid):
         return None
     return Response(strategy, paid, float(upper), "bounded", METHOD, supremum=float(limit))
@@ -561,7 +560,7 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     return guess if bound_here <= guess else guess + (bound_here - guess) / (1 - gamma)
 
 
-@partial(compiled, effort=0)
+@seldom
 def _stages(race: Race, x: Profile, player: Array) -> dict[str, Array]:
     """Return the numbers of every period's `Problem`, ``[period]`` or ``[period 2]``."""
     rows = race.schedule(x)

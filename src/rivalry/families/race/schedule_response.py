@@ -36,7 +36,7 @@ from rivalry.families.race.static_response import (
     spoil_of,
     static_response,
 )
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp, seldom
 
 STOCK_NODES, PERFORMANCE_LEVELS = 22, 97
 REACH = 9.0  # in logs: how far from the rivals' performance levels are tried
@@ -298,7 +298,7 @@ def _response(race: Race, x: Profile, player: Player) -> Best:
     return Best(strategy, payoff, payoff)
 
 
-_quick_response = compiled(_response, effort=0)
+_quick_response = seldom(_response)
 # schedules take a hundred times as long as one period: optimised, the program repays itself
 _long_response = compiled(_response, effort=1)
 

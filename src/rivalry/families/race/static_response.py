@@ -20,7 +20,7 @@ from rivalry.core.space import PerPlayer, Profile, span
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, put, seldom
 
 THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
 LEAST = 1e-200
@@ -452,7 +452,7 @@ def _isolated_candidates(problem: Own) -> Batch:
     return Batch(*map(jnp.append, batch, (log_xp, log_p, jnp.zeros(len(log_p), dtype=bool))))
 
 
-_compiled = compiled(static_response, effort=0)  # once for all players and numbers
+_compiled = seldom(static_response)  # once for all players and numbers
 
 
 def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:

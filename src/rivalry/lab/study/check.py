@@ -26,7 +26,7 @@ from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import Table, TableDict, canonical
 from rivalry.lab.study.points import Cell, Changes, Grid, apply_changes, batch_points
 from rivalry.plots import PATH_VIEWS, PLOTS
-from rivalry.runtime.jax import eqx, jax
+from rivalry.runtime.jax import eqx, jax, key_of_number
 from rivalry.schema.annotations import accepted_intervals
 from rivalry.schema.construction import is_number
 from rivalry.schema.keys import Key, overlap, write_key
@@ -268,7 +268,7 @@ def _begin(game: Any, method: Any, name: str, start_option: tuple[Any, Any] | No
         else:
             as_method(method).check_game(game)
             start = jax.ShapeDtypeStruct(game.space.shape, float)
-            eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
+            eqx.filter_eval_shape(method.init, game, start, key_of_number(0))
     except ValueError as error:
         raise in_study(error, type(method), ("method", name)) from None
     except (Exception, SystemExit) as error:  # a user's file may raise anything: report it in one line
@@ -312,7 +312,7 @@ def _start(game: Any, start: Any, key: str) -> Any:
             return None
         raise StudyError(f"{format_value(start)} is not taken by this game; leave it out", key=key)
     if start in MANY:
-        return game.space.sample(jax.random.key(0))
+        return game.space.sample(key_of_number(0))
     try:
         if not isinstance(start, str):
             return game.space.check(start, key)

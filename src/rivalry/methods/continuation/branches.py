@@ -460,7 +460,7 @@ class Tracer:
         s["row_payoff"][row], regret = self.family.payoffs_and_gains(value, x, self.options.points)
         coverage = "lower bound"
         if self.options.certify == "full":
-            proof = certificate(self.family.at(value), put(x))
+            proof = certificate(self.family.at(value), x)
             regret, coverage = proof.regret, proof.coverage
         s["row_regret"][row], s["row_coverage"][row] = regret, known.COVERAGES.index(coverage)
         return True

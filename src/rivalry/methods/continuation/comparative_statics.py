@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from rivalry.methods.continuation.parameters import VariedEntries, entries_of, m
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, equilibrium_from, root_near
-from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put, seldom
 
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
@@ -242,7 +241,7 @@ def slopes(game: Game, derivative: object, profile: ndarray) -> ProfileSlopes:
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
     """
-    derivatives = _slopes(game, derivative, put(floats(profile)))
+    derivatives = _slopes(game, derivative, floats(profile))
     slope, unconstrained, payoff, at_bound, system, step = map(np.asarray, derivatives)
     return ProfileSlopes(slope, unconstrained, payoff, at_bound, regularity(system), float(step))
 
@@ -262,7 +261,7 @@ def regularity(matrix: ndarray) -> float:
         return 0.0
 
 
-@partial(compiled, effort=0)
+@seldom
 def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     zero, unit = jnp.zeros(()), jnp.ones(())
 
@@ -374,7 +373,7 @@ def _metric_slopes(
     )
 
 
-@partial(compiled, effort=0)
+@seldom
 def _traced_slopes(game: object, derivative: object, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
         traced = traced_metrics(move_along(game, derivative, amount), x).items()

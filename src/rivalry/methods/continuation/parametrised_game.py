@@ -111,14 +111,14 @@ class ParametrisedGame:
         if not callable(self.parameter):
             game = self.at(value)
             derivative = self._entries.derivative(game) if self._fixed is None else self._fixed
-            return Local(*map(np.asarray, _along(game, derivative, put(x))))
-        gradient, derivative = map(np.asarray, _gradients(self.at(value), put(x)))
+            return Local(*map(np.asarray, _along(game, derivative, x)))
+        gradient, derivative = map(np.asarray, _gradients(self.at(value), x))
         if not slope:
             return Local(gradient, derivative, np.zeros(x.shape))
         near = APART * (self.high - self.low)
         # one-sided at the ends of the range, beyond which the game may not exist
         ends = max(value - near, self.low), min(value + near, self.high)
-        before, after = (np.asarray(_gradients(self.at(end), put(x))[0]) for end in ends)
+        before, after = (np.asarray(_gradients(self.at(end), x)[0]) for end in ends)
         return Local(gradient, derivative, (after - before) / (ends[1] - ends[0]))
 
     def fixed(self, value: float, x: ndarray) -> ndarray:
@@ -130,7 +130,7 @@ class ParametrisedGame:
         search.
         """
         grids = stacked_grids([self.space.grid(player, points) for player in range(len(x))])
-        payoffs, gains = _payoffs_and_gains(self.at(value), put(x), grids)
+        payoffs, gains = _payoffs_and_gains(self.at(value), x, grids)
         return np.asarray(payoffs), np.asarray(gains)
 
     def exchange_classes(self) -> ndarray:

@@ -232,7 +232,7 @@ class Design(DesignSearch):
         before = session["profile"][max(trial - 1, 0) : trial]
         starts = np.concatenate([before[np.isfinite(before).all(axis=(1, 2))], session["starts"]])
         profiles = ends_from(game, starts, points=self.points)
-        proofs = [certificate(game, put(x)) for x in profiles]
+        proofs = [certificate(game, x) for x in profiles]
         certified = [end for end, proof in enumerate(proofs) if proof.claim in UNREFUTED]
         counted = certified or list(range(len(proofs)))
         session["equilibria"][trial], session["claim"][trial] = len(certified), "not decided"

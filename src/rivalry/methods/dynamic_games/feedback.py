@@ -331,14 +331,14 @@ def _solve_chunk(nodes: Nodes, x: ndarray, rounds: int, tolerance: float) -> Sol
     for _ in range(rounds):
         largest = 0.0
         for player in range(x.shape[1]):
-            strategy, gain = map(np.asarray, _best_responses(*nodes, put(x), put(player)))
+            strategy, gain = map(np.asarray, _best_responses(*nodes, x, put(player)))
             x[:, player] = np.where(gain[:, None] > 0, strategy, x[:, player])
             largest = max(largest, float(np.max(gain)))
         if not largest > tolerance:
             break
-    x, payoff, after = (np.array(part) for part in _refine(*nodes, put(x)))
+    x, payoff, after = map(np.array, _refine(*nodes, x))
     # searched again over all inputs: a root of first-order conditions may be no best response
-    gains = [np.asarray(_best_responses(*nodes, put(x), put(player))[1]) for player in range(x.shape[1])]
+    gains = [np.asarray(_best_responses(*nodes, x, put(player))[1]) for player in range(x.shape[1])]
     return SolvedNodes(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
 
 

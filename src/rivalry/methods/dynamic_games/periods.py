@@ -109,7 +109,7 @@ class Periods(BaseLearner):
         stage = stage_game(world, t, put(session["value"][t + 1]))
         # the solution of the next period is near; in the last period the slice is empty
         self._solve(stage, session, t, _starts(session["profile"][t + 1 :][:1], session))
-        session["value"][t] = payoffs(stage, put(session["profile"][t]))
+        session["value"][t] = payoffs(stage, session["profile"][t])
 
     def _pass(self, world: Any, session: Session) -> None:
         """Run one pass of policy iteration."""
@@ -117,7 +117,7 @@ class Periods(BaseLearner):
         stage = stage_game(world, 0, put(gamma * before))
         self._solve(stage, session, 0, _starts(session["profile"], session))
         # the exact value of playing this profile forever: policy iteration, not value iteration
-        after = payoffs(world, put(session["profile"][0]))
+        after = payoffs(world, session["profile"][0])
         session["value"][0] = after
         # `not >`: NaN ends the iteration, too, and `read` reports an unsolved period by its count
         session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)
@@ -126,7 +126,7 @@ class Periods(BaseLearner):
         """Write the stage game's equilibrium, if one is found, into the session's row ``t``."""
         ends: list[tuple[bool, ndarray, ndarray]] = []  # certified, profile, regret
         for x in ends_from(stage, starts[: self.tries], points=self.points):
-            proof = certificate(stage, put(x))
+            proof = certificate(stage, x)
             ends.append((proof.claim in UNREFUTED, x, proof.regret))
         ends.sort(key=lambda end: not end[0])  # certified ends first, in the order of the starts
         if ends:

@@ -133,12 +133,12 @@ class BestResponse(BaseMethod):
         x, past_rounds = before.copy(), np.asarray(state.past)
         for player in range(len(x)):
             profile_seen = before.copy() if together else x.copy()
-            payoff_now = payoffs(game, put(profile_seen))[player]
+            payoff_now = payoffs(game, profile_seen)[player]
             if compiled_response.knows(game):
                 strategies, paid = compiled_response(game, put(profile_seen), player)
             else:
                 grid = np.asarray(state.grids[player])
-                strategies, paid, _ = compiled_search(game, put(profile_seen), put(player), put(grid))
+                strategies, paid, _ = compiled_search(game, profile_seen, put(player), grid)
             response, regret[player] = _nearest(
                 np,
                 np.asarray(strategies),

@@ -18,7 +18,7 @@ from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import relative
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put_concrete
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 
@@ -121,8 +121,7 @@ class GradientAscent(BaseMethod):
         widths, scales = width(game.space), scales_of(game)
         xp = concrete_module(widths, scales)  # in NumPy it compiles nothing
         narrowest = xp.min(xp.asarray(widths), axis=1, keepdims=True)
-        rates = USUAL * narrowest**2 / xp.asarray(scales)[:, None]
-        return put(rates) if xp is np else rates
+        return put_concrete(USUAL * narrowest**2 / xp.asarray(scales)[:, None])
 
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""

@@ -21,7 +21,7 @@ from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import Motion, relative
 from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import END_WITHIN
-from rivalry.runtime.jax import floats, jax, jnp, put
+from rivalry.runtime.jax import floats, jnp, key_of_number, put
 
 USUAL = 0.05  # rate of the mirror form, times the payoff scale of each player
 ROW_SUM = 1e-9  # largest error of the sum of a row of mutation chances
@@ -107,7 +107,7 @@ def symmetric(game: Game) -> bool:
     # rounding of payoffs: their sums run in another order when players are permuted
     close = 1e-9 * float(scale_of(game))
     for seed in range(2):
-        x = np.asarray(game.space.sample(jax.random.key(seed)))
+        x = np.asarray(game.space.sample(key_of_number(seed)))
         payoffs = np.asarray(game.payoffs(put(x)))
         for player in range(1, len(x)):
             order = np.arange(len(x))

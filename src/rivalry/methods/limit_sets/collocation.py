@@ -106,7 +106,7 @@ def _start(field: object, points: ndarray, period: float, count: int) -> _State:
     closed = np.concatenate([points, points[:1]])
     curve = CubicSpline(np.linspace(0.0, 1.0, len(closed)), closed, bc_type="periodic")
     sampled = curve((np.arange(count)[:, None] + np.concatenate([[0.0], C])) / count)
-    stages = np.concatenate([np.asarray(_slopes(field, put(part[:, 1:]))) for part in _parts(sampled)])
+    stages = np.concatenate([np.asarray(_slopes(field, part[:, 1:])) for part in _parts(sampled)])
     return _State(sampled[:, 0], stages, period)
 
 
@@ -124,7 +124,7 @@ def _linear(field: object, state: _State) -> _Linear:
     length = put(state.period / len(state.points))
     after = np.roll(state.points, -1, axis=0)
     parts = zip(*map(_parts, (state.points, after, state.stages)), strict=True)
-    blocks = [_block(field, length, *map(put, part)) for part in parts]
+    blocks = [_block(field, length, *part) for part in parts]
     columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
     return _Linear(*columns)  # type: ignore[arg-type]
 

@@ -33,7 +33,7 @@ from rivalry.methods.dynamics.tangent_cone import (
     projector,
     relative,
 )
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import jax, jnp, seldom
 
 if TYPE_CHECKING:
     from rivalry.methods.dynamics.integrate import Orbit
@@ -182,12 +182,12 @@ def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | No
     return closed_orbit(game, x if shifted is None else shifted, PERIODIC, motion)
 
 
-@partial(compiled, effort=1)
+@seldom
 def _speed(game: Game, x: Profile, motion: Motion) -> Array:
     return jnp.max(jnp.abs(relative(game, motion.field(game, x))))
 
 
-@partial(compiled, effort=1)
+@seldom
 def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
     rows: Array = jax.jacfwd(lambda y: motion.field(game, y.reshape(x.shape)).ravel())(x.ravel())
     return rows.reshape(x.size, x.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from rivalry.methods.dynamics.tangent_cone import (
     relative,
 )
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import jax, jnp, put, seldom
 
 HALVINGS = 30
 STEPS = 20  # of Newton's method, undamped
@@ -121,6 +120,6 @@ def rest_point(game: Game, x: Profile) -> Profile | None:
     return None
 
 
-@partial(compiled, effort=1)
+@seldom
 def _newton_step(game: Game, x: Profile) -> Profile:
     return newton_step(game, x, SLACK)

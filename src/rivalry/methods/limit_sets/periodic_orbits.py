@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -21,7 +20,7 @@ from rivalry.core.space import Profile, narrowest
 from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
 from rivalry.methods.limit_sets.newton import rest_point
-from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put, seldom
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: starts of Newton's method
 SMALL = 0.1  # of the starting amplitude: a smaller orbit is the rest point itself
@@ -104,7 +103,7 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     # <p, q> = 1; vdot conjugates its first argument
     p = p / np.conj(np.vdot(p, q))
     flow = _Flow(game, x, put(directions))
-    second, third = _derivatives(flow, put(q.real), put(q.imag))
+    second, third = _derivatives(flow, q.real, q.imag)
     cubic = _cubic(np.asarray(second), np.asarray(third), matrix, p, q, w)
     vector = (directions @ q).reshape(x.shape)
     return Hopf(complex(values[k]), w, float(cubic.real / w), cubic, vector)
@@ -122,7 +121,7 @@ def _cubic(second: ndarray, third: ndarray, matrix: ndarray, p: ndarray, q: ndar
     return complex(np.vdot(p, third - 2 * bilinear(q, mean_shift) + bilinear(q.conj(), twice)) / 2)
 
 
-@partial(compiled, effort=1)
+@seldom
 def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     """Return the field's second derivative at 0, and the third along ``q, q, q*``.
 
@@ -143,7 +142,7 @@ def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     return jax.jacfwd(jax.jacfwd(field))(zero), aaa + abb + 1j * (aab + bbb)
 
 
-_jacobian = compiled(jacobian, effort=1)
+_jacobian = seldom(jacobian)
 
 
 class _Flow(eqx.Module):

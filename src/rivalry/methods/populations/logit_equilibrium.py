@@ -12,7 +12,7 @@ from rivalry.core.game import PopulationGame
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton, PopulationNewtonState
 from rivalry.population import uniform
 from rivalry.population.operators import Policy
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp, seldom
 
 STAGES = 200  # most stages of the inverse temperature
 
@@ -64,7 +64,7 @@ def solve_in_stages(
     return state, float(method.residual(game, state))
 
 
-@partial(compiled, effort=0)
+@seldom
 def _initial_state(method: PopulationNewton, game: PopulationGame, start: Policy) -> Any:
     return method.init(game, start, jax.random.key(0))
 

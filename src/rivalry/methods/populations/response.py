@@ -17,7 +17,7 @@ from rivalry.population import action_values, best_response, policy_values, stat
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import state_types, type_shares
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put_concrete
 
 SHARPNESS, FIRST_SHARPNESS = 5000.0, 25.0  # default inverse temperatures times the largest payoff per period
 
@@ -66,9 +66,8 @@ def inverse_temperature(game: PopulationGame, beta: object, sharpness: float) ->
 def rule(beta: object, exploration: object = 0.0, regularised: object = False) -> LogitRule:
     """Return a `LogitRule` of arrays."""
     parts = beta, exploration, regularised
-    if concrete_module(*parts) is np:
-        return LogitRule(*(put(np.asarray(part, float)) for part in parts))
-    return LogitRule(*(jnp.asarray(part, float) for part in parts))
+    xp = concrete_module(*parts)
+    return LogitRule(*(put_concrete(xp.asarray(part, float)) for part in parts))
 
 
 def bonus(pi: Policy, by: LogitRule) -> Values:
