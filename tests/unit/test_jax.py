@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 from rivalry.runtime import jax as configured
-from rivalry.runtime.jax import compiled, forget_programs, jax, jnp, numpy_seconds, put
+from rivalry.runtime.jax import compiled, forget_programs, jax, jnp, key_of_number, numpy_seconds, seldom
 
 MAPS = Path("/proc/self/maps")
 
@@ -153,53 +152,32 @@ def test_a_process_that_was_forked_after_jax_was_used_ends_with_a_line(name: str
     assert "\n" not in said
 
 
-def test_a_program_that_runs_a_few_times_is_not_compiled() -> None:
-    """Its operations are applied by NumPy to what is at hand, and its results belong to the caller."""
+def test_programs_that_run_a_few_times_are_evaluated_by_numpy() -> None:
+    """Their results belong to the caller. Long loops, searches, draws and parts of programs are compiled."""
 
-    @partial(compiled, effort=0)
-    def moments(x: Any, settings: str, key: Any) -> Any:
-        return {"same": x, settings: (jnp.sum(x), x.at[0].set(2.0) ** 2), "largest": jnp.max(x)}
+    @seldom
+    def grown(x: Any, many: int, key: Any = None) -> Any:
+        return x, {many: jax.lax.scan(lambda total, _: (total * 1.5, None), x, length=many)[0]}
 
-    numbers = np.array([1.0, -3.0, 5.0])
-    results = moments(numbers, "moments", jax.random.wrap_key_data(np.zeros(2, np.uint32)))
-    total, squares = results["moments"]
-    assert (total, squares.tolist(), results["largest"]) == (3.0, [4.0, 9.0, 25.0], 5.0)
-    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(results))
+    numbers = np.array([1.0, -2.0])
+    key = key_of_number(7)
+    assert jax.random.key_data(key).tolist() == jax.random.key_data(jax.random.key(7)).tolist()
+    same, powers = grown(numbers, 3, key)
     numbers[:] = 0.0
-    assert results["same"].tolist() == [1.0, -3.0, 5.0]
-
-
-@pytest.mark.parametrize("length", [3, 2000])
-def test_long_loops_are_compiled_and_so_are_parts_of_programs(length: int) -> None:
-
-    def grown(x: Any, many: int) -> Any:
-        return jax.lax.scan(lambda total, _: (total * 1.001, None), x, length=many)[0]
-
-    result = compiled(grown, effort=0)(np.float64(2.0), length)
-    assert isinstance(result, np.ndarray) == (length == 3)
-    assert float(result) == pytest.approx(2.0 * 1.001**length, rel=1e-12)
-    inside = jax.eval_shape(compiled(partial(grown, many=length), effort=0), put(2.0))
-    assert (inside.shape, inside.dtype) == ((), np.float64)
-
-
-@pytest.mark.slow
-def test_searches_and_draws_are_compiled() -> None:
-    halvings = compiled(lambda x: jax.lax.while_loop(lambda y: y > 1.0, lambda y: y / 2, x), effort=0)
-    draw = compiled(jax.random.uniform, effort=0)
-    assert isinstance(halvings(put(12.0)), jax.Array)
-    assert float(halvings(put(12.0))) == 0.75
-    assert isinstance(draw(jax.random.key(3)), jax.Array)
+    assert (same.tolist(), powers[3].tolist()) == ([1.0, -2.0], [3.375, -6.75])
+    halvings = seldom(lambda x: jax.lax.while_loop(lambda y: y > 1.0, lambda y: y / 2, x))
+    compiled_ones = [grown(same, 9999)[0], halvings(np.float64(12.0)), seldom(jax.random.uniform)(key)]
+    assert [isinstance(x, jax.Array) for x in (same, powers[3], *compiled_ones)] == [False] * 2 + [True] * 3
+    assert float(compiled_ones[1]) == 0.75
+    assert jax.eval_shape(lambda x: grown(x, 3), same)[0].shape == (2,)
 
 
 def test_the_seconds_of_numpy_follow_from_operations_alone() -> None:
-    """Loops count their bodies as often as they run, and once to compile."""
-
     def program(x: Any) -> Any:
-        totals, _ = jax.lax.scan(lambda y, _: (jnp.sin(y) * y, None), x, length=7)
-        return jnp.cos(totals)
+        return jnp.cos(jax.lax.scan(lambda y, _: (jnp.sin(y) * y, None), x, length=7)[0])
 
-    seconds = list(numpy_seconds(jax.make_jaxpr(program)(jax.ShapeDtypeStruct((50,), float)).jaxpr))
+    seconds = list(numpy_seconds(jax.make_jaxpr(program)(jax.ShapeDtypeStruct((50,), float))))
     operation = configured.CALLING + 50 * configured.COUNTING
     np.testing.assert_allclose(seconds, [7 * operation, 7 * operation, operation])
     search = jax.make_jaxpr(lambda x: jax.lax.while_loop(lambda y: y > 1.0, lambda y: y / 2, x))(2.0)
-    assert list(numpy_seconds(search.jaxpr)) == [np.inf, np.inf]
+    assert list(numpy_seconds(search)) == [np.inf, np.inf]

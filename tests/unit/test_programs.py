@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,6 @@ import rivalry as rv
 
 pytestmark = pytest.mark.slow
 
-LOGGERS = ("jax._src.interpreters.pxla", "jax._src.dispatch")
 NAMED = "Compiling jit("
 OF_PACKAGE = {"run", "_follow"}  # what `compiled` and the loops of flows are called
 
@@ -21,80 +20,50 @@ OF_PACKAGE = {"run", "_follow"}  # what `compiled` and the loops of flows are ca
 class _Programs(logging.Handler):
     """The names of the programs that are compiled, and the place in the package that asks for each."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, str]] = []
+    found: list[tuple[str, str]]
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if not message.startswith(NAMED):
-            return
-        frames = [frame for frame in traceback.extract_stack() if "/src/rivalry/" in frame.filename]
-        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        self.found.append((message.removeprefix(NAMED).partition(")")[0], place))
+        if message.startswith(NAMED):
+            places = [frame for frame in traceback.extract_stack() if "/src/rivalry/" in frame.filename]
+            name = message.removeprefix(NAMED).partition(")")[0]
+            self.found.append((name, str(places[-1:])))
 
 
 @contextmanager
 def compilations() -> Iterator[list[tuple[str, str]]]:
     """Programs compiled within, as if none had been compiled in this process before."""
-    handler = _Programs()
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    levels = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False
+    handler, logger = _Programs(), logging.getLogger("jax")
+    handler.found = []
     jax.clear_caches()
-    jax.config.update("jax_log_compiles", True)
+    logger.addHandler(handler)
     try:
-        yield handler.found
+        with jax.log_compiles():
+            yield handler.found
     finally:
-        jax.config.update("jax_log_compiles", False)
-        for logger, (level, propagate) in zip(loggers, levels, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-            logger.propagate = propagate
+        logger.removeHandler(handler)
 
 
-def views(solution: rv.Solution, *names: str) -> None:
-    for name in names:
-        rv.view(solution.game, name, solution.profile)
-
-
-def on_a_line() -> None:
-    game = rv.games.influencer(reach=[0.2, 0.25], resource="bimodal")
-    found = rv.solve(game, rv.methods.GradientAscent(), start="paper_default")
-    views(found, "influence", "shares", "landscape")
-
-
-def race() -> None:
-    views(rv.solve(rv.games.race(), rv.methods.BestResponse()), "payoff_landscape", "reaction")
-
-
-def leader() -> None:
-    rv.solve(rv.games.market(stages=[[0], [1]]), rv.methods.BestResponse())
-
-
-def karma() -> None:
-    game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    rv.solve(game, rv.methods.PopulationNewton(), start="uniform")
-
-
-CASES: dict[str, tuple[Callable[[], Any], int]] = {
-    "line": (on_a_line, 2),
-    "race": (race, 3),
-    "market": (lambda: rv.solve(rv.games.market(), rv.methods.BestResponse()), 3),
-    "leader": (leader, 3),
-    "karma": (karma, 4),
-    "table": (lambda: rv.solve(rv.games.matrix("chicken"), rv.methods.MixedEquilibria()), 0),
+VIEWS = ["influence", "shares", "landscape"]
+LINE = {"reach": [0.2, 0.25], "resource": "bimodal"}
+CASES: dict[str, tuple[int, str, dict[str, Any], Any, Any, list[str]]] = {
+    "line": (2, "influencer", LINE, rv.methods.GradientAscent(), "paper_default", VIEWS),
+    "race": (3, "race", {}, rv.methods.BestResponse(), None, ["payoff_landscape", "reaction"]),
+    "market": (3, "market", {}, rv.methods.BestResponse(), None, []),
+    "leader": (3, "market", {"stages": [[0], [1]]}, rv.methods.BestResponse(), None, []),
+    "karma": (4, "karma", {"max_karma": 4, "mean_karma": 2.0}, rv.methods.PopulationNewton(), "uniform", []),
+    "table": (0, "matrix", {"name": "chicken"}, rv.methods.MixedEquilibria(), None, []),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_first_result_compiles_few_programs_and_no_single_operation(name: str) -> None:
     """An operation of `jax.numpy` on concrete numbers compiles a program, as dear as a large one."""
-    compute, most = CASES[name]
+    most, family, options, method, start, views = CASES[name]
     with compilations() as programs:
-        compute()
+        game = getattr(rv.games, family)(**options)
+        solution = rv.solve(game, method, start=start)
+        for view in views:
+            rv.view(game, view, solution.profile)
     assert [program for program in programs if program[0] not in OF_PACKAGE] == []
     assert len(programs) <= most, programs
