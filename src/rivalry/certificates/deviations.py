@@ -37,7 +37,7 @@ from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.program import over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
-from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put, seldom
+from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put
 from rivalry.schema.validate import check_keywords, whole_number
 
 if TYPE_CHECKING:

@@ -291,7 +291,7 @@ def seldom(function: Callable[..., R]) -> Callable[..., R]:
     return compiled(function, effort=0)
 
 
-PROGRAMS = "rivalry.proofs.arithmetic.numpy_programs"  # evaluates what JAX traces; loaded when needed
+PROGRAMS = "rivalry.proofs.arithmetic.program"  # evaluates what JAX traces; loaded when needed
 CALLING, COUNTING = 1e-6, 1e-9  # seconds that NumPy takes per operation, and per number of its result
 LOWERING, COMPILING = 0.03, 2.5e-4  # seconds that XLA takes per program, and per operation
 SEARCHES = ("while", "best_response")  # operations whose length depends on numbers
@@ -312,22 +312,24 @@ def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Any:
     reader = import_module(PROGRAMS)
     try:
         with compiling():
-            numbers = reader.Program(traced.jaxpr.replace(jaxpr=operations), [False] * sum(needed))
+            numbers = reader.Program(traced.jaxpr.replace(jaxpr=operations))
     except reader.Unknown:
+        return None
+    if numbers.through_jax:
         return None
     form_of_results = jax.tree.structure(traced.out_info)
 
     def evaluate(arrays: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
-            results = numbers(*map(np.asarray, compress(arrays, needed)))
+            results = numbers(*(np.asarray(array)[None] for array in compress(arrays, needed)))
         # copied: a result may be an argument, which its owner may change
-        return jax.tree.unflatten(form_of_results, map(np.array, results))
+        return jax.tree.unflatten(form_of_results, [np.array(result[0]) for result in results])
 
     return evaluate
 
 
-def numpy_seconds(operations: Any, times: float = 1.0) -> Iterator[float]:
-    """Yield the seconds that NumPy takes for every operation to compile; infinite in searches."""
+def numpy_seconds(operations: Any, rows: int = 1, times: float = 1.0) -> Iterator[float]:
+    """Yield the seconds that NumPy takes for every operation on rows; infinite in searches."""
     from jax.extend.core import ClosedJaxpr, Jaxpr
 
     for operation in operations.eqns:
@@ -336,9 +338,10 @@ def numpy_seconds(operations: Any, times: float = 1.0) -> Iterator[float]:
         parts = [*params.values(), *params.get("branches", ())]
         programs = [part for part in parts if isinstance(part, ClosedJaxpr | Jaxpr)]
         for program in programs:
-            yield from numpy_seconds(program, repeated)
+            yield from numpy_seconds(program, rows, repeated)
         if not programs:
-            yield repeated * (CALLING + COUNTING * sum(math.prod(x.aval.shape) for x in operation.outvars))
+            numbers = rows * sum(math.prod(variable.aval.shape) for variable in operation.outvars)
+            yield repeated * (CALLING + COUNTING * numbers)
 
 
 def _parts(tree: object) -> tuple[Any, list[Any]]:

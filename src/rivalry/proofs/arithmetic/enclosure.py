@@ -110,7 +110,7 @@ def enclosed(function: Callable[..., Any], shared: tuple[Any, ...], *rows: Any) 
     shapes = [jax.ShapeDtypeStruct(end.shape[1:], end.dtype) for end in ends]
     count = max(map(len, ends), default=1)
     try:
-        (program, _), numbers = traced(function, shared, shapes)
+        (program, *_), numbers = traced(function, shared, shapes)
     except Unknown as reason:
         raise Unsupported(f"no bound: payoffs have {reason}") from None
     run = Comparisons()

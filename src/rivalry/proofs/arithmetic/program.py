@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from math import prod
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,15 +39,13 @@ from rivalry.proofs.arithmetic.programs import (
     linear_solve,
 )
 from rivalry.runtime.imports import pause_collection
-from rivalry.runtime.jax import compiled, is_key, jax, register_program_cache
+from rivalry.runtime.jax import compiled, is_key, jax, numpy_seconds, register_program_cache
 
 if TYPE_CHECKING:
     from jax.extend.core import JaxprEqn
 
 LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
-COMPILING = 1e-3  # seconds that XLA takes per operation, about
-CALLING = 2e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
-COUNTING = 1e-9  # seconds that NumPy takes per number
+SLOW = 0.5  # seconds of a batch of rows, from which XLA compiles the program
 LOOP_SECONDS = 10.0  # of one loop with a condition
 
 
@@ -103,7 +100,6 @@ class Program:
         self.results = tuple(self._inlined(traced, self.arguments))
         self._keep_live()
         self._index = {}
-        self.is_endless = False  # a loop did not end in time
         # for intervals: rules of the operations, and intervals of known numbers by their identity
         self.rules: list[Any] | None = None
         self.lifted: dict[int, Any] = {}
@@ -184,12 +180,6 @@ class Program:
             steps.append(step._replace(last=last, only_held=only_held))
         self.operations = steps[::-1]
         self.known = {k: value for k, value in self.known.items() if k in live}
-
-    def is_slow(self, rows: int) -> bool:
-        """True if so many rows take longer here than to compile."""
-        count = len(self.operations)
-        numbers = sum(prod(out.shape) for step in self.operations for out in step.equation.outs)
-        return self.is_endless or rows * (count * CALLING + numbers * COUNTING) > count * COMPILING
 
     def __call__(self, *arguments: Any) -> Values:
         """Return the results for arguments with rows in front, of which there may be one for all."""
@@ -361,6 +351,7 @@ class Traced(NamedTuple):
 
     program: Program
     form: Any
+    source: Any  # as JAX has traced it
 
 
 _programs: dict[Any, Traced | Unknown] = {}
@@ -415,7 +406,7 @@ def _trace(function: Call, tree: Any, leaves: Values, arguments: Values) -> Trac
     with pause_collection():
         program = jax.make_jaxpr(flat)(*arguments)
         try:
-            return Traced(Program(program), forms[0])
+            return Traced(Program(program), forms[0], program)
         except Unknown as reason:
             return reason
 
@@ -457,17 +448,13 @@ def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Cal
         """Return the results; None where NumPy does not compute them, or takes longer than to compile."""
         shapes = [jax.ShapeDtypeStruct(row.shape[1:], row.dtype) for row in rows]
         try:
-            (program, form), numbers = traced(function, tuple(arguments), shapes)
+            (program, form, source), numbers = traced(function, tuple(arguments), shapes)
         except Unknown:
             return None
-        if program.through_jax or program.is_slow(len(rows[0])):
+        if program.through_jax or sum(numpy_seconds(source, len(rows[0]))) > SLOW:
             return None
-        try:
-            with np.errstate(all="ignore"):
-                results = program(*numbers, *rows)
-        except Endless:
-            program.is_endless = True
-            return None
+        with np.errstate(all="ignore"):
+            results = program(*numbers, *rows)
         return jax.tree.unflatten(form, [_for_all(result, len(rows[0])) for result in results])
 
     def by_xla(arguments: Sequence[Any], rows: Sequence[Any], batch: int) -> Any:
