@@ -1,6 +1,5 @@
 """Every family's own bound, interval arithmetic and dense sampling agree on random games."""
 
-
 import numpy as np
 import pytest
 

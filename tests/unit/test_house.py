@@ -272,7 +272,7 @@ def test_imports_go_to_lower_layers_only() -> None:
 
 # Names of `rivalry.proofs` that other packages use; families use only the last rows.
 OF_PROOFS = {
-    "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
+    "certificates": "Interval bounding_box enclosed equilibrium_near halves maximum_near middle_shares "
     "negative_definite over_rows payoff_range payoff_tangent with_bounded_responses",
     "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs "
     "MERGE_DISTANCE SeparateParts VERDICTS "
@@ -281,8 +281,8 @@ OF_PROOFS = {
     "record_on_ranges search_on_ranges searched",
     "solving": "Document RangesProof SmoothProof VERSION write",
     "transforms": "best_responses bounds_of_responses with_bounded_responses",
-    "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs "
-    "slopes_in_shares terms_in_fractions",
+    "families": "BoundsOfEquilibria Interval amounts derivatives enclose enclosed equilibrium_bounds "
+    "slopes_in_logs slopes_in_shares terms_in_fractions",
 }
 
 

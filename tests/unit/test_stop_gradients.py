@@ -12,7 +12,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.program import Program
-from rivalry.proofs.arithmetic.programs import HELD, operations_within
+from rivalry.proofs.arithmetic.programs import SHIFT, operations_within
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 
 X = jnp.array([[0.1, 0.2], [0.3, 0.5], [1.0, 2.0]])
@@ -112,7 +112,7 @@ def _with_moved(function: Any, by: float, *arguments: Any) -> Any:
     """Return the value of a function in which numbers that are held are others."""
     program = Program(jax.make_jaxpr(function)(*arguments))
     program.operations = [
-        step._replace(call=lambda a: [a + by]) if step.equation.name == HELD else step
+        step._replace(call=lambda a: [a + by]) if step.equation.name == SHIFT else step
         for step in program.operations
     ]
     return program(*(np.asarray(argument)[None] for argument in arguments))[0][0]
@@ -120,7 +120,7 @@ def _with_moved(function: Any, by: float, *arguments: Any) -> Any:
 
 def _count_held(function: Any, *arguments: Any) -> int:
     program = jax.make_jaxpr(function)(*arguments)
-    return sum(operation.primitive.name == HELD for operation in operations_within(program))
+    return sum(operation.primitive.name == SHIFT for operation in operations_within(program))
 
 
 @pytest.mark.slow
@@ -190,6 +190,7 @@ def test_shifts_that_may_be_infinite_are_named() -> None:
         return x + stop(1 / x) - stop(1 / x)
 
     low, high = jnp.zeros_like(X), jnp.ones_like(X)
+
     def are_finite(function: Any, low: Any, high: Any) -> bool:
         box = Interval(np.asarray(low)[None], np.asarray(high)[None])
         return bool(enclosed(function, (), box).finite[0])

@@ -91,8 +91,8 @@ def _highest(game: Game, x: ndarray) -> ndarray:
 
 
 def _floor(game: Game, x: ndarray, player: int) -> float:
-    own = x[player][None]
-    return float(payoff_range(game, x, np.array([player]), own, own).low[0])
+    strategy = x[player][None]
+    return float(payoff_range(game, x, np.array([player]), strategy, strategy).low[0])
 
 
 @seldom

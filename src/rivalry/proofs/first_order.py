@@ -141,8 +141,8 @@ def _slopes_in(
         (bend,) = third.values
         finite = np.all(np.isfinite(bend.low) & np.isfinite(bend.high), axis=(1, 2, 3))
         valid = (third.decided & third.finite & finite)[:, None, None]
-        each = offset.at_ends(lambda end: end[:, None])
-        linear = intervals.add(slope_at_mid, weighted(bend, each))
+        offsets = offset.at_ends(lambda end: end[:, None])
+        linear = intervals.add(slope_at_mid, weighted(bend, offsets))
         jacobian = meet(jacobian, where(valid, linear, -np.inf, np.inf))
     slope = meet(slope, intervals.add(residual, weighted(jacobian, offset)))
     rises, falls = slope.low > 0, slope.high < 0

@@ -87,16 +87,16 @@ def _bounds(
     strategy_high: ndarray,
 ) -> DeviationBounds:
     """Bound the gains of strategies between two ends, over boxes of profiles."""
-    who, ends = put(player), at.with_parameters(low, high)
-    shared = _pay, game, at, who
+    index, ends = put(player), at.with_parameters(low, high)
+    shared = _pay, game, at, index
     profiles, strategies = Interval(*ends), Interval(strategy_low, strategy_high)
     profiles.moves = False  # derivatives are taken in the own strategy
     middle = middle_of(strategy_low, strategy_high)
-    own = Interval(low, high).at_ends(lambda end: profiles_at(at, end)[:, player])
+    current_strategy = Interval(low, high).at_ends(lambda end: profiles_at(at, end)[:, player])
     in_box = enclosed(derivatives, (2, *shared), profiles, strategies)
     pays, slope, bend = in_box.values
     at_middle = enclosed(value_at, shared, profiles, point(middle))
-    current = enclosed(value_at, shared, profiles, own)
+    current = enclosed(value_at, shared, profiles, current_strategy)
     (middle_payoff,), (current_payoff,) = at_middle.values, current.values
     change = weighted_sum(slope, intervals.subtract(strategies, point(middle)))
     linear = intervals.add(middle_payoff, change)
@@ -108,11 +108,11 @@ def _bounds(
     if at.ranges is not None:  # both payoffs of a gain change with parameters: bound their difference
         lows = np.concatenate([ends[0], strategy_low], axis=1)
         highs = np.concatenate([ends[1], strategy_high], axis=1)
-        gain = value_range(_gain_of, (game, at, who), lows, highs)
+        gain = value_range(_gain_of, (game, at, index), lows, highs)
         upper_gain, lower_gain = np.fmin(upper_gain, gain.high), np.fmax(lower_gain, gain.low)
     rises, falls = slope.low > 0, slope.high < 0
     if isinstance(game, InFractions) and game.has_terms:  # of one sign, as in first-order conditions
-        (terms,) = enclosed(_terms, (game, at, who), profiles, strategies).values
+        (terms,) = enclosed(_terms, (game, at, index), profiles, strategies).values
         rises, falls = rises | np.all(terms.low > 0, axis=2), falls | np.all(terms.high < 0, axis=2)
     return DeviationBounds(
         lower_gain, upper_gain, slope.low, slope.high, rises, falls, bend.low, bend.high, decided

@@ -149,10 +149,10 @@ def payoff_tangent(
     in_box = enclosed(derivatives, (2, *shared), players, Interval(low[None], high[None]))
     payoff, slope = at_strategy.values
     on_box, _, bend = in_box.values
-    known = (at_strategy.decided & in_box.decided & at_strategy.finite & in_box.finite)[0]
-    known = bool(known and not np.isnan(on_box.low[0]))
+    is_known = (at_strategy.decided & in_box.decided & at_strategy.finite & in_box.finite)[0]
+    is_known = bool(is_known and not np.isnan(on_box.low[0]))
     payoff, slope, bend = (part.at_ends(lambda end: end[0]) for part in (payoff, slope, bend))
-    return Tangent(payoff, slope, bend, known)
+    return Tangent(payoff, slope, bend, is_known)
 
 
 def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Interval:

@@ -328,7 +328,7 @@ class _Added(NamedTuple):
 
     values: Interval
     slopes: Interval  # [box sum player coordinate]
-    known: ndarray  # [box]
+    is_known: ndarray  # [box]
 
 
 def _contributions(sums: Sums, y: Any) -> Any:
@@ -341,10 +341,10 @@ def _added(sums: Sums, low: ndarray, high: ndarray) -> _Added:
     (centre_value,) = enclosed(value_at, (_contributions, sums), point(middle)).values
     bounds, slopes = in_box.values
     offset = intervals.subtract(box, point(middle))
-    each = offset.at_ends(lambda end: end[:, None])
-    close = meet(bounds, intervals.add(centre_value, weighted(slopes, each)))
-    known = in_box.decided & in_box.finite
-    return _Added(where(known[:, None, None], close, bounds.low, bounds.high), slopes, known)
+    offsets = offset.at_ends(lambda end: end[:, None])
+    close = meet(bounds, intervals.add(centre_value, weighted(slopes, offsets)))
+    is_known = in_box.decided & in_box.finite
+    return _Added(where(is_known[:, None, None], close, bounds.low, bounds.high), slopes, is_known)
 
 
 class _Responses(NamedTuple):
@@ -478,7 +478,7 @@ def _response(
     def selection(mask: ndarray, a: Interval) -> Interval:  # of every row the only entry
         return a.at_ends(lambda end: np.sum(np.where(mask, end, 0.0), axis=2))
 
-    each = offset.at_ends(lambda end: end[:, None])
+    offsets = offset.at_ends(lambda end: end[:, None])
     for axis, on_axis in enumerate(of_axis):
         along = Interval(bend.low[:, axis], bend.high[:, axis])
         # [coordinate coordinate]: of which coordinate that axis of its player is
@@ -486,11 +486,11 @@ def _response(
         for k in range(0 if added is None else shift.shape[1]):
             assert added is not None
             grows = added.slopes
-            own = Interval(grows.low[:, k][:, at.player], grows.high[:, k][:, at.player])
+            effects_on_sum = Interval(grows.low[:, k][:, at.player], grows.high[:, k][:, at.player])
             effect = Interval(shift.low[:, k], shift.high[:, k])
-            along = intervals.subtract(along, intervals.multiply(effect, selection(at_axis, own)))
+            along = intervals.subtract(along, intervals.multiply(effect, selection(at_axis, effects_on_sum)))
         bends.append(along)
-        term = intervals.multiply(along, selection(at_axis, each))
+        term = intervals.multiply(along, selection(at_axis, offsets))
         term = where(at_axis.any(axis=1), term, 0.0, 0.0)
         linear, side = intervals.add(linear, term), intervals.add(side, where(~on_axis, term, 0.0, 0.0))
     row = np.arange(count)
@@ -500,7 +500,7 @@ def _response(
     )
     response = intervals.subtract(point(mid), intervals.divide(side, diagonal))
     good = in_box.decided & in_box.finite & ~np.any(np.isnan(pays.low), axis=1)
-    good = good if added is None else good & added.known
+    good = good if added is None else good & added.is_known
     return good, meet(slope, linear), response, diagonal.high < 0
 
 

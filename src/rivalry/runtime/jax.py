@@ -305,7 +305,7 @@ def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Any:
 
     traced = program.trace(form, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     # a key of random numbers that is not used is no operand
-    operations, needed = dce_jaxpr(traced.jaxpr.jaxpr, [True] * len(traced.jaxpr.out_avals))
+    operations, is_operand = dce_jaxpr(traced.jaxpr.jaxpr, [True] * len(traced.jaxpr.out_avals))
     seconds = list(numpy_seconds(operations))
     if sum(seconds) > SHARE * (LOWERING + COMPILING * len(seconds)):
         return None
@@ -321,7 +321,7 @@ def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Any:
 
     def evaluate(arrays: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
-            results = numbers(*(np.asarray(array)[None] for array in compress(arrays, needed)))
+            results = numbers(*(np.asarray(array)[None] for array in compress(arrays, is_operand)))
         # copied: a result may be an argument, which its owner may change
         return jax.tree.unflatten(form_of_results, [np.array(result[0]) for result in results])
 
@@ -348,7 +348,7 @@ def _parts(tree: object) -> tuple[Any, list[Any]]:
     """Return the structure of a tree with its leaves that are no arrays, and the arrays."""
     leaves, structure = jax.tree.flatten(tree)
     are_arrays = list(map(_is_array, map(type, leaves)))
-    settings = tuple(None if known else leaf for leaf, known in zip(leaves, are_arrays, strict=True))
+    settings = tuple(None if is_array else leaf for leaf, is_array in zip(leaves, are_arrays, strict=True))
     return (structure, settings), list(compress(leaves, are_arrays))
 
 

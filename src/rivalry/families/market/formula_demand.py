@@ -13,9 +13,9 @@ from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.families.formula import Formula, ordered, parse
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclose, enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.stop_gradients import shifted as exact_derivatives
+from rivalry.proofs.payoff_ranges import derivatives
 from rivalry.runtime.jax import jax, jnp, put
 
 PARAMETERS = (
@@ -167,11 +167,11 @@ def largest_values(
         return formulas.clipped({**numbers, "demand_shift": level}, x)
 
     try:
-        enclosed = enclose(shifted, low, levels[0])
+        bounded = enclose(shifted, low, levels[0])
     except Unsupported:
         return high + jnp.inf
     shocks = np.asarray(levels)
-    (bounds,), _ = enclosed(Interval(low, high), Interval(shocks.min(), shocks.max()))
+    (bounds,), _ = bounded(Interval(low, high), Interval(shocks.min(), shocks.max()))
     return put(np.nan_to_num(bounds.high, nan=np.inf, posinf=np.inf))
 
 
@@ -205,9 +205,9 @@ def checked_formulas(
         raise ValueError("high: is missing; give it where a price rises with another firm's output")
     symmetric = bool(np.all(np.abs(slopes - slopes.transpose(0, 2, 1)) <= 1e3 * slack))
     try:
-        demand = exact_derivatives(partial(formulas.values, numbers), low)
-        (bounds,), _ = enclose(jax.jacfwd(lambda x: demand(x)[0]), low)(Interval(low, high))
-        ends = np.diagonal(np.asarray([bounds.low, bounds.high]), axis1=1, axis2=2)
+        box = Interval(low[None], high[None])
+        _, bounds = enclosed(derivatives, (1, formulas.values, dict(numbers)), box).values
+        ends = np.diagonal(np.concatenate([bounds.low, bounds.high]), axis1=1, axis2=2)
         is_proved = bool(np.isfinite(ends).all() and np.all(ends[1] <= slack))
     except Unsupported:
         is_proved = False

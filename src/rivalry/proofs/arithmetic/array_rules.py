@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
-from rivalry.proofs.arithmetic.programs import HELD
+from rivalry.proofs.arithmetic.programs import SHIFT
 
 Params = dict[str, Any]  # of an operation
 Call = Callable[..., Any]
@@ -162,7 +163,7 @@ def _pad(op: Equation) -> Call:
     for (low, _, between), size in zip(op.params["padding_config"], op.kinds[0].shape, strict=True):
         index.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
 
-    def pad(a: Any, value: Any) -> Any:
+    def pad(a: ndarray, value: ndarray) -> ndarray:
         a, value = with_rows([a, value])
         result = np.empty((len(a), *shape), a.dtype)
         result[...] = in_rank(value, len(shape))
@@ -308,7 +309,7 @@ def _gather(op: Equation) -> Call:
     if fill is None:
         fill = _outside(out.dtype)
 
-    def gather(a: Any, indices: Any) -> Any:
+    def gather(a: ndarray, indices: ndarray) -> ndarray:
         index, inside = find(indices, not fills)
         result = a[(_row_index(len(a), len(out.shape)), *index)]
         count = max(len(a), len(indices))
@@ -343,7 +344,7 @@ def _scatter(adds: bool) -> Rule:
         )
         clips = "CLIP" in str(op.params["mode"])
 
-        def scatter(a: Any, indices: Any, new: Any) -> Any:
+        def scatter(a: ndarray, indices: ndarray, new: ndarray) -> ndarray:
             index, inside = find(indices, clips)
             a, _, new = with_rows([a, indices, new])
             result = np.array(a)
@@ -382,7 +383,7 @@ def _dynamic_slice(op: Equation) -> Call:
     shape = op.outs[0].shape
     find = _window(op.kinds[0].shape, shape)
 
-    def cut(a: Any, *starts: Any) -> Any:
+    def cut(a: ndarray, *starts: ndarray) -> ndarray:
         return a[(_row_index(len(a), len(shape)), *find(*starts))]
 
     return cut
@@ -508,7 +509,7 @@ def _same(op: Equation) -> Call:
     return lambda a, *_: a
 
 
-SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put", "real", HELD))
+SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put", "real", SHIFT))
 """Operations whose results are their operands."""
 
 ENTRIES: dict[str, Call] = {

@@ -40,7 +40,7 @@ class _Bounds(NamedTuple):
 
 def enclosed_responses(run: Comparisons, op: Operation, *ranges: Interval) -> Interval:
     """Return bounds on the responses to numbers between bounds."""
-    responses = _Responses(op.equation.params["program"], list(ranges))
+    responses = _FollowerRanges(op.equation.params["program"], list(ranges))
     below, above, unique = responses.bounds()
     run.note(Interval(unique, np.full_like(unique, True)))
     return Interval(below, above)
@@ -51,14 +51,14 @@ RULES[BEST_RESPONSE] = enclosed_responses
 
 def _payoffs_and_derivatives(order: int, program: Any, y: Any, *before: Any) -> list[Any]:
     """Return payoffs ``[follower]`` and derivatives up to an order, while JAX traces."""
-    followers, own = FollowerPayoffs(program), np.arange(len(y))
+    followers, diagonal = FollowerPayoffs(program), np.arange(len(y))
     traced = shifted(lambda y, *before: followers.pay(*before, y), y, *before)
 
     def pays(y: Any) -> Any:
         return traced(y, *before)[0]
 
     def slopes(y: Any) -> Any:
-        return jax.jacfwd(pays)(y)[own, own]
+        return jax.jacfwd(pays)(y)[diagonal, diagonal]
 
     return [pays(y), slopes(y), *([jax.jacfwd(slopes)(y)] if order == 2 else [])]
 
@@ -74,7 +74,7 @@ def _diagonal(rows: ndarray) -> ndarray:
     return np.diagonal(rows, axis1=1, axis2=2)
 
 
-class _Responses:
+class _FollowerRanges:
     """Responses of followers with choices between ``low`` and ``high`` to the numbers ``before``."""
 
     def __init__(self, program: Any, ranges: list[Interval]) -> None:
@@ -82,7 +82,7 @@ class _Responses:
         *self.before, self.low, self.high = ranges
         self.rows = max(len(part.low) for part in ranges)
         self.followers = self.low.shape[1]
-        self.own = np.eye(self.followers, dtype=bool)
+        self.diagonal = np.eye(self.followers, dtype=bool)
 
     def bounds(self) -> tuple[ndarray, ndarray, ndarray]:
         """Return bounds ``[row follower]`` on the responses, and whether they are unique, ``[row]``."""
@@ -104,19 +104,19 @@ class _Responses:
         y = Interval(low.reshape(-1, self.followers), high.reshape(-1, self.followers))
         bounds = enclosed(_payoffs_and_derivatives, (order, self.program), y, *before)
         pay, slope, *bends = bounds.values
-        known = np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=1) & bounds.finite
-        unknown = np.full((len(known), self.followers, self.followers), np.inf)
+        is_known = np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=1) & bounds.finite
+        unknown = np.full((len(is_known), self.followers, self.followers), np.inf)
         bend = bends[0] if bends else Interval(-unknown, unknown)
-        return _Bounds(pay, slope, bend, bounds.decided & known)
+        return _Bounds(pay, slope, bend, bounds.decided & is_known)
 
     def _of_parts(self, y: Interval, begin: ndarray, end: ndarray) -> tuple[Interval, Interval, ndarray]:
         """Return bounds on own payoffs and slopes, and whether they are smooth, in parts of own ranges.
 
         All are ``[row follower part]``.
         """
-        own = self.own[:, None, :]
+        is_own = self.diagonal[:, None, :]
         low, high = (
-            np.where(own, part[..., None], bound[:, None, None, :])
+            np.where(is_own, part[..., None], bound[:, None, None, :])
             for part, bound in ((begin, y.low), (end, y.high))
         )
         shape = low.shape[:3]
@@ -171,7 +171,7 @@ class _Responses:
         bend = on_range.bend.at_ends(_diagonal)
         concave = on_range.smooth[:, None] & (bend.high < 0)
         # every follower at its middle, the others anywhere
-        low, high = (np.where(self.own, middle[:, None], end[:, None]) for end in (y.low, y.high))
+        low, high = (np.where(self.diagonal, middle[:, None], end[:, None]) for end in (y.low, y.high))
         square = self.rows, self.followers, self.followers
         slope = self._bounds(low, high).slope.at_ends(lambda end: _diagonal(end.reshape(square)))
         step = intervals.divide(slope, bend)
@@ -183,7 +183,7 @@ class _Responses:
         is_valid = concave & (begin <= end)
         is_range = y.high > y.low
         sizes = np.maximum(np.abs(on_range.bend.low), np.abs(on_range.bend.high))
-        sizes = np.where(is_range[:, None] & ~self.own, sizes, 0.0)
+        sizes = np.where(is_range[:, None] & ~self.diagonal, sizes, 0.0)
         excess = intervals.total(Interval(sizes, sizes), (2,)).high
         unique = np.all((concave & (bend.high < -excess)) | ~is_range, axis=1)
         return Interval(np.where(is_valid, begin, y.low), np.where(is_valid, end, y.high)), unique

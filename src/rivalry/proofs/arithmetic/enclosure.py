@@ -21,18 +21,18 @@ from rivalry.proofs.arithmetic.array_rules import Unknown, with_rows
 from rivalry.proofs.arithmetic.intervals import Interval, interval
 from rivalry.proofs.arithmetic.program import (
     MOVES,
-    Cond,
+    CondCall,
     Endless,
-    Loop,
     Operation,
     Program,
+    ScanCall,
     rounds,
     traced,
 )
 from rivalry.proofs.arithmetic.programs import (
     BEST_RESPONSE,
     CALLS,
-    HELD,
+    SHIFT,
     LinearSolve,
     Values,
     array_type,
@@ -200,19 +200,19 @@ def evaluate_on_intervals(run: Comparisons, program: Program, arguments: Sequenc
     """Return the results of a program for intervals and known numbers, with rows in front."""
     if program.rules is None:
         program.rules = [_rule(step) for step in program.operations]
-        numbers = [number for number in program.known.values() if not is_key(number)]
+        numbers = [number for number in program.constants.values() if not is_key(number)]
         program.lifted = {id(number): (number, interval(number)) for number in numbers}
-    values: dict[int, Any] = dict(program.known)
+    values: dict[int, Any] = dict(program.constants)
     values.update(zip(program.arguments, arguments, strict=True))
     run.lifted.update(program.lifted)
-    within_held = run.is_held
+    within_shift = run.in_shift
     for step, rule in zip(program.operations, program.rules, strict=True):
-        run.is_held = within_held or step.only_held
+        run.in_shift = within_shift or step.only_in_shifts
         results = _results(run, step, rule, [values[k] for k in step.operands])
         values.update(zip(step.results, results, strict=True))
         for k in step.last:
             del values[k]
-    run.is_held = within_held
+    run.in_shift = within_shift
     return [values[k] for k in program.results]
 
 
@@ -234,7 +234,7 @@ def _rule(op: Operation) -> _Rule:
     if name in _SYSTEMS:
         return _Rule(_SYSTEMS[name], False, takes_rough=True)
     kinds = (*op.equation.kinds, *op.equation.outs)
-    inexact = [kind.dtype for kind in kinds if getattr(kind.dtype, "kind", "") in "fc"]
+    inexact = [kind.dtype for kind in kinds if kind.dtype.kind in "fc"]
     is_ruled = name in READ and all(dtype == np.float64 for dtype in inexact)
     if not is_ruled:
         return _Rule(None, exact, refusal=refusal(op))
@@ -294,7 +294,7 @@ def _factors(run: Comparisons, op: Operation, operands: Values) -> Values:
     return [_Rough(value, "lu", operands[0]) for value in op.call(_middle(operands[0]))]
 
 
-def _held(run: Comparisons, op: Operation, operands: Values) -> Values:
+def _shift(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return a number in an interval, which stays fixed: results are the same for all finite ones."""
     (value,) = operands
     middle = _middle(value)
@@ -348,7 +348,7 @@ def refusal(op: Operation) -> str:
     if name not in READ:
         return f"payoffs contain {in_words(name)}, of which no bounds are known"
     for kind in (*op.equation.kinds, *op.equation.outs):
-        if getattr(kind.dtype, "kind", "") in "fc" and kind.dtype != np.float64:
+        if kind.dtype.kind in "fc" and kind.dtype != np.float64:
             return f"numbers of type {kind.dtype}; must be float64"
     if any(out.dtype.kind in "iu" for out in op.equation.outs) and name not in INTEGER | MOVES:
         return "integers that depend on choices of players"
@@ -492,7 +492,7 @@ def inverses(matrix: ndarray) -> ndarray:
 
 def _scan(run: Comparisons, op: Operation, operands: Values) -> Values:
     """Return the result of a loop of known length, unrolled."""
-    loop: Loop = op.call
+    loop: ScanCall = op.call
     if loop.scan.length > STEPS:
         raise Unsupported(f"no bound: a loop of {loop.scan.length} steps; must be of at most {STEPS}")
     step = partial(evaluate_on_intervals, run, loop.body)
@@ -518,11 +518,11 @@ def _entry(a: Any, k: int) -> Any:
 
 
 def _cond(run: Comparisons, op: Operation, operands: Values) -> Values:
-    branches: Cond = op.call
+    branches: CondCall = op.call
     index, *arguments = operands
     if not isinstance(index, Interval) and np.all(index == index[0]):
-        chosen = min(max(int(index[0]), 0), len(branches.programs) - 1)
-        return evaluate_on_intervals(run, branches.programs[chosen], arguments)
+        branch = branches.programs[min(max(int(index[0]), 0), len(branches.programs) - 1)]
+        return evaluate_on_intervals(run, branch, arguments)
     results = [evaluate_on_intervals(run, program, arguments) for program in branches.programs]
     run.moves = isinstance(index, Interval) and index.moves
     index = run.lift(index)
@@ -541,7 +541,7 @@ def _scatter_add(run: Comparisons, op: Operation, operands: Values) -> Values:
 
 
 _SYSTEMS: dict[str, Apply] = {
-    HELD: _held,
+    SHIFT: _shift,
     # the same numbers, by which factors are known to be those of a matrix
     "stop_gradient": lambda run, op, operands: operands,
     "custom_linear_solve": _solve,

@@ -21,7 +21,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Unknown
 from rivalry.proofs.arithmetic.enclosure import DATA, STEPS, refusal
 from rivalry.proofs.arithmetic.program import MOVES, Endless, Operation, Program, rounds
-from rivalry.proofs.arithmetic.programs import HELD, Values, in_words
+from rivalry.proofs.arithmetic.programs import SHIFT, Values, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import floats, jax
 
@@ -295,7 +295,7 @@ def _live_nodes(nodes: NodeList, results: list[int]) -> tuple[NodeList, list[int
 
 def _read(tape: Operations, program: Program, operands: Sequence[Any]) -> Values:
     """Return the results of a program: known arrays, places or tests."""
-    values = {k: number[0, ...] for k, number in program.known.items()}
+    values = {k: number[0, ...] for k, number in program.constants.items()}
     values.update(zip(program.arguments, operands, strict=True))
     for step in program.operations:
         results = _apply(tape, step, [values[k] for k in step.operands])
@@ -316,7 +316,7 @@ def _apply(tape: Operations, op: Operation, operands: Values) -> Values:
     """Return the values of one operation on arrays."""
     name, params = op.equation.name, op.equation.params
     is_known = not any(isinstance(part, _Places | _Tests) for part in operands)
-    if name == HELD:  # shifts cancel: any numbers give the same values
+    if name == SHIFT:  # shifts cancel: any numbers give the same values
         return [np.zeros(op.equation.outs[0].shape)]
     if name == "stop_gradient":
         return operands

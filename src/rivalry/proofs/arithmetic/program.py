@@ -30,7 +30,7 @@ from rivalry.proofs.arithmetic.array_rules import (
 from rivalry.proofs.arithmetic.best_responses import search_program
 from rivalry.proofs.arithmetic.programs import (
     BEST_RESPONSE,
-    HELD,
+    SHIFT,
     Scan,
     Values,
     called_program,
@@ -62,7 +62,7 @@ class Operation(NamedTuple):
     operands: tuple[int, ...]
     results: tuple[int, ...]
     last: tuple[int, ...] = ()
-    only_held: bool = False  # whether results depend on it through numbers alone that are held
+    only_in_shifts: bool = False  # whether results depend on it through numbers alone that are held
 
 
 class Program:
@@ -77,7 +77,7 @@ class Program:
     ----------
     operations : list of Operation
         In order.
-    known : dict
+    constants : dict
         Numbers that the operations take, by their indices.
     arguments, results : tuple of int
         Indices of the arguments and results.
@@ -92,7 +92,7 @@ class Program:
 
     def __init__(self, traced: Any) -> None:
         self.operations: list[Operation] = []
-        self.known: dict[int, Any] = {}
+        self.constants: dict[int, Any] = {}
         self.through_jax = False
         self._kinds: list[Kind] = []
         self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
@@ -111,13 +111,13 @@ class Program:
     def _constant(self, value: Any, aval: Any) -> int:
         if is_key(value):
             index = self._add(_kind(aval))
-            self.known[index] = value[None]
+            self.constants[index] = value[None]
             return index
         value = np.asarray(value, aval.dtype)[None]
         key = (value.dtype.str, value.shape, value.tobytes())
         if key not in self._index:
             self._index[key] = self._add(Kind(value.shape[1:], value.dtype))
-            self.known[self._index[key]] = value
+            self.constants[self._index[key]] = value
         return self._index[key]
 
     def _inlined(self, program: Any, operands: Sequence[int]) -> list[int]:
@@ -128,7 +128,7 @@ class Program:
         if (program := called_program(source)) is not None:
             return self._inlined(program, operands)
         name, params = source.primitive.name, source.params
-        if name in SAME and name not in (HELD, "stop_gradient"):
+        if name in SAME and name not in (SHIFT, "stop_gradient"):
             return operands
         key = _hashable((name, tuple(sorted(params.items(), key=lambda item: item[0])), tuple(operands)))
         if key is not None and key in self._index:
@@ -143,11 +143,11 @@ class Program:
         results = [self._add(kind) for kind in outs]
         if key is not None and results:
             self._index[key] = results[0]
-        if all(k in self.known for k in operands) and name != "while":
+        if all(k in self.constants for k in operands) and name != "while":
             with np.errstate(all="ignore"):
-                values = call(*(self.known[k] for k in operands))
+                values = call(*(self.constants[k] for k in operands))
             if not _rounds(equation):
-                self.known.update(zip(results, values, strict=True))
+                self.constants.update(zip(results, values, strict=True))
                 return results
         self.operations.append(Operation(equation, source, call, tuple(operands), tuple(results)))
         return results
@@ -155,16 +155,15 @@ class Program:
     def _call(self, equation: Equation, source: JaxprEqn) -> Call:
         """Return the function of an operation, to a list."""
         try:
-            nested = _NESTED.get(equation.name)
-            call: Any = nested(source) if nested else ARRAY_RULES[equation.name](equation)
+            if equation.name in _NESTED:
+                nested: _Nested = _NESTED[equation.name](source)
+                self.through_jax = self.through_jax or nested.through_jax
+                return nested
+            call = ARRAY_RULES[equation.name](equation)
         except (KeyError, Unknown):
             self.through_jax = True
             return partial(_through_jax, source)
-        if getattr(call, "through_jax", False):
-            self.through_jax = True
-        if equation.name in LISTED or equation.name in _NESTED:
-            return call
-        return lambda *values: [call(*values)]
+        return call if equation.name in LISTED else lambda *values: [call(*values)]
 
     def _keep_live(self) -> None:
         """Leave out operations that no result needs, and note after which operation numbers are dropped."""
@@ -172,18 +171,20 @@ class Program:
         for step in reversed(self.operations):
             if live.isdisjoint(step.results):
                 continue
-            last = tuple(k for k in {*step.operands, *step.results} if k not in live and k not in self.known)
-            only_held = moving.isdisjoint(step.results)
+            last = tuple(
+                k for k in {*step.operands, *step.results} if k not in live and k not in self.constants
+            )
+            only_in_shifts = moving.isdisjoint(step.results)
             live.update(step.operands)
-            if not only_held and step.equation.name != HELD:
+            if not only_in_shifts and step.equation.name != SHIFT:
                 moving.update(step.operands)
-            steps.append(step._replace(last=last, only_held=only_held))
+            steps.append(step._replace(last=last, only_in_shifts=only_in_shifts))
         self.operations = steps[::-1]
-        self.known = {k: value for k, value in self.known.items() if k in live}
+        self.constants = {k: value for k, value in self.constants.items() if k in live}
 
     def __call__(self, *arguments: Any) -> Values:
         """Return the results for arguments with rows in front, of which there may be one for all."""
-        values = dict(self.known)
+        values = dict(self.constants)
         values.update(zip(self.arguments, arguments, strict=True))
         for step in self.operations:
             results = step.call(*[values[k] for k in step.operands])
@@ -194,7 +195,9 @@ class Program:
 
 
 def _kind(aval: Any) -> Kind:
-    return Kind(tuple(aval.shape), aval.dtype)
+    # keys of random numbers, which NumPy does not have, are objects
+    dtype = aval.dtype if isinstance(aval.dtype, np.dtype) else np.dtype(object)
+    return Kind(tuple(aval.shape), dtype)
 
 
 def _hashable(key: Any) -> Any:
@@ -227,7 +230,7 @@ MOVES = frozenset(
 
 def _rounds(equation: Equation) -> bool:
     """True if an operation on numbers may round."""
-    floating = any(getattr(out.dtype, "kind", "") in "fc" for out in equation.outs)
+    floating = any(out.dtype.kind in "fc" for out in equation.outs)
     return floating and equation.name not in EXACT and equation.name not in MOVES
 
 
@@ -245,7 +248,16 @@ def _through_jax(source: JaxprEqn, *values: Any) -> Values:
     return [column[0][None] if is_key(column[0]) else np.stack(column) for column in zip(*rows, strict=True)]
 
 
-class _Solve:
+class _Nested:
+    """An operation that holds programs, as a function of arrays to a list."""
+
+    through_jax = False  # whether any of their operations is evaluated by JAX
+
+    def __call__(self, *operands: ndarray) -> Values:
+        raise NotImplementedError
+
+
+class _SolveCall(_Nested):
     """A system of linear equations, solved by the program that solves it."""
 
     def __init__(self, source: JaxprEqn) -> None:
@@ -253,30 +265,30 @@ class _Solve:
         self.solution = Program(linear_solve(self.params, [None] * len(source.invars)).solution)
         self.through_jax = self.solution.through_jax
 
-    def __call__(self, *operands: Any) -> Values:
+    def __call__(self, *operands: ndarray) -> Values:
         parts = linear_solve(self.params, operands)
         return self.solution(*parts.factors, *parts.right)
 
 
-class _Search:
+class _ResponseCall(_Nested):
     """Best responses of followers, searched."""
 
     def __init__(self, source: JaxprEqn) -> None:
         self.program = Program(search_program(source))
         self.through_jax = self.program.through_jax
 
-    def __call__(self, *operands: Any) -> Values:
+    def __call__(self, *operands: ndarray) -> Values:
         return self.program(*operands)
 
 
-class Cond:
+class CondCall(_Nested):
     """One of several programs, by an index."""
 
     def __init__(self, source: JaxprEqn) -> None:
         self.programs = cases(source.params, [None] * len(source.invars), lambda program, _: Program(program))
         self.through_jax = any(program.through_jax for program in self.programs)
 
-    def __call__(self, index: Any, *arguments: Any) -> Values:
+    def __call__(self, index: ndarray, *arguments: ndarray) -> Values:  # type: ignore[override]
         index = np.clip(index.astype(int), 0, len(self.programs) - 1)
         if np.all(index == index[0]):
             return self.programs[int(index[0])](*arguments)
@@ -285,7 +297,7 @@ class Cond:
         return [np.choose(in_rank(index, column[0].ndim - 1), column) for column in columns]
 
 
-class While:
+class WhileCall(_Nested):
     """A loop with a condition, one of each row and of each entry of a mapped loop.
 
     As in JAX all go on until no condition holds, and what has ended stays as it is. Raises `Endless` where
@@ -298,7 +310,7 @@ class While:
         self.condition, self.body = Program(params["cond_jaxpr"]), Program(params["body_jaxpr"])
         self.through_jax = self.condition.through_jax or self.body.through_jax
 
-    def __call__(self, *arguments: Any) -> Values:
+    def __call__(self, *arguments: ndarray) -> Values:
         in_condition, constants = self.counts[0], sum(self.counts)
         carry = with_rows(arguments)[constants:]
         end = perf_counter() + LOOP_SECONDS
@@ -311,12 +323,12 @@ class While:
         return carry
 
 
-def _behind(array: Any, rank: int) -> Any:
+def _behind(array: ndarray, rank: int) -> ndarray:
     """Return an array with axes of one entry behind its own, up to a rank."""
     return array.reshape((*array.shape, *(1,) * (rank - array.ndim)))
 
 
-class Loop:
+class ScanCall(_Nested):
     """A loop of known length."""
 
     def __init__(self, source: JaxprEqn) -> None:
@@ -325,7 +337,7 @@ class Loop:
         self.through_jax = self.body.through_jax
         self.outs = [_kind(variable.aval) for variable in source.outvars[self.scan.carried :]]
 
-    def __call__(self, *arguments: Any) -> Values:
+    def __call__(self, *arguments: ndarray) -> Values:
         carry, columns = self.scan.unrolled(
             arguments, lambda values: self.body(*values), lambda operand, k: operand[:, k]
         )
@@ -336,12 +348,12 @@ class Loop:
         return np.stack(with_rows(column), axis=1) if column else np.zeros((1, *out.shape), out.dtype)
 
 
-_NESTED: dict[str, Callable[[Any], Any]] = {
-    "custom_linear_solve": _Solve,
-    BEST_RESPONSE: _Search,
-    "cond": Cond,
-    "while": While,
-    "scan": Loop,
+_NESTED: dict[str, Callable[[Any], _Nested]] = {
+    "custom_linear_solve": _SolveCall,
+    BEST_RESPONSE: _ResponseCall,
+    "cond": CondCall,
+    "while": WhileCall,
+    "scan": ScanCall,
 }
 """Operations that hold programs: their functions return lists."""
 
@@ -387,10 +399,10 @@ def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tu
         if len(_programs) >= MOST:
             del _programs[next(iter(_programs))]
         _programs[key] = _trace(function, tree, leaves, arguments)
-    known = _programs[key]
-    if isinstance(known, Unknown):
-        raise known
-    return known, [np.asarray(leaf)[None] for leaf in numbers]
+    program = _programs[key]
+    if isinstance(program, Unknown):
+        raise program
+    return program, [np.asarray(leaf)[None] for leaf in numbers]
 
 
 def _trace(function: Call, tree: Any, leaves: Values, arguments: Values) -> Traced | Unknown:

@@ -28,8 +28,8 @@ PROGRAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 BEST_RESPONSE = "best_response"
 """The operation of `rivalry.proofs.arithmetic.best_responses`."""
 
-HELD = "held"
-"""That of `rivalry.proofs.arithmetic.stop_gradients.held`."""
+SHIFT = "shift"
+"""That of `rivalry.proofs.arithmetic.stop_gradients.as_shift`."""
 
 WORDS = {
     "a search for the best of several numbers, such as best responses": "argmax argmin top_k sort "

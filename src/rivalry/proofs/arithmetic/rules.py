@@ -36,7 +36,7 @@ class Comparisons:
         self.decided: Any = np.ones(1, bool)
         self.finite: Any = np.ones(1, bool)
         self.moves = True  # whether the present operation depends on what derivatives are taken in
-        self.is_held = False  # whether results depend on it through held numbers alone
+        self.in_shift = False  # whether results depend on it through held numbers alone
         self.lifted: dict[int, tuple[Any, Interval]] = {}  # by the identity of known numbers
 
     def lift(self, value: Any) -> Interval:
@@ -52,7 +52,7 @@ class Comparisons:
 
         Where it is ``harmless``, all outcomes are one number.
         """
-        if self.moves and not self.is_held:
+        if self.moves and not self.in_shift:
             self.decided = self.decided & by_row((result.low == result.high) | harmless)
         return result
 

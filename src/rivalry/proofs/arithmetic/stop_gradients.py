@@ -20,7 +20,7 @@ from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Equation, Kind
 from rivalry.proofs.arithmetic.enclosure import READ
 from rivalry.proofs.arithmetic.program import LONGEST
 from rivalry.proofs.arithmetic.programs import (
-    HELD,
+    SHIFT,
     Scan,
     Values,
     array_type,
@@ -46,8 +46,8 @@ FOREIGN = ("pure_callback", "io_callback", "ffi_call", "pallas_call", "custom_vm
 def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) -> Callable[..., Values]:
     """Return a function with the derivatives of its values in argument ``variable``, to a list of results.
 
-    Custom derivatives are replaced by those of the operations. Shifts that cancel are `held`: any finite
-    numbers give the same values. No other number under `jax.lax.stop_gradient` is fixed.
+    Custom derivatives are replaced by those of the operations. Shifts that cancel are marked by `as_shift`:
+    any finite numbers give the same values. No other number under `jax.lax.stop_gradient` is fixed.
     """
     traced = jax.make_jaxpr(function)(*examples)
     moving = [k == variable for k in range(len(examples))]
@@ -77,20 +77,20 @@ def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) 
         if all(cancels):
             break
         fixed = [k for k, cancelling in zip(fixed or range(len(shapes)), cancels, strict=True) if cancelling]
-    return lambda *arguments: run(_Marked(fixed, lambda _, value: held(value)), *arguments)
+    return lambda *arguments: run(_Marked(fixed, lambda _, value: as_shift(value)), *arguments)
 
 
-def held(value: Any) -> Any:
+def as_shift(value: Any) -> Any:
     """Return a number without derivatives, which bounds on a function may take for any finite one."""
-    return _held().bind(value)
+    return _operation_of_shifts().bind(value)
 
 
 @cache
-def _held() -> Primitive:
+def _operation_of_shifts() -> Primitive:
     from jax.extend.core import Primitive
     from jax.interpreters import ad, batching, mlir
 
-    operation = Primitive(HELD)
+    operation = Primitive(SHIFT)
     operation.def_impl(lambda value: value)
     operation.def_abstract_eval(lambda value: value)
     ad.primitive_jvps[operation] = lambda primals, _, **__: (
@@ -319,7 +319,7 @@ def _form(equation: JaxprEqn, operands: Values) -> Values:
         return operands
     if name in _MOVES:
         form = operands[0]
-        value: Any = _Form(form.product, *(_moved(equation, part) for part in form[1:]))
+        value: Any = _Form(form.product, *(_rearranged(equation, part) for part in form[1:]))
     elif name in _RULES:
         value = _RULES[name](operands, equation.params, array_type(equation.outvars[0]).shape)
     else:
@@ -327,7 +327,7 @@ def _form(equation: JaxprEqn, operands: Values) -> Values:
     return [value if isinstance(value, _Form) and np.any(value.degree) else None]
 
 
-def _moved(equation: JaxprEqn, part: Any) -> Any:
+def _rearranged(equation: JaxprEqn, part: Any) -> Any:
     """Return an array whose entries are moved as those of an operand."""
     (out,) = (array_type(variable) for variable in equation.outvars)
     kinds = Kind(part.shape, part.dtype), Kind(out.shape, part.dtype)
