@@ -41,6 +41,8 @@ WORDS = {
     "factors of a matrix": "lu cholesky qr svd eig eigh schur triangular_solve",
     "an inverse of a distribution function": "erf_inv igamma igammac regularized_incomplete_beta",
     "a number that is made whole": "floor ceil round sign rem nextafter",
+    "a tangent, a cube root, an inverse sine or the like": "tan cbrt asin acos atan2 asinh acosh atanh "
+    "bessel_i0e bessel_i1e",
     "a random draw": "random_bits random_gamma threefry2x32",
 }
 """Words for operations of which no bounds are computed."""
