@@ -15,7 +15,7 @@ from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets.newton import Newton
 from rivalry.runtime.jax import jax, jnp
 from rivalry.solving import solve_batch
-from rivalry.solving.reparametrised import Reparametrised, reparametrise
+from rivalry.solving.steps import Reparametrised, reparametrise
 from tests.small_games import cournot, prize
 
 pytestmark = pytest.mark.slow

@@ -19,17 +19,18 @@ from rivalry.runtime.jax import eqx, floats, is_key, jax, key_rows, put, stack_t
 from rivalry.solving import ends
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress
-from rivalry.solving.reparametrised import as_read, reparametrise
 from rivalry.solving.steps import (
     ROWS,
     Carry,
     advance,
     as_arrays,
+    as_read,
     begin,
     elapsed_time,
     from_leaves,
     leaves_of,
     path_row,
+    reparametrise,
 )
 
 if TYPE_CHECKING:
@@ -126,11 +127,11 @@ class StepwiseRuns:
         if certified is None:
             certified = ends.know_together(self.together.of(self.games), records, tolerance)
         rows = zip(self.games, records, certified, strict=True)
-        return [ends.certify(game, record, tolerance, known) for game, record, known in rows]
+        return [ends.certify(game, record, tolerance, answers) for game, record, answers in rows]
 
-    def trace(self, every: int) -> dict[str, ndarray]:
+    def trace(self, stride: int) -> dict[str, ndarray]:
         """Return the path of the first run up to the limit of steps, whatever its status; of `SERIES`."""
-        path = self.paths[0] = Path(self.paths[0].parts, sys.maxsize, every)
+        path = self.paths[0] = Path(self.paths[0].parts, sys.maxsize, stride)
         while self.carry.done[0] < self.limit:
             self.carry = self.carry._replace(ended=np.zeros_like(self.carry.ended))
             self._advance(self._active())
