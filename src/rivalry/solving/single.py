@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 
-CALLER = 7  # level of the caller of `solve`, both with their decorators, in the stack of warnings
+CALLER = 7  # level of the caller of `solve`, which calls `replicate`, with their decorators, in the stack of warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
@@ -64,8 +64,6 @@ class InCommon:
 
 @check_keywords
 @draw_progress("steps", 1)
-@one_blas_thread
-@promote_ranks
 def solve(
     game: Any,
     method: Method | Learner,
@@ -137,21 +135,16 @@ def solve(
     """
     arguments = dict(locals())
     check(solve, (), arguments)
-    return _solve(InCommon(), game, method, start, Settings(**{k: arguments[k] for k in Settings._fields}))
+    return replicate(InCommon(), game, method, start, **{k: arguments[k] for k in Settings._fields})
 
 
 @one_blas_thread
 @promote_ranks
 def replicate(
-    shared: InCommon, game: Any, method: Method | Learner, start: object = None, **settings: Any
+    shared: InCommon, game: Any, method: Method | Learner, start: object = None, **options: Any
 ) -> Solution:
     """Return `solve` of one of several replications, which the game and the method have in common."""
-    return _solve(shared, game, method, start, Settings(**settings))
-
-
-def _solve(
-    shared: InCommon, game: Any, method: Method | Learner, start: object, settings: Settings
-) -> Solution:
+    settings = Settings(**options)
     if isinstance(method, type):
         inputs.check_method(method)
     if isinstance(method, Learner):
