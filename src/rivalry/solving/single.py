@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 
-CALLER = 7  # level of the caller of `solve`, which calls `replicate`, with their decorators, in the stack of warnings
+CALLER = 7  # level in the stack of warnings: of the caller of `solve`, above `replicate` and all decorators
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
