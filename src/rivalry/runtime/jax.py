@@ -299,7 +299,7 @@ SHARE = 1 / 30  # of the time of compiling: what takes NumPy less runs a few tim
 
 
 @lru_cache(512)
-def _evaluation(program: Any, form: Any, kinds: Sequence[Any]) -> Any:
+def _evaluation(program: Any, form: object, kinds: Sequence[Any]) -> Any:
     """Return a program for arrays of some kinds as a function of NumPy; None where compiling it pays."""
     from jax.interpreters.partial_eval import dce_jaxpr
 
