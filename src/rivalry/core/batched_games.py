@@ -86,6 +86,8 @@ def rows_of(tree: Any, selection: Any) -> Any:
 
 
 def _rows(selection: Any, leaf: Any) -> Any:
+    if isinstance(leaf, ndarray):
+        return np.asarray(leaf[selection])
     if not eqx.is_array(leaf):
         return leaf
     return key_rows(leaf, selection) if is_key(leaf) else np.asarray(np.asarray(leaf)[selection])

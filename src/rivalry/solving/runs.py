@@ -15,7 +15,7 @@ from rivalry.core.batched_games import Together, rows_of
 from rivalry.core.game import Playable, is_population, profile_dims
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.results import Record, Solution
-from rivalry.runtime.jax import eqx, floats, is_key, jax, key_rows, put, stack_trees
+from rivalry.runtime.jax import eqx, floats, is_key, jax, put, stack_trees
 from rivalry.solving import ends
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress
@@ -100,8 +100,8 @@ class StepwiseRuns:
     ) -> None:
         games, methods, starts = zip(*cases, strict=True)
         self.games, self.starts = list(map(as_arrays, games)), list(starts)
-        self.keys = [key_rows(keys, k) for k in range(len(cases))]
         self.words = np.asarray(jax.random.key_data(keys))
+        self.keys = list(map(jax.random.wrap_key_data, self.words))
         self.methods = list(map(reparametrise, self.games, methods))
         self.settings, self.watch, self.limit = settings, watch, settings.step_limit
         # as arrays, since a program would be compiled for every Python number
