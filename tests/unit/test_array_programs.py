@@ -68,6 +68,9 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
         for right, lower, turned in product((True, False), repeat=3)
     ],
     "bits": lambda x, y: jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(x, jnp.int64) >> 3, float),
+    "logical bits": lambda x, y: jax.lax.shift_right_logical(
+        jax.lax.bitcast_convert_type(x, jnp.int64), jnp.int64(3)
+    ),
     "whole numbers": lambda x, y: (x * 1e30).astype(jnp.int32) + jnp.asarray(y, int)[:, None],
     "branches": lambda x, y: jax.lax.switch(jnp.asarray(y[0] > 0, int), [jnp.sin, jnp.cos], x),
     "loop": lambda x, y: jax.lax.fori_loop(0, 5, lambda k, z: z * 0.5 + k * y, y),

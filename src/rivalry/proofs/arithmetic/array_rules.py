@@ -505,6 +505,14 @@ def _special(name: str) -> Rule:
     return rule
 
 
+def _shift_right(op: Equation) -> Call:
+    """Return the rule of a shift of bits that fills with zeros."""
+    dtype = op.outs[0].dtype
+    unsigned = np.dtype(f"u{dtype.itemsize}")
+    shift = _on_entries(lambda a, by: np.right_shift(a.view(unsigned), by.view(unsigned)).view(dtype))
+    return shift(op)
+
+
 def _same(op: Equation) -> Call:
     return lambda a, *_: a
 
@@ -573,6 +581,7 @@ ARRAY_RULES: dict[str, Rule] = {
     "or": _logical(np.logical_or, np.bitwise_or),
     "xor": _logical(np.logical_xor, np.bitwise_xor),
     "not": _logical(np.logical_not, np.invert),
+    "shift_right_logical": _shift_right,
     "div": _quotient,
     "integer_pow": _power,
     "round": _round,

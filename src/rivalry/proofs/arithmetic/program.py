@@ -454,6 +454,7 @@ def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Cal
     compiled_function = compiled(
         lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),
         effort=effort,
+        in_numpy=False,
     )
 
     def in_numpy(arguments: Sequence[Any], rows: Sequence[Any]) -> Any:
