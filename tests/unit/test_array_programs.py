@@ -45,6 +45,8 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "comparisons": lambda x, y: jnp.where(x > y[:, None], x, jnp.sign(y)[:, None]) + jnp.clip(x, -1.0, 1.0),
     "steps": lambda x, y: jnp.floor(x) + jnp.ceil(x) + jnp.round(x) + jnp.trunc(x) + x % 0.7,
     "shapes": lambda x, y: jnp.concatenate([x.T.reshape(2, 6)[:, ::-1][:, 1::2], jnp.ones((2, 1))], axis=1),
+    "another order": lambda x, y: jax.lax.reshape(x, (2, 6), dimensions=(1, 0)),
+    "derivative of a product": lambda x, y: jax.jacfwd(lambda z: jnp.prod(z, axis=1))(x),
     "pad": lambda x, y: jnp.pad(x, ((1, 2), (0, 1)), constant_values=2.0),
     "reductions": lambda x, y: jnp.stack([x.sum(0), x.max(0), x.min(0), x.prod(0), x.cumsum(0)[1]]),
     "running": lambda x, y: jnp.cumprod(x, axis=1) + jax.lax.cummax(x, reverse=True),
@@ -114,6 +116,15 @@ def test_operations_give_the_numbers_of_jax(name: str) -> None:
         for one, other in zip(found, right, strict=True):
             assert len(one) in (1, count)
             _assert_close(np.broadcast_to(one, (count, *one.shape[1:])), other)
+
+
+def test_entries_are_reshaped_in_the_stated_order() -> None:
+    """JAX writes derivatives of products so: those of the others."""
+    x = np.arange(1.0, 13.0).reshape(4, 3)
+    slopes = jax.grad(lambda x: jnp.sum(jnp.prod(x, axis=1)))
+    traced = jax.make_jaxpr(slopes)(x)
+    assert "dimensions=(1, 0)" in str(traced)
+    np.testing.assert_allclose(Program(traced)(x[None])[0][0], x.prod(axis=1, keepdims=True) / x, rtol=1e-14)
 
 
 def _halvings(y: Any, x: Any) -> Any:

@@ -73,6 +73,14 @@ def _reshape(op: Equation) -> Call:
     return lambda a, *_: a.reshape((len(a), *shape))
 
 
+def _reordered(op: Equation) -> Call:
+    reshape, order = _reshape(op), op.params["dimensions"]
+    if order is None:
+        return reshape
+    axes = (0, *(1 + k for k in order))  # as in derivatives of products
+    return lambda a, *_: reshape(a.transpose(axes))
+
+
 def _broadcast(op: Equation) -> Call:
     shape, places = op.outs[0].shape, op.params["broadcast_dimensions"]
     sizes = [1] * len(shape)
@@ -592,7 +600,8 @@ ARRAY_RULES: dict[str, Rule] = {
     "empty": _empty,
     "empty2": _empty,
     "broadcast_in_dim": _broadcast,
-    **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshape),
+    "reshape": _reordered,
+    **dict.fromkeys(("squeeze", "expand_dims"), _reshape),
     "transpose": _transpose,
     "slice": _slice,
     "rev": _reverse,

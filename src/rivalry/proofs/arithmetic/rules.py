@@ -347,7 +347,7 @@ def is_repeated(origin: tuple[Any, ...], op: Operation) -> bool:
     if len(new_shape) != len(shape) or any(new_shape[k] != shape[k] for k in other_axes):
         return False
     if op.equation.name == "reshape":
-        return bool(new_shape[axis] == 1)
+        return new_shape[axis] == 1 and op.equation.params["dimensions"] is None
     return tuple(op.equation.params["broadcast_dimensions"]) == other_axes
 
 
