@@ -16,6 +16,7 @@ import rivalry as rv
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.space import Box
 from rivalry.proofs.arithmetic import program as array_programs
+from rivalry.proofs.arithmetic.array_rules import Equation, Kind, Unknown, function_of
 from rivalry.proofs.arithmetic.enclosure import enclose, enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.program import Endless, Program, over_rows
@@ -136,6 +137,15 @@ def _halvings(y: Any, x: Any) -> Any:
 
     # NaN and infinity end at once
     return jax.lax.while_loop(lambda state: (state[0] > 1) & (state[0] < 1e9), halve, (10 * y, x, 0))
+
+
+def test_a_parameter_that_no_rule_reads_is_left_to_jax() -> None:
+    """What its rule does not know of an operation may change the result."""
+    kinds = Kind((2,), np.dtype(float)), Kind((2, 1), np.dtype(float))
+    equation = Equation("reshape", {"new_sizes": (2, 1), "dimensions": None}, kinds[:1], kinds[1:])
+    assert function_of(equation)(np.ones((1, 2))).shape == (1, 2, 1)
+    with pytest.raises(Unknown, match="reshape with turned"):
+        function_of(equation._replace(params=equation.params | {"turned": True}))
 
 
 def test_a_loop_of_each_row_ends_by_its_own_condition() -> None:

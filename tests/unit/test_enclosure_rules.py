@@ -18,6 +18,7 @@ from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.programs import in_words, operations_within
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.first_order import first_order
+from rivalry.proofs.gains import gains
 from rivalry.proofs.payoff_ranges import value_range
 from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.runtime.jax import jax, jnp
@@ -103,6 +104,7 @@ def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name
     game: Any = Alone(AT_A_POINT[name])
     at, y = coordinates(game), np.array([[0.5, 0.1], [0.6, 0.1]])
     assert first_order(game, at, y, y, np.zeros((2, 2))).smooth.tolist() == [False, True]
+    assert gains(game, at, 0, y, y, y, y).smooth.tolist() == [False, True]
 
 
 IDLE: dict[str, Callable[[Any], Any]] = {

@@ -89,7 +89,8 @@ def _bounds(
     """Bound the gains of strategies between two ends, over boxes of profiles."""
     index, ends = put(player), at.with_parameters(low, high)
     shared = _pay, game, at, index
-    profiles, strategies = Interval(*ends), Interval(strategy_low, strategy_high)
+    # a kink at a single strategy shows beside it
+    profiles, strategies = Interval(*ends), intervals.with_neighbours(strategy_low, strategy_high)
     profiles.moves = False  # derivatives are taken in the own strategy
     middle = middle_of(strategy_low, strategy_high)
     current_strategy = Interval(low, high).at_ends(lambda end: profiles_at(at, end)[:, player])

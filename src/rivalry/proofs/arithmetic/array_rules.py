@@ -525,6 +525,67 @@ def _same(op: Equation) -> Call:
     return lambda a, *_: a
 
 
+class _Parameters(dict[str, Any]):
+    """Parameters of an operation, with the names that a rule has read."""
+
+    def __init__(self, params: Params) -> None:
+        super().__init__(params)
+        self.names_read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.names_read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names_read.add(name)
+        return super().get(name, default)
+
+
+def function_of(equation: Equation) -> Call:
+    """Return the function of an operation.
+
+    Raises
+    ------
+    Unknown
+        For an operation without a rule, and for one with a parameter that its rule does not read: the result
+        may depend on it.
+    """
+    if equation.name not in ARRAY_RULES:
+        raise Unknown(equation.name)
+    params = _Parameters(equation.params)
+    call = ARRAY_RULES[equation.name](equation._replace(params=params))
+    names = params.names_read | HARMLESS | IMPLIED.get(equation.name, HARMLESS)
+    unread = [name for name, value in params.items() if name not in names and value is not None]
+    if unread:
+        raise Unknown(f"{equation.name} with {unread[0]}")
+    return call
+
+
+HARMLESS = frozenset(
+    (
+        *("sharding", "out_sharding", "accuracy", "precision", "preferred_element_type", "weak_type"),
+        *("unique_indices", "indices_are_sorted", "is_stable", "conjugate_a"),
+    )
+)
+"""Parameters that change no number, or its last bits alone."""
+
+IMPLIED = {
+    "broadcast_in_dim": frozenset(("shape",)),
+    "reshape": frozenset(("new_sizes",)),
+    "squeeze": frozenset(("dimensions",)),
+    "dynamic_slice": frozenset(("slice_sizes",)),
+    "convert_element_type": frozenset(("new_dtype",)),
+    "bitcast_convert_type": frozenset(("new_dtype",)),
+    "iota": frozenset(("shape", "dtype")),
+    "empty": frozenset(("shape", "dtype")),
+    "empty2": frozenset(("dtype",)),
+    "argmax": frozenset(("index_dtype",)),
+    "argmin": frozenset(("index_dtype",)),
+    "scatter": frozenset(("update_consts",)),
+    **dict.fromkeys(("scatter-add", "scatter_add"), frozenset(("update_consts", "update_jaxpr"))),
+}
+"""Parameters, by operation, that its name or the kinds of its operands and results imply."""
+
 SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put", "real", SHIFT))
 """Operations whose results are their operands."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Unknown
+from rivalry.proofs.arithmetic.array_rules import Unknown, function_of
 from rivalry.proofs.arithmetic.enclosure import DATA, STEPS, refusal
 from rivalry.proofs.arithmetic.program import MOVES, Endless, Operation, Program, rounds
 from rivalry.proofs.arithmetic.programs import SHIFT, Values, in_words
@@ -563,7 +563,7 @@ def _move(tape: Operations, op: Operation, operands: Values) -> Values:
     if name != "gather":
         return [_Tests(part) if tests else _Places(part) for part in _called(op.call, *arrays)]
     equation = op.equation._replace(params=op.equation.params | {"fill_value": _FILL})
-    call = ARRAY_RULES["gather"](equation)
+    call = function_of(equation)
     (at,) = _called(lambda *parts: [call(*parts)], *arrays)
     fill = op.equation.params["fill_value"]
     if fill is None or not np.isfinite(fill):

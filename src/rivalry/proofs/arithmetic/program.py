@@ -17,13 +17,13 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.proofs.arithmetic.array_rules import (
-    ARRAY_RULES,
     LISTED,
     SAME,
     Call,
     Equation,
     Kind,
     Unknown,
+    function_of,
     in_rank,
     with_rows,
 )
@@ -159,8 +159,8 @@ class Program:
                 nested: _Nested = _NESTED[equation.name](source)
                 self.through_jax = self.through_jax or nested.through_jax
                 return nested
-            call = ARRAY_RULES[equation.name](equation)
-        except (KeyError, Unknown):
+            call = function_of(equation)
+        except Unknown:
             self.through_jax = True
             return partial(_through_jax, source)
         return call if equation.name in LISTED else lambda *values: [call(*values)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 import numpy as np
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.proofs.arithmetic.array_rules import ARRAY_RULES, Equation, Kind
+from rivalry.proofs.arithmetic.array_rules import Equation, Kind, Unknown, function_of
 from rivalry.proofs.arithmetic.enclosure import READ
 from rivalry.proofs.arithmetic.program import LONGEST
 from rivalry.proofs.arithmetic.programs import (
@@ -331,9 +331,10 @@ def _rearranged(equation: JaxprEqn, part: Any) -> Any:
     """Return an array whose entries are moved as those of an operand."""
     (out,) = (array_type(variable) for variable in equation.outvars)
     kinds = Kind(part.shape, part.dtype), Kind(out.shape, part.dtype)
-    move = ARRAY_RULES[equation.primitive.name](
-        Equation(equation.primitive.name, equation.params, kinds[:1], kinds[1:])
-    )
+    try:
+        move = function_of(Equation(equation.primitive.name, equation.params, kinds[:1], kinds[1:]))
+    except Unknown:
+        raise _Formless from None
     return move(part[None])[0]
 
 
