@@ -55,7 +55,7 @@ class Step(NamedTuple):
     profile: Profile
     residual: Scalar  # what the tolerance bounds
     status: Int[Array, ""]  # an index into ENDINGS
-    diagnostics: dict[str, Array]  # as `BaseMethod.diagnostics` returns them
+    diagnostics: dict[str, Array | ndarray]  # as `BaseMethod.diagnostics` returns them
 
 
 @runtime_checkable
@@ -129,7 +129,7 @@ class BaseMethod(Tree, Method):
         """
         return False
 
-    def diagnostics(self, state: State) -> dict[str, Array]:
+    def diagnostics(self, state: State) -> dict[str, Array | ndarray]:
         """Return numbers to store along the path. Default: none.
 
         ``time`` is the method's own clock (``path_time``), ``residual`` what is left if that is not what the

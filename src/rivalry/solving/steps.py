@@ -7,6 +7,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.certificates.units import measured
 from rivalry.core.batched_games import per_game
@@ -188,7 +189,7 @@ class Reparametrised(BaseMethod):
     def steps_singly(self, game: Game) -> bool:
         return self.method.steps_singly(unconstrained_game(game))
 
-    def diagnostics(self, state: InnerState) -> dict[str, Array]:
+    def diagnostics(self, state: InnerState) -> dict[str, Array | ndarray]:
         return self.method.diagnostics(state.inner)
 
     def report(self, game: Game, state: InnerState, status: str) -> Record:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Simplex
@@ -138,7 +139,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
             return jnp.where(is_empty, fill, parts / total), jnp.where(is_empty, 0.0, top + jnp.log(total))
         return parts * (1 / total), top + jnp.log(total)
 
-    def check_shares(self, shares: Float[Array, "row point"]) -> None:
+    def check_shares(self, shares: Float[Array | ndarray, "row point"]) -> None:
         """Raise `ValueError` if ``zero_influence`` is ``error`` and no row has influence at a point."""
         if self.zero_influence != "error" or isinstance(shares, jax.core.Tracer):
             return

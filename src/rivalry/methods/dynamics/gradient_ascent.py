@@ -7,6 +7,7 @@ from warnings import warn
 
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core.game import Game, Record, own_gradients, own_payoff, require_continuity, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
@@ -178,7 +179,7 @@ class GradientAscent(BaseMethod):
         is_met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
         return jnp.where(is_met, ENDINGS.index("converged"), 0)
 
-    def diagnostics(self, state: Ascent) -> dict[str, Array]:
+    def diagnostics(self, state: Ascent) -> dict[str, Array | ndarray]:
         return {"time": state.time}
 
     def report(self, game: Game, state: Ascent, status: str) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxtyping import Array, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core.game import Game, require_continuity
 from rivalry.core.method import BaseMethod, Finish
@@ -54,7 +55,7 @@ class GradientFlow(BaseMethod):
         """Return the largest projected gradient, times the width, in units of payoff scales."""
         return largest_gradient(game, state.profile)
 
-    def diagnostics(self, state: integrate.FlowState) -> dict[str, Array]:
+    def diagnostics(self, state: integrate.FlowState) -> dict[str, Array | ndarray]:
         return {"time": state.time}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:

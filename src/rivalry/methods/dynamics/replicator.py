@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Gt
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import stateless_tables
@@ -271,7 +272,7 @@ class Replicator(BaseMethod):
             return 0
         return jnp.where(self.diagnostics(state)["time"] >= self.end_time, ENDINGS.index("completed"), 0)
 
-    def diagnostics(self, state: Any) -> dict[str, Array]:
+    def diagnostics(self, state: Any) -> dict[str, Array | ndarray]:
         return {"time": state.own.time if isinstance(state, Shared) else state.time}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:

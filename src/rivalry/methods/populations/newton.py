@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Gt, Lt
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import ENDINGS, BaseMethod
@@ -210,7 +211,7 @@ class PopulationNewton(BaseMethod):
         lost = jnp.where(state.beta > 0, is_exhausted, state.factor < LOWEST * self.first_beta(game))
         return jnp.where(lost & (state.beta < final_beta), ENDINGS.index("not found"), 0)
 
-    def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array]:
+    def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array | ndarray]:
         return {"time": state.beta, "residual": state.residual}
 
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:

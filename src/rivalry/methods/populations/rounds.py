@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.method import ENDINGS, BaseMethod
@@ -93,7 +94,7 @@ class ResponseIteration(BaseMethod):
         """Return ``cycling`` if a period was found."""
         return jnp.where(state.memory.period > 0, ENDINGS.index("cycling"), 0)
 
-    def diagnostics(self, state: Round) -> dict[str, Array]:
+    def diagnostics(self, state: Round) -> dict[str, Array | ndarray]:
         return {"residual": state.result.residual}
 
     def report(self, game: PopulationGame, state: Round, status: str) -> Record:
