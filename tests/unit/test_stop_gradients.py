@@ -181,6 +181,14 @@ def test_payoffs_of_rounds_with_shares_in_each_have_a_bound() -> None:
     assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "tight", "outward")
 
 
+def test_which_number_a_shift_is_does_not_matter() -> None:
+    """Shares have no kink where the largest number, which is subtracted, is another."""
+    shares = shifted(lambda x: jax.nn.softmax(x, axis=1), X)
+    low = np.zeros((1, *X.shape))
+    slopes = enclosed(jax.jacfwd(lambda x: shares(x)[0]), (), Interval(low, low + 0.1))
+    assert slopes.decided.tolist() == [True]
+
+
 @pytest.mark.slow
 def test_shifts_that_may_be_infinite_are_named() -> None:
     def total(x: Any) -> Any:
