@@ -182,3 +182,10 @@ def test_draws_under_a_fixed_key_are_numbers() -> None:
     assert bool(decided)
     assert np.all((values >= found.low) & (values <= found.high))
     assert found.high - found.low < 0.5
+
+
+def test_shares_of_many_rows_are_those_of_each() -> None:
+    """A share e^x / (e^x + e^y) is largest where x is largest and y smallest."""
+    high = np.array([[1.0, 2.0], [3.0, 1.0]])
+    (found,) = enclosed(lambda x: jnp.exp(x) / jnp.sum(jnp.exp(x)), (), Interval(-high, high)).values
+    np.testing.assert_allclose(found.high, 1 / (1 + np.exp(-high - high[:, ::-1])), rtol=1e-14)

@@ -186,7 +186,9 @@ def aligned(a: Interval, rank: int) -> Interval:
     """Return numbers with axes of one entry behind their rows, up to a rank."""
     if a.low.ndim == 1 + rank:
         return a
-    return a.at_ends(lambda end: in_rank(end, rank))
+    result = a.at_ends(lambda end: in_rank(end, rank))
+    result.origin = a.origin  # a sum of parts is still theirs
+    return result
 
 
 def _is_one_number(a: Interval, b: Interval) -> Any:
