@@ -107,6 +107,13 @@ def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name
     assert gains(game, at, 0, y, y, y, y).smooth.tolist() == [False, True]
 
 
+def test_a_single_strategy_gains_nothing_from_a_jump_beside_it() -> None:
+    """Strategies above one half pay 1 more, and a strategy itself is no gain."""
+    game: Any = Alone(lambda x: jnp.where(x[0] > 0.5, 1.0, 0.0) - x[0])
+    y = np.array([[0.5, 0.1]])
+    assert gains(game, coordinates(game), 0, y, y, y, y).upper < 1e-12
+
+
 IDLE: dict[str, Callable[[Any], Any]] = {
     "entry of a profile": lambda x: jnp.sum(jnp.where(jnp.zeros(3).at[1].set(x[0]) > 0, x[0], 5.0)),
     "largest": lambda x: jnp.max(jnp.zeros(3).at[1].set(x[0])) + x[1],

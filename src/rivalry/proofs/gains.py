@@ -104,6 +104,9 @@ def _bounds(
     valid = in_box.finite & at_middle.finite & current.finite
     decided = in_box.decided & valid & ~np.isnan(pays.low)
     upper_payoff = np.where(decided, np.fmin(pays.high, linear.high), pays.high)
+    # of a single strategy its own payoff, without what a jump beside it pays
+    is_single = np.all(strategy_low == strategy_high, axis=1)
+    upper_payoff = np.fmin(upper_payoff, np.where(is_single, middle_payoff.high, np.inf))
     upper_gain = np.where(valid, intervals.subtract(point(upper_payoff), current_payoff).high, np.inf)
     lower_gain = np.where(valid, intervals.subtract(middle_payoff, current_payoff).low, -np.inf)
     if at.ranges is not None:  # both payoffs of a gain change with parameters: bound their difference
