@@ -66,11 +66,11 @@ begin = per_game(initial_carry, single=seldom(initial_carry))
 
 def _advance_singly(game, method, carry, words, stride, budget, tol, path):  # type: ignore[no-untyped-def]
     rows: list[Any] = []
-    stride, budget = int(stride), int(budget)
+    stride, budget, key = int(stride), int(budget), jax.random.wrap_key_data(words)
     for _ in range(FEW_ROWS if path else 1):
         count = 0
         while count < stride and carry.done < budget and carry.ended == 0:
-            after, outcome = take_step(method, game, carry.state, words, np.asarray(tol))
+            after, outcome = take_step(method, game, carry.state, key, np.asarray(tol))
             steps_done: Any = np.asarray(carry.done + 1)
             carry = Carry(after, steps_done, outcome.residual, outcome.status, carry.since)
             count += 1
