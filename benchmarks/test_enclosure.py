@@ -140,29 +140,21 @@ def boxes(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_enclosure(race: Callable[..., Any]) -> None:
     import rivalry as rv
     from rivalry.core import oracles
-    from rivalry.proofs.arithmetic.enclosure import enclose
+    from rivalry.proofs.arithmetic.enclosure import enclosed
     from rivalry.proofs.arithmetic.intervals import Interval
     from rivalry.proofs.arithmetic.stop_gradients import shifted
-    from rivalry.runtime.jax import compiled, jax, jnp
+    from rivalry.runtime.jax import jax
 
     game = rv.games.influencer(reach=[REACH] * 3, resource="bimodal")
 
-    @compiled
-    def bounds(game: Any, low: Any, high: Any) -> Any:
-        def one(low: Any, high: Any) -> Any:
-            mid = low / 2 + high / 2
-            slope = shifted(lambda y: oracles.gradients(game, y[:, None])[:, 0], mid)
-            shifts = slope.shifts(mid)
+    def slopes(game: Any, y: Any) -> tuple[Any, Any]:
+        slope = shifted(lambda y: oracles.gradients(game, y[:, None])[:, 0], y)
+        return slope(y)[0], jax.jacfwd(lambda z: slope(z)[0])(y)
 
-            def every(shifts: Any, y: Any) -> Any:
-                return slope.call(shifts, y)[0], jax.jacfwd(lambda z: slope.call(shifts, z)[0])(y)
-
-            (first, second), _ = enclose(every, shifts, mid)(shifts, Interval(low, high))
-            return tuple(
-                jnp.concatenate([getattr(first, e), getattr(second, e).ravel()]) for e in ("low", "high")
-            )
-
-        return jax.vmap(one)(low, high)
+    def bounds(game: Any, low: Any, high: Any) -> list[Any]:
+        first, second = enclosed(slopes, (game,), Interval(low, high)).values
+        rows = [(getattr(first, end), getattr(second, end)) for end in ("low", "high")]
+        return [np.concatenate([a, b.reshape(len(b), -1)], axis=1) for a, b in rows]
 
     def overlap(ours: Any, theirs: Any) -> None:
         low, high = np.maximum(ours[0], theirs[0]), np.minimum(ours[1], theirs[1])
@@ -172,7 +164,7 @@ def test_enclosure(race: Callable[..., Any]) -> None:
     numpy, arb = in_numpy(game), in_arb(game)
 
     def ours() -> list[np.ndarray]:
-        return [np.asarray(end) for end in bounds(game, *given)]
+        return bounds(game, *given)
 
     def raced(theirs: Callable[..., Any], rival: str, name: str, target: float | None) -> None:
         race(ours, lambda: theirs(*given), rival=rival, same=overlap, items=BOXES, target=target, name=name)

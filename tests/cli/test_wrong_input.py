@@ -186,7 +186,9 @@ STUDIES = {
     ),
     "how it was read": of_value('read = "somewhere"', "expect[0].read", "'somewhere'", "'first-hand'"),
     "cost": replaced("[game]", 'cost = "cheap"\n[game]', "cost"),
-    "quick's key": replaced('"game.reach" = 0.25', '"gmae.reach" = 0.25', "[quick]", "gmae.reach", "game.reach?"),
+    "quick's key": replaced(
+        '"game.reach" = 0.25', '"gmae.reach" = 0.25', "[quick]", "gmae.reach", "game.reach?"
+    ),
     "include beside game": replaced("plots", 'include = ["x"]\nplots', "include"),
     "missing user file": replaced('"influencer"', '"my_game.py:contest"', "my_game.py", "no such file"),
     "user's syntax": replaced('"influencer"', '"bad_syntax.py:contest"', "bad_syntax.py:1", "SyntaxError"),
@@ -277,7 +279,10 @@ LINES = {
     "--sweep's range": (["run", "mine.toml", "--sweep", "game.reach=0-10"], ("'0-10'", "FROM:TO:COUNT")),
     "--sweep's dots": (["run", "mine.toml", "--sweep", "game.reach=0..10"], ("FROM:TO:COUNT", "0.1,0.2")),
     "--set's key": (["run", "mine.toml", "--set", "game.raech=1"], ("game.raech", "did you mean 'reach'?")),
-    "--set's table": (["run", "mine.toml", "--set", "gmae.reach=1"], ("gmae.reach", "did you mean game.reach?")),
+    "--set's table": (
+        ["run", "mine.toml", "--set", "gmae.reach=1"],
+        ("gmae.reach", "did you mean game.reach?"),
+    ),
     "--set's range": (["run", "mine.toml", "--set", "game.reach=-1"], ("game.reach", "-1", "above 0")),
     "--set twice": (["run", "mine.toml", "--set", "game.reach=1", "--set", "game.reach=2"], ("twice",)),
     "--set's method": (["run", "mine.toml", "--set", "method.climb.rate=1"], ("'climb'", "gradient_ascent")),

@@ -15,9 +15,11 @@ import pytest
 import rivalry as rv
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.space import Box
+from rivalry.proofs.arithmetic import array_rules
 from rivalry.proofs.arithmetic import program as array_programs
 from rivalry.proofs.arithmetic.array_rules import Equation, Kind, Unknown, function_of
 from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.program import Endless, Program, over_rows
 from rivalry.proofs.payoff_ranges import value_range
 
@@ -138,13 +140,18 @@ def _halvings(y: Any, x: Any) -> Any:
     return jax.lax.while_loop(lambda state: (state[0] > 1) & (state[0] < 1e9), halve, (10 * y, x, 0))
 
 
-def test_a_parameter_that_no_rule_reads_is_left_to_jax() -> None:
-    """What its rule does not know of an operation may change the result."""
+def test_a_parameter_that_no_rule_reads_is_left_to_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its rule does not know of an operation may change the result, and its bounds."""
     kinds = Kind((2,), np.dtype(float)), Kind((2, 1), np.dtype(float))
     equation = Equation("reshape", {"new_sizes": (2, 1), "dimensions": None}, kinds[:1], kinds[1:])
     assert function_of(equation)(np.ones((1, 2))).shape == (1, 2, 1)
     with pytest.raises(Unknown, match="reshape with turned"):
         function_of(equation._replace(params=equation.params | {"turned": True}))
+    box = Interval(np.float64(2.0), np.float64(3.0))
+    assert enclose(lambda x: x + (x > 1), 2.0)(box)[1]
+    monkeypatch.setattr(array_rules, "HARMLESS", array_rules.HARMLESS - {"weak_type"})
+    with pytest.raises(Unsupported, match="of which no bounds are known"):
+        enclose(lambda x: x + (x > 1), 2.0)(box)
 
 
 def test_a_loop_of_each_row_ends_by_its_own_condition() -> None:

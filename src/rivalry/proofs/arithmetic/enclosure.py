@@ -26,6 +26,7 @@ from rivalry.proofs.arithmetic.program import (
     Operation,
     Program,
     ScanCall,
+    ThroughJax,
     rounds,
     traced,
 )
@@ -193,7 +194,7 @@ class _Rough(NamedTuple):
 
 def _refuse(operand: object) -> None:
     if isinstance(operand, _Rough):
-        raise Unsupported(f"no bound: payoffs contain {in_words(operand.name)}, of which no bounds are known")
+        raise Unsupported(f"no bound: {_unknown(operand.name)}")
 
 
 def evaluate_on_intervals(run: Comparisons, program: Program, arguments: Sequence[Any]) -> Values:
@@ -236,6 +237,9 @@ def _rule(op: Operation) -> _Rule:
     kinds = (*op.equation.kinds, *op.equation.outs)
     inexact = [kind.dtype for kind in kinds if kind.dtype.kind in "fc"]
     is_ruled = name in READ and all(dtype == np.float64 for dtype in inexact)
+    # what NumPy leaves to JAX may be another operation than that of the rule
+    if isinstance(op.call, ThroughJax) and name not in (*MOVES, "reduce_precision", "polygamma"):
+        return _Rule(None, exact, refusal=refusal(op) or _unknown(name))
     if not is_ruled:
         return _Rule(None, exact, refusal=refusal(op))
     if name in MOVES:
@@ -342,11 +346,15 @@ def _whole(a: Interval, op: Operation) -> Interval:
     return result
 
 
+def _unknown(name: str) -> str:
+    return f"payoffs contain {in_words(name)}, of which no bounds are known"
+
+
 def refusal(op: Operation) -> str:
     """Return why an operation has no rule: another precision, integers where rules differ; else nothing."""
     name = op.equation.name
     if name not in READ:
-        return f"payoffs contain {in_words(name)}, of which no bounds are known"
+        return _unknown(name)
     for kind in (*op.equation.kinds, *op.equation.outs):
         if kind.dtype.kind in "fc" and kind.dtype != np.float64:
             return f"numbers of type {kind.dtype}; must be float64"

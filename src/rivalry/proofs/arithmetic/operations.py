@@ -20,7 +20,7 @@ from numpy import ndarray
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.array_rules import Unknown, function_of
 from rivalry.proofs.arithmetic.enclosure import DATA, STEPS, refusal
-from rivalry.proofs.arithmetic.program import MOVES, Endless, Operation, Program, rounds
+from rivalry.proofs.arithmetic.program import MOVES, Endless, Operation, Program, ThroughJax, rounds
 from rivalry.proofs.arithmetic.programs import SHIFT, Values, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import floats, jax
@@ -325,6 +325,8 @@ def _apply(tape: Operations, op: Operation, operands: Values) -> Values:
         name in MOVES - set(SUMS) - set(RUNS) or not rounds(op.equation) or name not in primitives
     ):
         return _called(op.call, *operands)
+    if isinstance(op.call, ThroughJax):
+        raise Unsupported(f"proof file: {in_words(name)} is not written out in single numbers")
     if name in ("reduce_or", "reduce_and"):
         return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
     if name == "scan":

@@ -143,12 +143,12 @@ class Program:
         results = [self._add(kind) for kind in outs]
         if key is not None and results:
             self._index[key] = results[0]
-        if all(k in self.constants for k in operands) and name != "while":
+        is_constant = all(k in self.constants for k in operands) and name != "while"
+        if is_constant and not rounds(equation):
             with np.errstate(all="ignore"):
                 values = call(*(self.constants[k] for k in operands))
-            if not _rounds(equation):
-                self.constants.update(zip(results, values, strict=True))
-                return results
+            self.constants.update(zip(results, values, strict=True))
+            return results
         self.operations.append(Operation(equation, source, call, tuple(operands), tuple(results)))
         return results
 
@@ -162,7 +162,7 @@ class Program:
             call = function_of(equation)
         except Unknown:
             self.through_jax = True
-            return partial(_through_jax, source)
+            return ThroughJax(source)
         return call if equation.name in LISTED else lambda *values: [call(*values)]
 
     def _keep_live(self) -> None:
@@ -228,24 +228,27 @@ MOVES = frozenset(
 """Operations that move numbers, or increase with every number without rounding."""
 
 
-def _rounds(equation: Equation) -> bool:
+def rounds(equation: Equation) -> bool:
     """True if an operation on numbers may round."""
     floating = any(out.dtype.kind in "fc" for out in equation.outs)
     return floating and equation.name not in EXACT and equation.name not in MOVES
 
 
-rounds = _rounds
+class ThroughJax:
+    """An operation that JAX evaluates, of one row after the other."""
 
+    def __init__(self, source: JaxprEqn) -> None:
+        self.primitive, self.params = source.primitive, source.params
 
-def _through_jax(source: JaxprEqn, *values: Any) -> Values:
-    """Return the results of an operation by JAX, of one row after the other."""
-    rows = []
-    for k in range(max(map(len, values), default=1)):
-        operands = [value[k if len(value) > 1 else 0] for value in values]
-        with jax.ensure_compile_time_eval():
-            result = source.primitive.bind(*operands, **source.params)
-        rows.append(list(result) if source.primitive.multiple_results else [result])
-    return [column[0][None] if is_key(column[0]) else np.stack(column) for column in zip(*rows, strict=True)]
+    def __call__(self, *values: Any) -> Values:
+        rows = []
+        for k in range(max(map(len, values), default=1)):
+            operands = [value[k if len(value) > 1 else 0] for value in values]
+            with jax.ensure_compile_time_eval():
+                result = self.primitive.bind(*operands, **self.params)
+            rows.append(list(result) if self.primitive.multiple_results else [result])
+        columns = zip(*rows, strict=True)
+        return [column[0][None] if is_key(column[0]) else np.stack(column) for column in columns]
 
 
 class _Nested:
