@@ -226,8 +226,8 @@ def _refuse_contradicted_bounds(
         if current_payoffs[player] > response.bound + ROUNDING * abs(response.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
             highest = max(highest, payoffs(game, inside)[player])
-        source = "" if proof and response.rounding == "outward" else source_of_bound(game)
-        refuse_above(game, x, player, highest, response.strategy, response.bound, source)
+        source = "" if response.rounding == "outward" else source_of_bound(game)
+        refuse_above(game, x, player, source, highest, response.strategy, response.bound)
 
 
 def _rounding_of_payoffs(

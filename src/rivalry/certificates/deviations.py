@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 
+from rivalry.certificates.branch_and_bound import (
+    MAX_BOXES,
+    Boxes,
+    Search,
+    bounds_of_boxes,
+    branch_and_bound,
+    side_by_side,
+)
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
@@ -32,11 +40,8 @@ from rivalry.core.reparametrisation import (
     unconstrained_game,
 )
 from rivalry.core.space import Box, Simplex, visibly_apart
-from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
+from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
-from rivalry.proofs.arithmetic.matrices import negative_definite
-from rivalry.proofs.arithmetic.program import over_rows
-from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, promote_ranks, put
 from rivalry.schema.validate import check_keywords, whole_number
 
@@ -53,13 +58,9 @@ GROWTH = 20  # with several axes, at most this many times the grid points of one
 PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT_STEP = 1e-3  # of the way to a best response: a first step that leaves no peak for another
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
-BATCH, MAX_BOXES = 64, 40_000
-FEW = 16  # boxes that take NumPy about as long as a single one
-HOPELESS = 500  # boxes after which a bound that is still infinite is given up
-MAX_ENCLOSED_BOXES = 6000  # in interval arithmetic, unless a proof is asked for
+MAX_ENCLOSED_BOXES = 20_000  # in interval arithmetic, unless a proof is asked for
 MAX_ENCLOSED_AXES = 3  # of a player with more axes, boxes are not searched unless the game bounds payoffs
 MISSED = "no bound: the search for followers' responses has missed a best response"
-PROVED = 1e-8  # times the unit of gains: a bound this close to the best payoff is not refined further
 
 
 @check_keywords
@@ -97,13 +98,22 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
 def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response]:
     """Return `best_response` of some players at a profile that `concrete_profile` has checked."""
     game, x = at.game, at.x
-    if any(source.knows(game) for source in REGISTERED):
+    if proved_response.knows(game):
         return [proved_response(game, x, player) for player in players]
+    candidates: dict[int, Response] = {}
+    if oracles.best_response.knows(game):
+        candidates = {player: _candidate(game, x, player) for player in players}
+        if all(response.coverage == "tight" for response in candidates.values()):
+            return [candidates[player] for player in players]
     if not is_reparametrised(game):
-        return _search_responses(at, players, points)
+        return _search_responses(at, players, points, candidates)
     flat, responses = unconstrained_game(game), list[Response]()
     y = flat.unconstrain(x)
-    searched = _search_responses(GameAtProfile(flat, y), players, points)
+    for player, response in candidates.items():
+        profile = np.array(x)
+        profile[player] = response.strategy
+        candidates[player] = response._replace(strategy=np.asarray(flat.unconstrain(profile))[player])
+    searched = _search_responses(GameAtProfile(flat, y), players, points, candidates)
     for player, response in zip(players, searched, strict=True):
         profile = np.array(y)
         profile[player] = response.strategy
@@ -111,6 +121,13 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list
         # projected: amounts may leave the box by rounding of the coordinate change
         responses.append(response._replace(strategy=np.asarray(game.space.project(profile)[player])))
     return responses
+
+
+def _candidate(game: Game, x: Any, player: int) -> Response:
+    """Return the registered best response, by its own program where there is one."""
+    if not oracles.compiled_response.knows(game):
+        return proved_response(game, x, player)
+    return registered_response(*oracles.compiled_response(game, x, player), "lower bound")
 
 
 def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] | None:
@@ -152,12 +169,15 @@ def traceable_best_response(
         return None
 
 
-def _search_responses(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response]:
+def _search_responses(
+    at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
+) -> list[Response]:
     """Return the best strategies found by search, with a proven bound where there is one for few choices."""
     bounded = payoff_bound.knows(at.game) and isinstance(at.game.space, Box | Simplex)
-    searches = [_with_bound(at, player, unproved_response(at, player, points), bounded) for player in players]
+    found = {p: candidates[p] if p in candidates else unproved_response(at, p, points) for p in players}
+    searches = {player: _with_bound(at, player, found[player], bounded) for player in players}
     game = at.game if bounded else with_bounded_responses(at.game)
-    return _side_by_side(game, at.x, dict(zip(players, searches, strict=True)), enclosed=not bounded)
+    return side_by_side(game, at.x, searches, enclosed=not bounded)
 
 
 def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
@@ -173,12 +193,11 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     return response._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
-def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: bool) -> _Search:
+def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: bool) -> Search:
     """Return the response with a bound by branch and bound, where boxes of few choices are bounded.
 
     Where payoffs are ``bounded`` by the game, no arithmetic on intervals is needed.
     """
-    assert response.tried is not None
     game, x = at.game, at.x
     if not _free_axes(game, player):
         return response._replace(
@@ -186,8 +205,9 @@ def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: boo
         )
     unit = _unit_of_search(at, player, response)
     if bounded:
-        strategy, payoff, bound = yield from _branch_and_bound(
-            game, x, player, response, unit, enclosed=False
+        refuse = partial(refuse_above, game, x, player, source_of_bound(game))
+        strategy, payoff, bound = yield from branch_and_bound(
+            game, x, player, response, unit, refuse, enclosed=False
         )
         method = f"{response.method}, branch and bound"
         return Response(strategy, payoff, bound, "bounded", method, response.tried)
@@ -202,19 +222,20 @@ def _unit_of_search(at: GameAtProfile, player: int, response: Response) -> float
 
 def _outward(
     at: GameAtProfile, player: int, response: Response, unit: float, max_boxes: int = MAX_ENCLOSED_BOXES
-) -> _Search:
+) -> Search:
     """Return the response with a bound from interval arithmetic, or with the reason why there is none."""
     game, x = with_bounded_responses(at.game), at.x
     rows = np.stack([np.asarray(x)[player], response.strategy])
     paid = np.array([at.payoffs[player], response.payoff])
     try:
         if game is not at.game:
-            ends = yield rows, rows
+            ends = yield Boxes(rows, rows, rows, rows)
             rounded = ROUNDING * np.abs(paid)
             if np.any((paid < ends.lower - rounded) | (paid > ends.upper + rounded)):
                 return response._replace(method=f"{response.method}; {MISSED}")
-        strategy, payoff, bound = yield from _branch_and_bound(
-            game, x, player, response, unit, enclosed=True, max_boxes=max_boxes
+        refuse = partial(refuse_above, game, x, player, "")
+        strategy, payoff, bound = yield from branch_and_bound(
+            game, x, player, response, unit, refuse, enclosed=True, max_boxes=max_boxes
         )
     except Unsupported as reason:
         return response._replace(method=f"{response.method}; {reason}")
@@ -223,14 +244,12 @@ def _outward(
         strategy = strategy if payoff > response.payoff else response.strategy
         payoff = max(payoff, response.payoff)
     response = response._replace(strategy=strategy, payoff=payoff)
-    if bound > payoff + PROVED * unit and isinstance(game.space, Box):
-        candidates = [strategy, np.asarray(x)[player]]
-        bound = min(bound, *(_concave_bound(game, x, player, candidate) for candidate in candidates))
     if not np.isfinite(bound):
         undefined = response.tried is not None and not np.isfinite(response.tried).all()
         cause = ": some payoffs are not finite" if undefined else ""
         return response._replace(method=f"{response.method}; no finite bound was found{cause}")
-    floor = float((yield rows[:1], rows[:1]).lower[0])
+    current = rows[:1]
+    floor = float((yield Boxes(current, current, current, current)).lower[0])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     rounding = paid[0] - floor if paid[0] > floor else 0.0  # both may be infinite
     bound = float(np.nextafter(bound + 2 * rounding, np.inf))
@@ -246,31 +265,6 @@ def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     profile = np.array(at.x, float)
     profile[player] = strategy
     return float(payoffs(at.game, profile)[player])
-
-
-def _concave_bound(game: Game, x: Any, player: int, strategy: ndarray) -> float:
-    """Return an upper bound on payoffs from the tangent at a strategy; infinity unless the payoff is concave.
-
-    A concave function is nowhere above its tangent.
-    """
-    from rivalry.proofs.payoff_ranges import payoff_tangent  # loads JAX
-
-    low, high = bounding_box(game.space, player)  # type: ignore[arg-type]
-    try:
-        tangent = payoff_tangent(game, x, player, strategy, low, high)
-    except Unsupported:  # second derivatives have an operation without an interval form
-        return float("inf")
-    free = low < high
-    bend = tangent.bend
-    if not tangent.known or not negative_definite(
-        bend.low[np.ix_(free, free)], bend.high[np.ix_(free, free)]
-    ):
-        return float("inf")
-    ends = np.stack([low - strategy, high - strategy])[:, free]
-    rise = np.max([ends * edge[free] for edge in (tangent.slope.low, tangent.slope.high)], axis=(0, 1))
-    # differences, products and sums round: by less than `ROUNDING` of their sizes
-    size = np.abs(ends).max(axis=0) @ np.maximum(np.abs(tangent.slope.low), np.abs(tangent.slope.high))[free]
-    return float(tangent.payoff.high + rise.sum() + ROUNDING * (size + abs(tangent.payoff.high)))
 
 
 def outward_response(at: GameAtProfile, player: int, response: Response) -> Response:
@@ -293,13 +287,13 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
         paid = _paid(at, player, response.strategy)
         start = start._replace(payoff=paid) if np.isfinite(paid) else start
     search = _outward(at, player, start, unit, MAX_BOXES)
-    (enclosed,) = _side_by_side(with_bounded_responses(game), np.asarray(x), {player: search}, enclosed=True)
-    refuse = partial(refuse_above, game, x, player)
-    refuse(enclosed.payoff, enclosed.strategy, response.bound, source_of_bound(game))
+    (enclosed,) = side_by_side(with_bounded_responses(game), np.asarray(x), {player: search}, enclosed=True)
+    refuse = partial(refuse_above, game, x, player, source_of_bound(game))
+    refuse(enclosed.payoff, enclosed.strategy, response.bound)
     if enclosed.rounding != "outward":
         return response._replace(method=enclosed.method)
     if np.isfinite(response.bound):
-        refuse(response.payoff, response.strategy, enclosed.bound, source_of_bound(game))
+        refuse(response.payoff, response.strategy, enclosed.bound)
     return enclosed
 
 
@@ -332,7 +326,7 @@ def source_of_bound(game: Game) -> str:
 
 
 def refuse_above(
-    game: Game, x: object, player: int, payoff: float, strategy: ndarray, bound: float, source: str
+    game: Game, x: object, player: int, source: str, payoff: float, strategy: ndarray, bound: float
 ) -> None:
     """Raise where a payoff is above a bound on all payoffs by more than rounding explains.
 
@@ -350,9 +344,8 @@ def refuse_above(
     elif isinstance(game.space, Box | Simplex):
         points = np.stack([np.asarray(strategy), np.asarray(x)[player]])
         try:
-            highest, lowest, *_ = _bounds_of_boxes(
-                game, put(np.asarray(x)), player, points, points, enclosed=True
-            )
+            boxes = Boxes(points, points, points, points)
+            highest, lowest, *_ = bounds_of_boxes(game, put(np.asarray(x)), player, boxes, enclosed=True)
             slack += 2 * float(np.max(highest - lowest))
         except Unsupported:
             pass  # payoffs without an interval form
@@ -535,151 +528,3 @@ def _climb(payoff, project, initial_length, strategy):  # type: ignore[no-untype
     start = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), initial_length)
     _, strategy, value, _, _ = jax.lax.while_loop(unfinished, step, start)
     return strategy, value
-
-
-class _BoxBounds(NamedTuple):
-    """Bounds on payoffs in boxes of strategies, their midpoints, and the payoffs there, ``[box ..]``."""
-
-    upper: Any
-    lower: Any
-    middle: Any
-    payoff: Any
-
-
-_Search = Generator[tuple[ndarray, ndarray], _BoxBounds, Any]
-"""A search that yields the ends ``[box axis]`` of boxes whose bounds it needs."""
-
-
-class _Paid(NamedTuple):
-    payoff: Any
-
-
-def _paid_by(game: Game, x: Profile, player: Array, strategy: Strategy) -> _Paid:
-    return _Paid(payoff_against(game, x, player)(strategy))
-
-
-def _bound_by_oracle(game: Game, x: Profile, player: Array, low: Strategy, high: Strategy) -> _Paid:
-    return _Paid(payoff_bound(game, x, player, low, high))
-
-
-_all_paid = over_rows(_paid_by, effort=1)
-_bounds_by_oracle = over_rows(_bound_by_oracle, effort=1)
-
-
-def _bounds_of_boxes(
-    game: Game, x: Profile, player: Any, low: ndarray, high: ndarray, *, enclosed: bool
-) -> _BoxBounds:
-    """Return the bounds on payoffs in boxes ``[box axis]`` of a player's strategies, or of a player each.
-
-    They are those of interval arithmetic if ``enclosed``, else those of the oracle `payoff_bound`.
-    """
-    players = np.broadcast_to(player, len(low))
-    middle = (low + high) / 2
-    if enclosed:
-        from rivalry.proofs.payoff_ranges import payoff_range  # loads JAX
-
-        middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
-        bounds = payoff_range(game, x, players, low, high)
-        lower, upper = bounds.low, bounds.high
-    else:
-        upper = _bounds_by_oracle(game, x, players, low, high, batch=BATCH).payoff
-        lower = np.full_like(upper, -np.inf)
-    return _BoxBounds(upper, lower, middle, _all_paid(game, x, players, middle, batch=BATCH).payoff)
-
-
-def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclosed: bool) -> list[Response]:
-    """Return the results of searches by player; at every step the boxes of all are bounded together.
-
-    A call of the program for all players takes little longer than for one of them.
-    """
-    results = dict[int, Response]()
-    answers: dict[int, Any] = dict.fromkeys(searches)
-    while answers:
-        boxes = dict[int, tuple[ndarray, ndarray]]()
-        for player, answer in answers.items():
-            search = searches[player]
-            try:
-                boxes[player] = (search.throw if isinstance(answer, Unsupported) else search.send)(answer)
-            except StopIteration as end:
-                results[player] = end.value
-        if not boxes:
-            break
-        low, high = (np.concatenate(ends) for ends in zip(*boxes.values(), strict=True))
-        counts = [len(first) for first, _ in boxes.values()]
-        try:
-            bounds = _bounds_of_boxes(game, x, np.repeat(list(boxes), counts), low, high, enclosed=enclosed)
-        except Unsupported as reason:  # payoffs without an interval form
-            answers = dict.fromkeys(boxes, reason)
-            continue
-        parts = zip(*(np.split(column, np.cumsum(counts)[:-1]) for column in bounds), strict=True)
-        answers = dict(zip(boxes, map(_BoxBounds._make, parts), strict=True))
-    return [results[player] for player in searches]
-
-
-def _branch_and_bound(
-    game: Game,
-    x: Profile,
-    player: int,
-    response: Response,
-    unit: float,
-    *,
-    enclosed: bool,
-    max_boxes: int = MAX_BOXES,
-) -> _Search:
-    """Return the best strategy, its payoff and a bound on all payoffs; boxes of largest bound are split.
-
-    The search ends where no payoff can exceed the best by `PROVED` times the unit of gains, or with
-    ``max_boxes``.
-    """
-    space, strategy, payoff = game.space, response.strategy, response.payoff
-    if not isinstance(space, Box | Simplex):
-        raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
-    # below what `certificate` allows, so that a finished search certifies; not below rounding errors
-    gap = max(PROVED * unit + ROUNDING * abs(payoff) / 4, VANISHING / 2)
-    low, high = (end[None] for end in bounding_box(space, player))
-    bounds = np.array([np.inf])
-    paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
-    boxes_bounded = 0
-    while bounds.max(initial=payoff) > payoff + gap and boxes_bounded < max_boxes:
-        if boxes_bounded > HOPELESS and np.isposinf(bounds).any():
-            break  # where payoffs are infinite or have no bound, smaller boxes have none either
-        # stable, since the order of ties in NumPy's default sort depends on the processor
-        selection = np.argsort(-bounds, kind="stable")[: BATCH // 2]
-        selection = selection[bounds[selection] > payoff + gap]
-        new_low, new_high = low[selection], high[selection]
-        middle = new_low / 2 + new_high / 2
-        # of boxes at a jump that no number divides nothing more is known
-        if not np.any((new_low < middle) & (middle < new_high)):
-            break
-        new_low, new_high, parents = halves(space, player, new_low, new_high)
-        # near the best strategy only small boxes have bounds as low as its payoff, and most of the time of a
-        # call is that of NumPy's operations, not of the boxes
-        while len(new_low) < BATCH:
-            near = np.all(np.abs(new_low + new_high - 2 * strategy) <= 5 * (new_high - new_low), axis=1)
-            if not near.any():
-                break
-            new_low, new_high, rows = halves(space, player, new_low, new_high, split=near)
-            parents = parents[rows]
-        half_bounds, _, points, values = yield new_low, new_high
-        if np.any(np.isnan(values)):
-            return strategy, float("nan"), np.inf  # without a payoff there is no best response
-        half_bounds = np.where(np.isnan(half_bounds), np.inf, half_bounds)  # nothing is proved there
-        # an upper bound of a box also holds for its parts
-        half_bounds = np.minimum(half_bounds, bounds[selection][parents])
-        bounds[selection] = -np.inf  # no payoff is above: their halves replace them
-        inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
-        attained = np.where(inside, np.maximum(values, paid), values)
-        excess = np.subtract(attained, half_bounds, out=np.zeros_like(attained), where=attained > half_bounds)
-        k = np.argmax(excess)
-        source = "" if enclosed else source_of_bound(game)
-        refuse_above(game, x, player, float(attained[k]), points[k], float(half_bounds[k]), source)
-        highest = float(values.max())
-        if highest > payoff + SEARCH_TIE * unit:  # a rounding difference is no better response
-            strategy, paid = points[np.argmax(values)], highest
-        payoff = max(payoff, highest)
-        low, high = np.concatenate([low, new_low]), np.concatenate([high, new_high])
-        bounds = np.concatenate([bounds, half_bounds])
-        alive = bounds > payoff
-        low, high, bounds = low[alive], high[alive], bounds[alive]
-        boxes_bounded += len(half_bounds)
-    return strategy, payoff, float(bounds.max(initial=payoff))

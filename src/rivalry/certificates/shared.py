@@ -92,7 +92,7 @@ def _highest(game: Game, x: ndarray) -> ndarray:
 
 def _floor(game: Game, x: ndarray, player: int) -> float:
     strategy = x[player][None]
-    return float(payoff_range(game, x, np.array([player]), strategy, strategy).low[0])
+    return float(payoff_range(game, x, np.array([player]), strategy, strategy).value.low[0])
 
 
 @seldom

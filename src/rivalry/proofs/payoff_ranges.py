@@ -68,15 +68,23 @@ def derivatives(order: int, function: Callable[..., Any], *arguments: Any) -> li
     return [part(y) for part in derivative]
 
 
-def value_range(
+class Range(NamedTuple):
+    """Bounds on a function in boxes, and on its slopes where it is smooth."""
+
+    value: Interval  # [box]
+    slope: Interval  # [box axis]
+    smooth: ndarray  # [box]: whether the slopes are bounds
+
+
+def range_and_slopes(
     function: Callable[..., Any],
     shared: tuple[Any, ...],
     low: ndarray,
     high: ndarray,
     *rows: ndarray,
     shares: bool = False,
-) -> Interval:
-    """Return bounds ``[box]`` on a function in boxes from ``low [box axis]`` to ``high``.
+) -> Range:
+    """Return bounds ``[box]`` on a function in boxes from ``low [box axis]`` to ``high``, and on its slopes.
 
     They are the tighter of two: bounds on the function on the box, and bounds from its value at one point and
     the derivatives on the box. The function is of ``shared``, of ``rows``, arrays with boxes in front, and of
@@ -91,7 +99,19 @@ def value_range(
         change = (_change_of_shares if shares else _change)(slope, box, centre)
         linear = meet(value, intervals.add(at_middle.values[0], change))
         linear = where(on_box.decided & at_middle.finite, linear, value.low, value.high)
-        return where(on_box.finite & ~np.isnan(value.low), linear, -np.inf, np.inf)
+        is_known = on_box.finite & ~np.isnan(value.low)
+        return Range(where(is_known, linear, -np.inf, np.inf), slope, on_box.decided & is_known)
+
+
+def value_range(
+    function: Callable[..., Any],
+    shared: tuple[Any, ...],
+    low: ndarray,
+    high: ndarray,
+    *rows: ndarray,
+) -> Interval:
+    """Return the bounds of `range_and_slopes` on a function in boxes ``[box axis]``."""
+    return range_and_slopes(function, shared, low, high, *rows).value
 
 
 def _change(slope: Interval, box: Interval, centre: Interval) -> Interval:
@@ -128,12 +148,12 @@ def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Inter
 
 
 class Tangent(NamedTuple):
-    """Bounds on a payoff and its slopes at a strategy, and on its second derivatives in a box."""
+    """Bounds on a payoff and its slopes at a strategy, and on its second derivatives in boxes."""
 
     payoff: Interval
     slope: Interval  # [axis]
-    bend: Interval  # [axis axis]
-    known: bool  # whether these are bounds
+    bend: Interval  # [box axis axis]
+    known: ndarray  # [box]: whether these are bounds
 
 
 def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
@@ -143,23 +163,21 @@ def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
 def payoff_tangent(
     game: Game, x: Any, player: int, strategy: ndarray, low: ndarray, high: ndarray
 ) -> Tangent:
-    """Return bounds on a player's payoff at ``strategy``, and on second derivatives in a box ``[axis]``."""
-    shared, players = (_deviation_payoff, game, put(x)), np.array([player])
-    at_strategy = enclosed(derivatives, (1, *shared), players, point(strategy[None]))
-    in_box = enclosed(derivatives, (2, *shared), players, Interval(low[None], high[None]))
-    payoff, slope = at_strategy.values
+    """Return bounds on a payoff at ``strategy``, and on second derivatives in boxes ``[box axis]``."""
+    shared, players = (_deviation_payoff, game, put(x)), np.full(len(low), player)
+    at_strategy = enclosed(derivatives, (1, *shared), players[:1], point(strategy[None]))
+    in_box = enclosed(derivatives, (2, *shared), players, Interval(low, high))
+    payoff, slope = (part.at_ends(lambda end: end[0]) for part in at_strategy.values)
     on_box, _, bend = in_box.values
-    is_known = (at_strategy.decided & in_box.decided & at_strategy.finite & in_box.finite)[0]
-    is_known = bool(is_known and not np.isnan(on_box.low[0]))
-    payoff, slope, bend = (part.at_ends(lambda end: end[0]) for part in (payoff, slope, bend))
-    return Tangent(payoff, slope, bend, is_known)
+    is_known = (at_strategy.decided & at_strategy.finite)[0] & in_box.decided & in_box.finite
+    return Tangent(payoff, slope, bend, is_known & ~np.isnan(on_box.low))
 
 
-def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Interval:
-    """Return bounds ``[box]`` on payoffs of strategies in boxes from ``low [box axis]`` to ``high``.
+def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Range:
+    """Return bounds on payoffs of strategies in boxes from ``low [box axis]`` to ``high``, and on slopes.
 
     ``player [box]`` deviates, the others are at ``x``. On a simplex the bounds hold for strategies that sum
     to one.
     """
     shares = isinstance(game.space, Simplex)
-    return value_range(_deviation_payoff, (game, put(x)), low, high, player, shares=shares)
+    return range_and_slopes(_deviation_payoff, (game, put(x)), low, high, player, shares=shares)
