@@ -18,6 +18,7 @@ from rivalry.certificates.branch_and_bound import (
     branch_and_bound,
     side_by_side,
 )
+from rivalry.certificates.periods import responses_by_period, schedule_response
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
@@ -30,6 +31,7 @@ from rivalry.core.oracles import (
     proved_response,
     registered_response,
     search_points,
+    to_stages,
 )
 from rivalry.core.payoffs import checked_parts, concrete_profile, payoffs
 from rivalry.core.reparametrisation import (
@@ -101,6 +103,11 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list
     if proved_response.knows(game):
         return [proved_response(game, x, player) for player in players]
     candidates: dict[int, Response] = {}
+    if to_stages.knows(game) and isinstance(game.space, Box):
+        if responses := _over_periods(at, players, points):
+            return responses
+        if to_stages(game).coupled and not oracles.best_response.knows(game):
+            candidates = {player: schedule_response(game, x, player) for player in players}
     if oracles.best_response.knows(game):
         candidates = {player: _candidate(game, x, player) for player in players}
         if all(response.coverage == "tight" for response in candidates.values()):
@@ -121,6 +128,14 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list
         # projected: amounts may leave the box by rounding of the coordinate change
         responses.append(response._replace(strategy=np.asarray(game.space.project(profile)[player])))
     return responses
+
+
+def _over_periods(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response] | None:
+    """Return best responses from those of the periods; None for a single period, and where stocks link them."""
+    stages = to_stages(at.game)
+    if stages.coupled or (stages.periods == 1 and not stages.infinite_horizon):
+        return None
+    return responses_by_period(at, players, partial(responses_at, points=points))
 
 
 def _candidate(game: Game, x: Any, player: int) -> Response:

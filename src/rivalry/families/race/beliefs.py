@@ -11,6 +11,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
+from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
@@ -200,4 +201,4 @@ def _(game: Believing, x: Profile, player: int) -> tuple[Strategy | np.ndarray, 
 
 @oracles.proved_response.register(Believing)
 def _(game: Believing, x: Profile, player: int) -> oracles.Response:
-    return oracles.proved_response(game.perceived_race(player), x, player)
+    return best_response(game.perceived_race(player), x, player)

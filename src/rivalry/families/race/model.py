@@ -244,7 +244,7 @@ class Race(OneLineRepr, eqx.Module):
         return outcome, paid, jnp.concatenate([state, productivities(final)[None]])
 
     def p_continue(self, outcome: Outcome) -> Array:
-        """Return the probability that play continues after a period, given that it was reached."""
+        """Return the probability that play continues after a period that was reached, the same for all."""
         if self.end_on == "win":
             return outcome.nobody
         if self.end_on == "disaster":
@@ -263,10 +263,10 @@ class Race(OneLineRepr, eqx.Module):
         if self.gamma is not None:
             # the sum of a geometric series: every period is the same and follows with p_continue
             return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
-        survival = jnp.cumprod(p_continue)
+        survival = jnp.cumprod(p_continue, axis=0)
         # a period is reached if all earlier ones continued; `ahead` is paid if the last one did
-        p_reached = jnp.append(1.0, survival[:-1])
-        return jnp.sum(self.weights * p_reached[:, None] * paid, axis=0) + self.ahead * survival[-1]
+        p_reached = jnp.concatenate([jnp.ones((1, self.players)), survival[:-1]])
+        return jnp.sum(self.weights * p_reached * paid, axis=0) + self.ahead * survival[-1]
 
     def stage(self, t: int | Array, ahead: PerPlayer, state: Stocks | None = None) -> Race:
         """Return period ``t`` alone, inputs only, at A and B as in ``state`` if given.
@@ -301,7 +301,7 @@ class Race(OneLineRepr, eqx.Module):
         """Return a period's undiscounted payoff, the probability of continuing, and the next state."""
         numbers = self.numbers_at(t, state)
         outcome, paid = self._period(numbers, row)
-        return paid, self.p_continue(outcome), self.after_technology(numbers, state, row)
+        return paid, self.p_continue(outcome)[0], self.after_technology(numbers, state, row)
 
     @property
     def period_space(self) -> Box:

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
+from rivalry.certificates.ascent import ascend
+from rivalry.certificates.periods import scan_choices
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
@@ -22,13 +24,11 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar, span
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import bounds
 from rivalry.families.race import rules as period
+from rivalry.families.race.best import best_response, compiled_response
 from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
-from rivalry.families.race.proved_response import proved_response
 from rivalry.families.race.rules import BUILT_IN, Outcome
-from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
-from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
 from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, seldom
 from rivalry.schema.registry import near
@@ -48,7 +48,7 @@ def _(game: Race) -> str:
     if game.rules.contest is period.best:
         return "contest = 'best'"
     cost = game.rules.cost
-    return f"cost = {period.rule_name(cost)!r}" if cost in THRESHOLDS else ""
+    return f"cost = {period.rule_name(cost)!r}" if cost in period.THRESHOLDS else ""
 
 
 @oracles.labels.register(Race)
@@ -95,7 +95,6 @@ def _(game: Race, x: Profile) -> Profile:
 
 oracles.validate_parameter.register(Race)(lambda game, name, value: refusal(name, value))
 oracles.best_response.register(Race)(best_response)
-oracles.proved_response.register(Race)(proved_response)
 oracles.compiled_response.register(Race)(lambda game, x, player: compiled_response(game, x, put(player)))
 oracles.closed_form.register(Race)(profiles)
 slopes_in_logs.register(Race, when=bounds.has_slopes_in_logs)(bounds.slopes_in_logs)
@@ -129,7 +128,7 @@ def metrics(race: Race, x: Profile) -> Record:
 def traced_metrics(race: Race, x: Profile) -> oracles.Traced:
     """Return the same as arrays that JAX can trace, without ``identified``."""
     outcome, paid, stocks = race.periodic(x)
-    survival = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
+    survival = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)[:, 0]))
     p_reached = survival[:-1]
     total = jnp.maximum(jnp.sum(p_reached), 1e-300)
     rows, has_periods = race.schedule(x), race.periods > 1
@@ -137,7 +136,8 @@ def traced_metrics(race: Race, x: Profile) -> oracles.Traced:
     by_player |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
     by_player |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
     by_player["cost"] = outcome.cost + outcome.u - paid  # investment and sharing included
-    sums = {"p_safe": outcome.safe, "p_disaster": outcome.disaster, "p_no_winner": outcome.nobody}
+    safe, p_nobody = outcome.safe[:, 0], outcome.nobody[:, 0]
+    sums = {"p_safe": safe, "p_disaster": outcome.disaster[:, 0], "p_no_winner": p_nobody}
     means = {name: jnp.sum(p_reached * array) / total for name, array in sums.items()}
     means["revenue"] = jnp.sum(p_reached * _revenue(race, rows, outcome)) / total
     dims = ("period", "player") if has_periods else ("player",)
@@ -151,11 +151,11 @@ def traced_metrics(race: Race, x: Profile) -> oracles.Traced:
         record["safety_stock"] = ("stage", "player"), stocks[:, 0]
         record["performance_stock"] = ("stage", "player"), stocks[:, 1]
     if race.end_on == "win" and (has_periods or race.infinite_horizon):
-        wins = jnp.sum(p_reached * (1 - outcome.nobody))
-        safe_at_win = jnp.sum(p_reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0)
+        wins = jnp.sum(p_reached * (1 - p_nobody))
+        safe_at_win = jnp.sum(p_reached * safe) / jnp.where(wins > 0, wins, 1.0)
         record["p_safe_last_win"] = (), safe_at_win
         if race.infinite_horizon:
-            p_win = 1 - outcome.nobody[0]
+            p_win = 1 - p_nobody[0]
             record |= {"period_win_probability": ((), p_win), "expected_periods": ((), 1 / p_win)}
     return record
 
@@ -208,7 +208,7 @@ def _(game: Race) -> oracles.PlotData:
     makers: dict[str, Callable[[Race, Profile], Record]] = {"payoff_landscape": _landscape}
     if game.players == 2:
         makers["reaction"] = _reaction
-    if len(game.columns) > 2 and game.transition is None and has_built_in_parts(game):
+    if len(game.columns) > 2 and game.transition is None:
         makers["deviation"] = _deviation
     return {name: partial(compute, game) for name, compute in makers.items()}
 
@@ -298,12 +298,17 @@ def _deviation(race: Race, x: Profile) -> Record:
 def _with_investment(
     race: Race, x: Profile, amounts: Float[Array, "player level"]
 ) -> Float[Array, "player level"]:
-    rows = race.schedule(x)
+    rows, columns = race.schedule(x), len(race.columns)
 
     def payoff_with(player: Array, amount: Array, invests_later: Array) -> Array:
         without_later = jnp.where(invests_later, rows, rows.at[:, player, 2:4].set(0.0))
         profile = race.profile(without_later.at[0, player, 3].set(amount))
-        return race.payoffs(profile.at[player].set(with_best_inputs(race, profile, player)))[player]
+        ends = (end.at[player, 3].set(amount) for end in (race.space.low, race.space.high))
+        space = eqx.tree_at(lambda box: (box.low, box.high), race.space, tuple(ends))
+        fixed: Race = eqx.tree_at(lambda r: r.space, race, space)
+        schedule = space.unconstrain(profile)[player].reshape(race.periods, columns)
+        schedule = scan_choices(fixed, profile, player, schedule, range(2, columns))
+        return ascend(fixed, profile, player, schedule.ravel())[1]
 
     def response_payoff(player: Array, amount: Array) -> Array:
         return jnp.max(

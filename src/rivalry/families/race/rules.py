@@ -43,10 +43,10 @@ class Outcome(NamedTuple):
     z: PerPlayer  # log odds that the own technology is safe
     sigma: PerPlayer  # the same as a probability
     q: PerPlayer  # win probability
-    nobody: Scalar  # probability that nobody wins
+    nobody: PerPlayer  # probability that nobody wins, the same for all
     S: PerPlayer  # probability that no disaster happens, by winner
-    safe: Scalar  # probability of a safe win
-    disaster: Scalar
+    safe: PerPlayer  # probability of a safe win, the same for all
+    disaster: PerPlayer  # likewise
     cost: PerPlayer
     u: PerPlayer  # payoff
 
@@ -76,16 +76,17 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     z = jnp.where((theta > 0) & ~is_built, jnp.inf, log_s - spoiled)
     sigma = jax.nn.sigmoid(z)
     p = jnp.exp(log_p)
-    q = rules.contest(log_p, p, numbers)
-    p_nobody = no_winner(rules, numbers, log_p, p, q)
+    chances = chances_of_wins(rules, numbers, log_p, p)
+    wins, p_nobody = chances[:, :-1], chances[:, -1]
     safety = rules.risk(z, sigma, numbers)
     unsafe = complement(rules, z, safety)
     cost = rules.cost(xs, xp, z if rules.measured_by == "odds" else log_s, numbers)
-    u = gains(rules, numbers, p, q, p_nobody, safety, unsafe) - cost
-    disaster = jnp.sum(q * unsafe)
+    u = gains(rules, numbers, p, wins, p_nobody, safety, unsafe) - cost
+    disaster = jnp.sum(wins * unsafe, axis=1)
     if rules.no_winner == "disaster":
         disaster = disaster + p_nobody
-    return Outcome(log_s, log_p, z, sigma, q, p_nobody, safety, jnp.sum(q * safety), disaster, cost, u)
+    q, safe = jnp.diagonal(wins), jnp.sum(wins * safety, axis=1)
+    return Outcome(log_s, log_p, z, sigma, q, p_nobody, safety, safe, disaster, cost, u)
 
 
 def complement(rules: Rules, z: PerPlayer, safety: PerPlayer) -> PerPlayer:
@@ -97,8 +98,8 @@ def gains(
     rules: Rules,
     numbers: Numbers,
     p: PerPlayer,
-    q: PerPlayer,
-    p_nobody: Array,
+    q: Float[Array, "player winner"],
+    p_nobody: PerPlayer,
     safe: PerPlayer,
     unsafe: PerPlayer,
 ) -> PerPlayer:
@@ -150,7 +151,7 @@ def ratio(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     Without kappa somebody always wins.
     """
-    return _probabilities(_ratio_logs(log_p, p, numbers), numbers)[:-1]
+    return jnp.diagonal(_shares(_ratio_logs(log_p, p, numbers), numbers))
 
 
 def _ratio_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
@@ -162,20 +163,28 @@ def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     Players without performance take part: ``1/n`` each if nobody performs.
     """
-    return _probabilities(_logit_logs(log_p, p, numbers), numbers)[:-1]
+    return jnp.diagonal(_shares(_logit_logs(log_p, p, numbers), numbers))
 
 
 def _logit_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     return numbers["decisiveness"] * p
 
 
-def no_winner(rules: Rules, numbers: Numbers, log_p: PerPlayer, p: PerPlayer, q: PerPlayer) -> Scalar:
-    """Return the probability that nobody wins."""
-    if rules.contest not in (ratio, logit):
-        return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
-    logs = _ratio_logs if rules.contest is ratio else _logit_logs
-    # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
-    return _probabilities(logs(log_p, p, numbers), numbers)[-1]
+def chances_of_wins(
+    rules: Rules, numbers: Numbers, log_p: PerPlayer, p: PerPlayer
+) -> Float[Array, "player outcome"]:
+    """Return the probabilities that each player wins, and last that nobody does.
+
+    All rows are the same probabilities. That of a player is computed from its own chance and the shares of
+    the others if it does not win, which do not depend on its performance.
+    """
+    if rules.contest in (ratio, logit):
+        logs = _ratio_logs if rules.contest is ratio else _logit_logs
+        return _shares(logs(log_p, p, numbers), numbers)
+    q = rules.contest(log_p, p, numbers)
+    # rounding may lift the sum above 1
+    chances = jnp.append(q, jnp.maximum(1 - jnp.sum(q), 0.0))
+    return jnp.broadcast_to(chances, (len(q), len(chances)))
 
 
 def log_nobody(numbers: Numbers) -> Scalar:
@@ -183,19 +192,25 @@ def log_nobody(numbers: Numbers) -> Scalar:
     return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
 
 
-def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
-    """Return the probabilities that each player and nobody wins; nobody wins where all weights are 0."""
-    rows = jnp.append(logs, log_nobody(numbers))
-    top = jnp.max(rows)
-    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
-    # nobody's weight apart: a comparison of minus infinity with itself counts as a kink in proofs
-    present = jnp.append(logs > -jnp.inf, log_nobody(numbers) > -jnp.inf)
-    parts = jnp.where(present, jnp.exp(rows - top), 0.0)
-    # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1; it is
-    # 1, as the exponential of a shift of 0, so that shares can be seen not to depend on the shift
-    only_nobody = jnp.where(jnp.arange(len(rows)) == len(rows) - 1, jnp.exp(-top), 0.0)
-    parts = jnp.where(jnp.any(present), parts, only_nobody)
-    return parts / jnp.sum(parts, keepdims=True)
+def _shares(logs: PerPlayer, numbers: Numbers) -> Float[Array, "player outcome"]:
+    """Return `chances_of_wins` from logarithms of weights; nobody wins where all weights are 0."""
+    players = len(logs)
+    weights = jnp.append(logs, log_nobody(numbers))
+    rivals = jnp.where(jnp.eye(players, players + 1, dtype=bool), -jnp.inf, weights)
+    is_contested = jnp.any(rivals > -jnp.inf, axis=1, keepdims=True)
+    top = jnp.max(rivals, axis=1, keepdims=True)
+    top = jax.lax.stop_gradient(jnp.where(top > -jnp.inf, top, 0.0))
+    parts = jnp.exp(rivals - top)
+    # in place of 1 the exponential of a shift of 0, so that results can be seen not to depend on the shift
+    total = jnp.where(is_contested, jnp.sum(parts, axis=1, keepdims=True), jnp.exp(-top))
+    # against nobody any weight wins, and without one nobody does
+    is_present = (logs > -jnp.inf)[:, None]
+    odds = jnp.where(is_present, logs[:, None], 0.0) - top - jnp.log(total)
+    own = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(odds), 1.0), 0.0)
+    lost = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(-odds), 0.0), 1.0)
+    nobody = jnp.arange(players + 1) == players
+    shares = jnp.where(is_contested, parts / total, nobody)
+    return jnp.where(jnp.eye(players, players + 1, dtype=bool), own, lost * shares)
 
 
 def best(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
@@ -220,7 +235,11 @@ def multiplicative(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlaye
     w = numbers["safety_weight"]
     counted = w > 0
     # where nothing counts, 0 times the logarithm of no safety would be NaN
-    logs = jnp.where(counted, -jax.nn.softplus(-jnp.where(counted, z, 0.0)), 0.0)
+    counted_z = jnp.where(counted, z, 0.0)
+    # nor is the slope of the logarithm a number where safety is certain or impossible
+    logs = -jax.nn.softplus(-jnp.where(jnp.isinf(counted_z), 0.0, counted_z))
+    logs = jnp.where(jnp.isinf(counted_z), jnp.minimum(counted_z, 0.0), logs)
+    logs = jnp.where(counted, logs, 0.0)
     together = jnp.sum(w * logs) * len(z) / jnp.sum(w)
     return jnp.broadcast_to(jnp.exp(together), z.shape)
 
@@ -278,6 +297,14 @@ def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -
     return numbers["price"] * (xs + xp) + fined
 
 
+def required_safety(rules: Rules, numbers: Numbers, safety: PerPlayer, player: Any) -> Scalar:
+    """Return the logarithm of the safety from which a cost treats a player as safe, given all players'."""
+    if rules.cost is not relative_certification:
+        return log(numbers["minimum"][player])
+    rivals = jnp.sum(jnp.where(jnp.arange(len(safety)) == player, 0.0, jnp.exp(safety))) / (len(safety) - 1)
+    return log(jnp.maximum(rivals + numbers["margin"][player], 0.0))
+
+
 KINDS: dict[str, dict[str, Callable[..., Any]]] = {
     "production": {"power": power},
     "contest": {rule.__name__: rule for rule in (ratio, logit, best)},
@@ -287,6 +314,8 @@ KINDS: dict[str, dict[str, Callable[..., Any]]] = {
     },
 }
 """The built-in functions by part and kind; the name of a kind is that of its function."""
+THRESHOLDS = (certification, relative_certification, penalty)
+"""Costs that jump where safety reaches a minimum."""
 BUILT_IN = frozenset(rule for rules in KINDS.values() for rule in rules.values())
 
 

@@ -1,0 +1,316 @@
+"""Best deviations of games over periods: bounds period by period, and searches over whole schedules.
+
+Where a choice changes no later period but whether it is reached, the largest payoff follows from the last
+period backwards, each a game of its own, and so does a bound on it. Where choices change stocks, a deviation
+may need several steps, of which each alone only costs: capacity that pays later, technology that is bought to
+be given away. Schedules are then searched from pairs of choices in two periods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy import ndarray
+
+from rivalry.certificates.ascent import amounts_of, ascend, coordinate_ends, payoff_of
+from rivalry.certificates.units import GameAtProfile
+from rivalry.core.oracles import (
+    Response,
+    discount_factors,
+    initial_state,
+    stage_game,
+    to_stages,
+    transition,
+)
+from rivalry.core.payoffs import payoffs
+from rivalry.core.space import Profile, Scalar, Strategy, span
+from rivalry.core.tolerances import ROUNDING
+from rivalry.runtime.jax import compiled, jax, jnp, put
+
+if TYPE_CHECKING:
+    from rivalry.core.game import Game
+
+LEVELS, LEVELS_OF_PAIRS = 13, 7  # per choice, evenly spaced in search coordinates, ends included
+MOST_PAIRS = 20_000  # of single choices in two periods
+STARTS = 12  # schedules that are improved, beside the present one and those that stop
+TURNS = 2  # scans of the choices that change no stock, and ascents, one after the other
+SCANNED = 400  # points of such a scan in one period
+MARGIN = 1e-8  # of a value: by how much the first guess of a bound on it is higher
+BATCH = 256
+SEARCH = "schedules of one or two choices of stocks, scans of the other choices, ascents"
+
+Respond = Callable[[GameAtProfile, Sequence[int]], list[Response]]
+
+
+# Periods that only time links
+
+
+def responses_by_period(at: GameAtProfile, players: Sequence[int], respond: Respond) -> list[Response] | None:
+    """Return best responses with bounds from those of the periods, as ``respond`` answers them.
+
+    None where the game's payoffs are not those of its periods with values of continuing.
+
+    Parameters
+    ----------
+    at : GameAtProfile
+        A game with `rivalry.oracles.to_stages` in which nothing but whether play continues links the periods.
+    players : sequence of int
+        The players that respond.
+    respond : callable
+        Best responses of some players in a game of one period, with bounds.
+    """
+    game, stages = at.game, to_stages(at.game)
+    rows = np.moveaxis(np.asarray(at.x).reshape(len(at.x), stages.periods, -1), 1, 0)
+    if not _is_sum_of_periods(at, rows):
+        return None
+    by_period = _endless if stages.infinite_horizon else _backwards
+    found = by_period(at, rows, players, respond)
+    responses = []
+    for player, response in zip(players, found, strict=True):
+        profile = np.array(at.x)
+        profile[player] = response.strategy
+        # of the game itself: sums over periods round differently
+        paid = float(payoffs(game, put(profile))[player])
+        slack = ROUNDING * (abs(paid) + abs(response.bound))
+        bound = max(response.bound + slack, paid) if np.isfinite(response.bound) else np.inf
+        responses.append(response._replace(payoff=paid, bound=bound))
+    return responses
+
+
+def _is_sum_of_periods(at: GameAtProfile, rows: ndarray) -> bool:
+    """True if payoffs at the profile are those of the periods, from the last one backwards."""
+    game, stages = at.game, to_stages(at.game)
+    value = np.array(at.payoffs)
+    if stages.infinite_horizon:
+        ahead = np.asarray(discount_factors(game)) * value
+        again = payoffs(stage_game(game, 0, put(ahead)), put(rows[0]))
+    else:
+        again = np.zeros(len(value))
+        for t in reversed(range(stages.periods)):
+            gone = payoffs(stage_game(game, t, put(again)), put(rows[t]))
+            again = gone + again if stages.all_reached else gone
+    return bool(np.all(np.abs(again - value) <= 1e3 * ROUNDING * (1 + np.abs(value))))
+
+
+def _backwards(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
+    """Return best schedules and their bounds, from the last period to the first."""
+    game, stages = at.game, to_stages(at.game)
+    # the values of continuing: bounds, what the strategies found pay, and what ever smaller ones approach
+    upper, paid = np.zeros((2, len(at.x)))
+    strategies: list[list[ndarray]] = []
+    weakest: list[Response] = []
+    before: tuple[Any, ...] = ()
+    for t in reversed(range(stages.periods)):
+        ahead = np.zeros(len(at.x)) if stages.all_reached else upper
+        if before and stages.all_reached and _same_period(at, before[0], t, rows):
+            found = before[1]
+        else:
+            found = respond(GameAtProfile(stage_game(game, t, put(ahead)), put(rows[t])), players)
+        before = t, found
+        strategies.append([np.asarray(response.strategy) for response in found])
+        weakest = found if not weakest else [_weaker(*pair) for pair in zip(weakest, found, strict=True)]
+        bounds, values = (np.zeros(len(at.x)) for _ in range(2))
+        bounds[list(players)] = [response.bound for response in found]
+        values[list(players)] = [max(response.payoff, response.supremum) for response in found]
+        if stages.all_reached:
+            bounds, values = bounds + upper, values + paid
+        upper, paid = bounds, values
+    return [
+        response._replace(
+            strategy=np.concatenate([row[k] for row in reversed(strategies)]), bound=float(upper[player])
+        )
+        for k, (player, response) in enumerate(zip(players, weakest, strict=True))
+    ]
+
+
+def _weaker(response: Response, earlier: Response) -> Response:
+    """Return the response whose bound is further from its payoff."""
+    return max(response, earlier, key=lambda part: part.bound - part.payoff)
+
+
+def _same_period(at: GameAtProfile, s: int, t: int, rows: ndarray) -> bool:
+    """True if two periods are the same game at the same choices."""
+    if not np.array_equal(rows[s], rows[t]):
+        return False
+    nothing = put(np.zeros(len(at.x)))
+    pairs = zip(*(jax.tree.leaves(stage_game(at.game, k, nothing)) for k in (s, t)), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _endless(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
+    """Return best stationary strategies and their bounds over an infinite horizon.
+
+    The largest value V of going on solves ``b(gamma V) = V``, where ``b`` is the largest payoff of the period
+    with a value of continuing. It rises by at most ``gamma`` per unit of V, since play continues with a
+    probability.
+    """
+    game, gamma = at.game, np.asarray(discount_factors(at.game)) + np.zeros(len(at.x))
+
+    def period(values: ndarray) -> list[Response]:
+        return respond(GameAtProfile(stage_game(game, 0, put(gamma * values)), put(rows[0])), players)
+
+    value = np.array(at.payoffs)
+    for _ in range(TURNS):  # each takes the value of the strategy that is best for the last one
+        for player, response in zip(players, period(value), strict=True):
+            profile = np.array(at.x)
+            profile[player] = response.strategy
+            value[player] = max(value[player], payoffs(game, put(profile))[player])
+    guess = value + MARGIN * (1 + np.abs(value))
+    found = period(guess)
+    responses = []
+    for player, response in zip(players, found, strict=True):
+        rise = max(response.bound - guess[player], 0.0) / (1 - gamma[player])
+        responses.append(response._replace(bound=float(guess[player] + rise)))
+    return responses
+
+
+# Periods that stocks link
+
+
+def moving_columns(game: Any) -> ndarray:
+    """Return the choices of a period that change the next state, by their numbers.
+
+    They are found by differentiation at random choices; concrete games only.
+    """
+    stages = to_stages(game)
+    space, draws = stages.space, np.random.default_rng(0)
+    low, high = np.asarray(space.usual.low), np.asarray(space.usual.high)
+    row = put(low + (high - low) * draws.uniform(0.2, 0.8, low.shape))
+    state = initial_state(game)
+    # unequal stocks, so that there are leads to share
+    state = state * (1 + jnp.arange(state.shape[1]) / 7)
+    slopes = jax.jacfwd(lambda row: transition(game, jnp.asarray(0), state, row)[2])(row)
+    return np.flatnonzero(np.any(np.asarray(slopes) != 0, axis=(0, 1, 2)))
+
+
+def schedule_response(game: Game, x: Any, player: int) -> Response:
+    """Return the best schedule found for a player of a game whose periods are linked by stocks."""
+    moving = tuple(moving_columns(game).tolist())
+    strategy, payoff = _searched(game, put(x), put(player), moving)
+    return Response(np.asarray(strategy), float(payoff), np.inf, "lower bound", SEARCH)
+
+
+def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) -> tuple[Strategy, Scalar]:
+    """Return the best schedule ``[axis]`` of a player that was found, and its payoff.
+
+    Searched are schedules that differ from the present one, or from one that never moves a stock, by one
+    choice or by two choices in two periods, schedules that stop after some period, and what ascents make of
+    the best of them.
+
+    Parameters
+    ----------
+    game : Game
+        A game over periods, whose strategies hold the choices of the periods one after the other.
+    x : Profile
+        The schedules of all players, ``[player axis]``.
+    player : int
+        The player, which may be traced.
+    moving : sequence of int
+        The choices of a period that change stocks.
+    """
+    periods, columns = to_stages(game).periods, x.shape[1] // to_stages(game).periods
+    low, high = (end.reshape(periods, columns) for end in coordinate_ends(game, player))
+    own = game.space.unconstrain(x)[player].reshape(periods, columns)
+    payoff = payoff_of(game, x, player)
+
+    def paid(schedule: Array) -> Scalar:
+        return payoff(schedule.ravel())
+
+    at_rest = own.at[:, np.array(moving, int)].set(low[:, np.array(moving, int)])
+    kinds = _steps(periods, moving)
+
+    def stepped(base: Array, step: Array) -> Array:
+        schedule = base
+        for t, column, level in (step[:3], step[3:]):
+            share = level / (LEVELS - 1.0)
+            end = low[t, column] + share * (high[t, column] - low[t, column])
+            schedule = schedule.at[t, column].set(jnp.where(level < 0, schedule[t, column], end))
+        return schedule
+
+    def best_of(base: Array, steps: Array) -> tuple[Array, Array]:
+        values = jax.lax.map(lambda step: paid(stepped(base, step)), steps, batch_size=BATCH)
+        index = jnp.argmax(values)
+        return stepped(base, steps[index]), values[index]
+
+    tried = [best_of(base, put(steps)) for steps in kinds for base in (own, at_rest)]
+    schedules, values = (jnp.stack(part) for part in zip(*tried, strict=True))
+    _, top = jax.lax.top_k(values, min(STARTS, len(tried)))
+    ends = range(0, periods, -(-periods // 4))
+    stops = [jnp.where(np.arange(periods)[:, None] < t, own, low) for t in ends]
+    starts = jnp.concatenate([jnp.stack([own, at_rest, *stops]), schedules[top]])
+
+    def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        schedule, _ = carry
+        schedule = scan_choices(game, x, player, schedule, moving)
+        y, value = ascend(game, x, player, schedule.ravel())
+        return y.reshape(periods, columns), value
+
+    def improved(start: Array) -> tuple[Array, Array]:
+        return jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
+
+    # in turn: batched, each loop would run as long as the longest
+    ends, values = jax.lax.map(improved, starts)
+    index = jnp.argmax(values)
+    return amounts_of(game, x, player)(ends[index].ravel()), values[index]
+
+
+_searched = compiled(search_schedules, effort=1)
+
+
+def scan_choices(game: Any, x: Profile, player: Any, schedule: Array, moving: Sequence[int]) -> Array:
+    """Return a schedule ``[period column]`` with the best choices that move no stock, period by period.
+
+    Schedules are in search coordinates. The last period comes first.
+    """
+    low, high = (end.reshape(schedule.shape) for end in coordinate_ends(game, player))
+    payoff = payoff_of(game, x, player)
+    columns = schedule.shape[1]
+    lattice, is_moving = _lattice(columns, moving), np.isin(np.arange(columns), moving)
+
+    def period(schedule: Array, t: Array) -> tuple[Array, None]:
+        rows = jnp.where(is_moving, schedule[t], low[t] + lattice * (high[t] - low[t]))
+        rows = jnp.concatenate([schedule[t][None], rows])
+        values = jax.lax.map(lambda row: payoff(schedule.at[t].set(row).ravel()), rows, batch_size=BATCH)
+        return schedule.at[t].set(rows[jnp.argmax(values)]), None
+
+    return jax.lax.scan(period, schedule, jnp.arange(len(schedule)), reverse=True)[0]
+
+
+def _lattice(columns: int, moving: Sequence[int]) -> Float[ndarray, "point column"]:
+    """Return places between 0 and 1 of the choices that move no stock; 0 for the others."""
+    free = [column for column in range(columns) if column not in set(np.asarray(moving).tolist())]
+    rows = np.zeros((1, columns))
+    if not free:
+        return rows
+    count = max(int(SCANNED ** (1 / len(free))), 2)
+    points = span([np.linspace(0.0, 1.0, count)] * len(free))
+    rows = np.zeros((len(points), columns))
+    rows[:, free] = points
+    return rows
+
+
+def _steps(periods: int, moving: Sequence[int]) -> list[Int[ndarray, "step 6"]]:
+    """Return single choices and pairs of them: period, column and level of two, by pair of columns.
+
+    A level below 0 changes nothing.
+    """
+    columns = [int(column) for column in moving]
+    nothing = (0, columns[0], -1)
+    singles = product(range(periods), range(LEVELS))
+    all_singles = [(t, level) for t, level in singles]
+    kinds = [np.array([(t, column, level, *nothing) for t, level in all_singles]) for column in columns]
+    levels = np.linspace(0, LEVELS - 1, LEVELS_OF_PAIRS).round().astype(int).tolist()[1:]
+    times = list(combinations(range(periods), 2))
+    most = max(MOST_PAIRS // (len(columns) ** 2 * len(levels) ** 2), 1)
+    times = times[:: -(-len(times) // most)] if times else []
+    for first, second in product(columns, columns):
+        pairs = [
+            (s, first, a, t, second, b) for (s, t), (a, b) in product(times, list(product(levels, levels)))
+        ]
+        if pairs:
+            kinds.append(np.array(pairs))
+    return kinds
