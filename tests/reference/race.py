@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry.core.assumed_range import NO_BEST_RESPONSE
 from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.families.race.closed_forms import dsigma, symmetric_equilibria
-from rivalry.families.race.static_response import response_details
 from rivalry.tables import tabulate
 from tests.race_keys import KEYS, nested
 from tests.reference.games import function_of
@@ -284,13 +284,14 @@ def best_response(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The best response of a player, the limit where none attains it, and what it gains."""
     game = game_of(inputs)
     x, player = _profile(game, inputs), inputs["player"]
-    found, now = response_details(game, x, player), float(game.payoffs(x)[player])
+    found, now = rv.best_response(game, x, player), float(game.payoffs(x)[player])
+    value = max(found.payoff, found.supremum)
     return {
-        "value": found["value"],
-        "attained": found["attained"],
+        "value": value,
+        "attained": NO_BEST_RESPONSE not in rv.certificate(game, x).method,
         "u_now": now,
-        "gain": found["value"] - now,
-        "best_response": np.asarray(found["strategy"]).tolist(),
+        "gain": value - now,
+        "best_response": np.asarray(found.strategy).tolist(),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,9 +16,10 @@ from rivalry.core.oracles import Response, payoff_bound
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import EDGE, Box, Simplex
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
+from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.program import over_rows
-from rivalry.proofs.payoff_ranges import payoff_range, payoff_tangent
+from rivalry.proofs.payoff_ranges import Curvature, payoff_curvature, payoff_range
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import floats
 
@@ -68,8 +70,14 @@ class BoxBounds(NamedTuple):
     falls: Any
 
 
-Search = Generator[Boxes, BoxBounds, Any]
-"""A search that yields the boxes whose bounds it needs."""
+class Curved(NamedTuple):
+    """Boxes in which a search needs bounds on second derivatives."""
+
+    boxes: Boxes
+
+
+Search = Generator[Boxes | Curved, Any, Any]
+"""A search that yields the boxes whose `BoxBounds`, or `Curvature`, it needs."""
 
 
 class _Paid(NamedTuple):
@@ -127,26 +135,46 @@ def side_by_side(game: Game, x: Any, searches: Mapping[int, Search], *, enclosed
     results = dict[int, Response]()
     answers: dict[int, Any] = dict.fromkeys(searches)
     while answers:
-        boxes = dict[int, Boxes]()
+        requests = dict[int, Boxes | Curved]()
         for player, answer in answers.items():
             search = searches[player]
             try:
-                boxes[player] = (search.throw if isinstance(answer, Unsupported) else search.send)(answer)
+                requests[player] = (search.throw if isinstance(answer, Unsupported) else search.send)(answer)
             except StopIteration as end:
                 results[player] = end.value
-        if not boxes:
-            break
-        first, *others = boxes.values()
-        counts = [len(part.low) for part in boxes.values()]
-        players = np.repeat(list(boxes), counts)
-        try:
-            bounds = bounds_of_boxes(game, x, players, first.join(*others), enclosed=enclosed)
-        except Unsupported as reason:  # payoffs without an interval form
-            answers = dict.fromkeys(boxes, reason)
-            continue
-        parts = zip(*(np.split(column, np.cumsum(counts)[:-1]) for column in bounds), strict=True)
-        answers = dict(zip(boxes, map(BoxBounds._make, parts), strict=True))
+        curved = {player: part.boxes for player, part in requests.items() if isinstance(part, Curved)}
+        plain = {player: part for player, part in requests.items() if isinstance(part, Boxes)}
+        answers = _answers(curved, lambda players, boxes: _curvature(game, x, players, boxes))
+        bound = partial(bounds_of_boxes, game, x, enclosed=enclosed)
+        answers |= _answers(plain, bound)
     return [results[player] for player in searches]
+
+
+def _answers(requests: dict[int, Boxes], bound: Callable[[ndarray, Boxes], Any]) -> dict[int, Any]:
+    """Return bounds on the boxes of each player, or the reason why there are none."""
+    if not requests:
+        return {}
+    first, *others = requests.values()
+    counts = [len(part.low) for part in requests.values()]
+    try:
+        bounds = bound(np.repeat(list(requests), counts), first.join(*others))
+    except Unsupported as reason:  # payoffs without an interval form
+        return dict.fromkeys(requests, reason)
+    stops = np.cumsum(counts)
+    rows = [slice(stop - count, stop) for stop, count in zip(stops, counts, strict=True)]
+    kind = type(bounds)
+    return {
+        player: kind(*(_rows_of(part, row) for part in bounds))
+        for player, row in zip(requests, rows, strict=True)
+    }
+
+
+def _rows_of(part: Any, rows: slice) -> Any:
+    return part.at_ends(lambda end: end[rows]) if isinstance(part, Interval) else part[rows]
+
+
+def _curvature(game: Game, x: Any, players: ndarray, boxes: Boxes) -> Curvature:
+    return payoff_curvature(game, x, players, boxes.low, boxes.high)
 
 
 def parts_of_space(game: Game, player: int) -> Boxes:
@@ -193,7 +221,7 @@ def branch_and_bound(
     gap = max(PROVED * unit + ROUNDING * abs(payoff) / 4, VANISHING / 2)
     boxes, settled = parts_of_space(game, player), -np.inf
     if enclosed and isinstance(space, Box):
-        boxes, settled = _around_concave_box(game, x, player, strategy, payoff + gap, boxes)
+        boxes, settled = yield from _around_concave_box(boxes, strategy, payoff + gap)
     bounds = np.full(len(boxes.low), np.inf)
     paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
     count = unbounded = 0
@@ -255,9 +283,7 @@ def _at_ends(boxes: Boxes, found: BoxBounds) -> tuple[Boxes, ndarray]:
     return Boxes(low, high, floor, ceiling).pick(kept), kept
 
 
-def _around_concave_box(
-    game: Game, x: Profile, player: int, strategy: ndarray, limit: float, parts: Boxes
-) -> tuple[Boxes, float]:
+def _around_concave_box(parts: Boxes, strategy: ndarray, limit: float) -> Search:
     """Return boxes that cover the parts but for one box around a strategy, and a bound on payoffs in it.
 
     Payoffs are concave in that box, where they are nowhere above the tangent at the strategy, and the bound
@@ -265,32 +291,33 @@ def _around_concave_box(
     """
     nothing = parts, -np.inf
     holding = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
-    if not holding.any():
+    part = parts.pick([int(np.argmax(holding))])
+    free = (part.low < part.high)[0]
+    if not holding.any() or not free.any():
         return nothing
-    k = int(np.argmax(holding))
-    floor, ceiling = parts.low[k], parts.high[k]
-    free = floor < ceiling
-    if not free.any():
-        return nothing
-    reach = RADII[:, None] * (ceiling - floor)
-    low, high = np.maximum(strategy - reach, floor), np.minimum(strategy + reach, ceiling)
+    # the strategy itself comes first
+    reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
+    low, high = np.maximum(strategy - reach, part.low), np.minimum(strategy + reach, part.high)
+    floor, ceiling = (np.broadcast_to(end, low.shape) for end in (part.floor, part.ceiling))
     try:
-        tangent = payoff_tangent(game, x, player, strategy, low, high)
+        found = yield Curved(Boxes(low, high, floor, ceiling))
     except Unsupported:  # second derivatives have an operation without an interval form
         return nothing
+    slope, bend = found.slope, found.bend
     among = np.ix_(free, free)
-    for row in np.flatnonzero(tangent.known):
-        if not negative_definite(tangent.bend.low[row][among], tangent.bend.high[row][among]):
+    steepest = np.maximum(np.abs(slope.low[0]), np.abs(slope.high[0]))[free]
+    for row in np.flatnonzero(found.known[0] & found.known)[1:]:
+        if not negative_definite(bend.low[row][among], bend.high[row][among]):
             continue
         ends = np.stack([low[row] - strategy, high[row] - strategy])[:, free]
-        rise = np.max([ends * edge[free] for edge in (tangent.slope.low, tangent.slope.high)], axis=(0, 1))
+        rise = np.max([ends * edge[free] for edge in (slope.low[0], slope.high[0])], axis=(0, 1))
         # differences, products and sums round: by less than `ROUNDING` of their sizes
-        steepest = np.maximum(np.abs(tangent.slope.low), np.abs(tangent.slope.high))[free]
         size = np.abs(ends).max(axis=0) @ steepest
-        bound = float(tangent.payoff.high + rise.sum() + ROUNDING * (size + abs(tangent.payoff.high)))
+        top = found.payoff.high[0]
+        bound = float(top + rise.sum() + ROUNDING * (size + abs(top)))
         if bound <= limit:
-            beside = _beside(floor, ceiling, low[row], high[row])
-            return parts.pick(np.arange(len(holding)) != k).join(beside), bound
+            beside = _beside(part.low[0], part.high[0], low[row], high[row])
+            return parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside), bound
     return nothing
 
 

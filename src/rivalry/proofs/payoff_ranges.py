@@ -147,30 +147,25 @@ def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Inter
     return Interval(np.nanmax(changes.low, axis=1), np.nanmin(changes.high, axis=1))
 
 
-class Tangent(NamedTuple):
-    """Bounds on a payoff and its slopes at a strategy, and on its second derivatives in boxes."""
+class Curvature(NamedTuple):
+    """Bounds on payoffs in boxes of strategies, and on their first and second derivatives."""
 
-    payoff: Interval
-    slope: Interval  # [axis]
+    payoff: Interval  # [box]
+    slope: Interval  # [box axis]
     bend: Interval  # [box axis axis]
-    known: ndarray  # [box]: whether these are bounds
+    known: ndarray  # [box]: whether the derivatives are bounds
 
 
 def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
     return oracles.deviation_payoff(game, x, player)(strategy)
 
 
-def payoff_tangent(
-    game: Game, x: Any, player: int, strategy: ndarray, low: ndarray, high: ndarray
-) -> Tangent:
-    """Return bounds on a payoff at ``strategy``, and on second derivatives in boxes ``[box axis]``."""
-    shared, players = (_deviation_payoff, game, put(x)), np.full(len(low), player)
-    at_strategy = enclosed(derivatives, (1, *shared), players[:1], point(strategy[None]))
-    in_box = enclosed(derivatives, (2, *shared), players, Interval(low, high))
-    payoff, slope = (part.at_ends(lambda end: end[0]) for part in at_strategy.values)
-    on_box, _, bend = in_box.values
-    is_known = (at_strategy.decided & at_strategy.finite)[0] & in_box.decided & in_box.finite
-    return Tangent(payoff, slope, bend, is_known & ~np.isnan(on_box.low))
+def payoff_curvature(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Curvature:
+    """Return bounds on payoffs and their derivatives in boxes ``[box axis]`` of ``player [box]``."""
+    shared = _deviation_payoff, game, put(x)
+    in_box = enclosed(derivatives, (2, *shared), player, Interval(low, high))
+    payoff, slope, bend = in_box.values
+    return Curvature(payoff, slope, bend, in_box.decided & in_box.finite & ~np.isnan(payoff.low))
 
 
 def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Range:

@@ -24,7 +24,8 @@ from rivalry.runtime.jax import compiled, jax, jnp
 
 Player = Array | int  # may be traced
 
-SAFETIES, PERFORMANCES = 49, 97  # levels of the scan, evenly spaced in logarithms, and none
+SAFETIES, PERFORMANCES = 49, 97  # levels of the scan, evenly spaced in logarithms
+REACH, TRACES = 65.0, 9  # in logs below the highest; levels from nothing up to there
 PEAKS = 4  # highest points of the scan from which ascents start
 FINER = 7  # lines of performances at a threshold, each a fortieth of the one before
 MARGIN = 1e-9  # in logs: beyond a rival where the highest performance wins
@@ -59,14 +60,17 @@ def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, 
 def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scalar]:
     """Return the best inputs ``[2]`` found in a race of one period, and their payoff."""
     low, high = coordinate_ends(race, player)
-    safety = jnp.linspace(low[0], high[0], SAFETIES)
-    performance = jnp.append(jnp.linspace(low[1], high[1], PERFORMANCES), _levels_of_rivals(race, x, player))
+    safety, performance = (
+        jnp.append(jnp.linspace(low[k], high[k] - REACH, TRACES), high[k] - REACH * jnp.linspace(1, 0, count))
+        for k, count in enumerate((SAFETIES, PERFORMANCES))
+    )
+    performance = jnp.append(performance, _levels_of_rivals(race, x, player))
     performance = jnp.sort(jnp.clip(performance, low[1], high[1]))
     lattice = jnp.stack(jnp.meshgrid(safety, performance, indexing="ij"), axis=-1)
     payoff = payoff_of(race, x, player)
     values = jax.lax.map(jax.vmap(payoff), lattice)
     starts = lattice.reshape(-1, 2)[peaks(values, PEAKS)]
-    steps = jnp.stack([safety[1] - safety[0], performance[1] - performance[0]])
+    steps = REACH / jnp.array([SAFETIES, PERFORMANCES])
 
     def improved(start: Array) -> tuple[Array, Array]:
         if race.rules.contest is rules.best:

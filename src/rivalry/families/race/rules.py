@@ -235,13 +235,11 @@ def multiplicative(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlaye
     w = numbers["safety_weight"]
     counted = w > 0
     # where nothing counts, 0 times the logarithm of no safety would be NaN
-    counted_z = jnp.where(counted, z, 0.0)
-    # nor is the slope of the logarithm a number where safety is certain or impossible
-    logs = -jax.nn.softplus(-jnp.where(jnp.isinf(counted_z), 0.0, counted_z))
-    logs = jnp.where(jnp.isinf(counted_z), jnp.minimum(counted_z, 0.0), logs)
-    logs = jnp.where(counted, logs, 0.0)
+    is_certain = jnp.isinf(z) | ~counted
+    logs = jnp.where(is_certain, 0.0, -jax.nn.softplus(-jnp.where(is_certain, 0.0, z)))
+    is_hopeless = jnp.any(counted & (z == -jnp.inf))
     together = jnp.sum(w * logs) * len(z) / jnp.sum(w)
-    return jnp.broadcast_to(jnp.exp(together), z.shape)
+    return jnp.broadcast_to(jnp.where(is_hopeless, 0.0, jnp.exp(together)), z.shape)
 
 
 def additive(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
