@@ -1,11 +1,14 @@
 """Payoffs of races over periods in plain NumPy, and a search over a player's whole schedules.
 
-Nothing here is shared with the package: the formulas are written from the description of the game, gradients are
-complex steps, and the search proposes whole schedules, so that a deviation of several steps, each of which alone
-only costs, is within its reach. Keys are those of the factory of races.
+Nothing here is shared with the package. The formulas are written from the description of the game, gradients
+are complex steps, and the search proposes whole schedules, so that a deviation of several steps is within its
+reach where each step alone only costs. Keys are those of the factory of races.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +47,10 @@ class Schedules(NamedTuple):
     def payoffs(self, schedule: ndarray) -> ndarray:
         """Payoffs ``[.. player]`` of schedules ``[.. period player column]``, which may be complex."""
         batch = schedule.shape[:-3]
-        stock = [np.broadcast_to(level, (*batch, self.players)).astype(schedule.dtype) for level in (self.A, self.B)]
+        stock = [
+            np.broadcast_to(level, (*batch, self.players)).astype(schedule.dtype)
+            for level in (self.A, self.B)
+        ]
         reached = np.ones((*batch, 1), schedule.dtype)
         total = np.zeros((*batch, self.players), schedule.dtype)
         for t in range(self.periods):
@@ -125,7 +131,7 @@ def _logistic(z: ndarray) -> ndarray:
 
 
 def from_keys(keys: Mapping[str, Any]) -> Schedules:
-    """The race of keys as the factory of races takes them. Raises `KeyError` for keys that are not covered."""
+    """The race of keys as the factory of races takes them. Raises `KeyError` for other keys."""
     table = dict(keys)
     players, periods = int(table.pop("players", 2)), int(table.pop("horizon", 1))
     contest, reward = dict(table.pop("contest", {})), dict(table.pop("reward", {}) or {})
@@ -138,7 +144,9 @@ def from_keys(keys: Mapping[str, Any]) -> Schedules:
 
     share = bool(technology.pop("share", False))
     invest = bool(technology.pop("invest", False)) or share
-    investment = [numbers(technology, f"{stock}_investment_price", 0.01) for stock in ("safety", "performance")]
+    investment = [
+        numbers(technology, f"{stock}_investment_price", 0.01) for stock in ("safety", "performance")
+    ]
     sharing = [numbers(technology, f"{stock}_sharing_price", 0.0) for stock in ("safety", "performance")]
     inputs = [
         numbers(cost, "safety_price", 0.1) - numbers(cost, "safety_subsidy", 0.0),
@@ -167,7 +175,9 @@ def from_keys(keys: Mapping[str, Any]) -> Schedules:
         end_on=table.pop("end_on", "none"),
         weights=gamma ** np.arange(periods)[:, None],
         prices=np.stack([*inputs, *investment, *sharing])[:columns],
-        depreciation=np.stack([numbers(technology, f"{k}_depreciation", 0.0) for k in ("safety", "performance")]),
+        depreciation=np.stack(
+            [numbers(technology, f"{k}_depreciation", 0.0) for k in ("safety", "performance")]
+        ),
         spillover=technology.pop("spillover", "sum"),
     )
     left = [*table, *contest, *reward, *cost, *technology]
@@ -259,7 +269,7 @@ class Search:
         return np.array(values), np.stack(schedules)
 
     def _levels(self, entry: tuple[int, int]) -> ndarray:
-        return SHARES if self.is_share[entry] else LEVELS[LEVELS <= self.high[entry]]
+        return SHARES if self.is_share[entry] else LEVELS[self.high[entry] >= LEVELS]
 
     def zeroed(self, own: ndarray, payoff: float) -> tuple[float, ndarray]:
         """The schedule without entries that are not worth their cost, and shares at their ends."""
@@ -307,7 +317,7 @@ class Search:
         return np.array(rows)
 
     def random(self, count: int, rng: np.random.Generator) -> ndarray:
-        """Random schedules: inputs over ten decades, some columns and periods at 0, shares often at an end."""
+        """Random schedules: inputs over ten decades, some of them at 0, shares often at an end."""
         size = (count, *self.shape)
         trial = 10 ** rng.uniform(-5, 4, size)
         trial[rng.random(size) < rng.uniform(0, 0.9, (count, 1, 1))] = 0
@@ -359,12 +369,12 @@ def best_deviation(
     high: ndarray | float = 1e9,
     seed: int = 0,
     starts: int = 24,
-    more: Callable[[Search], list[ndarray]] | None = None,
 ) -> Deviation:
     """The best schedule of ``player`` that many starts find, against the others' ``schedule``.
 
-    Starts are the best of thousands of random schedules, of investments that are given away later, of quitting
-    after a period, and of all pairs of entries that change together; then quasi-Newton climbs, and a polish.
+    Starts are the best of thousands of random schedules, of investments that are given away later, of
+    quitting after a period, and of all pairs of entries that change together; then quasi-Newton climbs, and
+    a polish.
     """
     rng = np.random.default_rng(seed)
     search = Search(race, schedule, player, high)
@@ -381,7 +391,6 @@ def best_deviation(
         values = search.payoff(rows)
         pool += [(name, rows[at]) for at in np.argsort(-values)[: starts // 3]]
         pool += [(name, rows[at]) for at in rng.integers(len(rows), size=starts // 8)]
-    pool += [("given", row) for row in (more(search) if more else [])]
     ends: list[tuple[float, str, ndarray]] = []
     for name, row in pool:
         payoff, end = search.climb(row)
@@ -403,3 +412,18 @@ def best_deviation(
         if payoff > best_payoff:
             best_payoff, found_by, best = payoff, name, end
     return Deviation(best_payoff - begin, best_payoff, best, found_by)
+
+
+def recompute(path: Path) -> None:
+    """Print the gains that a search finds in every case of a file, beside those stored."""
+    for case in json.loads(path.read_text(encoding="utf-8"))["cases"]:
+        race = from_keys(case["game"])
+        for player, stored in enumerate(case["gain"]):
+            found = best_deviation(race, np.array(case["strategies"]), player)
+            print(
+                f"{case['name']}, player {player}: {found.gain:.9f}, stored {stored:.9f}, by {found.found_by}"
+            )
+
+
+if __name__ == "__main__":
+    recompute(Path(sys.argv[1]))

@@ -1,6 +1,6 @@
 """Races in which payoffs approach a supremum that no choice attains: gains approach it, and words say so.
 
-The suprema are limits of the formulas of a period, written here anew, maximised over the one input that is left.
+The suprema are limits of the formulas of a period, written here anew, maximised over the input that is left.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def certain_win(log_odds: Callable[[np.ndarray], np.ndarray]) -> float:
 
 
 def ordinary(others: Rivals, penalty: float) -> float:
-    """The largest payoff of a period with both inputs at their prices, by a scan of both and again near its best."""
+    """The largest payoff of a period with both inputs at their prices, by scans of both that narrow."""
     middle, width = np.array([0.0, 0.0]), 10.0
     best = -np.inf
     for _ in range(12):
@@ -134,16 +134,26 @@ ENDS = {
             "contest": NOBODY,
             "scale_penalty": 0.0,
             "horizon": 2,
-            "technology": {"invest": True, "performance_investment_price": 0.0, "safety_investment_price": 1.0},
+            "technology": {
+                "invest": True,
+                "performance_investment_price": 0.0,
+                "safety_investment_price": 1.0,
+            },
         },
         INVESTING,
-        lambda: dict.fromkeys((0, 1), ordinary(loss_with_unspoilt_safety(1.0, 1.0), 0.0) + certain_win(unspoilt)),
+        lambda: dict.fromkeys(
+            (0, 1), ordinary(loss_with_unspoilt_safety(1.0, 1.0), 0.0) + certain_win(unspoilt)
+        ),
     ),
     "investment in safety costs nothing": End(
         {
             "contest": NOBODY,
             "horizon": 2,
-            "technology": {"invest": True, "performance_investment_price": 1.0, "safety_investment_price": 0.0},
+            "technology": {
+                "invest": True,
+                "performance_investment_price": 1.0,
+                "safety_investment_price": 0.0,
+            },
         },
         INVESTING,
         lambda: dict.fromkeys(
