@@ -13,7 +13,7 @@ import rivalry as rv
 
 pytestmark = pytest.mark.slow
 
-NEAR = 1e-5  # of a gain: inputs are searched up to an end of their range
+NEAR = 1e-4  # of a gain: inputs are searched up to an end of their range
 INPUTS = np.logspace(-12, 6, 1_000_001)
 WORDS = "no best response exists"
 
@@ -127,7 +127,8 @@ ENDS = {
     "the best wins": End(
         {"contest": "best"},
         [[[1.0, 1.0], [1.0, 1.2]]],
-        lambda: {0: certain_win(spoilt_by(10 * np.sqrt(1.2))) - 0.12},  # just above the rival
+        lambda: {0: certain_win(spoilt_by(10 * np.sqrt(1.2))) - 0.12},
+        visible=False,  # just above the rival, at a cost that is less than rounding
     ),
     "investment in performance costs nothing": End(
         {

@@ -18,7 +18,7 @@ from rivalry.certificates.deviations import (
     source_of_bound,
 )
 from rivalry.certificates.units import GameAtProfile, Unit, unit_at, units_at
-from rivalry.core.assumed_range import with_rise
+from rivalry.core.assumed_range import NO_BEST_RESPONSE, with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, is_agents, is_population
@@ -189,7 +189,7 @@ def _judge(
         approached = best_payoffs - attained > allowed
     if np.any(approached):
         player = int(np.argmax(approached))
-        method += f"; no best response exists: gains of player {player} approach {regret[player]:.3g}"
+        method += f"; {NO_BEST_RESPONSE}: gains of player {player} approach {regret[player]:.3g}"
     # a certificate covers no more than its weakest response
     weak = min(responses, key=lambda response: COVERAGES.index(response.coverage))
     weakest = weak.coverage

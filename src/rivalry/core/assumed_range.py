@@ -19,13 +19,15 @@ from rivalry.core.game import Game
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import Certificate
-from rivalry.core.space import Box
+from rivalry.core.space import EDGE, Box
 from rivalry.core.tolerances import ROUNDING
 from rivalry.runtime.jax import floats
 
 FACTORS = (2.0, 10.0, 100.0)  # times the range
 UNBOUNDED = "payoffs may be unbounded"
 NO_BEST_RESPONSE = "no best response exists"
+NEGLIGIBLE = 1e-9  # of the range of initial profiles: smaller amounts may approach nothing
+NEAR = 1e-3  # of a gain: beyond the range it rises by no more where it approaches a supremum
 EARLIER = 1e-9  # of the range: payoffs rise from there to an end that they approach
 BECAUSE = ", since "  # before the cause
 AT_END = 1e-3  # of the range: a choice so near an end touches it
@@ -113,43 +115,88 @@ def with_rise(game: Game, x: ndarray, strategies: Iterable[ndarray], certificate
     A rise that is within the tolerance changes nothing.
     """
     certificate = with_open_range(game.space, x, certificate)
-    rise = rise_beyond(game, x, strategies)
+    rows = [floats(strategy) for strategy in strategies]
+    rise = rise_beyond(game, x, rows)
     words = "" if rise is None else rise.words(certificate.tolerance + certificate.regret)
-    if rise is None or not words:
-        return _unattained(game, x, certificate) if rise is not None and rise.cause else certificate
-    method = f"{certificate.method}; {words}" if certificate.method else words
+    if not words:
+        return _with_suprema(game, floats(x), rows, certificate)
+    player, gain = int(np.argmax(rise.gains)), float(np.max(rise.gains))  # type: ignore[union-attr]
+    if gain <= (1 + NEAR) * certificate.regret[player]:
+        words = f"{NO_BEST_RESPONSE}: gains of player {player} approach {gain:.3g}"
+        words += f"{BECAUSE}{rise.cause}" if rise.cause else ""  # type: ignore[union-attr]
+    method = _joined(certificate.method, words)
     unproved = np.full_like(certificate.bound, np.inf)
     coverage = certificate.coverage if certificate.coverage == "local" else "lower bound"
-    regret = np.maximum(certificate.regret, rise.gains)
+    regret = np.maximum(certificate.regret, rise.gains)  # type: ignore[union-attr]
     return certificate._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
 
 
-def _unattained(game: Game, x: ndarray, certificate: Certificate) -> Certificate:
-    """Return a certificate that decides nothing where a payoff rises to the end of a range at no cost.
+def _with_suprema(game: Game, x: ndarray, strategies: list[ndarray], certificate: Certificate) -> Certificate:
+    """Return a certificate that names the first player whose payoffs have a supremum and no maximum.
 
-    It approaches a supremum there, however large the range is.
+    It decides nothing where a player at ``x`` is as near to it as choices can be.
     """
-    space = game.space
-    if not isinstance(space, Box) or space.assumed is None:
+    if not isinstance(game.space, Box) or NO_BEST_RESPONSE in certificate.method:
         return certificate
-    low, high = floats(space.low), floats(space.high)
-    ends = np.asarray(space.assumed) & space.choices & (x >= high - AT_END * (high - low))
-    now = payoffs(game, x)
-    for player, axis in np.argwhere(ends).tolist():
-        earlier = x.copy()
-        earlier[player, axis] = low[player, axis] + EARLIER * (high - low)[player, axis]
-        if now[player] - payoffs(game, earlier)[player] > ROUNDING * np.abs(now[player]):
-            reason = (
-                f"{NO_BEST_RESPONSE}: payoffs of player {player} approach {now[player]:.6g}, and no choice "
-                f"attains it{BECAUSE}{space.unbounded}"
-            )
-            undecided = np.full_like(certificate.bound, np.inf)
-            undecided_regret = np.where(np.arange(len(x)) == player, np.nan, certificate.regret)
-            method = f"{certificate.method}; {reason}" if certificate.method else reason
-            return certificate._replace(
-                regret=undecided_regret, bound=undecided, coverage="lower bound", method=method, rounding=""
-            )
+    for player, strategy in enumerate(strategies):
+        cause = _approached(game, game.space, x, player, strategy)
+        if cause is None:
+            continue
+        gain = certificate.regret[player]
+        if gain > certificate.tolerance[player]:
+            words = f"{NO_BEST_RESPONSE}: gains of player {player} approach {gain:.3g}{cause}"
+            return certificate._replace(method=_joined(certificate.method, words))
+        now = payoffs(game, x)[player]
+        words = f"{NO_BEST_RESPONSE}: payoffs of player {player} approach {now:.6g}, and no choice attains it"
+        return certificate._replace(
+            regret=np.where(np.arange(len(x)) == player, np.nan, certificate.regret),
+            bound=np.full_like(certificate.bound, np.inf),
+            coverage="lower bound",
+            method=_joined(certificate.method, words + cause),
+            rounding="",
+        )
     return certificate
+
+
+def _joined(method: str, words: str) -> str:
+    return f"{method}; {words}" if method else words
+
+
+def _approached(game: Game, space: Box, x: ndarray, player: int, strategy: ndarray) -> str | None:
+    """Return the cause why payoffs have no maximum at a best response; None where they have one.
+
+    They have none where an input that costs nothing pays the more the larger it is, and where an amount pays
+    the more the smaller it is, but nothing does not.
+    """
+
+    def paid(axis: int, amount: float) -> float:
+        profile = x.copy()
+        profile[player] = strategy
+        profile[player, axis] = amount
+        return float(payoffs(game, profile)[player])
+
+    low, high, kinds = floats(space.low)[player], floats(space.high)[player], space.kinds
+    usual = floats(space.usual.high)[player]
+    free = np.zeros(len(low), bool)
+    if space.unbounded and space.assumed is not None:
+        free = np.asarray(space.assumed)[player] & space.choices[player]
+    for axis in np.flatnonzero(free):
+        now, end = paid(axis, strategy[axis]), paid(axis, high[axis])
+        noise = ROUNDING * abs(now)
+        if end >= now - noise and end > paid(axis, low[axis] + EARLIER * (high[axis] - low[axis])) + noise:
+            return f"{BECAUSE}{space.unbounded}"
+    if space.zero_threshold is None or isinstance(game, Unconstrained):
+        return None
+    smallest = floats(space.zero_threshold)[player] * (1 + 2 * EDGE)
+    for axis, kind in enumerate(kinds):
+        if kind != "log" or low[axis] > 0 or not 0 < strategy[axis] <= NEGLIGIBLE * usual[axis]:
+            continue
+        now, nothing = paid(axis, strategy[axis]), paid(axis, 0.0)
+        end, more = paid(axis, smallest[axis]), paid(axis, AT_END * usual[axis])
+        noise = ROUNDING * abs(now)
+        if end >= now - noise and end > more + noise and end > nothing + noise:
+            return f"{BECAUSE}the smallest amounts pay most, and nothing does not"
+    return None
 
 
 def with_open_range(space: object, x: ndarray, certificate: Certificate) -> Certificate:

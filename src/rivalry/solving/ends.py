@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.certificates.certify import certificate, certificates
-from rivalry.core.assumed_range import NO_BEST_RESPONSE
+from rivalry.core.assumed_range import NO_BEST_RESPONSE, UNBOUNDED
 from rivalry.core.batched_games import Together
 from rivalry.core.exchanges import exchangeable_labels
 from rivalry.core.game import (
@@ -254,8 +254,9 @@ def certify(
         record |= added
         if not np.isfinite(record["payoff"][1]).all():
             record |= _without_rest(record, NO_PAYOFF)
-        elif known_proof is not None and NO_BEST_RESPONSE in known_proof.method:
-            record |= _without_rest(record, NO_BEST_RESPONSE)
+        elif known_proof is not None:
+            for reason in (NO_BEST_RESPONSE, UNBOUNDED):
+                record |= _without_rest(record, reason) if reason in known_proof.method else {}
         if is_reparametrised(game):
             profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in profiles.items():

@@ -445,7 +445,7 @@ def _prices(numbers: Table, part: str, cost: object) -> tuple[float, float]:
     return price, _smallest(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
 
 
-def _free(numbers: Table, cost: object) -> str | None:
+def _free(numbers: Table, columns: tuple[str, ...], cost: object) -> str | None:
     """Input that costs nothing however much of it is bought, and why; None where none does."""
     for part in ("safety", "performance") if cost in ("linear", "quadratic") else ():
         price, slope = _prices(numbers, part, cost)
@@ -455,6 +455,9 @@ def _free(numbers: Table, cost: object) -> str | None:
         if part == "performance" or not np.any(np.asarray(numbers["safety_subsidy"]) > 0.0):
             return f"{part} costs nothing"
         return "the subsidy for safety is at least its price"
+    for column in columns[2:4]:
+        if not np.all(np.asarray(numbers[f"{column}_price"]) > 0):
+            return f"{column.replace('_', ' ')} costs nothing"
     return None
 
 
@@ -507,4 +510,4 @@ def _space(
     assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
     ends = put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high
     range_assumed = put(np.broadcast_to(assumed, high.shape).copy())
-    return Box(*ends, range_assumed, unbounded=_free(numbers, options["cost"]))
+    return Box(*ends, range_assumed, unbounded=_free(numbers, columns, options["cost"]))
