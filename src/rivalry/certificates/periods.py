@@ -220,8 +220,9 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
     def paid(schedule: Array) -> Scalar:
         return payoff(schedule.ravel())
 
-    at_rest = own.at[:, np.array(moving, int)].set(low[:, np.array(moving, int)])
-    kinds = _steps(periods, moving)
+    resting = np.isin(np.arange(columns), moving)
+    at_rest = jnp.where(resting, low, own)
+    bases, steps = jnp.stack([own, at_rest]), put(_steps(periods, moving))
 
     def stepped(base: Array, step: Array) -> Array:
         schedule = base
@@ -231,14 +232,14 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
             schedule = schedule.at[t, column].set(jnp.where(level < 0, schedule[t, column], end))
         return schedule
 
-    def best_of(base: Array, steps: Array) -> tuple[Array, Array]:
-        values = jax.lax.map(lambda step: paid(stepped(base, step)), steps, batch_size=BATCH)
+    def best_of(kind: Array) -> tuple[Array, Array]:
+        base, tried = bases[kind % 2], steps[kind // 2]
+        values = jax.lax.map(lambda step: paid(stepped(base, step)), tried, batch_size=BATCH)
         index = jnp.argmax(values)
-        return stepped(base, steps[index]), values[index]
+        return stepped(base, tried[index]), values[index]
 
-    tried = [best_of(base, put(steps)) for steps in kinds for base in (own, at_rest)]
-    schedules, values = (jnp.stack(part) for part in zip(*tried, strict=True))
-    _, top = jax.lax.top_k(values, min(STARTS, len(tried)))
+    schedules, values = jax.lax.map(best_of, jnp.arange(2 * len(steps)))
+    _, top = jax.lax.top_k(values, min(STARTS, len(values)))
     ends = range(0, periods, -(-periods // 4))
     stops = [jnp.where(np.arange(periods)[:, None] < t, own, low) for t in ends]
     starts = jnp.concatenate([jnp.stack([own, at_rest, *stops]), schedules[top]])
@@ -293,24 +294,22 @@ def _lattice(columns: int, moving: Sequence[int]) -> Float[ndarray, "point colum
     return rows
 
 
-def _steps(periods: int, moving: Sequence[int]) -> list[Int[ndarray, "step 6"]]:
-    """Return single choices and pairs of them: period, column and level of two, by pair of columns.
+def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
+    """Return single choices and pairs of them: period, column and level of each, by pair of columns.
 
     A level below 0 changes nothing.
     """
     columns = [int(column) for column in moving]
     nothing = (0, columns[0], -1)
-    singles = product(range(periods), range(LEVELS))
-    all_singles = [(t, level) for t, level in singles]
-    kinds = [np.array([(t, column, level, *nothing) for t, level in all_singles]) for column in columns]
+    singles = list(product(range(periods), range(LEVELS)))
+    kinds = [[(t, column, level, *nothing) for t, level in singles] for column in columns]
     levels = np.linspace(0, LEVELS - 1, LEVELS_OF_PAIRS).round().astype(int).tolist()[1:]
+    most = max(MOST_PAIRS // (len(columns) * len(levels)) ** 2, 1)
     times = list(combinations(range(periods), 2))
-    most = max(MOST_PAIRS // (len(columns) ** 2 * len(levels) ** 2), 1)
-    times = times[:: -(-len(times) // most)] if times else []
-    for first, second in product(columns, columns):
-        pairs = [
-            (s, first, a, t, second, b) for (s, t), (a, b) in product(times, list(product(levels, levels)))
-        ]
-        if pairs:
-            kinds.append(np.array(pairs))
-    return kinds
+    times = times[:: -(-len(times) // most) or 1]
+    places = list(product(times, product(levels, levels)))
+    for first, second in product(columns, columns) if places else ():
+        kinds.append([(s, first, a, t, second, b) for (s, t), (a, b) in places])
+    # of one length: a program with a loop for each would take seconds to compile
+    length = max(map(len, kinds))
+    return np.array([(kind * -(-length // len(kind)))[:length] for kind in kinds])
