@@ -20,6 +20,7 @@ STEPS, FIRST, LONGEST = 30, 1.0, 3.0  # of an ascent: number, first and longest,
 SHORT = 1e-11  # a shorter step ends an ascent
 APART = 1e-6  # of the slopes whose differences are the curvature
 NOISE = 4e-16  # of the payoff scale: payoffs that differ by less are equal
+POLL, POLLS = 0.1, 100  # first step along an axis, and rounds of them
 HALVINGS = 45  # of the neighbourhood in which a maximum beside a jump is sought
 SIDES = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
@@ -106,6 +107,32 @@ def _newton_step(slope: Array, curve: Array, free: Array) -> Array:
     size = jnp.maximum(jnp.abs(size), 1e-10 * jnp.maximum(jnp.max(jnp.abs(size)), 1e-30))
     slope = jnp.where(free & jnp.isfinite(slope), slope, 0.0)
     return jnp.where(free, axes @ ((axes.T @ slope) / size), 0.0)
+
+
+def poll(game: Game, x: Profile, player: Any, start: Strategy) -> tuple[Strategy, Scalar]:
+    """Return the best strategy that moves along single axes lead to, ever shorter ones, and its payoff.
+
+    It passes kinks at which slopes lead nowhere.
+    """
+    low, high = coordinate_ends(game, player)
+    payoff = payoff_of(game, x, player)
+    moves = jnp.concatenate([jnp.eye(len(start)), -jnp.eye(len(start))])
+
+    def nearer(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        y, value, step = carry
+        trials = jnp.clip(y + step * moves, low, high)
+        values = jax.vmap(payoff)(trials)
+        best = jnp.argmax(values)
+        better = values[best] > value
+        return (
+            jnp.where(better, trials[best], y),
+            jnp.maximum(values[best], value),
+            jnp.where(better, step, step / 2),
+        )
+
+    begin = start, payoff(start), jnp.asarray(POLL)
+    y, value, _ = jax.lax.fori_loop(0, POLLS, nearer, begin)
+    return y, value
 
 
 def ascend_beside_jumps(

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy import ndarray
 
-from rivalry.certificates.ascent import amounts_of, ascend, coordinate_ends, payoff_of
+from rivalry.certificates.ascent import amounts_of, ascend, coordinate_ends, payoff_of, poll
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core.oracles import (
     Response,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 LEVELS, LEVELS_OF_PAIRS = 13, 7  # per choice, evenly spaced in search coordinates, ends included
 MOST_PAIRS = 20_000  # of single choices in two periods
 STARTS = 12  # schedules that are improved, beside the present one and those that stop
+MOST_EARLY, FOLLOWED = 48, 6  # of single choices followed by scans of the others: tried, and improved
 TURNS = 2  # scans of the choices that change no stock, and ascents, one after the other
 SCANNED = 400  # points of such a scan in one period
 MARGIN = 1e-8  # of a value: by how much the first guess of a bound on it is higher
@@ -242,7 +243,12 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
     _, top = jax.lax.top_k(values, min(STARTS, len(values)))
     ends = range(0, periods, -(-periods // 4))
     stops = [jnp.where(np.arange(periods)[:, None] < t, own, low) for t in ends]
-    starts = jnp.concatenate([jnp.stack([own, at_rest, *stops]), schedules[top]])
+    # choices that pay only once those that move no stock follow them
+    early = put(_early_steps(periods, moving))
+    followed = jax.lax.map(lambda step: scan_choices(game, x, player, stepped(at_rest, step), moving), early)
+    _, top_followed = jax.lax.top_k(jax.lax.map(paid, followed), min(FOLLOWED, len(early)))
+    parts = [jnp.stack([own, at_rest, *stops]), schedules[top], followed[top_followed]]
+    starts = jnp.concatenate(parts)
 
     def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         schedule, _ = carry
@@ -255,8 +261,8 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
 
     # in turn: batched, each loop would run as long as the longest
     ends, values = jax.lax.map(improved, starts)
-    index = jnp.argmax(values)
-    return amounts_of(game, x, player)(ends[index].ravel()), values[index]
+    y, value = poll(game, x, player, ends[jnp.argmax(values)].ravel())
+    return amounts_of(game, x, player)(y), value
 
 
 _searched = compiled(search_schedules, effort=1)
@@ -268,12 +274,16 @@ def scan_choices(game: Any, x: Profile, player: Any, schedule: Array, moving: Se
     Schedules are in search coordinates. The last period comes first.
     """
     low, high = (end.reshape(schedule.shape) for end in coordinate_ends(game, player))
-    payoff = payoff_of(game, x, player)
-    columns = schedule.shape[1]
+    space, payoff, columns = game.space, payoff_of(game, x, player), schedule.shape[1]
+    # most of a logarithmic range is far below what anybody chooses
+    usual = (space.unconstrain(end)[player] for end in (space.usual.low, space.usual.high))
+    usual_low, usual_high = (end.reshape(schedule.shape) for end in usual)
     lattice, is_moving = _lattice(columns, moving), np.isin(np.arange(columns), moving)
 
     def period(schedule: Array, t: Array) -> tuple[Array, None]:
-        rows = jnp.where(is_moving, schedule[t], low[t] + lattice * (high[t] - low[t]))
+        rows = usual_low[t] + lattice * (usual_high[t] - usual_low[t])
+        rows = jnp.where(lattice < 0, low[t], jnp.where(lattice > 1, high[t], rows))
+        rows = jnp.where(is_moving, schedule[t], rows)
         rows = jnp.concatenate([schedule[t][None], rows])
         values = jax.lax.map(lambda row: payoff(schedule.at[t].set(row).ravel()), rows, batch_size=BATCH)
         return schedule.at[t].set(rows[jnp.argmax(values)]), None
@@ -282,16 +292,27 @@ def scan_choices(game: Any, x: Profile, player: Any, schedule: Array, moving: Se
 
 
 def _lattice(columns: int, moving: Sequence[int]) -> Float[ndarray, "point column"]:
-    """Return places between 0 and 1 of the choices that move no stock; 0 for the others."""
+    """Return places of the choices that move no stock: 0 to 1 in the usual range, and both ends beyond it."""
     free = [column for column in range(columns) if column not in set(np.asarray(moving).tolist())]
     rows = np.zeros((1, columns))
     if not free:
         return rows
     count = max(int(SCANNED ** (1 / len(free))), 2)
-    points = span([np.linspace(0.0, 1.0, count)] * len(free))
+    line = np.concatenate([[-1.0], np.linspace(0.0, 1.0, count), [2.0]])
+    points = span([line] * len(free))
     rows = np.zeros((len(points), columns))
     rows[:, free] = points
     return rows
+
+
+def _early_steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "step 6"]:
+    """Return single choices of a few levels in the first periods, in the form of `_steps`."""
+    levels = range(1, LEVELS)
+    times = range(min(periods, max(MOST_EARLY // (len(levels) * len(moving)), 1)))
+    nothing = (0, int(moving[0]), -1)
+    return np.array(
+        [(t, int(column), int(level), *nothing) for t, column, level in product(times, moving, levels)]
+    )
 
 
 def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
