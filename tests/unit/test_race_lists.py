@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.closed_forms import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose

@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.game import own_gradients
 from rivalry.core.payoffs import payoffs
-from rivalry.families.race.period import best, log, spillover_gain
+from rivalry.families.race.rules import best, log, spillover_gain
 from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 

@@ -13,9 +13,9 @@ from jaxtyping import Array
 from numpy import ndarray
 
 from rivalry.core.space import Profile, span
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
-from rivalry.families.race.period import BUILT_IN, Numbers, log
+from rivalry.families.race.rules import BUILT_IN, Numbers, log
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.spaces.logarithms import BoundsOfEquilibria, amounts

@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from rivalry.core.payoffs import payoffs
 from rivalry.core.roots import zero
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
 from rivalry.schema.registry import near
 

@@ -30,7 +30,7 @@ from rivalry.families.race.keys import (
     plain_parts,
 )
 from rivalry.families.race.model import COLUMNS, COMMON, Race
-from rivalry.families.race.period import KINDS, Rules
+from rivalry.families.race.rules import KINDS, Rules
 from rivalry.runtime.jax import put
 from rivalry.schema.annotations import Keys, Symbol
 from rivalry.schema.validate import (

@@ -13,9 +13,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy import ndarray
 
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
-from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
+from rivalry.families.race.rules import BUILT_IN, KINDS, rule_name
 from rivalry.runtime.jax import floats, jax, jnp
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
 

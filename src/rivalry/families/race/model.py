@@ -14,8 +14,8 @@ from numpy import ndarray
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method, static
-from rivalry.families.race import period
-from rivalry.families.race.period import Numbers, Outcome, Row, Rules, Stocks
+from rivalry.families.race import rules as period
+from rivalry.families.race.rules import Numbers, Outcome, Row, Rules, Stocks
 from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put_concrete
 from rivalry.text.display import Description, OneLineRepr, count_text
 

@@ -20,12 +20,13 @@ from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar, span
 from rivalry.core.tree import payoff_method, static
-from rivalry.families.race import bounds, period
+from rivalry.families.race import bounds
+from rivalry.families.race import rules as period
 from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
-from rivalry.families.race.period import BUILT_IN, Outcome
 from rivalry.families.race.proved_response import proved_response
+from rivalry.families.race.rules import BUILT_IN, Outcome
 from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
 from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs

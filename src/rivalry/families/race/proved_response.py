@@ -23,7 +23,7 @@ from numpy import ndarray
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
 from rivalry.families.race.schedule_response import coverage_of, inputs_only, resolution, response_with_limit
 from rivalry.families.race.static_response import (

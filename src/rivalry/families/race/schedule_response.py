@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Coverage
 from rivalry.core.space import EDGE, Profile, Strategy
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
 from rivalry.families.race.static_response import (
     GRID,

@@ -17,9 +17,9 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import PerPlayer, Profile, span
-from rivalry.families.race import period
+from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
-from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
+from rivalry.families.race.rules import BUILT_IN, Numbers, Rules, log
 from rivalry.runtime.jax import jax, jnp, put, seldom
 
 THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
