@@ -67,6 +67,45 @@ class Keys(NamedTuple):
     names: tuple[str, ...] = ()
 
 
+def keys_by_kind(name: str, kind: object, kinds: Mapping[str, Factory]) -> Keys:
+    """Return the note of a table with a ``kind``, of which every kind has the fields of its class as keys.
+
+    ``kind`` is the annotation of that key; the first kind is its default. A key that several kinds have is
+    described by the first of them. Keys that not all kinds have get a note of the kinds that they need, and
+    their meaning begins with these.
+
+    >>> @dataclasses.dataclass
+    ... class Flat:
+    ...     price: float = 1.0
+    >>> @dataclasses.dataclass
+    ... class Steep(Flat):
+    ...     slope: Annotated[float, "rise of the price"] = 0.0
+    >>> keys = keys_by_kind("Cost", Literal["flat", "steep"], {"flat": Flat, "steep": Steep})
+    >>> _, hints = signature_of(keys.target)
+    >>> meaning_of(hints["slope"]), needs_note(hints["slope"])
+    ('steep: rise of the price', Needs(keys='kind', values=('steep',)))
+    """
+    fields: dict[str, tuple[Any, Any]] = {"kind": (kind, next(iter(kinds)))}
+    for kind_class in kinds.values():
+        parameters, hints = signature_of(kind_class)
+        for key in parameters:
+            if key in fields:
+                continue
+            having = tuple(word for word, other in kinds.items() if key in keywords(other))
+            hint = hints[key] if len(having) == len(kinds) else _of_kinds(hints[key], having)
+            fields[key] = hint, parameters[key].default
+    rows = [(key, hint, dataclasses.field(default=default)) for key, (hint, default) in fields.items()]
+    return Keys(dataclasses.make_dataclass(name, rows))
+
+
+def _of_kinds(hint: Any, kinds: tuple[str, ...]) -> object:
+    """Return the annotation of a key with a note of the kinds that have it."""
+    notes = [note for note in _notes(hint) if type(note) is not str]
+    meaning = f"{', '.join(kinds)}: {meaning_of(hint)}"
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return Annotated[plain, *notes, Needs("kind", kinds), meaning]
+
+
 class Needs(NamedTuple):
     """The key without which a parameter has no effect, as a note in its annotation.
 

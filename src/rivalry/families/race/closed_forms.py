@@ -194,8 +194,8 @@ def _check_closed_form(game: Race) -> None:
         length = "inf" if game.infinite_horizon else game.periods
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
     rules = game.rules._asdict()
-    allowed_rules: dict[str, list[Any]] = {"production": [period.power], "contest": [period.ratio]}
-    allowed_rules |= {"cost": [period.linear], "risk": list(period.KINDS["risk"].values())}
+    allowed_rules: dict[str, list[Any]] = {"production": [period.Power], "contest": [period.Ratio]}
+    allowed_rules |= {"cost": [period.Linear], "risk": list(period.KINDS["risk"].values())}
     for name, allowed in allowed_rules.items():
         rule = rules[name]
         if rule not in allowed:

@@ -14,8 +14,16 @@ from numpy import ndarray
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method, static
-from rivalry.families.race import rules as period
-from rivalry.families.race.rules import Numbers, Outcome, Row, Rules, Stocks
+from rivalry.families.race.rules import (
+    Numbers,
+    Outcome,
+    Row,
+    Rules,
+    Stocks,
+    outcome,
+    rule_name,
+    spillover_gain,
+)
 from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put_concrete
 from rivalry.text.display import Description, OneLineRepr, count_text
 
@@ -81,15 +89,13 @@ class Race(OneLineRepr, eqx.Module):
         if self.periods > 1 or self.infinite_horizon:
             length += f", ends on {self.end_on}"
         rules = self.rules._asdict()
-        parameters: dict[str, Any] = {
-            part: period.rule_name(rules[part]) for part in ("contest", "risk", "cost")
-        }
+        parameters: dict[str, Any] = {part: rule_name(rules[part]) for part in ("contest", "risk", "cost")}
         # those that decide between safety and performance first: the line may be too short for all
         names = (
-            *("disaster_cost", "scale_penalty", "safety_price", "performance_price", "safety_exponent"),
-            *("performance_exponent", "safety_productivity", "performance_productivity"),
+            *("disaster_cost", "scale_penalty", "price", "safety_price", "performance_price"),
+            *("safety_exponent", "performance_exponent", "safety_productivity", "performance_productivity"),
         )
-        parameters |= {name: np.asarray(self.numbers[name]) for name in names}
+        parameters |= {name: np.asarray(self.numbers[name]) for name in names if name in self.numbers}
         return f"Race of {self.players} players over {length}", parameters
 
     @property
@@ -190,15 +196,13 @@ class Race(OneLineRepr, eqx.Module):
                 share = -jnp.expm1(-share)
             level = (1 - numbers[loss]) * stock + invested
             # of the lead at the start of the period: an investment is shared one period later
-            after.append(
-                level if share is None else level + period.spillover_gain(stock, share, self.spillover)
-            )
+            after.append(level if share is None else level + spillover_gain(stock, share, self.spillover))
         return jnp.stack(after)
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, PerPlayer]:
         """Return a period's outcome, and its payoff after the cost of investment and sharing."""
-        outcome = period.outcome(self.rules, numbers, row[:, 0], row[:, 1])
-        return outcome, outcome.u - self.upkeep(numbers, row)
+        results = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+        return results, results.u - self.upkeep(numbers, row)
 
     def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Array]:
         """Return every period's outcome, payoff after costs, and A and B, ``[stage stock player]``."""

@@ -26,7 +26,7 @@ from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
 from rivalry.families.race.proved_response import proved_response
-from rivalry.families.race.rules import BUILT_IN, Outcome
+from rivalry.families.race.rules import Outcome
 from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
 from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
@@ -45,7 +45,7 @@ def _(game: Race) -> Scalar | Float[ndarray, ""] | float:
 
 @oracles.discontinuity.register(Race)
 def _(game: Race) -> str:
-    if game.rules.contest is period.best:
+    if game.rules.contest is period.Best:
         return "contest = 'best'"
     cost = game.rules.cost
     return f"cost = {period.rule_name(cost)!r}" if cost in THRESHOLDS else ""
@@ -72,9 +72,7 @@ def _(game: Race, name: str) -> Profile:
 @oracles.exchangeable.register(Race)
 def _(game: Race) -> ndarray:
     """Return equal numbers for players with the same parameters in every period."""
-    rules = game.rules
-    built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
-    if not (built_in and game.transition is None and game.damage == "victim"):
+    if game.rules.custom or game.transition is not None or game.damage == "pair":
         return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
     problem = [np.asarray(value) for name, value in game.numbers.items() if name not in COMMON]
     problem += [np.asarray(game.weights), np.asarray(game.ahead)]
@@ -169,8 +167,9 @@ def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array]
 def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
     """Return taxes, fines and expected liabilities less subsidies, ``[period]``."""
     numbers = race.numbers
-    paid = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
-    if race.rules.cost is period.penalty:  # what is not the price of inputs
+    tax, subsidy = numbers.get("performance_tax", 0.0), numbers.get("safety_subsidy", 0.0)
+    paid = tax * rows[..., 1] - subsidy * rows[..., 0]
+    if race.rules.cost is period.Penalty:  # what is not the price of inputs
         paid = paid + outcome.cost - numbers["price"] * (rows[..., 0] + rows[..., 1])
     return jnp.sum(paid + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 

@@ -485,7 +485,7 @@ def _bound_between(left_value: Any, right: Any, slope: Span, width: Any) -> Any:
     return np.maximum(np.maximum(left_value, right), peak)
 
 
-CONTESTS = (period.ratio, period.logit)
+CONTESTS = (period.Ratio, period.Logit)
 METHOD = "branch and bound over ln xp, best xs at each, idle corner"
 
 
@@ -576,14 +576,14 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     """
     problem = own_problem(stage, row, player)
     rules, numbers, n = problem.rules, problem.numbers, stage.players
-    difference = rules.contest is period.logit
+    difference = rules.contest is period.Logit
     logs = problem.numbers["decisiveness"] * (jnp.exp(problem.log_p) if difference else problem.log_p)
     logs = jnp.append(logs, period.log_nobody(numbers)).at[player].set(-jnp.inf)
     rivals = jax.nn.logsumexp(logs)
     shares = jnp.where(jnp.isfinite(rivals), jnp.exp(logs - jnp.where(jnp.isfinite(rivals), rivals, 0)), 0.0)
     is_own = jnp.arange(n) == player
     z = problem.z.at[player].set(-jnp.inf)
-    safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
+    safe = rules.risk.safety(z, jax.nn.sigmoid(z), numbers)
     per = safety_sensitivity(problem, z)
     zero = jnp.where(is_own, 0.0, jnp.exp(problem.log_p))  # own performance apart
     rho0 = period.rewards(rules, numbers, zero)[player]
@@ -639,7 +639,7 @@ def _prices(problem: Own) -> dict[str, Array]:
     rules, zero = problem.rules, jnp.zeros(())
     if rules.cost not in THRESHOLDS:
         slopes = {
-            f"slope_{part[0]}": problem.of(f"{part}_price_slope") if rules.cost is period.quadratic else zero
+            f"slope_{part[0]}": problem.of(f"{part}_price_slope") if rules.cost is period.Quadratic else zero
             for part in ("safety", "performance")
         }
         price_p = problem.of("performance_price") + problem.of("performance_tax")
@@ -648,7 +648,7 @@ def _prices(problem: Own) -> dict[str, Array]:
             "price_p": price_p,
             **slopes,
         }
-    fined = rules.cost is period.penalty
+    fined = rules.cost is period.Penalty
     prices = {
         "price_s": problem.of("price"),
         "price_p": problem.of("price"),
@@ -667,7 +667,7 @@ def _problems(race: Race, stages: dict[str, Any], t: int, ahead: float) -> list[
     for name in Problem._fields[:4]:
         numbers[name] = (float(at[name][0] + ahead * at[f"{name}_on"]), float(at[name][1]))
     base, gain = (float(part) for part in at["idle"] + ahead * at["idle_on"])
-    problem = Problem(**numbers, difference=race.rules.contest is period.logit)
+    problem = Problem(**numbers, difference=race.rules.contest is period.Logit)
     if problem.price_s < 0 and problem.slope_s:  # a subsidy above the price pays up to where the price is 0
         problem = problem._replace(least_xs=float(np.log(-problem.price_s / problem.slope_s)))
     if race.rules.cost not in THRESHOLDS:

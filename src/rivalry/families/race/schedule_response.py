@@ -114,9 +114,9 @@ def _contest_levels(planner: Planner, problem: Own) -> Levels:
     is_own = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(is_own, -jnp.inf, problem.log_p))
     unit = (
-        -jnp.log(problem.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
+        -jnp.log(problem.numbers["decisiveness"]) if race.rules.contest is period.Logit else jnp.asarray(0.0)
     )
-    if race.rules.contest is period.ratio and "ease_of_winning" in problem.numbers:
+    if race.rules.contest is period.Ratio and "ease_of_winning" in problem.numbers:
         unit = -jnp.log(problem.numbers["ease_of_winning"]) / problem.numbers["decisiveness"]
         rivals = jnp.maximum(rivals, unit)
     # against idle rivals the weight of no winner sets the scale of performance
@@ -162,7 +162,7 @@ def _performance_cost(problem: Own, log_p: Array, log_b: Array) -> Array:
     xp = jnp.exp(jnp.minimum((log_p - log_b) / problem.of("performance_exponent"), 300.0))
     if problem.rules.cost in THRESHOLDS:
         return problem.weight * problem.of("price") * xp
-    second = problem.of("performance_price_slope") if problem.rules.cost is period.quadratic else 0.0
+    second = problem.of("performance_price_slope") if problem.rules.cost is period.Quadratic else 0.0
     return problem.weight * (
         (problem.of("performance_price") + problem.of("performance_tax")) * xp + second * xp**2 / 2
     )

@@ -19,10 +19,10 @@ from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import PerPlayer, Profile, span
 from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
-from rivalry.families.race.rules import BUILT_IN, Numbers, Rules, log
+from rivalry.families.race.rules import Numbers, Rules, log
 from rivalry.runtime.jax import jax, jnp, put, seldom
 
-THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
+THRESHOLDS = (period.Certification, period.RelativeCertification, period.Penalty)
 LEAST = 1e-200
 NUDGE = 1e-12  # in logs: distance from a threshold at which rounding decides nothing
 
@@ -64,7 +64,7 @@ class AtPerformance(NamedTuple):
 def has_built_in_parts(race: Race) -> bool:
     """True if the best safety at a fixed performance is known for the race's parts."""
     rules = race.rules
-    return rules.production is period.power and BUILT_IN.issuperset((rules.risk, rules.cost))
+    return rules.custom.keys() <= {"contest"}
 
 
 def own_problem(race: Race, x: Profile, player: Player) -> Own:
@@ -96,12 +96,12 @@ def at_performance(problem: Own, log_xp: Array, log_p: Array, p: Array) -> AtPer
     i, numbers, rules = problem.player, problem.numbers, problem.rules
     logs = problem.log_p.at[i].set(log_p)
     all_p = jnp.exp(problem.log_p).at[i].set(p)
-    q = rules.contest(logs, all_p, numbers)
+    q = rules.contest.probabilities(logs, all_p, numbers)
     p_nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     # at own safety 0: what safety adds is the separate term `gain`
     z = problem.z.at[i].set(-jnp.inf)
-    safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
-    unsafe = period.complement(rules, z, safe)
+    safe = rules.risk.safety(z, jax.nn.sigmoid(z), numbers)
+    unsafe = rules.risk.unsafe(z, safe)
     won = period.gains(rules, numbers, all_p, q, p_nobody, safe, unsafe)[i]
     base = problem.weight * won + problem.ahead * _p_continue(problem, q, p_nobody, unsafe)
     return AtPerformance(log_xp, base, _gain(problem, q, all_p, z), spoil_of(problem, log_p))
@@ -136,22 +136,22 @@ def safety_sensitivity(problem: Own, z: Array) -> PerPlayer:
     """Return the slope of every winner's safety in the own ``sigma^g``."""
     numbers, rules, players = problem.numbers, problem.rules, len(z)
     is_own = jnp.arange(players) == problem.player
-    if rules.risk is period.winner_only:
+    if rules.risk is period.WinnerOnly:
         return is_own * 1.0
-    if rules.risk is period.mixed:
+    if rules.risk is period.Mixed:
         lam = numbers["loser_weight"]
         return jnp.where(is_own, 1 - lam, lam / (players - 1))
     w = numbers["safety_weight"]
-    if rules.risk is period.additive:
+    if rules.risk is period.Additive:
         return jnp.full(players, problem.of("safety_weight") / jnp.sum(w))
     safe_rivals = z.at[problem.player].set(jnp.inf)
-    together = period.multiplicative(safe_rivals, safe_rivals, numbers)
+    together = period.Multiplicative.safety(safe_rivals, safe_rivals, numbers)
     return jnp.where(problem.of("safety_weight") > 0, together, 0.0)
 
 
 def power_of_safety(problem: Own) -> Array:
     """Return ``g``: 1, or under multiplicative risk the weight of the own safety."""
-    if problem.rules.risk is not period.multiplicative:
+    if problem.rules.risk is not period.Multiplicative:
         return jnp.asarray(1.0)
     w = problem.numbers["safety_weight"]
     return len(w) * problem.of("safety_weight") / jnp.sum(w)
@@ -176,7 +176,9 @@ def value(problem: Own, at: AtPerformance, log_xs: Array) -> Array:
     log_s = log(problem.of("safety_productivity")) + problem.of("safety_exponent") * log_xs
     xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
     safety = problem.z.at[i].set(z) if problem.rules.measured_by == "odds" else problem.log_s.at[i].set(log_s)
-    cost = problem.rules.cost(problem.xs.at[i].set(xs), problem.xp.at[i].set(xp), safety, problem.numbers)[i]
+    cost = problem.rules.cost.costs(
+        problem.xs.at[i].set(xs), problem.xp.at[i].set(xp), safety, problem.numbers
+    )[i]
     return at.base + at.gain * effect_of_safety(problem, z) - problem.weight * cost
 
 
@@ -202,12 +204,12 @@ def candidates(problem: Own, at: AtPerformance, steps: int) -> Float[Array, "can
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
         # players treated as safe may pay another price, with a peak of its own on that side of the threshold
         outside = inside = peak(problem, at, price, slope, steps)
-        if problem.rules.cost is not period.penalty:
+        if problem.rules.cost is not period.Penalty:
             inside = peak(problem, at, problem.of("certified_price"), slope, steps)
         inputs += [jnp.minimum(outside, edge - slack), jnp.maximum(inside, edge + slack), top]
     else:
         inputs += [peak(problem, at, price, slope, steps), top]
-        if problem.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
+        if problem.rules.cost is period.Quadratic:  # a subsidy above the price pays up to here
             inputs.append(_free_input(price, slope))
     return jnp.stack([jnp.minimum(candidate, top) for candidate in inputs])
 
@@ -216,7 +218,7 @@ def safety_price(problem: Own) -> tuple[Array, Array]:
     """Return the price of safety, and its rise per unit of input; thresholds of the cost are ignored."""
     if problem.rules.cost in THRESHOLDS:
         return problem.of("price"), jnp.asarray(0.0)
-    slope = problem.of("safety_price_slope") if problem.rules.cost is period.quadratic else jnp.asarray(0.0)
+    slope = problem.of("safety_price_slope") if problem.rules.cost is period.Quadratic else jnp.asarray(0.0)
     return problem.of("safety_price") - problem.of("safety_subsidy"), slope
 
 
@@ -224,7 +226,7 @@ def required_safety(problem: Own) -> Array:
     """Return the logarithm of the safety from which the cost treats a player as safe."""
     if problem.rules.cost not in THRESHOLDS:
         return jnp.asarray(-jnp.inf)
-    if problem.rules.cost is not period.relative_certification:
+    if problem.rules.cost is not period.RelativeCertification:
         return log(problem.of("minimum"))
     level = (
         jnp.exp(problem.z if problem.rules.measured_by == "odds" else problem.log_s)
@@ -440,7 +442,7 @@ def _isolated_candidates(problem: Own) -> Batch:
     log_zero, is_productive = jnp.asarray(-jnp.inf), problem.of("performance_productivity") > 0
     tiny = jnp.where(is_productive, -1e300, -jnp.inf)
     batch = Batch(jnp.stack([log_zero, log_zero]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
-    if problem.rules.contest is not period.best:
+    if problem.rules.contest is not period.Best:
         return batch
     is_productive &= jnp.isfinite(problem.log_p) & (jnp.arange(len(problem.log_p)) != problem.player)
     log_b = jnp.where(is_productive, period.log(problem.of("performance_productivity")), 0.0)
@@ -550,10 +552,10 @@ def _local_maxima(values: Array) -> Array:
 
 def _levels_of_rivals(race: Race, x: Profile, player: Player) -> Array:
     """Return logarithms of performance inputs equal to the rivals' and just above, if the highest wins."""
-    if race.rules.contest is not period.best or race.rules.production is not period.power:
+    if race.rules.contest is not period.Best or race.rules.production is not period.Power:
         return jnp.zeros(0)
     numbers = race.numbers_at(0)
-    _, log_p = period.power(x[:, 0], x[:, 1], numbers)
+    _, log_p = period.Power.outputs(x[:, 0], x[:, 1], numbers)
     log_b = period.log(numbers["performance_productivity"][player])
     level = (log_p - log_b) / numbers["performance_exponent"][player]
     level = jnp.where(jnp.isfinite(level), level, -jnp.inf)
