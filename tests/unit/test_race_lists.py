@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.race.closed_forms import symmetric_equilibria
+from rivalry.families.race.symmetric import symmetric_equilibria
 from rivalry.families.race.rules import Best, Logit, Ratio
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose

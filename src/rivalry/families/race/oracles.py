@@ -22,13 +22,13 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar, span
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import bounds
 from rivalry.families.race import rules as period
-from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
 from rivalry.families.race.proved_response import proved_response
 from rivalry.families.race.rules import Outcome
 from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
 from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
+from rivalry.families.race.symmetric import profiles
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
 from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, seldom
 from rivalry.schema.registry import near

@@ -9,7 +9,7 @@ from scipy.optimize import root
 from scipy.special import expit
 
 from rivalry.core.game import own_gradients
-from rivalry.families.race.closed_forms import Point, symmetric_equilibria
+from rivalry.families.race.symmetric import Point, symmetric_equilibria
 from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 
@@ -226,7 +226,7 @@ def test_no_equilibrium_without_productivity_or_stakes() -> None:
         ({"cost": {"kind": "penalty", "fine": 1.0}}, "cost: penalty has no closed form; known: linear"),
         ({"cost": {"kind": "quadratic", "safety_price_slope": 0.1}}, "cost: quadratic has no closed form"),
         ({"invest": True}, "invest: must be false"),
-        ({"gamma": [0.5, 1.0], "discount_offset": 1}, "gamma: weights .* differ"),
+        ({"gamma": [0.5, 1.0], "discount_offset": 1}, "gamma or period_weights: .* differ"),
         ({"scale_penalty": [0.5, 0.7], "safety_price": [0.1, 0.2]}, r"scale_penalty: \[0.5, 0.7\] differ"),
         ({"safety_productivity": [9, 5], "scale_penalty": [0.5, 0.7]}, r"safety_productivity: \[9.0, 5.0\]"),
         ({"disaster_cost": [1.0, 2.0]}, r"disaster_cost: \[1.0, 2.0\] differ"),
