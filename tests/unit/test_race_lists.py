@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.race.symmetric import symmetric_equilibria
 from rivalry.families.race.rules import Best, Logit, Ratio
+from rivalry.families.race.symmetric import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
@@ -226,7 +226,7 @@ def test_win_probabilities_at_no_performance_have_intervals() -> None:
     def chances(log_p: jax.Array) -> list[jax.Array]:
         p = jnp.exp(log_p)
         q = Ratio.probabilities(log_p, p, numbers)
-        return [q, Ratio.nobody(log_p, p, numbers, q)]
+        return [q, Ratio.no_winner(log_p, p, numbers, q)]
 
     nothing = jnp.full(2, -jnp.inf)
     q, nobody = chances(nothing)
@@ -341,7 +341,7 @@ def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
     numbers = race().numbers_at(0)
     for shares, rest in (([0.25, 0.5], 0.25), ([0.5, 0.5], 0.0), ([0.0, 0.0], 1.0)):
         q = jnp.array(shares)
-        assert float(Best.nobody(jnp.log(q), q, numbers, q)) == rest
+        assert float(Best.no_winner(jnp.log(q), q, numbers, q)) == rest
 
 
 @pytest.mark.parametrize("numbers", [{}, {"ease_of_winning": jnp.asarray(2.0)}])

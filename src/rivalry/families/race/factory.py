@@ -21,20 +21,21 @@ from rivalry.families.race.rules import (
     PRICE,
     TABLES,
     Amounts,
-    ContestKind,
-    CostKind,
-    Custom,
+    ContestWord,
+    CostWord,
+    CustomRule,
     Linear,
     NotNegative,
     Positives,
     Quadratic,
-    RiskKind,
+    RiskWord,
     Rule,
     Rules,
     Shares,
     Table,
     call,
     fault,
+    input_prices,
     outcome,
 )
 from rivalry.runtime.jax import floats, jax, jnp, put
@@ -73,13 +74,13 @@ def race(
         "power, or a custom function (xs, xp, numbers) -> (ln s, ln p)",
     ] = "power",
     contest: Annotated[
-        ContestKind | Table,
+        ContestWord | Table,
         Symbol("csf"),
         TABLES["contest"],
         "who wins: a kind, or a table with a kind and its keys",
     ] = "ratio",
     risk: Annotated[
-        RiskKind | Table,
+        RiskWord | Table,
         TABLES["risk"],
         "whose safety counts: a kind, or a table with a kind and its keys",
     ] = "winner_only",
@@ -97,7 +98,7 @@ def race(
         "payoff if nobody wins: 0, minus the cost of a disaster, or a number",
     ] = "harmless",
     cost: Annotated[
-        CostKind | Table,
+        CostWord | Table,
         TABLES["cost"],
         "cost of inputs: a kind, or a table with a kind and its keys",
     ] = "linear",
@@ -232,18 +233,18 @@ def _with_table(message: str) -> str:
 
 def _build(options: Table) -> Race:
     kinds, keys = _parts(options)
-    given = {name: options[name] for name in OF_PLAYERS} | keys
+    values = {name: options[name] for name in OF_PLAYERS} | keys
     if isinstance(options["no_winner"], str):  # the payoff of a disaster follows from its cost
-        given["no_winner"] = 0.0
-    given = {name: value for name, value in given.items() if name not in CHOICES and value is not None}
-    players = _player_count(options, given)
+        values["no_winner"] = 0.0
+    values = {name: value for name, value in values.items() if name not in CHOICES and value is not None}
+    players = _player_count(options, values)
     infinite = _is_infinite(options, keys)
     periods = 1 if infinite else options["horizon"]
     if not isinstance(periods, int) or periods < 1:
         raise ValueError(f'horizon: {periods!r} must be a whole number, at least 1, or "inf"')
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
-    numbers = {name: _numbers(name, value, players, periods) for name, value in given.items()}
+    numbers = {name: _numbers(name, value, players, periods) for name, value in values.items()}
     if "safety_weight" in numbers and not np.all(np.asarray(numbers["safety_weight"]).sum(axis=-1) > 0):
         raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
     numbers["disaster_cost"], damage = _disaster_costs(options["disaster_cost"], players, periods)
@@ -290,15 +291,14 @@ def _parts(options: Table) -> tuple[Table, Table]:
     kinds: Table = {}
     for part, classes in KINDS.items():
         word = _table(options[part]).get("kind", next(iter(classes)))
-        kinds[part] = Custom(part, word) if callable(word) else classes[word]
+        kinds[part] = CustomRule(part, word) if callable(word) else classes[word]
     custom = options["transition"] is not None or Rules(**kinds).custom
     keys: Table = {}
     for part, note in TABLES.items():
         target = note.target if custom else kinds.get(part, note.target)
         usual = {key: parameter.default for key, parameter in keywords(target).items()}
-        given = _table(options[part])
         # a belief in another kind leaves keys of the true one behind
-        keys |= usual | {key: value for key, value in given.items() if key in usual}
+        keys |= usual | {key: value for key, value in _table(options[part]).items() if key in usual}
     if kinds["cost"] not in (Linear, Quadratic):
         keys["price"] = PRICE if keys["price"] is None else keys["price"]
     elif (price := keys.pop("price")) is not None:
@@ -462,19 +462,21 @@ def _space(
     numbers = {name: np.asarray(value) for name, value in numbers.items()}
     largest = {name: np.max(np.abs(value)) for name, value in numbers.items()}
     starts = {part: _first_price(numbers, part) for part in ("safety", "performance")}
-    prices = {part: _lowest(*rules.cost.prices(numbers, part)) for part in starts}
-    ceiling = _ceiling(largest, prices, weights, gamma, invested=len(columns) > 2)
+    prices = {part: _lowest_price(numbers, part) for part in starts}
+    largest_payable = _largest_payable(largest, prices, weights, gamma, invested=len(columns) > 2)
     stake = _stake(largest, weights, starts["performance"])
     box = []
     for column in columns:
         part, _, kind = column.partition("_")
         if kind == "input":
             top = min(stake / starts[part], FARTHEST)
-            box.append((max(MOST, top, ceiling(*prices[part])), "log", SMALLEST_INPUT, RARE * top, top))
+            box.append(
+                (max(MOST, top, largest_payable(*prices[part])), "log", SMALLEST_INPUT, RARE * top, top)
+            )
         elif kind == "investment":
             price, stock = np.min(numbers[f"{column}_price"]), largest[f"{part}_productivity"]
             top = min(stake / max(price, 1e-12), 1e9)
-            high = max(top, min(ceiling(price, 0.0), 1e9))
+            high = max(top, min(largest_payable(price, 0.0), 1e9))
             box.append((high, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
         elif sharing_unit == "fraction":
             box.append((1.0, "linear", 1.0, 0.0, 1.0))
@@ -491,8 +493,13 @@ def _space(
     return Box(low, high, kinds, smallest, usual_low, usual_high, range_assumed, unbounded=unbounded)
 
 
-def _lowest(price: Any, slope: Any) -> tuple[float, float]:
-    return float(np.min(price)), float(np.min(slope))
+def _lowest_price(numbers: Table, part: str) -> tuple[float, float]:
+    """Return the lowest price of an input, taxes and subsidies included, and its lowest rise per unit."""
+    if "price" in numbers:
+        ends = [float(np.min(numbers[name])) for name in ("price", "certified_price") if name in numbers]
+        return min(ends), 0.0
+    price = input_prices(numbers)[part == "performance"]
+    return float(np.min(price)), float(np.min(numbers.get(f"{part}_price_slope", 0.0)))
 
 
 def _first_price(numbers: Table, part: str) -> float:
@@ -534,7 +541,7 @@ def _stake(largest: Table, weights: ndarray, price: float) -> float:
     return float(stake + multiple * (reward * bought**beta))
 
 
-def _ceiling(
+def _largest_payable(
     largest: Table,
     prices: Mapping[str, tuple[float, float]],
     weights: ndarray,
@@ -620,11 +627,10 @@ def _check_transition(race: Race, transition: Rule) -> None:
     numbers = race.numbers_at(0)
     row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
     after = call("transition", transition, numbers, row, jnp.asarray(0))
-    lost = [name for name in numbers if not isinstance(after, dict) or name not in after]
+    lost = [name for name in numbers if not (isinstance(after, dict) and name in after)]
     if lost:
-        more_names = " and others" if len(lost) > 3 else ""
-        hint = "begin its answer with {**numbers, ...}"
-        raise fault("transition", transition, f"leaves out {', '.join(lost[:3])}{more_names}; {hint}")
+        names = ", ".join(lost[:3])
+        raise fault("transition", transition, f"leaves out {names}; begin its answer with {{**numbers, ...}}")
     for name in numbers:
         if np.isnan(floats(after[name])).any():
             raise fault("transition", transition, f"makes {name} no number")

@@ -7,7 +7,6 @@ of digits, and are plain JAX. A custom function may replace any kind.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
@@ -19,7 +18,7 @@ from numpy import ndarray
 
 from rivalry.core.space import PerPlayer, Scalar
 from rivalry.runtime.jax import jax, jnp
-from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol, keys_by_kind
+from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol, keys_by_kind, kind_name
 
 TRACE = 1e-150  # its square has a reciprocal
 Numbers = Mapping[str, Array]
@@ -38,6 +37,7 @@ Share = Annotated[float, Ge(0), Le(1)]
 Shares = Annotated[Share | list[Share] | list[list[Share]] | ndarray, INTERVAL]
 Rule: TypeAlias = Callable[..., Any]
 Table = dict[str, Any]
+keys = dataclass(frozen=True)
 INVESTED, SHARED = Needs("invest share"), Needs("share")
 
 
@@ -63,7 +63,7 @@ def log(x: Array) -> Array:
 # --- contest: who wins --------------------------------------------------------------------------------------
 
 
-class Contest:
+class ContestKind:
     """A contest success function."""
 
     @classmethod
@@ -72,13 +72,13 @@ class Contest:
         raise NotImplementedError
 
     @classmethod
-    def nobody(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers, q: PerPlayer) -> Scalar:
+    def no_winner(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers, q: PerPlayer) -> Scalar:
         """Return the probability that nobody wins, where the players win with probabilities ``q``."""
         return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
 
 
-@dataclass(frozen=True)
-class Ratio(Contest):
+@keys
+class Ratio(ContestKind):
     """The ratio contest ``q_j = p_j^m / (sum p^m + 1/kappa)`` (Tullock 1980)."""
 
     decisiveness: Annotated[
@@ -104,12 +104,12 @@ class Ratio(Contest):
         return _probabilities(cls.weights(log_p, p, numbers), numbers)[:-1]
 
     @classmethod
-    def nobody(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers, q: PerPlayer) -> Scalar:
+    def no_winner(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers, q: PerPlayer) -> Scalar:
         # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
         return _probabilities(cls.weights(log_p, p, numbers), numbers)[-1]
 
 
-@dataclass(frozen=True)
+@keys
 class Logit(Ratio):
     """The logit contest, ``q_j`` proportional to ``exp(m p_j)`` (Hirshleifer 1989).
 
@@ -121,7 +121,7 @@ class Logit(Ratio):
         return numbers["decisiveness"] * p
 
 
-class Best(Contest):
+class Best(ContestKind):
     """The contest that the highest performance wins: ties are split, and nobody wins at performance 0."""
 
     @classmethod
@@ -153,7 +153,7 @@ def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
 # --- risk: whose safety counts ------------------------------------------------------------------------------
 
 
-class Risk:
+class RiskKind:
     """The probabilities that a win ends without a disaster."""
 
     @classmethod
@@ -167,12 +167,12 @@ class Risk:
         return 1 - safety
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Risk], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[RiskKind], Table]:
         """Return the plainest kind with the same values at these numbers, and the numbers that change."""
         return cls, {}
 
 
-class WinnerOnly(Risk):
+class WinnerOnly(RiskKind):
     """The winner's own safety."""
 
     @classmethod
@@ -184,8 +184,8 @@ class WinnerOnly(Risk):
         return jax.nn.sigmoid(-z)  # without cancellation
 
 
-@dataclass(frozen=True)
-class Multiplicative(Risk):
+@keys
+class Multiplicative(RiskKind):
     """The safety of all, ``exp[(n / sum w) sum_k w_k ln sigma_k]``; zero weights are skipped."""
 
     safety_weight: Annotated[Amounts, Symbol("w"), "weight of each player's safety"] = 1.0
@@ -200,7 +200,7 @@ class Multiplicative(Risk):
         return jnp.broadcast_to(jnp.exp(together), z.shape)
 
 
-@dataclass(frozen=True)
+@keys
 class Additive(Multiplicative):
     """The mean safety ``sum w_k sigma_k / sum w``."""
 
@@ -210,8 +210,8 @@ class Additive(Multiplicative):
         return jnp.broadcast_to(jnp.sum(w * sigma) / jnp.sum(w), z.shape)
 
 
-@dataclass(frozen=True)
-class Mixed(Risk):
+@keys
+class Mixed(RiskKind):
     """The winner's safety and the losers' mean, ``(1-lam) sigma_j + lam mean_{k != j} sigma_k``."""
 
     loser_weight: Annotated[
@@ -224,14 +224,14 @@ class Mixed(Risk):
         return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * rivals
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Risk], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[RiskKind], Table]:
         return (cls if np.any(numbers["loser_weight"]) else WinnerOnly), {}
 
 
 # --- reward -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@keys
 class Reward:
     """The payoffs of winning and losing; `rewards` computes them."""
 
@@ -281,7 +281,7 @@ def without_winner(rules: Rules, numbers: Mapping[str, Any]) -> Any:
 PRICE = 0.1  # by default, of either input
 
 
-class Cost:
+class CostKind:
     """The cost of inputs."""
 
     @classmethod
@@ -290,18 +290,13 @@ class Cost:
         raise NotImplementedError
 
     @classmethod
-    def prices(cls, numbers: Mapping[str, Any], part: str) -> tuple[Any, Any]:
-        """Return the lowest price of an input, ``safety`` or ``performance``, and its rise per unit."""
-        return numbers["price"], 0.0
-
-    @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Cost], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
         """Return the plainest kind with the same costs at these numbers, and the numbers that change."""
         return cls, {}
 
 
-@dataclass(frozen=True)
-class Linear(Cost):
+@keys
+class Linear(CostKind):
     """The cost ``r_s xs + r_p xp``, less the subsidy on safety, with the tax on performance."""
 
     safety_price: Annotated[Amounts, Symbol("r_s"), "price per unit of safety input"] = PRICE
@@ -319,10 +314,6 @@ class Linear(Cost):
         price_s, price_p = input_prices(numbers)
         return price_s * xs + price_p * xp
 
-    @classmethod
-    def prices(cls, numbers: Mapping[str, Any], part: str) -> tuple[Any, Any]:
-        return input_prices(numbers)[part == "performance"], 0.0
-
 
 def input_prices(numbers: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the prices of safety and of performance inputs, taxes and subsidies included."""
@@ -330,13 +321,13 @@ def input_prices(numbers: Mapping[str, Any]) -> tuple[Any, Any]:
     return numbers["safety_price"] - numbers["safety_subsidy"], price_p
 
 
-def _at_one_price(price: ndarray) -> tuple[type[Cost], Table]:
+def _at_one_price(price: ndarray) -> tuple[type[CostKind], Table]:
     """Return the linear cost at one price of both inputs, with its numbers."""
     prices = dict.fromkeys(("safety_price", "performance_price"), price)
     return Linear, {"price": None, "performance_tax": 0 * price, "safety_subsidy": 0 * price, **prices}
 
 
-@dataclass(frozen=True)
+@keys
 class Quadratic(Linear):
     """The linear cost plus ``r2_s xs^2/2 + r2_p xp^2/2``."""
 
@@ -353,17 +344,13 @@ class Quadratic(Linear):
         return on_safety + numbers["performance_price_slope"] * xp**2 / 2
 
     @classmethod
-    def prices(cls, numbers: Mapping[str, Any], part: str) -> tuple[Any, Any]:
-        return super().prices(numbers, part)[0], numbers[f"{part}_price_slope"]
-
-    @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Cost], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
         rises = np.any(numbers["safety_price_slope"]) or np.any(numbers["performance_price_slope"])
         return (cls if rises else Linear), {}
 
 
-@dataclass(frozen=True)
-class _Measured(Cost):
+@keys
+class _Measured(CostKind):
     """A cost at one price of both inputs that depends on a measure of safety."""
 
     price: Annotated[Amounts, Symbol("r"), "price per unit of either input"] = PRICE
@@ -374,7 +361,7 @@ class _Measured(Cost):
     ] = "odds"
 
 
-@dataclass(frozen=True)
+@keys
 class _Certified(_Measured):
     """A lower price of both inputs for players that are safe enough."""
 
@@ -393,11 +380,7 @@ class _Certified(_Measured):
         return jnp.where(is_safe, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
     @classmethod
-    def prices(cls, numbers: Mapping[str, Any], part: str) -> tuple[Any, Any]:
-        return np.minimum(numbers["price"], numbers["certified_price"]), 0.0
-
-    @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Cost], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
         same = np.all(numbers["price"] == numbers["certified_price"])
         return _at_one_price(numbers["price"]) if same else (cls, {})
 
@@ -405,7 +388,7 @@ class _Certified(_Measured):
 Minimum = Annotated[Amounts, Symbol("s_min"), "the safety required, in the unit of measured_by"]
 
 
-@dataclass(frozen=True)
+@keys
 class Certification(_Certified):
     """One price of both inputs, lower for players whose safety is at least ``s_min``."""
 
@@ -416,13 +399,13 @@ class Certification(_Certified):
         return safety >= log(numbers["minimum"])
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Cost], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
         if np.any(numbers["minimum"]):
             return super().plain(numbers)
         return _at_one_price(numbers["certified_price"])
 
 
-@dataclass(frozen=True)
+@keys
 class RelativeCertification(_Certified):
     """The same where the threshold is the mean safety of the others plus a margin."""
 
@@ -435,7 +418,7 @@ class RelativeCertification(_Certified):
         return level >= rivals + numbers["margin"]
 
 
-@dataclass(frozen=True)
+@keys
 class Penalty(_Measured):
     """One price of both inputs, plus a fine for those whose safety is below ``s_min``."""
 
@@ -448,7 +431,7 @@ class Penalty(_Measured):
         return numbers["price"] * (xs + xp) + fined
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[Cost], Table]:
+    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
         counts = np.any(numbers["fine"]) and np.any(numbers["minimum"])
         return (cls, {}) if counts else _at_one_price(numbers["price"])
 
@@ -456,7 +439,7 @@ class Penalty(_Measured):
 # --- technology over periods: investment, depreciation and sharing -----------------------------------------
 
 
-@dataclass(frozen=True)
+@keys
 class Technology:
     """Investment in productivities and sharing of them, over several periods."""
 
@@ -523,7 +506,7 @@ def spillover_gain(stock: PerPlayer, shared: PerPlayer, spillover: str) -> PerPl
 
 
 @dataclass(frozen=True)
-class Custom:
+class CustomRule:
     """A user's function in place of the built-in kinds of a part."""
 
     part: str
@@ -543,7 +526,7 @@ class Custom:
         return output
 
     outputs = probabilities = safety = costs = __call__
-    nobody, unsafe, prices = Contest.nobody, Risk.unsafe, Cost.prices
+    no_winner, unsafe = ContestKind.no_winner, RiskKind.unsafe
 
 
 def call(part: str, function: Rule, *arguments: object) -> Any:
@@ -567,60 +550,49 @@ UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversi
 def rule_name(rule: Any) -> str:
     """Return the kind of a built-in class, the name of a function, or the class of another object.
 
-    >>> rule_name(WinnerOnly), rule_name(Custom("cost", log))
+    >>> rule_name(WinnerOnly), rule_name(CustomRule("cost", log))
     ('winner_only', 'log')
     """
     if isinstance(rule, type):
-        return re.sub("(?<=[a-z])(?=[A-Z])", "_", rule.__name__).lower()
-    function = rule.function if isinstance(rule, Custom) else rule
+        return kind_name(rule)
+    function = rule.function if isinstance(rule, CustomRule) else rule
     try:
         return str(function.__name__)
     except AttributeError:
         return type(function).__name__
 
 
-def _by_name(*kinds: type) -> dict[str, type]:
-    return {rule_name(kind): kind for kind in kinds}
-
-
-ContestKind: TypeAlias = Literal["ratio", "logit", "best"] | Rule
-RiskKind: TypeAlias = Literal["winner_only", "multiplicative", "additive", "mixed"] | Rule
-CostKind: TypeAlias = (
+ContestWord: TypeAlias = Literal["ratio", "logit", "best"] | Rule
+RiskWord: TypeAlias = Literal["winner_only", "multiplicative", "additive", "mixed"] | Rule
+CostWord: TypeAlias = (
     Literal["linear", "quadratic", "certification", "relative_certification", "penalty"] | Rule
 )
-KINDS: dict[str, dict[str, type[Any]]] = {
-    "production": _by_name(Power),
-    "contest": _by_name(Ratio, Logit, Best),
-    "risk": _by_name(WinnerOnly, Multiplicative, Additive, Mixed),
-    "cost": _by_name(Linear, Quadratic, Certification, RelativeCertification, Penalty),
-}
-"""The built-in kinds by part and name; the first of a part is the default."""
 TABLES: dict[str, Keys] = {
     "contest": keys_by_kind(
-        "Contest",
         Annotated[
-            ContestKind,
+            ContestWord,
             "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> chances",
         ],
-        KINDS["contest"],
+        *(Ratio, Logit, Best),
     ),
     "risk": keys_by_kind(
-        "Risk",
         Annotated[
-            RiskKind,
+            RiskWord,
             "whose safety counts: a word, or a function (z, sigma, numbers) -> probabilities by winner",
         ],
-        KINDS["risk"],
+        *(WinnerOnly, Multiplicative, Additive, Mixed),
     ),
     "reward": Keys(Reward),
     "cost": keys_by_kind(
-        "Cost",
-        Annotated[CostKind, "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs"],
-        KINDS["cost"],
+        Annotated[CostWord, "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs"],
+        *(Linear, Quadratic, Certification, RelativeCertification, Penalty),
     ),
     "technology": Keys(Technology),
 }
 """The keys of the tables of a race."""
+KINDS: dict[str, dict[str, Any]] = {"production": {"power": Power}}
+"""The built-in kinds by part and name; the first of a part is the default."""
+KINDS |= {part: dict(note.kinds) for part, note in TABLES.items() if note.kinds}
 
 
 # --- one period ---------------------------------------------------------------------------------------------
@@ -632,18 +604,18 @@ class Rules(NamedTuple):
     Hashable, so that compiled programs are reused.
     """
 
-    production: type[Power] | Custom
-    contest: type[Contest] | Custom
-    risk: type[Risk] | Custom
-    cost: type[Cost] | Custom
+    production: type[Power] | CustomRule
+    contest: type[ContestKind] | CustomRule
+    risk: type[RiskKind] | CustomRule
+    cost: type[CostKind] | CustomRule
     loser_prize_basis: str = "own"
     no_winner: str = "value"
     measured_by: str = "odds"
 
     @property
-    def custom(self) -> dict[str, Custom]:
+    def custom(self) -> dict[str, CustomRule]:
         """The custom functions by part."""
-        return {part: rule for part, rule in self._asdict().items() if isinstance(rule, Custom)}
+        return {part: rule for part, rule in self._asdict().items() if isinstance(rule, CustomRule)}
 
 
 class Outcome(NamedTuple):
@@ -674,7 +646,7 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     sigma = jax.nn.sigmoid(z)
     p = jnp.exp(log_p)
     q = rules.contest.probabilities(log_p, p, numbers)
-    p_nobody = rules.contest.nobody(log_p, p, numbers, q)
+    p_nobody = rules.contest.no_winner(log_p, p, numbers, q)
     safety = rules.risk.safety(z, sigma, numbers)
     unsafe = rules.risk.unsafe(z, safety)
     cost = rules.cost.costs(xs, xp, z if rules.measured_by == "odds" else log_s, numbers)

@@ -23,9 +23,9 @@ from rivalry.families.race.static_response import (
     SCAN,
     THRESHOLDS,
     AtPerformance,
-    Best,
     Own,
     Player,
+    Reply,
     at_performance,
     effect_of_safety,
     has_built_in_parts,
@@ -280,12 +280,12 @@ def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, 
     return strategy, payoff
 
 
-def response_with_limit(race: Race, x: Profile, player: Array) -> Best:
+def response_with_limit(race: Race, x: Profile, player: Array) -> Reply:
     """Return `compiled_response`, and the limit of payoffs where no schedule attains it."""
     return (_quick_response if race.periods == 1 else _long_response)(race, x, player)
 
 
-def _response(race: Race, x: Profile, player: Player) -> Best:
+def _response(race: Race, x: Profile, player: Player) -> Reply:
     if inputs_only(race) and race.periods == 1 and not race.infinite_horizon:
         return static_response(race, x, player)
     if not inputs_only(race):
@@ -295,7 +295,7 @@ def _response(race: Race, x: Profile, player: Player) -> Best:
     else:
         payoff, inputs = _by_period(race, x, player)
         strategy = inputs.ravel()
-    return Best(strategy, payoff, payoff)
+    return Reply(strategy, payoff, payoff)
 
 
 _quick_response = seldom(_response)

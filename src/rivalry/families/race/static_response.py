@@ -303,7 +303,7 @@ SHRINK = 0.4
 GRID = f"{EACH} x {EACH} scan of ln xs and ln xp and both edges of nothing, {ROUNDS} refinements"
 
 
-class Best(NamedTuple):
+class Reply(NamedTuple):
     """A best response in one period; ``limit`` exceeds ``payoff`` if no input attains the supremum."""
 
     strategy: Float[Array, "2"]
@@ -319,7 +319,7 @@ class Batch(NamedTuple):
     trace: Array  # True for the limit of payoffs as performance tends to 0
 
 
-def static_response(race: Race, x: Profile, player: Player) -> Best:
+def static_response(race: Race, x: Profile, player: Player) -> Reply:
     """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not has_built_in_parts(race):
         return grid_response(race, x, player)
@@ -329,7 +329,7 @@ def static_response(race: Race, x: Profile, player: Player) -> Best:
     index = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
     strategy = jnp.exp(jnp.stack([log_xs[index], batch.log_xp[index]]))
     payoff = race.payoffs(x.at[player].set(strategy))[player]
-    return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
+    return Reply(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
 
 
 def _scan(problem: Own) -> tuple[Batch, Array, Array]:
@@ -502,7 +502,7 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
 # --- both inputs searched: for custom production, risk or cost ----------------------------------------------
 
 
-def grid_response(race: Race, x: Profile, player: Player) -> Best:
+def grid_response(race: Race, x: Profile, player: Player) -> Reply:
     """Return the best strategy on a refined grid."""
     space = race.space
     assert space.zero_threshold is not None
@@ -540,7 +540,7 @@ def grid_response(race: Race, x: Profile, player: Player) -> Best:
     trials = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])
     final = jax.vmap(paid)(trials)
     index = jnp.argmax(final)
-    return Best(jnp.exp(trials[index]), final[index], final[index])
+    return Reply(jnp.exp(trials[index]), final[index], final[index])
 
 
 def _local_maxima(values: Array) -> Array:

@@ -120,25 +120,25 @@ def _common_numbers(game: Race) -> Numbers:
     ``links`` that must be safe, the cost of a disaster after another's win, and ``loser_weight``, that of
     others' safety in the probability that a win is safe.
     """
-    n, rules, given = game.players, game.rules, dict(game.numbers_at(0))
+    n, rules, rows = game.players, game.rules, dict(game.numbers_at(0))
     length = "inf" if game.infinite_horizon else game.periods
-    known = of_race.KINDS | {"contest": {"ratio": of_race.Ratio}, "cost": {"linear": of_race.Linear}}
+    solvable = of_race.KINDS | {"contest": {"ratio": of_race.Ratio}, "cost": {"linear": of_race.Linear}}
     conditions = {
         f"horizon: {length} must be 1": length == 1,
         "invest: must be false": len(game.columns) == 2,
     }
     conditions["end_on: disaster must end play"] = game.end_on != "disaster" or not np.any(game.ahead)
-    for part, kinds in known.items():
+    for part, kinds in solvable.items():
         rule = getattr(rules, part)
         reason = f"{part}: {of_race.rule_name(rule)} has no closed form; known: {', '.join(kinds)}"
         conditions[reason] = rule in kinds.values()
     _refuse("a closed form", conditions)
-    harm = np.asarray(given.pop("disaster_cost"))
+    harm = np.asarray(rows.pop("disaster_cost"))
     harm = harm if harm.ndim == 2 else np.tile(harm[:, None], n)
-    own, others = np.diagonal(harm), harm[~np.eye(n, dtype=bool)]
-    given |= {"gamma or period_weights": game.weights, "ahead": game.ahead}
-    numbers: Numbers = {"loser_weight": 0.0, "players": float(n), "others_cost": float(others[0])}
-    for name, row in [*given.items(), ("disaster_cost", others), ("disaster_cost", own)]:
+    own_harm, rival_harm = np.diagonal(harm), harm[~np.eye(n, dtype=bool)]
+    rows |= {"gamma or period_weights": game.weights, "ahead": game.ahead}
+    numbers: Numbers = {"loser_weight": 0.0, "players": float(n), "rival_harm": float(rival_harm[0])}
+    for name, row in [*rows.items(), ("disaster_cost", rival_harm), ("disaster_cost", own_harm)]:
         values = np.ravel(np.asarray(row, float))
         if np.ptp(values) > 0:
             raise ValueError(f"{name}: {values.tolist()} differ; a closed form needs identical players")
@@ -168,7 +168,7 @@ class _Terms(NamedTuple):
     q: Any  # win probability of each player
     safe: Any  # probability that a win is safe
     log_xs: Any  # the safety input that pays
-    odds: Any  # log odds less those at that input: the first equation, convex in the log odds
+    excess: Any  # log odds less those at that input: the first equation, convex in the log odds
     brings: Any  # what performance brings, divided by beta
 
 
@@ -200,9 +200,9 @@ def _terms(numbers: Numbers, y: Any, z: Any) -> _Terms:
 
 def _stakes(numbers: Numbers) -> tuple[Any, ...]:
     """Return what safety changes after an own win and after another's, and the payoffs of both if unsafe."""
-    prize, loser_prize, kept = numbers["prize"], numbers["loser_prize"], numbers["prize_survives"]
-    ill = kept * prize - numbers["disaster_cost"] - numbers["liability"]
-    other_ill = kept * loser_prize - numbers["others_cost"]
+    prize, loser_prize, keep = numbers["prize"], numbers["loser_prize"], numbers["prize_survives"]
+    ill = keep * prize - numbers["disaster_cost"] - numbers["liability"]
+    other_ill = keep * loser_prize - numbers["rival_harm"]
     return prize - ill, loser_prize - other_ill, ill, other_ill
 
 
@@ -247,7 +247,7 @@ def _room(numbers: Numbers, y: Any) -> Any:
     """Return minus the lowest value of the first equation, which has roots where that is above 0."""
     k = numbers["links"]
     sigma = max((k - 1 / numbers["safety_exponent"]) / (k + 1), 1e-300)
-    return -_terms(numbers, y, np.log(sigma / (1 - sigma))).odds
+    return -_terms(numbers, y, np.log(sigma / (1 - sigma))).excess
 
 
 def _log_odds(numbers: Numbers, y: Any, *, low: bool) -> Any:
@@ -258,11 +258,11 @@ def _log_odds(numbers: Numbers, y: Any, *, low: bool) -> Any:
     alpha, k = numbers["safety_exponent"], numbers["links"]
     missed = np.maximum(1e-9 - _room(numbers, y), 0.0)
     tail_slope = 1 - alpha * k if low else 1 + alpha
-    beyond = 50.0 + (50.0 + np.abs(_terms(numbers, y, 0.0).odds)) / abs(tail_slope)
+    beyond = 50.0 + (50.0 + np.abs(_terms(numbers, y, 0.0).excess)) / abs(tail_slope)
     z = -beyond if low else beyond
     for _ in range(ROUNDS):
         slope = 1 - alpha * (k - (k + 1) * np.exp(-np.logaddexp(0.0, -z)))
-        step = (_terms(numbers, y, z).odds - missed) / slope
+        step = (_terms(numbers, y, z).excess - missed) / slope
         z = z - step
         if np.all(np.abs(step) <= 1e-15 * (1 + np.abs(z))):
             break
@@ -276,7 +276,7 @@ PARAMETERS = (
     *("scale_penalty", "disaster_cost", "safety_price", "performance_price", "price", "decisiveness"),
     *("players", "prize", "loser_prize"),
 )
-TOGETHER = {"price": ("safety_price", "performance_price"), "disaster_cost": ("disaster_cost", "others_cost")}
+TOGETHER = {"price": ("safety_price", "performance_price"), "disaster_cost": ("disaster_cost", "rival_harm")}
 
 
 class Slope(NamedTuple):
@@ -349,6 +349,6 @@ def _derivatives(at: Numbers, direction: Numbers) -> tuple[Array, Array]:
         terms = _terms(at, at["y"], at["z"])
         # the second in logarithms; its cost has more digits than what performance brings
         log_cost = at["y"] + jnp.log(at["performance_price"]) - jnp.log(at["performance_exponent"])
-        return terms.odds, log_cost - terms.brings / cost
+        return terms.excess, log_cost - terms.brings / cost
 
     return jax.jvp(equations, (at,), (direction,))[1]
