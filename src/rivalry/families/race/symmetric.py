@@ -27,7 +27,7 @@ from rivalry.families.race.model import Race
 from rivalry.runtime.jax import concrete_module, jax, jnp, seldom
 from rivalry.schema.registry import near
 
-DEEP, POINTS = 660.0, 5000  # of the scan in ln xp: its range, and its points, which are closest at the top
+DEEP, POINTS = 660.0, 3000  # of the scan in ln xp: its range, and its points, which are closest at the top
 BEND = 20.0  # in ln xp: so far below the top the points begin to spread
 ROUNDS = 100  # of Newton's method; a handful are used
 
@@ -221,6 +221,7 @@ def _roots(numbers: Numbers) -> list[tuple[float, float]]:
     top = np.log(2 * beta * amounts / numbers["performance_price"]) + 1.0
     scan = top - BEND * np.sinh(np.linspace(np.arcsinh(DEEP / BEND), 0.0, POINTS))
     scan = np.sort(np.append(scan, _zeros(partial(_room, numbers), scan)))
+    scan = scan[_room(numbers, scan) > -1e-9]
     branches = [False, True] if numbers["safety_exponent"] * numbers["links"] > 1 else [False]
     roots = []
     for low in branches:
@@ -256,13 +257,15 @@ def _log_odds(numbers: Numbers, y: Any, *, low: bool) -> Any:
     Newton's method on a convex function, from beyond the root, never steps over it.
     """
     alpha, k = numbers["safety_exponent"], numbers["links"]
-    missed = np.maximum(1e-9 - _room(numbers, y), 0.0)
+    # the equation is a number that depends on performance plus a function of the log odds
+    at_zero = _terms(numbers, y, 0.0).excess - np.maximum(1e-9 - _room(numbers, y), 0.0)
+    at_zero = at_zero - alpha * (k + 1) * np.log(2.0)
     tail_slope = 1 - alpha * k if low else 1 + alpha
-    beyond = 50.0 + (50.0 + np.abs(_terms(numbers, y, 0.0).excess)) / abs(tail_slope)
+    beyond = 50.0 + (50.0 + np.abs(at_zero)) / abs(tail_slope)
     z = -beyond if low else beyond
     for _ in range(ROUNDS):
-        slope = 1 - alpha * (k - (k + 1) * np.exp(-np.logaddexp(0.0, -z)))
-        step = (_terms(numbers, y, z).excess - missed) / slope
+        below, above = np.logaddexp(0.0, -z), np.logaddexp(0.0, z)
+        step = (at_zero + z + alpha * (k * below + above)) / (1 - alpha * (k - (k + 1) * np.exp(-below)))
         z = z - step
         if np.all(np.abs(step) <= 1e-15 * (1 + np.abs(z))):
             break
