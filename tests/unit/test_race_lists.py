@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.race.rules import Best, Logit, Ratio
+from rivalry.families.race.rules import CustomRule, Logit, Ratio
 from rivalry.families.race.symmetric import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose
@@ -225,8 +225,8 @@ def test_win_probabilities_at_no_performance_have_intervals() -> None:
 
     def chances(log_p: jax.Array) -> list[jax.Array]:
         p = jnp.exp(log_p)
-        q = Ratio.probabilities(log_p, p, numbers)
-        return [q, Ratio.no_winner(log_p, p, numbers, q)]
+        probabilities = Ratio.probabilities(log_p, p, numbers)
+        return [probabilities[:-1], probabilities[-1]]
 
     nothing = jnp.full(2, -jnp.inf)
     q, nobody = chances(nothing)
@@ -338,10 +338,9 @@ def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
 
 @pytest.mark.default
 def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
-    numbers = race().numbers_at(0)
     for shares, rest in (([0.25, 0.5], 0.25), ([0.5, 0.5], 0.0), ([0.0, 0.0], 1.0)):
-        q = jnp.array(shares)
-        assert float(Best.no_winner(jnp.log(q), q, numbers, q)) == rest
+        custom = CustomRule("contest", lambda logs, p, numbers: p)
+        assert custom.probabilities(jnp.zeros(2), jnp.array(shares), {}).tolist() == [*shares, rest]
 
 
 @pytest.mark.parametrize("numbers", [{}, {"ease_of_winning": jnp.asarray(2.0)}])
@@ -352,7 +351,7 @@ def test_probabilities_to_win_have_decided_derivatives(contest: Any, numbers: di
     log_p = jnp.array([0.2, -0.5])
 
     def chances(log_p: Any) -> Any:
-        return contest.probabilities(log_p, jnp.exp(log_p), given)
+        return contest.probabilities(log_p, jnp.exp(log_p), given)[:-1]
 
     near = Interval(log_p - 1e-4, log_p + 1e-4)
     (found,), decided = enclose(jax.jacfwd(chances), log_p)(near)

@@ -67,14 +67,14 @@ class ContestKind:
     """A contest success function."""
 
     @classmethod
-    def probabilities(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
-        """Return the probability that each player wins."""
+    def probabilities(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> Float[Array, "outcome"]:
+        """Return the probability that each player wins, and last that nobody does."""
         raise NotImplementedError
 
-    @classmethod
-    def no_winner(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers, q: PerPlayer) -> Scalar:
-        """Return the probability that nobody wins, where the players win with probabilities ``q``."""
-        return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
+
+def _with_no_winner(q: PerPlayer) -> Float[Array, "outcome"]:
+    """Return probabilities to win, and last what is left of 1."""
+    return jnp.append(q, jnp.maximum(1 - jnp.sum(q), 0.0))  # rounding may lift the sum above 1
 
 
 @keys
@@ -100,13 +100,8 @@ class Ratio(ContestKind):
         return jnp.where(log_p > -jnp.inf, numbers["decisiveness"] * log_p, -jnp.inf)
 
     @classmethod
-    def probabilities(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
-        return _probabilities(cls.weights(log_p, p, numbers), numbers)[:-1]
-
-    @classmethod
-    def no_winner(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers, q: PerPlayer) -> Scalar:
-        # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
-        return _probabilities(cls.weights(log_p, p, numbers), numbers)[-1]
+    def probabilities(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> Float[Array, "outcome"]:
+        return _probabilities(cls.weights(log_p, p, numbers), numbers)
 
 
 @keys
@@ -125,9 +120,9 @@ class Best(ContestKind):
     """The contest that the highest performance wins: ties are split, and nobody wins at performance 0."""
 
     @classmethod
-    def probabilities(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
+    def probabilities(cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> Float[Array, "outcome"]:
         is_highest = (log_p == jnp.max(log_p)) & (log_p > -jnp.inf)
-        return is_highest / jnp.maximum(jnp.sum(is_highest), 1)
+        return _with_no_winner(is_highest / jnp.maximum(jnp.sum(is_highest), 1))
 
 
 def log_nobody(numbers: Numbers) -> Scalar:
@@ -135,8 +130,11 @@ def log_nobody(numbers: Numbers) -> Scalar:
     return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
 
 
-def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
-    """Return the probabilities that each player and nobody wins; nobody wins where all weights are 0."""
+def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "outcome"]:
+    """Return the probabilities that each player and nobody wins; nobody wins where all weights are 0.
+
+    The last follows from the weight of no winner: a difference from 1 would be rounded, with a kink at 0.
+    """
     rows = jnp.append(logs, log_nobody(numbers))
     top = jnp.max(rows)
     top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
@@ -525,8 +523,12 @@ class CustomRule:
                 raise fault(self.part, self.function, f"answers {form}; {rule}")
         return output
 
-    outputs = probabilities = safety = costs = __call__
-    no_winner, unsafe = ContestKind.no_winner, RiskKind.unsafe
+    def probabilities(self, *arguments: Any) -> Float[Array, "outcome"]:
+        """Return the function's probabilities to win, and last what is left of 1."""
+        return _with_no_winner(self(*arguments))
+
+    outputs = safety = costs = __call__
+    unsafe = RiskKind.unsafe
 
 
 def call(part: str, function: Rule, *arguments: object) -> Any:
@@ -645,8 +647,8 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     z = jnp.where((theta > 0) & ~is_built, jnp.inf, log_s - spoiled)
     sigma = jax.nn.sigmoid(z)
     p = jnp.exp(log_p)
-    q = rules.contest.probabilities(log_p, p, numbers)
-    p_nobody = rules.contest.no_winner(log_p, p, numbers, q)
+    probabilities = rules.contest.probabilities(log_p, p, numbers)
+    q, p_nobody = probabilities[:-1], probabilities[-1]
     safety = rules.risk.safety(z, sigma, numbers)
     unsafe = rules.risk.unsafe(z, safety)
     cost = rules.cost.costs(xs, xp, z if rules.measured_by == "odds" else log_s, numbers)

@@ -96,7 +96,7 @@ def at_performance(problem: Own, log_xp: Array, log_p: Array, p: Array) -> AtPer
     i, numbers, rules = problem.player, problem.numbers, problem.rules
     logs = problem.log_p.at[i].set(log_p)
     all_p = jnp.exp(problem.log_p).at[i].set(p)
-    q = rules.contest.probabilities(logs, all_p, numbers)
+    q = rules.contest.probabilities(logs, all_p, numbers)[:-1]
     p_nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     # at own safety 0: what safety adds is the separate term `gain`
     z = problem.z.at[i].set(-jnp.inf)
