@@ -24,7 +24,8 @@ from rivalry.families.race.rules import (
     rule_name,
     spillover_gain,
 )
-from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put_concrete
+from rivalry.runtime.jax import concrete_module, jax, jnp, put_concrete
+from rivalry.schema.validate import as_numbers
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 COLUMNS = (
@@ -36,6 +37,7 @@ STOCKS = (
     ("performance_productivity", "performance_depreciation"),
 )
 PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
+EQUAL_ROWS = "numbers, all rows of one length"
 COMMON = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for all players, or one per period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
@@ -145,9 +147,10 @@ class Race(OneLineRepr, eqx.Module):
         [[1.0, 2.0], [1.0, 2.0]]
         """
         shape = (self.periods, self.players, len(self.columns))
-        schedule = (
-            _by_column(self, columns, shape) if strategies is None else _array("strategies", strategies)
-        )
+        if strategies is None:
+            schedule = _by_column(self, columns, shape)
+        else:
+            schedule = as_numbers(strategies, "strategies", EQUAL_ROWS)
         if schedule.ndim == 2 and self.periods == 1:
             schedule = schedule[None]
         if schedule.shape != shape:
@@ -338,7 +341,7 @@ def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]
             raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
     rows = np.zeros(shape)
     for name, value in columns.items():
-        numbers = _array(name, value)
+        numbers = as_numbers(value, name, EQUAL_ROWS)
         try:
             rows[..., race.columns.index(name)] = numbers
         except ValueError:
@@ -346,13 +349,6 @@ def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]
                 f"{name}: shape {numbers.shape} must be ({shape[1]},) or {shape[:2]} (periods, players)"
             ) from None
     return rows
-
-
-def _array(name: str, value: object) -> ndarray:
-    try:
-        return floats(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be numbers, all rows of one length") from None
 
 
 def _refuse_outside(race: Race, schedule: ndarray) -> None:
