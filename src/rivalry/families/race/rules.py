@@ -9,16 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 from jaxtyping import Array, Bool, Float
 from numpy import ndarray
 
 from rivalry.core.space import PerPlayer, Scalar
 from rivalry.runtime.jax import jax, jnp
-from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol, keys_by_kind, kind_name
+from rivalry.schema.annotations import (
+    AcceptedInterval,
+    Keys,
+    Needs,
+    Positive,
+    Share,
+    Symbol,
+    keys_by_kind,
+    kind_name,
+)
 
 TRACE = 1e-150  # its square has a reciprocal
 Numbers = Mapping[str, Array]
@@ -27,16 +36,18 @@ Row = Float[Array, "player column"]  # the inputs of one period
 
 # --- types of keys ------------------------------------------------------------------------------------------
 
+T = TypeVar("T")
 INTERVAL = AcceptedInterval("beliefs")
-Plain = Annotated[float | list[float] | list[list[float]] | ndarray, INTERVAL]
+# one for all, a list by player, or a list of lists by period and player
+Numeric = Annotated[T | list[T] | list[list[T]] | ndarray, INTERVAL]
 NotNegative = Annotated[float, Ge(0)]
-Amounts = Annotated[NotNegative | list[NotNegative] | list[list[NotNegative]] | ndarray, INTERVAL]
-Positive = Annotated[float, Gt(0)]
-Positives = Annotated[Positive | list[Positive] | list[list[Positive]] | ndarray, INTERVAL]
-Share = Annotated[float, Ge(0), Le(1)]
-Shares = Annotated[Share | list[Share] | list[list[Share]] | ndarray, INTERVAL]
+Plain = Numeric[float]
+Amounts = Numeric[NotNegative]
+Positives = Numeric[Positive]
+Shares = Numeric[Share]
 Rule: TypeAlias = Callable[..., Any]
 Table = dict[str, Any]
+Plainer: TypeAlias = tuple[Any, Table]  # a kind, and the numbers that it has in place of others
 keys = dataclass(frozen=True)
 INVESTED, SHARED = Needs("invest share"), Needs("share")
 
@@ -165,7 +176,7 @@ class RiskKind:
         return 1 - safety
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[RiskKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         """Return the plainest kind with the same values at these numbers, and the numbers that change."""
         return cls, {}
 
@@ -222,7 +233,7 @@ class Mixed(RiskKind):
         return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * rivals
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[RiskKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         return (cls if np.any(numbers["loser_weight"]) else WinnerOnly), {}
 
 
@@ -288,7 +299,7 @@ class CostKind:
         raise NotImplementedError
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         """Return the plainest kind with the same costs at these numbers, and the numbers that change."""
         return cls, {}
 
@@ -319,7 +330,7 @@ def input_prices(numbers: Mapping[str, Any]) -> tuple[Any, Any]:
     return numbers["safety_price"] - numbers["safety_subsidy"], price_p
 
 
-def _at_one_price(price: ndarray) -> tuple[type[CostKind], Table]:
+def _at_one_price(price: ndarray) -> Plainer:
     """Return the linear cost at one price of both inputs, with its numbers."""
     prices = dict.fromkeys(("safety_price", "performance_price"), price)
     return Linear, {"price": None, "performance_tax": 0 * price, "safety_subsidy": 0 * price, **prices}
@@ -342,7 +353,7 @@ class Quadratic(Linear):
         return on_safety + numbers["performance_price_slope"] * xp**2 / 2
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         rises = np.any(numbers["safety_price_slope"]) or np.any(numbers["performance_price_slope"])
         return (cls if rises else Linear), {}
 
@@ -378,7 +389,7 @@ class _Certified(_Measured):
         return jnp.where(is_safe, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         same = np.all(numbers["price"] == numbers["certified_price"])
         return _at_one_price(numbers["price"]) if same else (cls, {})
 
@@ -397,7 +408,7 @@ class Certification(_Certified):
         return safety >= log(numbers["minimum"])
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         if np.any(numbers["minimum"]):
             return super().plain(numbers)
         return _at_one_price(numbers["certified_price"])
@@ -429,7 +440,7 @@ class Penalty(_Measured):
         return numbers["price"] * (xs + xp) + fined
 
     @classmethod
-    def plain(cls, numbers: Table) -> tuple[type[CostKind], Table]:
+    def plain(cls, numbers: Table) -> Plainer:
         counts = np.any(numbers["fine"]) and np.any(numbers["minimum"])
         return (cls, {}) if counts else _at_one_price(numbers["price"])
 
