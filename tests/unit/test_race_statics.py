@@ -64,7 +64,7 @@ TABLE = (
 
 @pytest.mark.parametrize("wrt", TABLE)
 def test_slopes_match_the_derivatives_of_the_substituted_equation(wrt: str) -> None:
-    for k in range(3):
+    for k in (0, 3):  # of two players each
         keys = random_parameters(k)
         (point,) = symmetric_equilibria(race(**keys))
         slope = dsigma(race(**keys), wrt)

@@ -242,6 +242,14 @@ def test_races_without_a_closed_form_are_refused(given: dict[str, Any], message:
         symmetric_equilibria(race(**given))
 
 
+def test_a_period_whose_disasters_end_play_is_refused_where_more_follows() -> None:
+    """The value of going on would depend on the players' own safety."""
+    period = race(horizon=2, end_on="disaster").stage(0, jnp.ones(2))
+    with pytest.raises(ValueError, match=r"^end_on: disaster must be none or win where play goes on"):
+        symmetric_equilibria(period)
+    assert symmetric_equilibria(race(horizon=2, end_on="disaster").stage(1, jnp.zeros(2)))
+
+
 def test_points_contain_plain_numbers() -> None:
     assert all(type(value) in (float, bool) for value in symmetric_equilibria(race())[0])
     assert Point._fields[:2] == ("safety_input", "performance_input")

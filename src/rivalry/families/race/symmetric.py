@@ -127,7 +127,8 @@ def _common_numbers(game: Race) -> Numbers:
         f"horizon: {length} must be 1": length == 1,
         "invest: must be false": len(game.columns) == 2,
     }
-    conditions["end_on: disaster must end play"] = game.end_on != "disaster" or not np.any(game.ahead)
+    ends_alike = game.end_on != "disaster" or not np.any(game.ahead)
+    conditions[f"end_on: {game.end_on} must be none or win where play goes on"] = ends_alike
     for part, kinds in solvable.items():
         rule = getattr(rules, part)
         reason = f"{part}: {of_race.rule_name(rule)} has no closed form; known: {', '.join(kinds)}"
@@ -143,20 +144,20 @@ def _common_numbers(game: Race) -> Numbers:
         if np.ptp(values) > 0:
             raise ValueError(f"{name}: {values.tolist()} differ; a closed form needs identical players")
         numbers[name] = float(values[0])
-    r_s, r_p = of_race.input_prices(numbers)
-    grows = {name: numbers[name] for name in ("prize_per_performance", "loser_prize_per_performance")}
-    conditions = {f"{name}: {value:g} must be 0": not value for name, value in grows.items()}
-    conditions[f"safety_price: {r_s:g}, taxes and subsidies included, must be above 0"] = r_s > 0
-    conditions[f"performance_price: {r_p:g}, taxes and subsidies included, must be above 0"] = r_p > 0
+    growing = ("prize_per_performance", "loser_prize_per_performance")
+    conditions = {f"{name}: {numbers[name]:g} must be 0": not numbers[name] for name in growing}
+    prices = dict(zip(("safety_price", "performance_price"), of_race.input_prices(numbers), strict=True))
+    for name, price in prices.items():
+        conditions[f"{name}: {price:g}, taxes and subsidies included, must be above 0"] = price > 0
     _refuse("a closed form", conditions)
     if rules.no_winner == "disaster":
         numbers["no_winner"] = -numbers["disaster_cost"]
-    if game.end_on == "win" and numbers["ahead"]:
+    if game.end_on == "win" and numbers["gamma or period_weights"] > 0:
         numbers["no_winner"] += numbers["ahead"] / numbers["gamma or period_weights"]
     if "safety_weight" in numbers:  # all safeties count alike
         numbers["loser_weight"] = (n - 1) / n
     links = float(n) if rules.risk is of_race.Multiplicative else 1.0
-    return numbers | {"safety_price": r_s, "performance_price": r_p, "links": links}
+    return numbers | prices | {"links": links}
 
 
 # --- the two equations, in NumPy or traced by JAX -----------------------------------------------------------
