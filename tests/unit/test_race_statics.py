@@ -62,15 +62,14 @@ TABLE = (
 )
 
 
-@pytest.mark.parametrize("wrt", TABLE)
-def test_slopes_match_the_derivatives_of_the_substituted_equation(wrt: str) -> None:
-    for k in (0, 3):  # of two players each
-        keys = random_parameters(k)
-        (point,) = symmetric_equilibria(race(**keys))
-        slope = dsigma(race(**keys), wrt)
-        expected = by_table(keys, wrt, point.technology_safety, point.performance_input)
-        assert slope.sigma == point.technology_safety
-        assert slope.dsigma == pytest.approx(expected, rel=1e-9)
+@pytest.mark.parametrize(("k", "wrt"), list(enumerate(TABLE)))
+def test_slopes_match_the_derivatives_of_the_substituted_equation(k: int, wrt: str) -> None:
+    keys = random_parameters(3 * k)  # of two players
+    (point,) = symmetric_equilibria(race(**keys))
+    slope = dsigma(race(**keys), wrt)
+    expected = by_table(keys, wrt, point.technology_safety, point.performance_input)
+    assert slope.sigma == point.technology_safety
+    assert slope.dsigma == pytest.approx(expected, rel=1e-9)
 
 
 def test_slopes_are_exact_where_hardly_any_performance_is_bought() -> None:
