@@ -313,25 +313,23 @@ def _parts(options: Table) -> tuple[Table, Table]:
 
 def _player_count(options: Table, numbers: Table) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
-    players, lists = options["players"], {}
+    if options["players"] is not None:
+        if options["players"] < 2:
+            raise ValueError(f"players: {options['players']!r} must be at least 2")
+        return int(options["players"])
     for name, value in (numbers | {name: options[name] for name in ("disaster_cost", "gamma")}).items():
         # as objects: rows of different lengths are refused later, with the name of the key
         shape = np.shape(np.asarray(value, dtype=object))
-        if shape and name not in COMMON:
-            lists[name] = shape[-1]
-    if players is not None:
-        if players < 2:
-            raise ValueError(f"players: {players!r} must be at least 2")
-        return int(players)
-    for name, count in lists.items():
-        if count < 2:
-            raise ValueError(f"{name}: names {count} player; a race needs at least 2")
-        if name == "gamma" and count == options["horizon"] > 2:
+        if not shape or name in COMMON:
+            continue
+        if shape[-1] < 2:
+            raise ValueError(f"{name}: names {shape[-1]} player; a race needs at least 2")
+        if name == "gamma" and shape[-1] == options["horizon"] > 2:
             raise ValueError(
-                f"gamma: {count} numbers may be players or periods; say players = {count}, or give one "
-                "weight per period as period_weights"
+                f"gamma: {shape[-1]} numbers may be players or periods; say players = {shape[-1]}, or give "
+                "one weight per period as period_weights"
             )
-        return count
+        return shape[-1]
     return 2
 
 
