@@ -48,7 +48,7 @@ Shares = Numeric[Share]
 Rule: TypeAlias = Callable[..., Any]
 Table = dict[str, Any]
 Plainer: TypeAlias = tuple[Any, Table]  # a kind, and the numbers that it has in place of others
-keys = dataclass(frozen=True)
+keys = dataclass(frozen=True)  # a decorator: the fields of the class are keys of a table
 INVESTED, SHARED = Needs("invest share"), Needs("share")
 
 
