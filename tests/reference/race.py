@@ -10,8 +10,8 @@ import numpy as np
 import rivalry as rv
 from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.families.race.symmetric import dsigma, symmetric_equilibria
 from rivalry.families.race.static_response import response_details
+from rivalry.families.race.symmetric import dsigma, symmetric_equilibria
 from rivalry.tables import tabulate
 from tests.race_keys import KEYS, nested
 from tests.reference.games import function_of
