@@ -592,10 +592,11 @@ def _check_custom_functions(race: Race) -> None:
 
     Costs must be finite, probabilities in [0, 1], and those of a contest must sum to at most 1.
     """
-    numbers, rules, ones = race.numbers_at(0), race.rules, jnp.ones(race.players)
+    rules = race.rules
     if rules.custom:
+        ones = put(np.ones(race.players))
         # compiled: `if` on a value fails here and not in the middle of a search
-        results = jax.jit(partial(outcome, rules))(numbers, ones, ones)
+        results = jax.jit(partial(outcome, rules))(race.numbers_at(0), ones, ones)
         answers = {"contest": results.q, "risk": results.S, "cost": results.cost}
         answers["production"] = jnp.stack([results.log_s, results.log_p])
         for part, rule in rules.custom.items():
