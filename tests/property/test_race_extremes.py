@@ -5,11 +5,11 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
+from rivalry.families.race.schedule_response import compiled_response
 
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.families.race.schedule_response import compiled_response
 from rivalry.runtime.jax import put
 from tests.race_keys import race
 from tests.selection import slow_except

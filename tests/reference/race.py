@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.assumed_range import NO_BEST_RESPONSE
 from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.families.race.closed_forms import dsigma, symmetric_equilibria
+from rivalry.families.race.symmetric import dsigma, symmetric_equilibria
 from rivalry.tables import tabulate
 from tests.race_keys import KEYS, nested
 from tests.reference.games import function_of

@@ -7,10 +7,6 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
-from scipy.special import expit
-
-import rivalry as rv
-from rivalry.core import oracles
 from rivalry.families.race.proved_response import (
     Problem,
     _payoff,
@@ -22,6 +18,10 @@ from rivalry.families.race.proved_response import (
 )
 from rivalry.families.race.schedule_response import STOCK_NODES, _best_from, compiled_response
 from rivalry.families.race.static_response import at_performance, best_safety, own_problem, response_details
+from scipy.special import expit
+
+import rivalry as rv
+from rivalry.core import oracles
 from rivalry.runtime.jax import jax, jnp, put
 from tests.race_keys import KEYS, race
 

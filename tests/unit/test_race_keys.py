@@ -1,7 +1,7 @@
 """Keys of races: tables of parts, and symbols, which are refused with the keys that they stand for."""
 
 import json
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from annotated_types import Ge, Gt, Le, Lt
 
 import rivalry as rv
 from rivalry.cli import show
-from rivalry.schema.annotations import number_bounds
+from rivalry.families.race.rules import KINDS, TABLES, Linear
+from rivalry.schema.annotations import keywords, number_bounds, signature_of
 from tests.race_keys import KEYS, nested
 
 
@@ -57,6 +58,44 @@ def test_a_belief_about_one_key_of_a_part_keeps_the_others() -> None:
     assert game.perceived_race(0).safety_price.tolist() == [0.1, 0.1]
     assert game.perceived_race(0).safety_price_slope.tolist() == [0.3, 0.3]
     assert game.perceived_race(1).safety_price.tolist() == [0.2, 0.2]
+
+
+def test_words_of_kinds_are_those_of_the_classes() -> None:
+    """Type checkers read the words in the factory's annotation, which the classes do not determine."""
+    hints = signature_of(rv.games.race)[1]
+    for part, kinds in KINDS.items():
+        literals = [member for member in get_args(get_args(hints[part])[0]) if get_origin(member) is Literal]
+        assert [word for member in literals for word in get_args(member)] == list(kinds)
+
+
+def test_a_game_has_the_numbers_of_its_kinds() -> None:
+    keys_of_cost = set(keywords(TABLES["cost"].target))
+    tables = {
+        "linear": {"safety_price", "performance_price", "performance_tax", "safety_subsidy"},
+        "certification": {"price", "certified_price", "minimum"},
+        "relative_certification": {"price", "certified_price", "margin"},
+    }
+    for kind, numbers in tables.items():
+        assert keys_of_cost & set(rv.games.race(cost={"kind": kind}).numbers) == numbers
+    fined = rv.games.race(cost={"kind": "penalty", "fine": 1.0})
+    assert keys_of_cost & set(fined.numbers) == {"price", "minimum", "fine"}
+    assert "loser_weight" not in rv.games.race(risk={"kind": "mixed", "loser_weight": 0.0}).numbers
+    custom = rv.games.race(risk=lambda z, sigma, numbers: sigma)
+    assert keys_of_cost - {"kind", "price", "measured_by"} <= set(custom.numbers)
+
+
+def test_a_price_of_a_rule_without_effect_is_that_of_both_inputs() -> None:
+    for cost in (
+        {"kind": "penalty", "price": [0.2, 0.3], "fine": 0.0},
+        {"kind": "certification", "price": [0.2, 0.3], "certified_price": [0.2, 0.3]},
+        {"kind": "certification", "certified_price": [0.2, 0.3], "minimum": 0.0},
+        {"price": [0.2, 0.3]},
+    ):
+        game = rv.games.race(cost=cost)
+        x = game.inputs(safety_input=[1.0, 2.0], performance_input=[3.0, 4.0])
+        np.testing.assert_allclose(rv.oracles.metrics(game, x)["cost"][1], [0.8, 1.8], rtol=1e-15)
+        assert game.rules.cost is Linear
+        assert "price" not in game.numbers
 
 
 def test_flat_keys_are_nested_into_tables() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.race import rules as period
-from rivalry.families.race.closed_forms import symmetric_equilibria
+from rivalry.families.race.rules import CustomRule, Logit, Ratio
+from rivalry.families.race.symmetric import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
@@ -225,13 +225,8 @@ def test_win_probabilities_at_no_performance_have_intervals() -> None:
 
     def chances(log_p: jax.Array) -> list[jax.Array]:
         p = jnp.exp(log_p)
-        q = period.ratio(log_p, p, numbers)
-        return [
-            q,
-            period.no_winner(
-                period.Rules(period.power, period.ratio, *[period.linear] * 2), numbers, log_p, p, q
-            ),
-        ]
+        probabilities = Ratio.probabilities(log_p, p, numbers)
+        return [probabilities[:-1], probabilities[-1]]
 
     nothing = jnp.full(2, -jnp.inf)
     q, nobody = chances(nothing)
@@ -343,22 +338,20 @@ def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
 
 @pytest.mark.default
 def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
-    rules = period.Rules(period.power, period.best, *[period.linear] * 2)
-    numbers = race().numbers_at(0)
     for shares, rest in (([0.25, 0.5], 0.25), ([0.5, 0.5], 0.0), ([0.0, 0.0], 1.0)):
-        q = jnp.array(shares)
-        assert float(period.no_winner(rules, numbers, jnp.log(q), q, q)) == rest
+        custom = CustomRule("contest", lambda logs, p, numbers: p)
+        assert custom.probabilities(jnp.zeros(2), jnp.array(shares), {}).tolist() == [*shares, rest]
 
 
 @pytest.mark.parametrize("numbers", [{}, {"ease_of_winning": jnp.asarray(2.0)}])
-@pytest.mark.parametrize("contest", [period.ratio, period.logit])
+@pytest.mark.parametrize("contest", [Ratio, Logit])
 def test_probabilities_to_win_have_decided_derivatives(contest: Any, numbers: dict[str, Any]) -> None:
     """Where somebody always wins, the weight of nobody is no kink, which would stop every proof."""
     given = {"decisiveness": jnp.asarray(1.5), **numbers}
     log_p = jnp.array([0.2, -0.5])
 
     def chances(log_p: Any) -> Any:
-        return contest(log_p, jnp.exp(log_p), given)
+        return contest.probabilities(log_p, jnp.exp(log_p), given)[:-1]
 
     near = Interval(log_p - 1e-4, log_p + 1e-4)
     (found,), decided = enclose(jax.jacfwd(chances), log_p)(near)

@@ -143,7 +143,9 @@ def _with_suprema(game: Game, x: ndarray, strategies: list[ndarray], certificate
         if cause is None:
             continue
         gain = certificate.regret[player]
-        if gain > certificate.tolerance[player]:
+        if np.any(certificate.regret > certificate.tolerance):
+            if not gain > certificate.tolerance[player]:
+                continue
             words = f"{NO_BEST_RESPONSE}: gains of player {player} approach {gain:.3g}{cause}"
             return certificate._replace(method=_joined(certificate.method, words))
         now = payoffs(game, x)[player]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -60,11 +61,60 @@ class Keys(NamedTuple):
 
     ``cost: Annotated[str | dict[str, Any], Keys(CostKeys), "cost of inputs"]``, where ``CostKeys`` is a named
     tuple whose fields are annotated like a factory's keywords, or a typed dictionary. Of several tables of
-    one kind each may permit other keys: ``names``, all if empty.
+    one kind each may permit other keys: ``names``, all if empty. A table whose ``kind`` decides on its keys
+    has the classes of the ``kinds`` too, see `keys_by_kind`.
     """
 
     target: Factory
     names: tuple[str, ...] = ()
+    kinds: tuple[tuple[str, Factory], ...] = ()
+
+
+def keys_by_kind(kind: object, *classes: type) -> Keys:
+    """Return the note of a table with a ``kind``, of which every kind has the fields of its class as keys.
+
+    ``kind`` is the annotation of that key; the first kind is its default. A key that several kinds have is
+    described by the first of them. Keys that not all kinds have get a note of the kinds that they need, and
+    their meaning begins with these.
+
+    >>> @dataclasses.dataclass
+    ... class Flat:
+    ...     price: float = 1.0
+    >>> @dataclasses.dataclass
+    ... class Steep(Flat):
+    ...     slope: Annotated[float, "rise of the price"] = 0.0
+    >>> _, hints = signature_of(keys_by_kind(Literal["flat", "steep"], Flat, Steep).target)
+    >>> meaning_of(hints["slope"]), needs_note(hints["slope"])
+    ('steep: rise of the price', Needs(keys='kind', values=('steep',)))
+    """
+    kinds = {kind_name(one_class): one_class for one_class in classes}
+    fields: dict[str, tuple[Any, Any]] = {"kind": (kind, next(iter(kinds)))}
+    for one_class in classes:
+        parameters, hints = signature_of(one_class)
+        for key in [key for key in parameters if key not in fields]:
+            having = tuple(word for word, kind_class in kinds.items() if key in keywords(kind_class))
+            hint = hints[key] if len(having) == len(kinds) else _of_kinds(hints[key], having)
+            fields[key] = hint, parameters[key].default
+    rows = [(key, hint, dataclasses.field(default=default)) for key, (hint, default) in fields.items()]
+    return Keys(dataclasses.make_dataclass("Table", rows), kinds=tuple(kinds.items()))
+
+
+def kind_name(kind: type) -> str:
+    """Return the word for a class in tables.
+
+    >>> class WinnerOnly: ...
+    >>> kind_name(WinnerOnly)
+    'winner_only'
+    """
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def _of_kinds(hint: Any, kinds: tuple[str, ...]) -> object:
+    """Return the annotation of a key with a note of the kinds that have it."""
+    notes = [note for note in _notes(hint) if type(note) is not str]
+    meaning = f"{', '.join(kinds)}: {meaning_of(hint)}"
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return Annotated[plain, *notes, Needs("kind", kinds), meaning]
 
 
 class Needs(NamedTuple):

@@ -76,6 +76,13 @@ class Believing(OneLineRepr, eqx.Module):
         # true numbers are read here and not stored, so that changing one of them reaches every belief
         return replace(mind, space=self.space, numbers=shared | mind.numbers)
 
+    def race_of(self, player: int | Array) -> Race | None:
+        """Return the same also for a traced player; None then if the beliefs differ in more than numbers."""
+        if isinstance(player, int):
+            return self.perceived_race(player)
+        races = self.stacked_races()
+        return None if races is None else jax.tree.map(lambda leaf: leaf[player], races)
+
     def believed_races(self) -> list[Race]:
         """Return the races that the players believe in, one each."""
         return [self.perceived_race(player) for player in range(self.players)]
@@ -150,17 +157,10 @@ def _(game: Believing, x: Profile) -> oracles.Traced:
 @oracles.deviation_payoff.register(Believing)
 def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return the believed payoff of ``player`` as a function of its own strategy."""
-
-    def of(i: int) -> Callable[[Strategy], Array]:
-        return lambda strategy: game.perceived_race(i).payoffs(x.at[i].set(strategy))[i]
-
-    if isinstance(player, int):
-        return of(player)
-    if (minds := game.stacked_races()) is not None:
-        mind = jax.tree.map(lambda leaf: leaf[player], minds)
-        return oracles.deviation_payoff(mind, x, player)
+    if (race := game.race_of(player)) is not None:
+        return oracles.deviation_payoff(race, x, player)
     # branches, not a batch: believed races may differ in their static parts
-    branches = [of(i) for i in range(game.players)]
+    branches = [oracles.deviation_payoff(race, x, i) for i, race in enumerate(game.believed_races())]
     return lambda strategy: jax.lax.switch(player, branches, strategy)
 
 
@@ -175,20 +175,18 @@ def _(game: Believing, x: Profile) -> Profile:
 @oracles.best_response.register(Believing)
 def _(game: Believing, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return the best response in the race that the player believes in."""
-    if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
-        return oracles.best_response(jax.tree.map(lambda leaf: leaf[player], minds), x, player)
-    races = game.believed_races()
-    if isinstance(player, int):
-        return oracles.best_response(races[player], x, player)
+    if (race := game.race_of(player)) is not None:
+        return oracles.best_response(race, x, player)
     # filled while the branches are traced: JAX cannot return text
     coverages: list[Coverage] = []
 
-    def respond(player: int) -> tuple[Array, Array]:
-        strategy, payoff, coverage = oracles.best_response(races[player], x, player)
+    def respond(race: Race, i: int) -> tuple[Array, Array]:
+        strategy, payoff, coverage = oracles.best_response(race, x, i)
         coverages.append(coverage)
         return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
 
-    strategy, payoff = jax.lax.switch(player, [partial(respond, i) for i in range(game.players)])
+    branches = [partial(respond, race, i) for i, race in enumerate(game.believed_races())]
+    strategy, payoff = jax.lax.switch(player, branches)
     # which branch runs is not known here, so the weakest coverage holds
     return strategy, payoff, min(coverages, key=COVERAGES.index)
 

@@ -16,6 +16,7 @@ from rivalry.certificates.ascent import (
     peaks,
 )
 from rivalry.certificates.periods import search_schedules
+from rivalry.core import oracles
 from rivalry.core.oracles import BestResponse
 from rivalry.core.space import Profile, Scalar, Strategy
 from rivalry.families.race import rules
@@ -73,12 +74,12 @@ def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scala
     steps = REACH / jnp.array([SAFETIES, PERFORMANCES])
 
     def improved(start: Array) -> tuple[Array, Array]:
-        if race.rules.contest is rules.best:
+        if race.rules.contest is rules.Best:
             return ascend_beside_jumps(race, x, player, start, steps)
         return ascend(race, x, player, start)
 
     ends, payoffs = jax.lax.map(improved, starts)
-    if race.rules.cost in rules.THRESHOLDS and race.rules.production is rules.power:
+    if oracles.discontinuity(race).startswith("cost") and race.rules.production is rules.Power:
         edge, paid = _best_at_threshold(race, x, player, performance)
         ends, payoffs = jnp.concatenate([ends, edge[None]]), jnp.append(payoffs, paid)
     # nothing, unless something pays more
@@ -96,7 +97,7 @@ def _best_at_threshold(race: Race, x: Profile, player: Player, levels: Array) ->
     numbers, payoff = race.numbers_at(0), payoff_of(race, x, player)
     outcome = rules.outcome(race.rules, numbers, x[:, 0], x[:, 1])
     on_odds = race.rules.measured_by == "odds"
-    required = rules.required_safety(race.rules, numbers, outcome.z if on_odds else outcome.log_s, player)
+    required = race.rules.cost.required(outcome.z if on_odds else outcome.log_s, numbers)[player]
     log_a = rules.log(numbers["safety_productivity"][player])
     log_b = rules.log(numbers["performance_productivity"][player])
 
@@ -122,10 +123,10 @@ def _best_at_threshold(race: Race, x: Profile, player: Player, levels: Array) ->
 
 def _levels_of_rivals(race: Race, x: Profile, player: Player) -> Array:
     """Return logarithms of performance inputs equal to the rivals' and just above, if the highest wins."""
-    if race.rules.contest is not rules.best or race.rules.production is not rules.power:
+    if race.rules.contest is not rules.Best or race.rules.production is not rules.Power:
         return jnp.zeros(0)
     numbers = race.numbers_at(0)
-    _, log_p = rules.power(x[:, 0], x[:, 1], numbers)
+    _, log_p = rules.Power.outputs(x[:, 0], x[:, 1], numbers)
     log_b = rules.log(numbers["performance_productivity"][player])
     level = (log_p - log_b) / numbers["performance_exponent"][player]
     level = jnp.where(jnp.isfinite(level), level, -jnp.inf)

@@ -15,7 +15,7 @@ from numpy import ndarray
 from rivalry.core.space import Profile, span
 from rivalry.families.race import rules as period
 from rivalry.families.race.model import Race
-from rivalry.families.race.rules import BUILT_IN, Numbers, log
+from rivalry.families.race.rules import Numbers, log
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.spaces.logarithms import BoundsOfEquilibria, amounts
@@ -33,10 +33,10 @@ def has_slopes_in_logs(race: Race) -> bool:
         and race.transition is None
         and len(race.columns) == 2
         and race.end_on == "none"
-        and rules.production is period.power
-        and rules.contest in (period.ratio, period.logit)
-        and rules.cost in (period.linear, period.quadratic)
-        and rules.risk in BUILT_IN
+        and rules.production is period.Power
+        and rules.contest in (period.Ratio, period.Logit)
+        and rules.cost in (period.Linear, period.Quadratic)
+        and not rules.custom
     )
 
 
@@ -57,7 +57,7 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     z = log_odds - numbers["scale_penalty"] * log_p
     p, sigma = jnp.exp(log_p), jax.nn.sigmoid(z)
     safe, rho, d = (
-        rules.risk(z, sigma, numbers),
+        rules.risk.safety(z, sigma, numbers),
         period.rewards(rules, numbers, p),
         period.damages(numbers, n),
     )
@@ -65,7 +65,7 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     stake = (1 - keep) * rho + d  # what safety adds to the value of a win
     value = keep * rho - d + safe * stake
     payoff_alone = period.without_winner(rules, numbers)
-    difference = rules.contest is period.logit
+    difference = rules.contest is period.Logit
     logs = numbers["decisiveness"] * (p if difference else log_p)
     own_basis = rules.loser_prize_basis == "own"
     rows = []
@@ -89,7 +89,7 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
         )
     price_s, price_p = period.input_prices(numbers)
     spent = jnp.stack([price_s * xs, price_p * xp], axis=1)
-    if rules.cost is period.quadratic:
+    if rules.cost is period.Quadratic:
         slopes = numbers["safety_price_slope"] * xs**2, numbers["performance_price_slope"] * xp**2
         spent = spent + jnp.stack(slopes, axis=1)
     return race.weights[0][:, None] * (jnp.stack(rows) - spent)
@@ -122,13 +122,14 @@ def _safety_gain(
 
     ``stake`` and ``rival_stake`` are the stakes of wins by i and by others, times their probabilities.
     """
-    bend, w = sigma[i] * (1 - sigma[i]), numbers["safety_weight"]
-    if risk is period.winner_only:
+    bend = sigma[i] * (1 - sigma[i])
+    if risk is period.WinnerOnly:
         return bend * stake
-    if risk is period.mixed:
+    if risk is period.Mixed:
         lost = numbers["loser_weight"]
         return bend * ((1 - lost) * stake + lost / (len(z) - 1) * rival_stake)
-    if risk is period.additive:
+    w = numbers["safety_weight"]
+    if risk is period.Additive:
         return w[i] / jnp.sum(w) * bend * (stake + rival_stake)
     return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (stake + rival_stake)
 
@@ -184,9 +185,9 @@ def _obstacle(race: Race) -> str:
     grows = numbers["prize_per_performance"], numbers["loser_prize_per_performance"]
     factors = numbers["safety_productivity"], numbers["performance_productivity"], np.asarray(race.weights)
     conditions = {
-        f"contest = {period.rule_name(rules.contest)!r}; must be 'ratio'": rules.contest is period.ratio,
-        f"risk = {period.rule_name(rules.risk)!r}; must be 'winner_only'": rules.risk is period.winner_only,
-        f"cost = {period.rule_name(rules.cost)!r}; must be 'linear'": rules.cost is period.linear,
+        f"contest = {period.rule_name(rules.contest)!r}; must be 'ratio'": rules.contest is period.Ratio,
+        f"risk = {period.rule_name(rules.risk)!r}; must be 'winner_only'": rules.risk is period.WinnerOnly,
+        f"cost = {period.rule_name(rules.cost)!r}; must be 'linear'": rules.cost is period.Linear,
         "safety_exponent of 1 or more": bool(np.all(numbers["safety_exponent"] < 1)),
         "inputs that cost nothing": all(np.all(price > 0) for price in period.input_prices(numbers)),
         "prizes that grow with performance": not any(np.any(part) for part in grows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -12,27 +13,33 @@ from annotated_types import Ge, Le
 from numpy import ndarray
 
 from rivalry.core.space import Box
-from rivalry.families.race import keys
 from rivalry.families.race.beliefs import FIXED, Believing
-from rivalry.families.race.keys import (
+from rivalry.families.race.model import COLUMNS, COMMON, Race
+from rivalry.families.race.rules import (
     INTERVAL,
-    NAMES,
+    KINDS,
+    PRICE,
+    TABLES,
     Amounts,
+    ContestWord,
+    CostWord,
+    CustomRule,
+    Linear,
     NotNegative,
     Positives,
+    Quadratic,
+    RiskWord,
+    Rule,
+    Rules,
     Shares,
     Table,
-    check_conflicts,
-    check_custom_parts,
-    count_players,
-    flatten_parts,
-    locate_key,
-    plain_parts,
+    call,
+    fault,
+    input_prices,
+    outcome,
 )
-from rivalry.families.race.model import COLUMNS, COMMON, Race
-from rivalry.families.race.rules import KINDS, Rules
-from rivalry.runtime.jax import put
-from rivalry.schema.annotations import Keys, Symbol
+from rivalry.runtime.jax import floats, jax, jnp, put
+from rivalry.schema.annotations import Symbol, keywords
 from rivalry.schema.validate import (
     Options,
     as_numbers,
@@ -43,10 +50,6 @@ from rivalry.schema.validate import (
     limit,
     refuse_idle,
 )
-
-RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
-SMALLEST_INPUT = 1e-50  # the smallest input above 0
-MOST, FARTHEST = 1e4, 1e12  # inputs are searched at least up to the first, and never beyond the second
 
 
 @checked
@@ -67,21 +70,21 @@ def race(
         Amounts, Symbol("theta"), "power of performance by which the odds of safety decrease"
     ] = 0.5,
     production: Annotated[
-        Literal["power"] | Callable[..., Any],
+        Literal["power"] | Rule,
         "power, or a custom function (xs, xp, numbers) -> (ln s, ln p)",
     ] = "power",
     contest: Annotated[
-        Literal["ratio", "logit", "best"] | Table | Callable[..., Any],
+        ContestWord | Table,
         Symbol("csf"),
-        Keys(keys.ContestKeys),
+        TABLES["contest"],
         "who wins: a kind, or a table with a kind and its keys",
     ] = "ratio",
     risk: Annotated[
-        Literal["winner_only", "multiplicative", "additive", "mixed"] | Table | Callable[..., Any],
-        Keys(keys.RiskKeys),
+        RiskWord | Table,
+        TABLES["risk"],
         "whose safety counts: a kind, or a table with a kind and its keys",
     ] = "winner_only",
-    reward: Annotated[Table | None, Keys(keys.RewardKeys), "payoffs of winning and losing"] = None,
+    reward: Annotated[Table | None, TABLES["reward"], "payoffs of winning and losing"] = None,
     disaster_cost: Annotated[
         Amounts | list[list[list[NotNegative]]],
         Symbol("d"),
@@ -95,10 +98,8 @@ def race(
         "payoff if nobody wins: 0, minus the cost of a disaster, or a number",
     ] = "harmless",
     cost: Annotated[
-        Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
-        | Table
-        | Callable[..., Any],
-        Keys(keys.CostKeys),
+        CostWord | Table,
+        TABLES["cost"],
         "cost of inputs: a kind, or a table with a kind and its keys",
     ] = "linear",
     horizon: Annotated[
@@ -118,11 +119,11 @@ def race(
     ] = "none",
     technology: Annotated[
         Table | None,
-        Keys(keys.TechnologyKeys),
+        TABLES["technology"],
         "investment in productivity and sharing of it, over several periods",
     ] = None,
     transition: Annotated[
-        Callable[..., Any] | None,
+        Rule | None,
         "a custom function (numbers, inputs [player column], period) -> numbers of the next period",
     ] = None,
     beliefs: Annotated[
@@ -154,11 +155,7 @@ def race(
     >>> race(scale_penalty=[0.5, 0.7]).payoffs(x).round(4).tolist()
     [-0.2682, -0.3264]
     """
-    return _with_beliefs(dict(locals()))
-
-
-def _with_beliefs(options: Table) -> Race | Believing:
-    """Return the race, with its players' beliefs about it. Raises `ValueError`."""
+    options = dict(locals())
     beliefs = options.pop("beliefs")
     true = _make(options)
     if beliefs is None:
@@ -170,14 +167,14 @@ def _with_beliefs(options: Table) -> Race | Believing:
     if not any(beliefs):
         return true
     # a belief with fewer lists must not be read as a race of two players
-    options = options | {"players": true.players}
+    options["players"] = true.players
     races = [_believed_race(options, k, table) for k, table in enumerate(beliefs)]
     return Believing.of(true, races, list(map(_keys, beliefs)))
 
 
 def _believed_race(options: Table, k: int, table: Options) -> Race:
     """Return the race that player ``k`` believes in. Raises `ValueError`."""
-    for name in [*table, *map(locate_key, _keys(table))]:
+    for name in [*table, *map(_with_table, _keys(table))]:
         if name in FIXED:
             raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
     changed = {name: _merge_belief(options.get(name), value) for name, value in table.items()}
@@ -196,54 +193,165 @@ def _keys(table: Options) -> list[str]:
 
 def _merge_belief(old: object, new: object) -> Any:
     """Return a player's belief about one key; of a table only the given keys differ."""
-    if not isinstance(new, Mapping):
-        return old if new is None else new
-    if old is None:
-        return dict(new)
-    table = old if isinstance(old, Mapping) else {"kind": old}
-    return {**table, **new}
+    if isinstance(new, Mapping):
+        return {**_table(old), **new}
+    return old if new is None else new
+
+
+def _table(value: object) -> Options:
+    """Return a part of a race as a table; a part itself is its kind."""
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {"kind": value}
+
+
+# --- from keys to a race ------------------------------------------------------------------------------------
+
+OF_PLAYERS = (
+    *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
+    *("scale_penalty", "liability", "no_winner"),
+)
+"""Numbers outside tables."""
+CHOICES = {"kind", "loser_prize_basis", "measured_by", "invest", "share", "spillover", "sharing_unit"}
+"""Keys of tables that are no numbers."""
+PLACES = {key: f"{part}.{key}" for part, note in TABLES.items() for key in keywords(note.target)}
 
 
 def _make(options: Table) -> Race:
     """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
     try:
-        return _build(flatten_parts(options))
+        return _build(options)
     except ValueError as error:
-        raise ValueError(locate_key(str(error))) from None
+        raise ValueError(_with_table(str(error))) from None
+
+
+def _with_table(message: str) -> str:
+    """Return a message that begins with a key as one that begins with the key's place, ``cost.fine: ..``."""
+    name = re.split(r"\W", message, maxsplit=1)[0]
+    return PLACES.get(name, name) + message[len(name) :]
 
 
 def _build(options: Table) -> Race:
-    players = count_players(options, [*NAMES, "disaster_cost", "gamma"])
-    check_conflicts(options)
-    infinite = _is_infinite(options)
+    kinds, keys = _parts(options)
+    values = {name: options[name] for name in OF_PLAYERS} | keys
+    if isinstance(options["no_winner"], str):  # the payoff of a disaster follows from its cost
+        values["no_winner"] = 0.0
+    values = {name: value for name, value in values.items() if name not in CHOICES and value is not None}
+    players = _player_count(options, values)
+    infinite = _is_infinite(options, keys)
     periods = 1 if infinite else options["horizon"]
     if not isinstance(periods, int) or periods < 1:
         raise ValueError(f'horizon: {periods!r} must be a whole number, at least 1, or "inf"')
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
-    numbers, damage = _numbers(options, players, periods)
-    options, numbers = plain_parts(options, numbers)
-    if periods == 1 and not infinite:
-        options = options | {"end_on": "none"}  # nothing follows that could end
-    if options["share"] and options["spillover"] == "sum" and players > 2:
-        warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
-    weights = put(_weights(options, players, periods))
-    invested = 4 if options["invest"] else 2
-    columns = COLUMNS[: 6 if options["share"] else invested]
+    numbers = {name: _numbers(name, value, players, periods) for name, value in values.items()}
+    if "safety_weight" in numbers and not np.all(np.asarray(numbers["safety_weight"]).sum(axis=-1) > 0):
+        raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
+    numbers["disaster_cost"], damage = _disaster_costs(options["disaster_cost"], players, periods)
+    rules = Rules(
+        **kinds,
+        loser_prize_basis=keys["loser_prize_basis"],
+        no_winner="disaster" if options["no_winner"] == "disaster" else "value",
+        measured_by=keys.get("measured_by", "odds"),
+    )
+    if options["transition"] is None and not rules.custom:
+        rules, numbers = _plain(rules, numbers)
+    if keys["share"] and keys["spillover"] == "sum" and players > 2:
+        warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=5)
+    weights = _weights(options, players, periods)
+    invested = 4 if keys["invest"] else 2
+    columns = COLUMNS[: 6 if keys["share"] else invested]
+    gamma = _numbers("gamma", options["gamma"], players, 1) if infinite else None
+    largest_gamma = float(np.max(np.asarray(gamma))) if infinite else 0.0
     race = Race(
-        space=_space(options, numbers, np.asarray(weights), columns, infinite),
+        space=_space(rules, numbers, weights, columns, keys["sharing_unit"], largest_gamma),
         numbers=numbers,
-        weights=weights,
+        weights=put(weights),
         ahead=put(np.zeros(players)),
-        rules=_rules(options),
+        rules=rules,
         columns=columns,
+        # nothing follows a single period that could end
+        end_on=options["end_on"] if periods > 1 or infinite else "none",
+        spillover=keys["spillover"],
+        sharing_unit=keys["sharing_unit"],
         damage=damage,
-        **{name: options[name] for name in ("end_on", "spillover", "sharing_unit", "transition")},
-        gamma=per_player("gamma", options["gamma"], players, 1) if infinite else None,
+        transition=options["transition"],
+        gamma=gamma,
     )
     # last, since custom functions are called with the finished parameters
-    check_custom_parts(race)
+    _check_custom_functions(race)
     return race
+
+
+def _parts(options: Table) -> tuple[Table, Table]:
+    """Return the kinds of the parts, and the keys of all tables with defaults.
+
+    The keys are those of the kinds; with a custom function, which may read every number, those of all kinds.
+    """
+    kinds: Table = {}
+    for part, classes in KINDS.items():
+        word = _table(options[part]).get("kind", next(iter(classes)))
+        kinds[part] = CustomRule(part, word) if callable(word) else classes[word]
+    custom = options["transition"] is not None or Rules(**kinds).custom
+    keys: Table = {}
+    for part, note in TABLES.items():
+        target = note.target if custom else kinds.get(part, note.target)
+        usual = {key: parameter.default for key, parameter in keywords(target).items()}
+        # a belief in another kind leaves keys of the true one behind
+        keys |= usual | {key: value for key, value in _table(options[part]).items() if key in usual}
+    if kinds["cost"] not in (Linear, Quadratic):
+        keys["price"] = PRICE if keys["price"] is None else keys["price"]
+    elif (price := keys.pop("price")) is not None:
+        for name in ("safety_price", "performance_price"):
+            if np.any(np.asarray(keys[name], dtype=object) != PRICE):
+                raise ValueError(
+                    f"price: stands for safety_price and performance_price; leave out price, or {name}"
+                )
+            keys[name] = price
+    return kinds, keys
+
+
+def _player_count(options: Table, numbers: Table) -> int:
+    """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
+    if options["players"] is not None:
+        if options["players"] < 2:
+            raise ValueError(f"players: {options['players']!r} must be at least 2")
+        return int(options["players"])
+    for name, value in (numbers | {name: options[name] for name in ("disaster_cost", "gamma")}).items():
+        # as objects: rows of different lengths are refused later, with the name of the key
+        shape = np.shape(np.asarray(value, dtype=object))
+        if not shape or name in COMMON:
+            continue
+        if shape[-1] < 2:
+            raise ValueError(f"{name}: names {shape[-1]} player; a race needs at least 2")
+        if name == "gamma" and shape[-1] == options["horizon"] > 2:
+            raise ValueError(
+                f"gamma: {shape[-1]} numbers may be players or periods; say players = {shape[-1]}, or give "
+                "one weight per period as period_weights"
+            )
+        return shape[-1]
+    return 2
+
+
+def _is_infinite(options: Table, keys: Table) -> bool:
+    """True if the horizon is infinite. Raises `ValueError` for options that need a last period."""
+    if options["horizon"] not in ("inf", float("inf")):
+        return False
+    gamma = _valid("gamma", options["gamma"])
+    if np.any(gamma >= 1):
+        raise ValueError(f"gamma: {np.max(gamma):g} must be below 1 where horizon = inf")
+    if keys.get("ease_of_winning") is None:
+        raise ValueError(
+            "ease_of_winning: must be given where horizon = inf, or the first period ends the race"
+        )
+    for name in ("invest", "share"):
+        if keys[name]:
+            raise ValueError(
+                f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
+            )
+    if options["transition"] is not None:
+        raise ValueError("transition: goes with a finite horizon, not with inf")
+    return True
 
 
 def refusal(name: str, value: float) -> str:
@@ -257,16 +365,23 @@ def refusal(name: str, value: float) -> str:
     return bound_violation(race, name, value) if np.isfinite(value) else "must be finite"
 
 
-def number(name: str, value: object) -> Any:
+def _valid(name: str, value: object) -> ndarray:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     values = as_numbers(value, name)
     check_entries(name, values, partial(refusal, name))
     return values
 
 
-def per_player(name: str, value: object, players: int, periods: int) -> Any:
-    """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
-    values = number(name, value)
+def _numbers(name: str, value: object, players: int, periods: int) -> Any:
+    """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`.
+
+    Those in `COMMON` are returned without the player.
+    """
+    values = _valid(name, value)
+    if name in COMMON:
+        if values.ndim == 0 or values.shape == (periods,):
+            return put(values)
+        raise ValueError(f"{name}: shape {values.shape} must be one number, or {periods}, one per period")
     if values.ndim == 0:
         return put(np.broadcast_to(values, (players,)).copy())
     if values.shape in ((players,), (periods, players)):
@@ -278,17 +393,9 @@ def per_player(name: str, value: object, players: int, periods: int) -> Any:
     )
 
 
-def common_number(name: str, value: object, periods: int) -> Any:
-    """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
-    values = number(name, value)
-    if values.ndim == 0 or values.shape == (periods,):
-        return put(values)
-    raise ValueError(f"{name}: shape {values.shape} must be one number, or {periods}, one per period")
-
-
-def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
+def _disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
     """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
-    values = number("disaster_cost", value)
+    values = _valid("disaster_cost", value)
     pair = (players, players)
     if values.shape == pair and periods == players:
         raise ValueError(
@@ -302,91 +409,152 @@ def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]
         return put(values), "pair"
     if values.ndim == 3:
         raise ValueError(f"disaster_cost: shape {values.shape} must be ({periods}, {players}, {players})")
-    return per_player("disaster_cost", value, players, periods), "victim"
+    return _numbers("disaster_cost", value, players, periods), "victim"
 
 
-def _is_infinite(options: Table) -> bool:
-    """True if the horizon is infinite. Raises `ValueError` for options that need a last period."""
-    if options["horizon"] not in ("inf", float("inf")):
-        return False
-    gamma = number("gamma", options["gamma"])
-    if np.any(gamma >= 1):
-        raise ValueError(f"gamma: {np.max(gamma):g} must be below 1 where horizon = inf")
-    if options["ease_of_winning"] is None:
-        raise ValueError(
-            "ease_of_winning: must be given where horizon = inf, or the first period ends the race"
-        )
-    for name in ("invest", "share"):
-        if options[name]:
-            raise ValueError(
-                f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
-            )
-    if options["transition"] is not None:
-        raise ValueError("transition: goes with a finite horizon, not with inf")
-    return True
+def _plain(rules: Rules, numbers: Table) -> tuple[Rules, Table]:
+    """Return the rules in which a kind whose numbers have no effect is a plain one, and their numbers.
 
-
-def _numbers(options: Table, players: int, periods: int) -> tuple[Table, str]:
-    """Return the parameters as arrays, and whether costs of a disaster are by victim or by pair."""
-    if options["cost"] not in ("linear", "quadratic"):  # one price for both inputs
-        options = {**options, "price": 0.1 if options["price"] is None else options["price"]}
-    elif options["price"] is not None:
-        prices = dict.fromkeys(("safety_price", "performance_price"), options["price"])
-        options = {**options, **prices, "price": None}
-    if isinstance(options["no_winner"], str):  # the payoff of a disaster follows from its cost
-        options = {**options, "no_winner": 0.0}
-    names, present = (*NAMES, "no_winner"), {n: value for n, value in options.items() if value is not None}
-    numbers = {name: per_player(name, present[name], players, periods) for name in names if name in present}
-    numbers |= {name: common_number(name, present[name], periods) for name in COMMON if name in present}
-    numbers["disaster_cost"], damage = disaster_costs(options["disaster_cost"], players, periods)
-    if not np.all(np.asarray(numbers["safety_weight"]).sum(axis=-1) > 0):
-        raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
-    return numbers, damage
-
-
-def _rules(options: Table) -> Rules:
-    parts = {p: options[p] if callable(options[p]) else kinds[options[p]] for p, kinds in KINDS.items()}
-    return Rules(
-        **parts,
-        loser_prize_basis=options["loser_prize_basis"],
-        no_winner="disaster" if options["no_winner"] == "disaster" else "value",
-        measured_by=options["measured_by"],
-    )
+    Numbers that no kind uses are left out, so that no method moves one without an effect.
+    """
+    arrays = {name: np.asarray(value) for name, value in numbers.items()}
+    for part in ("risk", "cost"):
+        kind = getattr(rules, part)
+        plain, changed = kind.plain(arrays)
+        unused = keywords(kind).keys() - keywords(plain).keys()
+        arrays = {name: array for name, array in (arrays | changed).items() if name not in unused}
+        rules = rules._replace(**{part: plain})
+    return rules, {name: put(array) for name, array in arrays.items() if array is not None}
 
 
 def _weights(options: Table, players: int, periods: int) -> ndarray:
     """Return the weights of payoffs, ``[period player]``."""
-    if options["period_weights"] is not None:
-        weights = number("period_weights", options["period_weights"])
-        weights = weights[:, None] if weights.ndim == 1 else weights
-        if len(weights) != periods or weights.shape[1] not in (1, players):
-            raise ValueError(
-                f"period_weights: {len(weights)} weights for a horizon of {periods} periods; one per period"
+    if options["period_weights"] is None:
+        gamma = np.asarray(_numbers("gamma", options["gamma"], players, 1))
+        return gamma ** (np.arange(periods)[:, None] + options["discount_offset"])
+    if np.any(_valid("gamma", options["gamma"]) != 1.0):
+        raise ValueError("gamma: clashes with period_weights, which take its place")
+    weights = _valid("period_weights", options["period_weights"])
+    weights = weights[:, None] if weights.ndim == 1 else weights
+    if len(weights) != periods or weights.shape[1] not in (1, players):
+        raise ValueError(
+            f"period_weights: {len(weights)} weights for a horizon of {periods} periods; one per period"
+        )
+    return np.broadcast_to(weights, (periods, players)).copy()
+
+
+# --- the space of inputs ------------------------------------------------------------------------------------
+
+RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
+SMALLEST_INPUT = 1e-50  # the smallest input above 0
+MOST, FARTHEST = 1e4, 1e12  # inputs are searched at least up to the first, and never beyond the second
+
+
+def _space(
+    rules: Rules, numbers: Table, weights: ndarray, columns: tuple[str, ...], sharing_unit: str, gamma: float
+) -> Box:
+    """Return the box: inputs in logarithms from 0, investments and rates from 0, shares from 0 to 1.
+
+    Initial profiles are drawn up to what the prizes of all periods would pay for.
+    """
+    numbers = {name: np.asarray(value) for name, value in numbers.items()}
+    largest = {name: np.max(np.abs(value)) for name, value in numbers.items()}
+    starts = {part: _first_price(numbers, part) for part in ("safety", "performance")}
+    prices = {part: _lowest_price(numbers, part) for part in starts}
+    largest_payable = _largest_payable(largest, prices, weights, gamma, invested=len(columns) > 2)
+    stake = _stake(largest, weights, starts["performance"])
+    box = []
+    for column in columns:
+        part, _, kind = column.partition("_")
+        if kind == "input":
+            top = min(stake / starts[part], FARTHEST)
+            box.append(
+                (max(MOST, top, largest_payable(*prices[part])), "log", SMALLEST_INPUT, RARE * top, top)
             )
-        return np.broadcast_to(weights, (periods, players)).copy()
-    gamma = np.asarray(per_player("gamma", options["gamma"], players, 1))
-    return gamma ** (np.arange(periods)[:, None] + options["discount_offset"])
+        elif kind == "investment":
+            price, stock = np.min(numbers[f"{column}_price"]), largest[f"{part}_productivity"]
+            top = min(stake / max(price, 1e-12), 1e9)
+            high = max(top, min(largest_payable(price, 0.0), 1e9))
+            box.append((high, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
+        elif sharing_unit == "fraction":
+            box.append((1.0, "linear", 1.0, 0.0, 1.0))
+        else:
+            box.append((50.0, "shifted", 0.1, 0.0, 5.0))
+    periods, players = weights.shape
+    high, kinds, *edges = zip(*(box * periods), strict=True)
+    assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
+    rows = [np.zeros(len(kinds)), high, *edges, assumed]
+    low, high, smallest, usual_low, usual_high, range_assumed = (
+        put(np.broadcast_to(np.asarray(row), (players, len(kinds))).copy()) for row in rows
+    )
+    unbounded = (_free(numbers, prices) if rules.cost in (Linear, Quadratic) else None) or next(
+        (
+            f"{column.replace('_', ' ')} costs nothing"
+            for column in columns[2:4]
+            if not np.all(numbers[f"{column}_price"] > 0)
+        ),
+        None,
+    )
+    return Box(low, high, kinds, smallest, usual_low, usual_high, range_assumed, unbounded=unbounded)
 
 
-def _by_performance(numbers: Table, price: float, stake: float, multiple: float) -> float:
-    """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
-    largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
+def _lowest_price(numbers: Table, part: str) -> tuple[float, float]:
+    """Return the lowest price of an input, taxes and subsidies included, and its lowest rise per unit."""
+    if "price" in numbers:
+        ends = [float(np.min(numbers[name])) for name in ("price", "certified_price") if name in numbers]
+        return min(ends), 0.0
+    price = input_prices(numbers)[part == "performance"]
+    return float(np.min(price)), float(np.min(numbers.get(f"{part}_price_slope", 0.0)))
+
+
+def _first_price(numbers: Table, part: str) -> float:
+    """Return the lowest price of an input without taxes and subsidies, above 0."""
+    name = "price" if "price" in numbers else f"{part}_price"
+    return max(float(np.min(numbers[name])), 1e-12)
+
+
+def _free(numbers: Table, prices: Mapping[str, tuple[float, float]]) -> str | None:
+    """Input that costs nothing however much of it is bought, and why; None where none does."""
+    for part, ends in prices.items():
+        if max(ends) > 0.0:
+            continue
+        # without numbers: a part of the form of a game, which a derivative may not change
+        if part == "performance" or not np.any(numbers["safety_subsidy"] > 0.0):
+            return f"{part} costs nothing"
+        return "the subsidy for safety is at least its price"
+    return None
+
+
+def _from_above(step: Callable[[float], float]) -> float:
+    """Return the largest input that pays for itself, or the limit of the search."""
+    bought = FARTHEST
+    for _ in range(200):
+        bought = step(bought)
+    return bought
+
+
+def _stake(largest: Table, weights: ndarray, price: float) -> float:
+    """Return an upper bound on what all periods can bring, by their weights relative to the first."""
+    multiple = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)  # 4 as a margin
+    prizes = [largest[name] for name in ("prize", "loser_prize", "disaster_cost", "no_winner")]
+    stake = multiple * max(*prizes, 1e-12)
+    # rewards that grow with performance, up to the most that pays for itself
     reward = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
     reward *= largest["performance_productivity"]
-    if reward == 0:
-        return 0.0
     beta = largest["performance_exponent"]
-    price = max(price, 1e-12)
-    bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
-    for _ in range(200):
-        bought = min((stake + multiple * reward * bought**beta) / price, FARTHEST)
-    return float(reward * bought**beta)
+    bought = _from_above(lambda xp: min((stake + multiple * reward * xp**beta) / price, FARTHEST))
+    return float(stake + multiple * (reward * bought**beta))
 
 
-def _ceilings(
-    numbers: Table, weights: ndarray, columns: tuple[str, ...], cost: object, gamma: float
-) -> dict[str, float]:
-    """Return by column the largest input that may pay, at most `FARTHEST`.
+def _largest_payable(
+    largest: Table,
+    prices: Mapping[str, tuple[float, float]],
+    weights: ndarray,
+    gamma: float,
+    *,
+    invested: bool,
+) -> Callable[[float, float], float]:
+    """Return the largest input that may pay as a function of its price and the price's rise per unit.
 
     Playing 0 from period t on leaves at least m less the fine in every period, and any other strategy at most
     ``M + G p^beta`` less its costs, where M and m are the best and the worst outcome before costs and G the
@@ -395,21 +563,19 @@ def _ceilings(
     loss, ``M - m + fine`` is at most 3 S. A subsidy above the price pays until the price has risen to it: the
     most that it pays is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
     """
-    largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
     lost = largest["disaster_cost"] + largest["liability"] + largest.get("fine", 0.0)
     stake = max(largest["prize"], largest["loser_prize"], largest["no_winner"], lost, 1e-12)
     multiple = np.inf  # costs of a period without weight are not paid
     if np.all(weights > 0):
         multiple = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
-    prices = {part: _prices(numbers, part, cost) for part in ("safety", "performance")}
     paid = 0.0
     for price, slope in prices.values():
         if price < 0:
             paid += price**2 / (2 * slope) if slope else np.inf
     grows = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
-    grows *= np.inf if len(columns) > 2 and grows else largest["performance_productivity"]
+    grows *= np.inf if invested and grows else largest["performance_productivity"]
 
-    def bought(price: float, slope: float, performance: float) -> float:
+    def bought(performance: float, price: float, slope: float) -> float:
         """Return the largest input whose cost may pay where performance takes an input of ``performance``."""
         # of several exponents the largest counts above an input of 1
         reward = grows * max(performance, 1.0) ** largest["performance_exponent"] if grows else 0.0
@@ -419,95 +585,58 @@ def _ceilings(
         per_unit = price + np.sqrt(price**2 + 2 * slope * total) if slope else 2 * price
         return float(min(2 * total / per_unit, FARTHEST)) if per_unit > 0 else FARTHEST
 
-    performance = FARTHEST  # from above: the largest input that pays for itself
-    for _ in range(200):
-        performance = bought(*prices["performance"], performance)
-    prices_by_column = {f"{part}_input": prices[part] for part in prices}
-    prices_by_column |= {
-        f"{part}_investment": (_smallest(numbers, f"{part}_investment_price"), 0.0) for part in prices
-    }
-    return {column: bought(*pair, performance) for column, pair in prices_by_column.items()}
+    performance = _from_above(lambda xp: bought(xp, *prices["performance"]))
+    return partial(bought, performance)
 
 
-def _smallest(numbers: Table, name: str) -> float:
-    return float(np.min(np.asarray(numbers[name])))
+# --- custom functions: called once, before anything is computed with them ----------------------------------
+
+SHARE_SLACK = 1e-6
 
 
-def _prices(numbers: Table, part: str, cost: object) -> tuple[float, float]:
-    """Return the lowest price of an input, and its lowest rise per unit, over players and periods."""
-    if cost not in ("linear", "quadratic"):
-        certified = cost in ("certification", "relative_certification")
-        return min(_smallest(numbers, n) for n in ("price", "certified_price")[: 1 + certified]), 0.0
-    surcharge = {"safety": -1, "performance": 1}[part] * np.asarray(
-        numbers[{"safety": "safety_subsidy", "performance": "performance_tax"}[part]]
-    )
-    price = float(np.min(np.asarray(numbers[f"{part}_price"]) + surcharge))
-    return price, _smallest(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
+def _check_custom_functions(race: Race) -> None:
+    """Call every custom function once, at inputs of 1. Raises `ValueError` that names part and function.
 
-
-def _free(numbers: Table, columns: tuple[str, ...], cost: object) -> str | None:
-    """Input that costs nothing however much of it is bought, and why; None where none does."""
-    for part in ("safety", "performance") if cost in ("linear", "quadratic") else ():
-        price, slope = _prices(numbers, part, cost)
-        if price > 0.0 or slope > 0.0:
-            continue
-        # without numbers: a part of the form of a game, which a derivative may not change
-        if part == "performance" or not np.any(np.asarray(numbers["safety_subsidy"]) > 0.0):
-            return f"{part} costs nothing"
-        return "the subsidy for safety is at least its price"
-    for column in columns[2:4]:
-        if not np.all(np.asarray(numbers[f"{column}_price"]) > 0):
-            return f"{column.replace('_', ' ')} costs nothing"
-    return None
-
-
-def _space(
-    options: Table,
-    numbers: Table,
-    weights: ndarray,
-    columns: tuple[str, ...],
-    infinite: bool,
-) -> Box:
-    """Return the box: inputs in logarithms from 0, investments and rates from 0, shares from 0 to 1.
-
-    Initial profiles are drawn up to what the prizes of all periods would pay for.
+    Costs must be finite, probabilities in [0, 1], and those of a contest must sum to at most 1.
     """
-    periods, players = weights.shape
-    gamma = float(np.max(np.asarray(options["gamma"]))) if infinite else 0.0
-    ceilings = _ceilings(numbers, weights, columns, options["cost"], gamma)
-    stake = max(
-        np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
-    )
-    # a factor of 4 as a margin; periods count by their weight relative to the first
-    multiple = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
-    stake = multiple * max(stake, 1e-12)
-    # one price for both inputs, where a rule of certification or a penalty sets it
-    single = options["cost"] not in ("linear", "quadratic")
-    prices = {
-        f"{part}_input": _smallest(numbers, "price" if single else f"{part}_price")
-        for part in ("safety", "performance")
-    }
-    stake += multiple * _by_performance(numbers, prices["performance_input"], stake, multiple)
-    box = []
-    for column in columns:
-        if column.endswith("input"):
-            top = min(stake / max(prices[column], 1e-12), FARTHEST)
-            box.append((max(MOST, top, ceilings[column]), "log", SMALLEST_INPUT, RARE * top, top))
-        elif column.endswith("investment"):
-            price = np.min(np.asarray(numbers[f"{column}_price"]))
-            stock = np.max(np.asarray(numbers[column.replace("investment", "productivity")]))
-            top = min(stake / max(price, 1e-12), 1e9)
-            high = max(top, min(ceilings[column], 1e9))
-            box.append((high, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
-        elif options["sharing_unit"] == "fraction":
-            box.append((1.0, "linear", 1.0, 0.0, 1.0))
-        else:
-            box.append((50.0, "shifted", 0.1, 0.0, 5.0))
-    tops, kinds, *edges = zip(*(box * periods), strict=True)
-    high, smallest, usual_low, usual_high = (
-        put(np.broadcast_to(np.asarray(edge), (players, len(kinds))).copy()) for edge in (tops, *edges)
-    )
-    assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
-    ends = put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high
-    range_assumed = put(np.broadcast_to(assumed, high.shape).copy())
-    return Box(*ends, range_assumed, unbounded=_free(numbers, columns, options["cost"]))
+    rules = race.rules
+    if rules.custom:
+        ones = put(np.ones(race.players))
+        # compiled: `if` on a value fails here and not in the middle of a search
+        results = jax.jit(partial(outcome, rules))(race.numbers_at(0), ones, ones)
+        answers = {"contest": results.q, "risk": results.S, "cost": results.cost}
+        answers["production"] = jnp.stack([results.log_s, results.log_p])
+        for part, rule in rules.custom.items():
+            values = floats(answers[part])
+            if reason := _fault_of_answer(part, values):
+                words = f"answers {values.tolist()} where all inputs are 1; {reason}"
+                raise fault(part, rule.function, words)
+    if race.transition is not None:
+        _check_transition(race, race.transition)
+
+
+def _fault_of_answer(part: str, values: ndarray) -> str:
+    """Reason why values are no answer of a part, or an empty text."""
+    if part == "production":  # minus infinity is the logarithm of nothing produced
+        return "must be numbers" if np.isnan(values).any() else ""
+    if not np.isfinite(values).all():
+        return "must be finite"
+    if part != "cost" and (values.min() < -SHARE_SLACK or values.max() > 1 + SHARE_SLACK):
+        return "must be probabilities, in [0, 1]"
+    if part == "contest" and values.sum() > 1 + SHARE_SLACK:
+        return "probabilities of winning must sum to at most 1"
+    return ""
+
+
+def _check_transition(race: Race, transition: Rule) -> None:
+    """Raise `ValueError` unless a transition returns every parameter that it is given."""
+    numbers = race.numbers_at(0)
+    row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
+    after = call("transition", transition, numbers, row, jnp.asarray(0))
+    lost = [name for name in numbers if not (isinstance(after, dict) and name in after)]
+    if lost:
+        names = ", ".join(lost[:3])
+        raise fault("transition", transition, f"leaves out {names}; begin its answer with {{**numbers, ...}}")
+    for name in numbers:
+        if np.isnan(floats(after[name])).any():
+            raise fault("transition", transition, f"makes {name} no number")

@@ -14,9 +14,18 @@ from numpy import ndarray
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method, static
-from rivalry.families.race import rules as period
-from rivalry.families.race.rules import Numbers, Outcome, Row, Rules, Stocks
-from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put_concrete
+from rivalry.families.race.rules import (
+    Numbers,
+    Outcome,
+    Row,
+    Rules,
+    Stocks,
+    outcome,
+    rule_name,
+    spillover_gain,
+)
+from rivalry.runtime.jax import concrete_module, jax, jnp, put_concrete
+from rivalry.schema.validate import as_numbers
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 COLUMNS = (
@@ -28,6 +37,7 @@ STOCKS = (
     ("performance_productivity", "performance_depreciation"),
 )
 PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
+EQUAL_ROWS = "numbers, all rows of one length"
 COMMON = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for all players, or one per period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
@@ -81,15 +91,13 @@ class Race(OneLineRepr, eqx.Module):
         if self.periods > 1 or self.infinite_horizon:
             length += f", ends on {self.end_on}"
         rules = self.rules._asdict()
-        parameters: dict[str, Any] = {
-            part: period.rule_name(rules[part]) for part in ("contest", "risk", "cost")
-        }
+        parameters: dict[str, Any] = {part: rule_name(rules[part]) for part in ("contest", "risk", "cost")}
         # those that decide between safety and performance first: the line may be too short for all
         names = (
-            *("disaster_cost", "scale_penalty", "safety_price", "performance_price", "safety_exponent"),
-            *("performance_exponent", "safety_productivity", "performance_productivity"),
+            *("disaster_cost", "scale_penalty", "price", "safety_price", "performance_price"),
+            *("safety_exponent", "performance_exponent", "safety_productivity", "performance_productivity"),
         )
-        parameters |= {name: np.asarray(self.numbers[name]) for name in names}
+        parameters |= {name: np.asarray(self.numbers[name]) for name in names if name in self.numbers}
         return f"Race of {self.players} players over {length}", parameters
 
     @property
@@ -139,9 +147,10 @@ class Race(OneLineRepr, eqx.Module):
         [[1.0, 2.0], [1.0, 2.0]]
         """
         shape = (self.periods, self.players, len(self.columns))
-        schedule = (
-            _by_column(self, columns, shape) if strategies is None else _array("strategies", strategies)
-        )
+        if strategies is None:
+            schedule = _by_column(self, columns, shape)
+        else:
+            schedule = as_numbers(strategies, "strategies", EQUAL_ROWS)
         if schedule.ndim == 2 and self.periods == 1:
             schedule = schedule[None]
         if schedule.shape != shape:
@@ -190,15 +199,13 @@ class Race(OneLineRepr, eqx.Module):
                 share = -jnp.expm1(-share)
             level = (1 - numbers[loss]) * stock + invested
             # of the lead at the start of the period: an investment is shared one period later
-            after.append(
-                level if share is None else level + period.spillover_gain(stock, share, self.spillover)
-            )
+            after.append(level if share is None else level + spillover_gain(stock, share, self.spillover))
         return jnp.stack(after)
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, PerPlayer]:
         """Return a period's outcome, and its payoff after the cost of investment and sharing."""
-        outcome = period.outcome(self.rules, numbers, row[:, 0], row[:, 1])
-        return outcome, outcome.u - self.upkeep(numbers, row)
+        results = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+        return results, results.u - self.upkeep(numbers, row)
 
     def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Array]:
         """Return every period's outcome, payoff after costs, and A and B, ``[stage stock player]``."""
@@ -334,7 +341,7 @@ def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]
             raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
     rows = np.zeros(shape)
     for name, value in columns.items():
-        numbers = _array(name, value)
+        numbers = as_numbers(value, name, EQUAL_ROWS)
         try:
             rows[..., race.columns.index(name)] = numbers
         except ValueError:
@@ -342,13 +349,6 @@ def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]
                 f"{name}: shape {numbers.shape} must be ({shape[1]},) or {shape[:2]} (periods, players)"
             ) from None
     return rows
-
-
-def _array(name: str, value: object) -> ndarray:
-    try:
-        return floats(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be numbers, all rows of one length") from None
 
 
 def _refuse_outside(race: Race, schedule: ndarray) -> None:

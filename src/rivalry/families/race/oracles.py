@@ -25,10 +25,10 @@ from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import bounds
 from rivalry.families.race import rules as period
 from rivalry.families.race.best import best_response, compiled_response
-from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
-from rivalry.families.race.rules import BUILT_IN, Outcome
+from rivalry.families.race.rules import Outcome
+from rivalry.families.race.symmetric import profiles
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
 from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, seldom
 from rivalry.schema.registry import near
@@ -45,10 +45,11 @@ def _(game: Race) -> Scalar | Float[ndarray, ""] | float:
 
 @oracles.discontinuity.register(Race)
 def _(game: Race) -> str:
-    if game.rules.contest is period.best:
+    if game.rules.contest is period.Best:
         return "contest = 'best'"
-    cost = game.rules.cost
-    return f"cost = {period.rule_name(cost)!r}" if cost in period.THRESHOLDS else ""
+    # at any safety, since all that is asked is whether there is a threshold
+    threshold = game.rules.cost.required(jnp.zeros(game.players), game.numbers_at(0))
+    return f"cost = {period.rule_name(game.rules.cost)!r}" if threshold is not None else ""
 
 
 @oracles.labels.register(Race)
@@ -72,9 +73,7 @@ def _(game: Race, name: str) -> Profile:
 @oracles.exchangeable.register(Race)
 def _(game: Race) -> ndarray:
     """Return equal numbers for players with the same parameters in every period."""
-    rules = game.rules
-    built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
-    if not (built_in and game.transition is None and game.damage == "victim"):
+    if game.rules.custom or game.transition is not None or game.damage == "pair":
         return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
     problem = [np.asarray(value) for name, value in game.numbers.items() if name not in COMMON]
     problem += [np.asarray(game.weights), np.asarray(game.ahead)]
@@ -169,8 +168,9 @@ def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array]
 def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
     """Return taxes, fines and expected liabilities less subsidies, ``[period]``."""
     numbers = race.numbers
-    paid = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
-    if race.rules.cost is period.penalty:  # what is not the price of inputs
+    tax, subsidy = numbers.get("performance_tax", 0.0), numbers.get("safety_subsidy", 0.0)
+    paid = tax * rows[..., 1] - subsidy * rows[..., 0]
+    if race.rules.cost is period.Penalty:  # what is not the price of inputs
         paid = paid + outcome.cost - numbers["price"] * (rows[..., 0] + rows[..., 1])
     return jnp.sum(paid + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 

@@ -9,7 +9,7 @@ from scipy.optimize import root
 from scipy.special import expit
 
 from rivalry.core.game import own_gradients
-from rivalry.families.race.closed_forms import Point, symmetric_equilibria
+from rivalry.families.race.symmetric import Point, symmetric_equilibria
 from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 
@@ -226,7 +226,7 @@ def test_no_equilibrium_without_productivity_or_stakes() -> None:
         ({"cost": {"kind": "penalty", "fine": 1.0}}, "cost: penalty has no closed form; known: linear"),
         ({"cost": {"kind": "quadratic", "safety_price_slope": 0.1}}, "cost: quadratic has no closed form"),
         ({"invest": True}, "invest: must be false"),
-        ({"gamma": [0.5, 1.0], "discount_offset": 1}, "gamma: weights .* differ"),
+        ({"gamma": [0.5, 1.0], "discount_offset": 1}, "gamma or period_weights: .* differ"),
         ({"scale_penalty": [0.5, 0.7], "safety_price": [0.1, 0.2]}, r"scale_penalty: \[0.5, 0.7\] differ"),
         ({"safety_productivity": [9, 5], "scale_penalty": [0.5, 0.7]}, r"safety_productivity: \[9.0, 5.0\]"),
         ({"disaster_cost": [1.0, 2.0]}, r"disaster_cost: \[1.0, 2.0\] differ"),
@@ -240,6 +240,14 @@ def test_no_equilibrium_without_productivity_or_stakes() -> None:
 def test_races_without_a_closed_form_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         symmetric_equilibria(race(**given))
+
+
+def test_a_period_whose_disasters_end_play_is_refused_where_more_follows() -> None:
+    """The value of going on would depend on the players' own safety."""
+    period = race(horizon=2, end_on="disaster").stage(0, jnp.ones(2))
+    with pytest.raises(ValueError, match=r"^end_on: disaster must be none or win where play goes on"):
+        symmetric_equilibria(period)
+    assert symmetric_equilibria(race(horizon=2, end_on="disaster").stage(1, jnp.zeros(2)))
 
 
 def test_points_contain_plain_numbers() -> None:
