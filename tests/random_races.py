@@ -6,7 +6,6 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,48 +70,6 @@ def random_keys(seed: int) -> tuple[dict[str, Any], str]:
     words += f" on {keys['measured_by']}" if "measured_by" in keys else ""
     words += ", nobody may win" if "ease_of_winning" in keys else ""
     return keys, words
-
-
-def random_schedules(count: int) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Yield keys of races over periods, as the factory takes them, and a schedule [period player column]."""
-    for seed in range(count):
-        rng = np.random.default_rng(seed)
-        n, periods = 2 + seed % 2, int(rng.integers(1, 5))
-        prices = rng.uniform(0, 0.1, (3, n))
-        technology = {
-            "share": True,
-            "spillover": ("sum", "union")[seed // 2 % 2],
-            "safety_investment_price": prices[0],
-            "performance_investment_price": prices[1],
-            "safety_sharing_price": prices[2],
-            "safety_depreciation": rng.uniform(0, 0.5, n),
-            "performance_depreciation": rng.uniform(0, 0.5, n),
-        }
-        contest = {"decisiveness": float(rng.uniform(0.4, 1.3))}
-        contest |= {"ease_of_winning": float(10 ** rng.uniform(-1, 1))} if seed % 3 else {}
-        keys: dict[str, Any] = {
-            "players": n,
-            "horizon": periods,
-            "safety_productivity": 10 ** rng.uniform(-1, 1, n),
-            "performance_productivity": 10 ** rng.uniform(-1, 1, n) * (rng.random(n) < 0.8),
-            "safety_exponent": rng.uniform(0.3, 0.9, n),
-            "performance_exponent": rng.uniform(0.3, 0.9, n),
-            "scale_penalty": rng.choice([0.0, 0.5, 1.0], n),
-            "disaster_cost": rng.uniform(0, 3, n),
-            "reward": {"prize": rng.uniform(0, 2, n), "loser_prize": rng.uniform(-0.2, 0.2, n)},
-            "cost": {
-                "safety_price": rng.uniform(0.01, 0.3, n),
-                "performance_price": rng.uniform(0.01, 0.3, n),
-            },
-            "no_winner": ("harmless", "disaster", 0.3)[seed % 3],
-            "end_on": ("none", "win", "disaster")[seed // 2 % 3],
-            "gamma": rng.uniform(0.5, 1, n),
-            "contest": contest,
-            "technology": technology,
-        }
-        schedule = 10 ** rng.uniform(-3, 2, (periods, n, 6)) * (rng.random((periods, n, 6)) > 0.25)
-        schedule[..., 4:] = rng.choice([0.0, 0.3, 0.8, 1.0], (periods, n, 2))
-        yield keys, schedule
 
 
 def solved_races(count: int) -> list[tuple[int, str, Any]]:

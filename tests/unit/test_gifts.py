@@ -12,7 +12,6 @@ import pytest
 
 import rivalry as rv
 from tests.race_schedules import best_deviation, from_keys
-from tests.random_races import random_schedules
 
 FILE = Path(__file__).parents[1] / "reference" / "race_gifts.json"
 CASES: dict[str, dict[str, Any]] = {
@@ -74,9 +73,19 @@ def test_the_search_repeats_a_stored_gain() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:spillover")
-def test_payoffs_of_random_schedules_agree_with_the_package() -> None:
-    """Two and three players, all ends, rules of spillover, kappa and depreciation, with inputs of 0."""
-    for keys, schedule in random_schedules(6):
-        game = rv.games.race(**keys)
+@pytest.mark.parametrize("end", ["none", "win", "disaster"])
+@pytest.mark.parametrize("contest", [{}, {"decisiveness": 0.7, "ease_of_winning": 0.4}])
+def test_payoffs_of_random_schedules_agree_with_the_package(end: str, contest: dict[str, float]) -> None:
+    """Games of the file with other contests and ends, at random schedules with inputs of 0."""
+    rng = np.random.default_rng(0)
+    for case in CASES.values():
+        keys = case["game"] | {
+            "end_on": end,
+            "contest": contest,
+            "scale_penalty": float(rng.choice([0, 0.5, 1])),
+        }
+        game, shape = rv.games.race(**keys), np.shape(case["strategies"])
+        schedule = 10 ** rng.uniform(-3, 2, shape) * (rng.random(shape) > 0.25)
+        schedule[..., 4:] = rng.choice([0.0, 0.3, 0.8, 1.0], (*shape[:2], 2))
         payoffs = from_keys(keys).payoffs(schedule)
         assert payoffs == pytest.approx(np.asarray(game.payoffs(game.inputs(schedule))), rel=1e-12, abs=1e-13)
