@@ -130,7 +130,7 @@ def test_free_inputs_are_why_payoffs_have_no_maximum(cost: dict[str, object], ca
     game = rv.games.race(cost={"kind": "linear", **cost})
     assert game.space.unbounded == cause
     found = rv.certificate(game, game.space.high)
-    assert (f"payoffs may be unbounded, since {cause}" in found.method) == ("subsidy" in str(cause))
+    assert (f", since {cause}" in found.method) == ("subsidy" in str(cause))
 
 
 @pytest.mark.parametrize("family", ["race", "market"])

@@ -92,8 +92,9 @@ def _is_sum_of_periods(at: GameAtProfile, rows: ndarray) -> bool:
     else:
         again = np.zeros(len(value))
         for t in reversed(range(stages.periods)):
-            gone = payoffs(stage_game(game, t, put(again)), put(rows[t]))
-            again = gone + again if stages.all_reached else gone
+            ahead = np.zeros(len(value)) if stages.all_reached else again
+            paid = payoffs(stage_game(game, t, put(ahead)), put(rows[t]))
+            again = paid + again if stages.all_reached else paid
     return bool(np.all(np.abs(again - value) <= 1e3 * ROUNDING * (1 + np.abs(value))))
 
 
