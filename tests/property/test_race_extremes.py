@@ -5,11 +5,11 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
-from rivalry.families.race.schedule_response import compiled_response
 
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.reparametrisation import unconstrained_game
+from rivalry.families.race.best import compiled_response
 from rivalry.runtime.jax import put
 from tests.race_keys import race
 from tests.selection import slow_except
@@ -49,6 +49,6 @@ def test_extreme_parameters_give_finite_results(seed: int) -> None:
     assert np.all(np.isfinite(strategy))
     assert np.isfinite(payoff)
     assert float(payoff) >= payoffs[0] - 1e-6 * float(rv.oracles.payoff_scale(game))
-    proved = rv.oracles.proved_response(game, x, 0).bound
+    proved = rv.best_response(game, x, 0).bound
     assert not np.isnan(proved)
     assert proved >= max(float(payoff), payoffs[0]) - 1e-9 * float(rv.oracles.payoff_scale(game))

@@ -13,7 +13,7 @@ import rivalry as rv
 
 pytestmark = pytest.mark.slow
 
-NEAR = 1e-4  # of a gain: inputs are searched up to an end of their range
+NEAR = 1e-5  # of a gain: inputs are searched up to an end of their range
 INPUTS = np.logspace(-12, 6, 1_000_001)
 WORDS = "no best response exists"
 
@@ -82,6 +82,7 @@ class End(NamedTuple):
     schedule: Any
     suprema: Callable[[], dict[int, float]]
     visible: bool = True  # whether the supremum is above all choices by more than rounding
+    near: float = NEAR
 
 
 NOBODY = {"kind": "ratio", "ease_of_winning": 1.0}
@@ -112,6 +113,8 @@ ENDS = {
         {"contest": NOBODY, "cost": {"safety_price": 0.0, "performance_price": 0.0}},
         [EQUAL],
         lambda: dict.fromkeys((0, 1), 1.0),  # the prize, for sure and safely
+        # risk rises with performance: with a safety input of at most 1e12 the best payoff is 1.54e-4 less
+        near=2e-4,
     ),
     "the rival is idle, and the slower the safer": End(
         {},
@@ -199,7 +202,7 @@ def test_gains_approach_a_supremum_that_no_choice_attains(name: str) -> None:
     for player, supremum in end.suprema().items():
         gain = supremum - payoff[player]
         assert proof.regret[player] <= gain * (1 + 1e-9)
-        assert proof.regret[player] >= gain * (1 - NEAR)
+        assert proof.regret[player] >= gain * (1 - end.near)
         assert proof.bound[player] >= gain * (1 - 1e-9)
     assert WORDS in proof.method or not end.visible
 

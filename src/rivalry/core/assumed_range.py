@@ -51,7 +51,8 @@ class Rise(NamedTuple):
             return ""
         player = int(np.argmax(np.where(self.gains > tolerance, self.gains, -np.inf)))
         factor, gain = self.factors[player], self.gains[player]
-        cause = f"{BECAUSE}{self.cause}" if self.cause else ""
+        # of an input that costs nothing payoffs have no maximum, whether or not they have a bound
+        cause = f", and {NO_BEST_RESPONSE}{BECAUSE}{self.cause}" if self.cause else ""
         tried_text = f", the most tried; {UNBOUNDED}{cause}" if factor == FACTORS[-1] else ""
         key = f"; {self.key} sets the range" if self.key else ""
         return (
@@ -147,7 +148,9 @@ def _with_suprema(game: Game, x: ndarray, strategies: list[ndarray], certificate
             if not gain > certificate.tolerance[player]:
                 continue
             words = f"{NO_BEST_RESPONSE}: gains of player {player} approach {gain:.3g}{cause}"
-            return certificate._replace(method=_joined(certificate.method, words))
+            bound = np.where(np.arange(len(x)) == player, np.inf, certificate.bound)
+            method = _joined(certificate.method, words)
+            return certificate._replace(bound=bound, coverage="lower bound", method=method)
         now = payoffs(game, x)[player]
         words = f"{NO_BEST_RESPONSE}: payoffs of player {player} approach {now:.6g}, and no choice attains it"
         return certificate._replace(
