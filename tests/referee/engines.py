@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.certificates import deviations
-from rivalry.certificates.deviations import MAX_ENCLOSED_BOXES, PROVED
+from rivalry.certificates.branch_and_bound import PROVED
+from rivalry.certificates.deviations import MAX_ENCLOSED_BOXES
 from rivalry.certificates.units import GameAtProfile, unit_at
 from rivalry.core.payoffs import concrete_profile
 from rivalry.core.tolerances import ROUNDING

@@ -56,7 +56,7 @@ def test_ranges_of_payoffs_in_random_boxes_contain_those_of_arb() -> None:
     low = rng.random((200, 1))
     high = np.minimum(low + 10.0 ** rng.uniform(-12, -0.5, (200, 1)), 1.0)
     found = payoff_range(Bumps(height, centre, width, 0.7), x, np.zeros(len(low), int), low, high)
-    floors, ceilings = found.low, found.high
+    floors, ceilings = found.value.low, found.value.high
     for k in range(len(low)):
         for own in low[k, 0] + (high[k, 0] - low[k, 0]) * np.array([0.0, rng.random(), 1.0]):
             s = flint.arb(min(float(own), float(high[k, 0])))

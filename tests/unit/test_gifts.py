@@ -13,7 +13,7 @@ import pytest
 import rivalry as rv
 from tests.race_schedules import best_deviation, from_keys
 
-FILE = Path(__file__).parents[1] / "reference" / "race_gifts.json"
+FILE = Path(__file__).parents[1] / "data" / "race_gifts.json"
 CASES: dict[str, dict[str, Any]] = {
     case["name"]: case for case in json.loads(FILE.read_text(encoding="utf-8"))["cases"]
 }

@@ -139,13 +139,14 @@ def _with_suprema(game: Game, x: ndarray, strategies: list[ndarray], certificate
     """
     if not isinstance(game.space, Box) or NO_BEST_RESPONSE in certificate.method:
         return certificate
+    tolerances = certificate.tolerance + np.zeros(len(x))
     for player, strategy in enumerate(strategies):
         cause = _approached(game, game.space, x, player, strategy)
         if cause is None:
             continue
         gain = certificate.regret[player]
         if np.any(certificate.regret > certificate.tolerance):
-            if not gain > certificate.tolerance[player]:
+            if not gain > tolerances[player]:
                 continue
             words = f"{NO_BEST_RESPONSE}: gains of player {player} approach {gain:.3g}{cause}"
             bound = np.where(np.arange(len(x)) == player, np.inf, certificate.bound)
@@ -185,7 +186,7 @@ def _approached(game: Game, space: Box, x: ndarray, player: int, strategy: ndarr
     free = np.zeros(len(low), bool)
     if space.unbounded and space.assumed is not None:
         free = np.asarray(space.assumed)[player] & space.choices[player]
-    for axis in np.flatnonzero(free):
+    for axis in np.flatnonzero(free).tolist():
         now, end = paid(axis, strategy[axis]), paid(axis, high[axis])
         noise = ROUNDING * abs(now)
         if end >= now - noise and end > paid(axis, low[axis] + EARLIER * (high[axis] - low[axis])) + noise:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.certificates.deviations import PROVED, unproved_response
+from rivalry.certificates.branch_and_bound import PROVED
+from rivalry.certificates.deviations import unproved_response
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs

@@ -97,7 +97,9 @@ def _best_at_threshold(race: Race, x: Profile, player: Player, levels: Array) ->
     numbers, payoff = race.numbers_at(0), payoff_of(race, x, player)
     outcome = rules.outcome(race.rules, numbers, x[:, 0], x[:, 1])
     on_odds = race.rules.measured_by == "odds"
-    required = race.rules.cost.required(outcome.z if on_odds else outcome.log_s, numbers)[player]
+    thresholds = race.rules.cost.required(outcome.z if on_odds else outcome.log_s, numbers)
+    assert thresholds is not None
+    required = thresholds[player]
     log_a = rules.log(numbers["safety_productivity"][player])
     log_b = rules.log(numbers["performance_productivity"][player])
 
