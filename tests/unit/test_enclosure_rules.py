@@ -11,7 +11,7 @@ import pytest
 from jax.extend.core import primitives
 
 import rivalry as rv
-from rivalry.certificates import deviations
+from rivalry.certificates.branch_and_bound import StrategyBoxes, bounds_of_boxes
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
@@ -152,7 +152,8 @@ def test_payoffs_with_kinks_are_within_their_range(seed: int) -> None:
     for _ in range(4):
         game: Any = Alone(pieces(rng))
         low, high = np.sort(rng.integers(0, 5, size=(2, 8, 2)) / 4, axis=0)
-        ceiling, floor, *_ = deviations._bounds_of_boxes(game, jnp.zeros((1, 2)), 0, low, high, enclosed=True)
+        boxes = StrategyBoxes(low, high, low, high)
+        ceiling, floor, *_ = bounds_of_boxes(game, jnp.zeros((1, 2)), 0, boxes, enclosed=True)
         parts = np.concatenate([rng.random((30, 2)), np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0.5, 0.5]])])
         inside = low[:, None] + parts * (high - low)[:, None]
         values = np.asarray(jax.vmap(jax.vmap(game.rule))(jnp.asarray(inside)))

@@ -12,7 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.certificates import deviations
+from rivalry.certificates import branch_and_bound
 from rivalry.certificates.certify import certificate
 from rivalry.families.influencer import kernels
 from rivalry.families.influencer.kernels import ChosenReach
@@ -167,14 +167,15 @@ def test_only_arrays_with_one_entry_per_player_are_parameters_of_a_kernel() -> N
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """A certificate with tolerance 1e-8, and the largest number of boxes in the proof for one player."""
-    cells, boxes = deviations._bounds_of_boxes, Counter[int]()
+    cells, boxes = branch_and_bound.bounds_of_boxes, Counter[int]()
 
-    def counting(game: Any, x: Any, player: Any, low: Any, high: Any, **options: Any) -> Any:
-        players = np.broadcast_to(player, len(low))
-        boxes.update(np.unique(np.column_stack([players, low, high]), axis=0)[:, 0].astype(int).tolist())
-        return cells(game, x, player, low, high, **options)
+    def counting(game: Any, x: Any, player: Any, parts: Any, **options: Any) -> Any:
+        players = np.broadcast_to(player, len(parts.low))
+        rows = np.column_stack([players, parts.low, parts.high])
+        boxes.update(np.unique(rows, axis=0)[:, 0].astype(int).tolist())
+        return cells(game, x, player, parts, **options)
 
-    monkeypatch.setattr(deviations, "_bounds_of_boxes", counting)
+    monkeypatch.setattr(branch_and_bound, "bounds_of_boxes", counting)
     return certificate(game, game.space.check(x), tolerance=1e-8), max(boxes.values())
 
 
@@ -188,14 +189,14 @@ def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyP
 
 
 def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    game, rows = rv.games.influencer(reach=[0.25] * 3, resource="bimodal"), deviations._bounds_of_boxes
+    game, rows = rv.games.influencer(reach=[0.25] * 3, resource="bimodal"), branch_and_bound.bounds_of_boxes
     calls: list[list[int]] = []
 
     def counting(*arguments: Any, **options: Any) -> Any:
         calls.append(np.unique(arguments[2]).tolist())
         return rows(*arguments, **options)
 
-    monkeypatch.setattr(deviations, "_bounds_of_boxes", counting)
+    monkeypatch.setattr(branch_and_bound, "bounds_of_boxes", counting)
     assert certificate(game, game.space.check([0.5] * 3), tolerance=1e-8).coverage == "tight"
     # one evaluates the best response; single halvings of widths of 1 to 1e-5 would need 16 more
     assert len(calls) <= 9

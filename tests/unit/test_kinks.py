@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.certificates import deviations
+from rivalry.certificates import branch_and_bound
+from rivalry.certificates.branch_and_bound import parts_of_space
+from rivalry.core.payoffs import payoffs
 from rivalry.proofs.box_list import _jump
 from rivalry.proofs.first_order import at_most_one_point, first_order
 from rivalry.proofs.points import equilibrium_near
 from rivalry.proofs.spaces.coordinates import OPEN, coordinates
+from rivalry.runtime.jax import put
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
 pytestmark = pytest.mark.mostly_slow
@@ -74,14 +77,27 @@ def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     assert radius < 1e-12
 
 
-def test_a_tangent_at_the_lower_of_two_peaks_bounds_nothing() -> None:
+def above_tangent(game: Any, rival: float, strategy: float) -> float:
+    """Return by how much a payoff exceeds the bound around a strategy, where no box is left to search."""
+    x, line = np.full((2, 1), rival), np.linspace(0.0, 1.0, 2001)
+    search = branch_and_bound._around_concave_box(parts_of_space(game, 0), np.array([strategy]), np.inf)
+    boxes = next(search).boxes
+    curvature = branch_and_bound._curvature(game, put(x), np.zeros(len(boxes.low), int), boxes)
+    with pytest.raises(StopIteration) as end:
+        search.send(curvature)
+    rest, bound = end.value.value
+    is_left = np.any((rest.low[:, 0] <= line[:, None]) & (line[:, None] <= rest.high[:, 0]), axis=1)
+    paid = np.array([payoffs(game, put(np.array([[own], [rival]])))[0] for own in line])
+    return float(np.max(np.where(is_left, -np.inf, paid) - bound))
+
+
+def test_tangents_bound_payoffs_only_where_they_are_concave() -> None:
     """The tangent at 0.2 is level, at 0; at 0.8 the payoff is 0.1. Bends may be equal on both sides."""
-    game: Any = Duopoly(lambda own, other: jnp.maximum(-jnp.square(own - 0.2), 0.1 - jnp.square(own - 0.8)))
-    assert deviations._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.2])) >= 0.1
-    equal: Any = Duopoly(two_peaks)
-    assert deviations._concave_bound(equal, jnp.full((2, 1), 0.2), 0, np.array([0.275])) >= 0.20125
-    smooth: Any = Duopoly(flat_at_the_bound)
-    assert deviations._concave_bound(smooth, jnp.full((2, 1), 0.2), 0, np.array([0.5])) == pytest.approx(0.25)
+    unequal: Any = Duopoly(
+        lambda own, other: jnp.maximum(-jnp.square(own - 0.2), 0.1 - jnp.square(own - 0.8))
+    )
+    for game, strategy in ((unequal, 0.2), (Duopoly(two_peaks), 0.275), (Duopoly(flat_at_the_bound), 0.5)):
+        assert above_tangent(game, 0.2, strategy) <= 0.0
 
 
 @pytest.mark.nightly

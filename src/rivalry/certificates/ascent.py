@@ -25,7 +25,7 @@ HALVINGS = 45  # of the neighbourhood in which a maximum beside a jump is sought
 SIDES = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 
-def payoff_of(game: Any, x: Profile, player: Any) -> Callable[[Strategy], Scalar]:
+def payoff_of(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return a player's payoff as a function of its search coordinates ``[axis]``; minus infinity for NaN."""
     paid, strategy_of = payoff_against(game, x, player), amounts_of(game, x, player)
 
@@ -36,14 +36,14 @@ def payoff_of(game: Any, x: Profile, player: Any) -> Callable[[Strategy], Scalar
     return payoff
 
 
-def amounts_of(game: Any, x: Profile, player: Any) -> Callable[[Strategy], Strategy]:
+def amounts_of(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Strategy]:
     """Return the strategy at a player's search coordinates as a function of these."""
     space = game.space
     rows = space.unconstrain(x)
     return lambda y: space.project(space.constrain(rows.at[player].set(y)))[player]
 
 
-def coordinate_ends(game: Any, player: Any) -> tuple[Array, Array]:
+def coordinate_ends(game: Any, player: int | Array) -> tuple[Array, Array]:
     """Return the least and the largest search coordinates of a player, ``[axis]``."""
     space = game.space
     return space.unconstrain(space.low)[player], space.unconstrain(space.high)[player]
@@ -58,7 +58,7 @@ def peaks(values: Float[Array, "row column"], count: int) -> Array:
     return indices
 
 
-def ascend(game: Game, x: Profile, player: Any, start: Strategy) -> tuple[Strategy, Scalar]:
+def ascend(game: Game, x: Profile, player: int | Array, start: Strategy) -> tuple[Strategy, Scalar]:
     """Return a local maximum of a player's payoff, and that payoff, from search coordinates ``start [axis]``.
 
     Newton's method, whose steps follow the curvature whatever its sign, so that they lead upwards and away
@@ -109,7 +109,7 @@ def _newton_step(slope: Array, curve: Array, free: Array) -> Array:
     return jnp.where(free, axes @ ((axes.T @ slope) / size), 0.0)
 
 
-def poll(game: Game, x: Profile, player: Any, start: Strategy) -> tuple[Strategy, Scalar]:
+def poll(game: Game, x: Profile, player: int | Array, start: Strategy) -> tuple[Strategy, Scalar]:
     """Return the best strategy that moves along single axes lead to, ever shorter ones, and its payoff.
 
     It passes kinks at which slopes lead nowhere.
@@ -136,7 +136,7 @@ def poll(game: Game, x: Profile, player: Any, start: Strategy) -> tuple[Strategy
 
 
 def ascend_beside_jumps(
-    game: Game, x: Profile, player: Any, start: Strategy, step: Any
+    game: Game, x: Profile, player: int | Array, start: Strategy, step: Array
 ) -> tuple[Strategy, Scalar]:
     """Return the same for payoffs that jump: by comparing points around the best one, ever nearer.
 
@@ -148,8 +148,8 @@ def ascend_beside_jumps(
 
     def nearer(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         middle, width = carry
-        moved = jnp.where(middle > low, middle + width * lattice, middle)
-        trials = jnp.concatenate([middle[None], jnp.clip(moved, low, high)])
+        neighbours_of_middle = jnp.where(middle > low, middle + width * lattice, middle)
+        trials = jnp.concatenate([middle[None], jnp.clip(neighbours_of_middle, low, high)])
         best = trials[jnp.argmax(jax.vmap(payoff)(trials))]
         # the width stays where the best point is at the rim: the maximum may be beyond it
         inside = jnp.all(jnp.abs(best - middle) < 0.9 * width)

@@ -35,7 +35,7 @@ ROOM = 0.01  # of the depth of the layer in which amounts are 0
 RADII = 2.0 ** -np.arange(2.0, 17.0)  # of the range: boxes around a strategy in which payoffs may be concave
 
 
-class Boxes(NamedTuple):
+class StrategyBoxes(NamedTuple):
     """Boxes of strategies, and the ends of the parts of the space to which they belong, ``[box axis]``.
 
     A part is a box in which no amount is zero, or some amounts are zero throughout.
@@ -43,16 +43,16 @@ class Boxes(NamedTuple):
 
     low: ndarray
     high: ndarray
-    floor: ndarray
-    ceiling: ndarray
+    part_low: ndarray
+    part_high: ndarray
 
-    def pick(self, rows: Any) -> Boxes:
+    def pick(self, rows: Any) -> StrategyBoxes:
         """Return some of the boxes."""
-        return Boxes(*(ends[rows] for ends in self))
+        return StrategyBoxes(*(ends[rows] for ends in self))
 
-    def join(self, *others: Boxes) -> Boxes:
-        """Return these boxes and others."""
-        return Boxes(*map(np.concatenate, zip(self, *others, strict=True)))
+    def join(self, *remaining: StrategyBoxes) -> StrategyBoxes:
+        """Return these boxes and remaining."""
+        return StrategyBoxes(*map(np.concatenate, zip(self, *remaining, strict=True)))
 
 
 class BoxBounds(NamedTuple):
@@ -71,12 +71,12 @@ class BoxBounds(NamedTuple):
 
 
 class Curved(NamedTuple):
-    """Boxes in which a search needs bounds on second derivatives."""
+    """StrategyBoxes in which a search needs bounds on second derivatives."""
 
-    boxes: Boxes
+    boxes: StrategyBoxes
 
 
-Search = Generator[Boxes | Curved, Any, Any]
+Search = Generator[StrategyBoxes | Curved, Any, Any]
 """A search that yields the boxes whose `BoxBounds`, or `Curvature`, it needs."""
 
 
@@ -96,7 +96,9 @@ _all_paid = over_rows(_paid_by, effort=1)
 _bounds_by_oracle = over_rows(_bound_by_oracle, effort=1)
 
 
-def bounds_of_boxes(game: Game, x: Profile, player: Any, boxes: Boxes, *, enclosed: bool) -> BoxBounds:
+def bounds_of_boxes(
+    game: Game, x: Profile, player: Any, boxes: StrategyBoxes, *, enclosed: bool
+) -> BoxBounds:
     """Return bounds on the payoffs of a player, or of a player per box, in boxes of its strategies.
 
     They are those of interval arithmetic if ``enclosed``, else those of the oracle `payoff_bound`.
@@ -118,8 +120,8 @@ def bounds_of_boxes(game: Game, x: Profile, player: Any, boxes: Boxes, *, enclos
         payoff, _, _ = payoff_range(game, x, players, low, high)
         lower, upper = payoff.low, payoff.high
     else:  # with the numbers beside them, so that no kink hides between two boxes
-        below = np.maximum(np.nextafter(low, -np.inf), boxes.floor)
-        above = np.minimum(np.nextafter(high, np.inf), boxes.ceiling)
+        below = np.maximum(np.nextafter(low, -np.inf), boxes.part_low)
+        above = np.minimum(np.nextafter(high, np.inf), boxes.part_high)
         payoff, slope, smooth = payoff_range(game, x, players, below, above)
         lower, upper = payoff.low, payoff.high
         rises, falls = (smooth[:, None] & signs for signs in (slope.low > 0, slope.high < 0))
@@ -135,29 +137,31 @@ def side_by_side(game: Game, x: Any, searches: Mapping[int, Search], *, enclosed
     results = dict[int, Response]()
     answers: dict[int, Any] = dict.fromkeys(searches)
     while answers:
-        requests = dict[int, Boxes | Curved]()
+        requests = dict[int, StrategyBoxes | Curved]()
         for player, answer in answers.items():
             search = searches[player]
             try:
                 requests[player] = (search.throw if isinstance(answer, Unsupported) else search.send)(answer)
             except StopIteration as end:
                 results[player] = end.value
-        curved = {player: part.boxes for player, part in requests.items() if isinstance(part, Curved)}
-        plain = {player: part for player, part in requests.items() if isinstance(part, Boxes)}
-        answers = _answers(curved, lambda players, boxes: _curvature(game, x, players, boxes))
+        bend_requests = {player: part.boxes for player, part in requests.items() if isinstance(part, Curved)}
+        box_requests = {player: part for player, part in requests.items() if isinstance(part, StrategyBoxes)}
+        answers = _answers(bend_requests, lambda players, boxes: _curvature(game, x, players, boxes))
         bound = partial(bounds_of_boxes, game, x, enclosed=enclosed)
-        answers |= _answers(plain, bound)
+        answers |= _answers(box_requests, bound)
     return [results[player] for player in searches]
 
 
-def _answers(requests: dict[int, Boxes], bound: Callable[[ndarray, Boxes], Any]) -> dict[int, Any]:
+def _answers(
+    requests: dict[int, StrategyBoxes], bound: Callable[[ndarray, StrategyBoxes], Any]
+) -> dict[int, Any]:
     """Return bounds on the boxes of each player, or the reason why there are none."""
     if not requests:
         return {}
-    first, *others = requests.values()
+    first, *remaining = requests.values()
     counts = [len(part.low) for part in requests.values()]
     try:
-        bounds = bound(np.repeat(list(requests), counts), first.join(*others))
+        bounds = bound(np.repeat(list(requests), counts), first.join(*remaining))
     except Unsupported as reason:  # payoffs without an interval form
         return dict.fromkeys(requests, reason)
     stops = np.cumsum(counts)
@@ -173,11 +177,11 @@ def _rows_of(part: Any, rows: slice) -> Any:
     return part.at_ends(lambda end: end[rows]) if isinstance(part, Interval) else part[rows]
 
 
-def _curvature(game: Game, x: Any, players: ndarray, boxes: Boxes) -> Curvature:
+def _curvature(game: Game, x: Any, players: ndarray, boxes: StrategyBoxes) -> Curvature:
     return payoff_curvature(game, x, players, boxes.low, boxes.high)
 
 
-def parts_of_space(game: Game, player: int) -> Boxes:
+def parts_of_space(game: Game, player: int) -> StrategyBoxes:
     """Return boxes that cover the strategies of a player; amounts of zero on logarithmic axes are apart."""
     low, high = bounding_box(game.space, player)  # type: ignore[arg-type]
     ends = [[(start, stop)] for start, stop in zip(low, high, strict=True)]
@@ -193,7 +197,7 @@ def parts_of_space(game: Game, player: int) -> Boxes:
             ):
                 ends[axis] = [(low[axis], low[axis]), (smallest[axis], high[axis])]
     rows = np.array(list(product(*ends)))
-    return Boxes(rows[..., 0], rows[..., 1], rows[..., 0], rows[..., 1])
+    return StrategyBoxes(rows[..., 0], rows[..., 1], rows[..., 0], rows[..., 1])
 
 
 def branch_and_bound(
@@ -219,9 +223,9 @@ def branch_and_bound(
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     gap = max(PROVED * unit + ROUNDING * abs(payoff) / 4, VANISHING / 2)
-    boxes, settled = parts_of_space(game, player), -np.inf
+    boxes, inner_bound = parts_of_space(game, player), -np.inf
     if enclosed and isinstance(space, Box):
-        boxes, settled = yield from _around_concave_box(boxes, strategy, payoff + gap)
+        boxes, inner_bound = yield from _around_concave_box(boxes, strategy, payoff + gap)
     bounds = np.full(len(boxes.low), np.inf)
     paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
     count = unbounded = 0
@@ -237,31 +241,44 @@ def branch_and_bound(
         if count and not np.any((selected.low < middle) & (middle < selected.high)):
             break
         parts, parents = _halved(space, player, selected, strategy)
-        found = yield parts
-        if np.any(np.isnan(found.payoff)):
+        box_bounds = yield parts
+        if np.any(np.isnan(box_bounds.payoff)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
-        upper = np.where(np.isnan(found.upper), np.inf, found.upper)  # nothing is proved there
         # an upper bound of a box also holds for its parts
-        upper = np.minimum(upper, bounds[selection][parents])
+        upper = np.fmin(box_bounds.upper, bounds[selection][parents])
         bounds[selection] = -np.inf  # no payoff is above: their halves replace them
-        inside = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
-        attained = np.where(inside, np.maximum(found.payoff, paid), found.payoff)
-        excess = np.subtract(attained, upper, out=np.zeros_like(attained), where=attained > upper)
-        k = np.argmax(excess)
-        refuse(float(attained[k]), found.middle[k], float(upper[k]))
-        highest = float(found.payoff.max())
+        _refuse_contradiction(refuse, parts, box_bounds, upper, strategy, paid)
+        highest = float(box_bounds.payoff.max())
         if highest > payoff + SEARCH_TIE * unit:  # a rounding difference is no better response
-            strategy, paid = found.middle[np.argmax(found.payoff)], highest
+            strategy, paid = box_bounds.middle[np.argmax(box_bounds.payoff)], highest
         payoff = max(payoff, highest)
-        parts, kept = _at_ends(parts, found)
-        boxes, bounds = boxes.join(parts), np.concatenate([bounds, upper[kept]])
+        parts, mask = _at_ends(parts, box_bounds)
+        boxes, bounds = boxes.join(parts), np.concatenate([bounds, upper[mask]])
         alive = bounds > payoff
         boxes, bounds = boxes.pick(alive), bounds[alive]
         count, unbounded = count + len(upper), unbounded + int(np.isposinf(upper).sum())
-    return strategy, payoff, max(float(bounds.max(initial=payoff)), settled)
+    return strategy, payoff, max(float(bounds.max(initial=payoff)), inner_bound)
 
 
-def _halved(space: Box | Simplex, player: int, boxes: Boxes, strategy: ndarray) -> tuple[Boxes, ndarray]:
+def _refuse_contradiction(
+    refuse: Callable[[float, ndarray, float], None],
+    boxes: StrategyBoxes,
+    box_bounds: BoxBounds,
+    upper: ndarray,
+    strategy: ndarray,
+    paid: float,
+) -> None:
+    """Hand on the payoff that is furthest above a bound on it: at the middle of a box, or of a strategy."""
+    inside = np.all((boxes.low <= strategy) & (strategy <= boxes.high), axis=1)
+    attained = np.where(inside, np.maximum(box_bounds.payoff, paid), box_bounds.payoff)
+    excess = np.subtract(attained, upper, out=np.zeros_like(attained), where=attained > upper)
+    k = np.argmax(excess)
+    refuse(float(attained[k]), box_bounds.middle[k], float(upper[k]))
+
+
+def _halved(
+    space: Box | Simplex, player: int, boxes: StrategyBoxes, strategy: ndarray
+) -> tuple[StrategyBoxes, ndarray]:
     """Return the halves of boxes, those near a strategy halved again, and the boxes they are parts of."""
     low, high, parents = halves(space, player, boxes.low, boxes.high)
     # near the best strategy only small boxes have bounds as low as its payoff, and most of the time of a
@@ -272,58 +289,58 @@ def _halved(space: Box | Simplex, player: int, boxes: Boxes, strategy: ndarray) 
             break
         low, high, rows = halves(space, player, low, high, split=near)
         parents = parents[rows]
-    return Boxes(low, high, boxes.floor[parents], boxes.ceiling[parents]), parents
+    return StrategyBoxes(low, high, boxes.part_low[parents], boxes.part_high[parents]), parents
 
 
-def _at_ends(boxes: Boxes, found: BoxBounds) -> tuple[Boxes, ndarray]:
+def _at_ends(boxes: StrategyBoxes, box_bounds: BoxBounds) -> tuple[StrategyBoxes, ndarray]:
     """Return the boxes that may hold a best strategy, cut to the ends where those are, and their mask."""
-    low, high, floor, ceiling = boxes
-    kept = ~np.any((found.rises & (high < ceiling)) | (found.falls & (low > floor)), axis=1)
-    low, high = np.where(found.rises, high, low), np.where(found.falls, low, high)
-    return Boxes(low, high, floor, ceiling).pick(kept), kept
+    low, high, part_low, part_high = boxes
+    mask = ~np.any((box_bounds.rises & (high < part_high)) | (box_bounds.falls & (low > part_low)), axis=1)
+    low, high = np.where(box_bounds.rises, high, low), np.where(box_bounds.falls, low, high)
+    return StrategyBoxes(low, high, part_low, part_high).pick(mask), mask
 
 
-def _around_concave_box(parts: Boxes, strategy: ndarray, limit: float) -> Search:
+def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -> Search:
     """Return boxes that cover the parts but for one box around a strategy, and a bound on payoffs in it.
 
     Payoffs are concave in that box, where they are nowhere above the tangent at the strategy, and the bound
     is at most ``limit``. Without such a box nothing is left out.
     """
-    nothing = parts, -np.inf
+    unchanged = parts, -np.inf
     holding = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
     part = parts.pick([int(np.argmax(holding))])
     free = (part.low < part.high)[0]
     if not holding.any() or not free.any():
-        return nothing
+        return unchanged
     # the strategy itself comes first
     reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
     low, high = np.maximum(strategy - reach, part.low), np.minimum(strategy + reach, part.high)
-    floor, ceiling = (np.broadcast_to(end, low.shape) for end in (part.floor, part.ceiling))
+    part_low, part_high = (np.broadcast_to(end, low.shape) for end in (part.part_low, part.part_high))
     try:
-        found = yield Curved(Boxes(low, high, floor, ceiling))
+        curvature = yield Curved(StrategyBoxes(low, high, part_low, part_high))
     except Unsupported:  # second derivatives have an operation without an interval form
-        return nothing
-    slope, bend = found.slope, found.bend
+        return unchanged
+    slope, bend = curvature.slope, curvature.bend
     among = np.ix_(free, free)
     steepest = np.maximum(np.abs(slope.low[0]), np.abs(slope.high[0]))[free]
-    for row in np.flatnonzero(found.known[0] & found.known)[1:]:
+    for row in np.flatnonzero(curvature.known[0] & curvature.known)[1:]:
         if not negative_definite(bend.low[row][among], bend.high[row][among]):
             continue
         ends = np.stack([low[row] - strategy, high[row] - strategy])[:, free]
         rise = np.max([ends * edge[free] for edge in (slope.low[0], slope.high[0])], axis=(0, 1))
         # differences, products and sums round: by less than `ROUNDING` of their sizes
         size = np.abs(ends).max(axis=0) @ steepest
-        top = found.payoff.high[0]
+        top = curvature.payoff.high[0]
         bound = float(top + rise.sum() + ROUNDING * (size + abs(top)))
         if bound <= limit:
             beside = _beside(part.low[0], part.high[0], low[row], high[row])
             return parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside), bound
-    return nothing
+    return unchanged
 
 
-def _beside(floor: ndarray, ceiling: ndarray, low: ndarray, high: ndarray) -> Boxes:
+def _beside(part_low: ndarray, part_high: ndarray, low: ndarray, high: ndarray) -> StrategyBoxes:
     """Return boxes that cover a box of the space except for a box inside it."""
-    first, last, rows = floor.copy(), ceiling.copy(), []
+    first, last, rows = part_low.copy(), part_high.copy(), []
     for axis in range(len(low)):
         if first[axis] < low[axis]:
             end = last.copy()
@@ -334,7 +351,6 @@ def _beside(floor: ndarray, ceiling: ndarray, low: ndarray, high: ndarray) -> Bo
             start[axis] = high[axis]
             rows.append((start, last.copy()))
         first[axis], last[axis] = low[axis], high[axis]
-    lows, highs = (
-        np.array(ends).reshape(-1, len(low)) for ends in ([a for a, _ in rows], [b for _, b in rows])
-    )
-    return Boxes(lows, highs, np.broadcast_to(floor, lows.shape), np.broadcast_to(ceiling, lows.shape))
+    ends = np.array(rows).reshape(-1, 2, len(low))
+    limits = (np.broadcast_to(end, (len(ends), len(low))) for end in (part_low, part_high))
+    return StrategyBoxes(ends[:, 0], ends[:, 1], *limits)

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from rivalry.certificates.branch_and_bound import (
     MAX_BOXES,
-    Boxes,
     Search,
+    StrategyBoxes,
     bounds_of_boxes,
     branch_and_bound,
     side_by_side,
@@ -187,10 +187,10 @@ def traceable_best_response(
 def _search_responses(
     at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
 ) -> list[Response]:
-    """Return the best strategies found by search, with a proven bound where there is one for few choices."""
+    """Return the best strategies starts by search, with a proven bound where there is one for few choices."""
     bounded = payoff_bound.knows(at.game) and isinstance(at.game.space, Box | Simplex)
-    found = {p: candidates[p] if p in candidates else unproved_response(at, p, points) for p in players}
-    searches = {player: _with_bound(at, player, found[player], bounded) for player in players}
+    starts = {p: candidates[p] if p in candidates else unproved_response(at, p, points) for p in players}
+    searches = {player: _with_bound(at, player, starts[player], bounded) for player in players}
     game = at.game if bounded else with_bounded_responses(at.game)
     return side_by_side(game, at.x, searches, enclosed=not bounded)
 
@@ -244,7 +244,7 @@ def _outward(
     paid = np.array([at.payoffs[player], response.payoff])
     try:
         if game is not at.game:
-            ends = yield Boxes(rows, rows, rows, rows)
+            ends = yield StrategyBoxes(rows, rows, rows, rows)
             rounded = ROUNDING * np.abs(paid)
             if np.any((paid < ends.lower - rounded) | (paid > ends.upper + rounded)):
                 return response._replace(method=f"{response.method}; {MISSED}")
@@ -264,7 +264,7 @@ def _outward(
         cause = ": some payoffs are not finite" if undefined else ""
         return response._replace(method=f"{response.method}; no finite bound was found{cause}")
     current = rows[:1]
-    floor = float((yield Boxes(current, current, current, current)).lower[0])
+    floor = float((yield StrategyBoxes(current, current, current, current)).lower[0])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     rounding = paid[0] - floor if paid[0] > floor else 0.0  # both may be infinite
     bound = float(np.nextafter(bound + 2 * rounding, np.inf))
@@ -359,7 +359,7 @@ def refuse_above(
     elif isinstance(game.space, Box | Simplex):
         points = np.stack([np.asarray(strategy), np.asarray(x)[player]])
         try:
-            boxes = Boxes(points, points, points, points)
+            boxes = StrategyBoxes(points, points, points, points)
             highest, lowest, *_ = bounds_of_boxes(game, put(np.asarray(x)), player, boxes, enclosed=True)
             slack += 2 * float(np.max(highest - lowest))
         except Unsupported:

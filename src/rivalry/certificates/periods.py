@@ -68,10 +68,10 @@ def responses_by_period(at: GameAtProfile, players: Sequence[int], respond: Resp
     rows = np.moveaxis(np.asarray(at.x).reshape(len(at.x), stages.periods, -1), 1, 0)
     if not _is_sum_of_periods(at, rows):
         return None
-    by_period = _endless if stages.infinite_horizon else _backwards
-    found = by_period(at, rows, players, respond)
+    by_period = _stationary if stages.infinite_horizon else _backwards
+    answers = by_period(at, rows, players, respond)
     responses = []
-    for player, response in zip(players, found, strict=True):
+    for player, response in zip(players, answers, strict=True):
         profile = np.array(at.x)
         profile[player] = response.strategy
         # of the game itself: sums over periods round differently
@@ -101,7 +101,7 @@ def _is_sum_of_periods(at: GameAtProfile, rows: ndarray) -> bool:
 def _backwards(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
     """Return best schedules and their bounds, from the last period to the first."""
     game, stages = at.game, to_stages(at.game)
-    # the values of continuing: bounds, what the strategies found pay, and what ever smaller ones approach
+    # the values of continuing: bounds, what the strategies answers pay, and what ever smaller ones approach
     upper, paid = np.zeros((2, len(at.x)))
     strategies: list[list[ndarray]] = []
     weakest: list[Response] = []
@@ -109,15 +109,15 @@ def _backwards(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond
     for t in reversed(range(stages.periods)):
         ahead = np.zeros(len(at.x)) if stages.all_reached else upper
         if before and stages.all_reached and _same_period(at, before[0], t, rows):
-            found = before[1]
+            answers = before[1]
         else:
-            found = respond(GameAtProfile(stage_game(game, t, put(ahead)), put(rows[t])), players)
-        before = t, found
-        strategies.append([np.asarray(response.strategy) for response in found])
-        weakest = found if not weakest else [_weaker(*pair) for pair in zip(weakest, found, strict=True)]
+            answers = respond(GameAtProfile(stage_game(game, t, put(ahead)), put(rows[t])), players)
+        before = t, answers
+        strategies.append([np.asarray(response.strategy) for response in answers])
+        weakest = answers if not weakest else [_weaker(*pair) for pair in zip(weakest, answers, strict=True)]
         bounds, values = (np.zeros(len(at.x)) for _ in range(2))
-        bounds[list(players)] = [response.bound for response in found]
-        values[list(players)] = [max(response.payoff, response.supremum) for response in found]
+        bounds[list(players)] = [response.bound for response in answers]
+        values[list(players)] = [max(response.payoff, response.supremum) for response in answers]
         if stages.all_reached:
             bounds, values = bounds + upper, values + paid
         upper, paid = bounds, values
@@ -138,12 +138,12 @@ def _same_period(at: GameAtProfile, s: int, t: int, rows: ndarray) -> bool:
     """True if two periods are the same game at the same choices."""
     if not np.array_equal(rows[s], rows[t]):
         return False
-    nothing = put(np.zeros(len(at.x)))
-    pairs = zip(*(jax.tree.leaves(stage_game(at.game, k, nothing)) for k in (s, t)), strict=True)
+    no_values = put(np.zeros(len(at.x)))
+    pairs = zip(*(jax.tree.leaves(stage_game(at.game, k, no_values)) for k in (s, t)), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def _endless(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
+def _stationary(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
     """Return best stationary strategies and their bounds over an infinite horizon.
 
     The largest value V of going on solves ``b(gamma V) = V``, where ``b`` is the largest payoff of the period
@@ -162,9 +162,9 @@ def _endless(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: 
             profile[player] = response.strategy
             value[player] = max(value[player], payoffs(game, put(profile))[player])
     guess = value + MARGIN * (1 + np.abs(value))
-    found = period(guess)
+    answers = period(guess)
     responses = []
-    for player, response in zip(players, found, strict=True):
+    for player, response in zip(players, answers, strict=True):
         rise = max(response.bound - guess[player], 0.0) / (1 - gamma[player])
         responses.append(response._replace(bound=float(guess[player] + rise)))
     return responses
@@ -176,7 +176,7 @@ def _endless(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: 
 def moving_columns(game: Any) -> ndarray:
     """Return the choices of a period that change the next state, by their numbers.
 
-    They are found by differentiation at random choices; concrete games only.
+    They are answers by differentiation at random choices; concrete games only.
     """
     stages = to_stages(game)
     space, draws = stages.space, np.random.default_rng(0)
@@ -190,14 +190,14 @@ def moving_columns(game: Any) -> ndarray:
 
 
 def schedule_response(game: Game, x: Any, player: int) -> Response:
-    """Return the best schedule found for a player of a game whose periods are linked by stocks."""
+    """Return the best schedule answers for a player of a game whose periods are linked by stocks."""
     moving = tuple(moving_columns(game).tolist())
     strategy, payoff = _searched(game, put(x), put(player), moving)
     return Response(np.asarray(strategy), float(payoff), np.inf, "lower bound", SEARCH)
 
 
 def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) -> tuple[Strategy, Scalar]:
-    """Return the best schedule ``[axis]`` of a player that was found, and its payoff.
+    """Return the best schedule ``[axis]`` of a player that was answers, and its payoff.
 
     Searched are schedules that differ from the present one, or from one that never moves a stock, by one
     choice or by two choices in two periods, schedules that stop after some period, and what ascents make of
@@ -216,15 +216,15 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
     """
     periods, columns = to_stages(game).periods, x.shape[1] // to_stages(game).periods
     low, high = (end.reshape(periods, columns) for end in coordinate_ends(game, player))
-    own = game.space.unconstrain(x)[player].reshape(periods, columns)
+    present = game.space.unconstrain(x)[player].reshape(periods, columns)
     payoff = payoff_of(game, x, player)
 
     def paid(schedule: Array) -> Scalar:
         return payoff(schedule.ravel())
 
     resting = np.isin(np.arange(columns), moving)
-    at_rest = jnp.where(resting, low, own)
-    bases, steps = jnp.stack([own, at_rest]), put(_steps(periods, moving))
+    at_rest = jnp.where(resting, low, present)
+    bases, steps = jnp.stack([present, at_rest]), put(_steps(periods, moving))
 
     def stepped(base: Array, step: Array) -> Array:
         schedule = base
@@ -235,20 +235,20 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
         return schedule
 
     def best_of(kind: Array) -> tuple[Array, Array]:
-        base, tried = bases[kind % 2], steps[kind // 2]
-        values = jax.lax.map(lambda step: paid(stepped(base, step)), tried, batch_size=BATCH)
+        base, trials = bases[kind % 2], steps[kind // 2]
+        values = jax.lax.map(lambda step: paid(stepped(base, step)), trials, batch_size=BATCH)
         index = jnp.argmax(values)
-        return stepped(base, tried[index]), values[index]
+        return stepped(base, trials[index]), values[index]
 
     schedules, values = jax.lax.map(best_of, jnp.arange(2 * len(steps)))
     _, top = jax.lax.top_k(values, min(STARTS, len(values)))
     ends = range(0, periods, -(-periods // 4))
-    stops = [jnp.where(np.arange(periods)[:, None] < t, own, low) for t in ends]
+    stops = [jnp.where(np.arange(periods)[:, None] < t, present, low) for t in ends]
     # choices that pay only once those that move no stock follow them
     early = put(_early_steps(periods, moving))
     followed = jax.lax.map(lambda step: scan_choices(game, x, player, stepped(at_rest, step), moving), early)
     _, top_followed = jax.lax.top_k(jax.lax.map(paid, followed), min(FOLLOWED, len(early)))
-    parts = [jnp.stack([own, at_rest, *stops]), schedules[top], followed[top_followed]]
+    parts = [jnp.stack([present, at_rest, *stops]), schedules[top], followed[top_followed]]
     starts = jnp.concatenate(parts)
 
     def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -310,9 +310,9 @@ def _early_steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "step 6"]:
     """Return single choices of a few levels in the first periods, in the form of `_steps`."""
     levels = range(1, LEVELS)
     times = range(min(periods, max(MOST_EARLY // (len(levels) * len(moving)), 1)))
-    nothing = (0, int(moving[0]), -1)
+    no_step = (0, int(moving[0]), -1)
     return np.array(
-        [(t, int(column), int(level), *nothing) for t, column, level in product(times, moving, levels)]
+        [(t, int(column), int(level), *no_step) for t, column, level in product(times, moving, levels)]
     )
 
 
@@ -322,9 +322,9 @@ def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
     A level below 0 changes nothing.
     """
     columns = [int(column) for column in moving]
-    nothing = (0, columns[0], -1)
+    no_step = (0, columns[0], -1)
     singles = list(product(range(periods), range(LEVELS)))
-    kinds = [[(t, column, level, *nothing) for t, level in singles] for column in columns]
+    kinds = [[(t, column, level, *no_step) for t, level in singles] for column in columns]
     levels = np.linspace(0, LEVELS - 1, LEVELS_OF_PAIRS).round().astype(int).tolist()[1:]
     most = max(MOST_PAIRS // (len(columns) * len(levels)) ** 2, 1)
     times = list(combinations(range(periods), 2))

@@ -197,10 +197,10 @@ def _approached(game: Game, space: Box, x: ndarray, player: int, strategy: ndarr
     for axis, kind in enumerate(kinds):
         if kind != "log" or low[axis] > 0 or not 0 < strategy[axis] <= NEGLIGIBLE * usual[axis]:
             continue
-        now, nothing = paid(axis, strategy[axis]), paid(axis, 0.0)
-        end, more = paid(axis, smallest[axis]), paid(axis, AT_END * usual[axis])
+        now, unpaid = paid(axis, strategy[axis]), paid(axis, 0.0)
+        end, larger = paid(axis, smallest[axis]), paid(axis, AT_END * usual[axis])
         noise = ROUNDING * abs(now)
-        if end >= now - noise and end > more + noise and end > nothing + noise:
+        if end >= now - noise and end > larger + noise and end > unpaid + noise:
             return f"{BECAUSE}the smallest amounts pay most, and nothing does not"
     return None
 

@@ -18,13 +18,12 @@ from rivalry.certificates.ascent import ascend
 from rivalry.certificates.periods import scan_choices
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
-from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Box, PerPlayer, Profile, Scalar, span
-from rivalry.core.tree import payoff_method, static
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
+from rivalry.core.tree import static
 from rivalry.families.race import bounds
 from rivalry.families.race import rules as period
-from rivalry.families.race.best import best_response, compiled_response
+from rivalry.families.race.best import RaceState, best_response, compiled_response
 from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
 from rivalry.families.race.rules import Outcome
@@ -339,10 +338,6 @@ oracles.initial_state.register(Race)(Race.initial_state)
 oracles.transition.register(Race)(Race.play_period)
 oracles.stage_game.register(Race)(Race.stage)
 
-DEEP, LEVELS = 20.0, 21  # scan of an input: lowest level, in logs below the highest, and number of levels
-INVESTED, SHARED = {2: 15, 4: 7}, 3  # levels per investment, by the number of further columns; per share
-ROUNDS, SIDE, SHRINK = 14, 5, 0.5
-IDLE = 0.1  # in logs, above the smallest amount: the smallest input tried
 SMALLEST_STOCK = 1e-12  # stocks are observed as logarithms, smaller ones as this one
 # Spending on either input, as a fraction of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
 SPENT = {
@@ -351,146 +346,6 @@ SPENT = {
 }
 INVESTMENT = 0.05  # of the prize
 GIVEN = {"fraction": 1.0, "rate": 3.0}
-
-
-class RaceState(eqx.Module):
-    """A period in all columns at a ``state [stock player]``; a game like any other.
-
-    It pays the period's weight times its payoff, and ``ahead(next state) [player]`` if play continues.
-    ``ahead.against(state, player)`` is the player's value as a function of its own stocks. Made by the oracle
-    `rivalry.oracles.state_game`.
-    """
-
-    race: Race
-    t: Array
-    state: Float[Array, "stock player"]
-    ahead: Any
-
-    @property
-    def space(self) -> Box:
-        return self.race.period_space
-
-    @payoff_method
-    def payoffs(self, x: Profile) -> PerPlayer:
-        paid, p_continue, next_state = self.race.play_period(self.t, self.state, x)
-        return self.race.weights[self.t] * paid + p_continue * self.ahead(next_state)
-
-    def after(self, x: Profile) -> Float[Array, "stock player"]:
-        """Return the state after ``x``."""
-        return self.race.play_period(self.t, self.state, x)[2]
-
-
-oracles.payoff_scale.register(RaceState)(lambda game: oracles.payoff_scale(game.race))
-
-
-@oracles.best_response.register(RaceState)
-def _(game: RaceState, x: Profile, player: int | Array) -> oracles.BestResponse:
-    """Return the best of all own inputs.
-
-    Safety and performance inputs determine the period's payoff and whether play continues, the other inputs
-    the value ahead and their cost: ``w u(inputs) + P(inputs) a(others) - c(others)``. Both parts are scanned,
-    all pairs are compared, and the best pair is refined alternately.
-    """
-    arrays = _OwnProblem(game, x, jnp.asarray(player))
-    strategy = arrays.constrain(_refine(arrays, *_scan(arrays)))
-    payoff = game.payoffs(x.at[player].set(strategy))[player]
-    return strategy, payoff, "lower bound"
-
-
-class _OwnProblem:
-    """A player's problem at a state, in unconstrained coordinates: inputs first, then all else."""
-
-    def __init__(self, game: RaceState, x: Profile, player: Array) -> None:
-        self.game, self.x, self.player = game, x, player
-        self.flat: Any = unconstrained_game(game)
-        self.low, self.high = self.flat.space.low[player], self.flat.space.high[player]
-        self.weight = game.race.weights[game.t][player]
-        shares = len(game.race.columns) > 4
-        # without sharing the others' next stocks do not depend on own inputs: values ahead are found once
-        self.value = None if shares else game.ahead.against(game.after(x), player)
-
-    def constrain(self, y: Array) -> Array:
-        """Return the own inputs at unconstrained coordinates."""
-        space = self.game.space
-        profile: Array = space.project(
-            self.flat.constrain(self.flat.unconstrain(self.x).at[self.player].set(y))
-        )
-        return profile[self.player]
-
-    def effort(self, y: Array) -> tuple[Array, Array]:
-        """Return the payment of inputs with nothing else bought, and the probability of continuing."""
-        row = self.constrain(jnp.concatenate([y, self.low[2:]]))
-        profile = self.x.at[self.player].set(row)
-        paid, p_continue, _ = self.game.race.play_period(self.game.t, self.game.state, profile)
-        return self.weight * paid[self.player], p_continue
-
-    def rest(self, y: Array) -> tuple[Array, Array]:
-        """Return the value ahead once the other inputs are bought, and their cost."""
-        race, player = self.game.race, self.player
-        row = self.constrain(jnp.concatenate([self.low[:2], y]))
-        profile = self.x.at[player].set(row)
-        numbers = race.numbers_at(self.game.t)
-        cost = self.weight * race.upkeep(numbers, profile)[player]
-        next_state = self.game.after(profile)
-        value = (
-            self.game.ahead(next_state)[player] if self.value is None else self.value(next_state[:, player])
-        )
-        return value, cost
-
-
-def _rest_lattice(lines: list[Array]) -> Array:
-    """Return all combinations of levels of the other inputs, of which there may be none, ``[point axis]``."""
-    return span(lines, jnp) if lines else jnp.zeros((1, 0))
-
-
-def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
-    """Return the best pair of inputs and other inputs on a lattice, and the lattice's steps."""
-    low, high = problem.low, problem.high
-    count = len(problem.game.race.columns) - 2
-    efforts = []
-    for axis in (0, 1):
-        top = jnp.linspace(jnp.maximum(high[axis] - DEEP, low[axis] + IDLE), high[axis], LEVELS)
-        efforts.append(jnp.concatenate([low[axis][None], low[axis][None] + IDLE, top]))
-    rest_lines = [
-        jnp.linspace(low[2 + k], high[2 + k], INVESTED[count] if k < 2 else SHARED) for k in range(count)
-    ]
-    efforts_grid, second = span(efforts, jnp), _rest_lattice(rest_lines)
-    paid, p_continue = jax.vmap(problem.effort)(efforts_grid)
-    ahead, cost = jax.vmap(problem.rest)(second)
-    paid = jnp.where(jnp.isnan(paid), -jnp.inf, paid)
-    if problem.game.race.end_on == "none":
-        index, rest_choice = jnp.argmax(paid), jnp.argmax(ahead - cost)
-    else:
-        # the effort that suits every value ahead, then the best of these
-        best_efforts = jax.vmap(lambda a: jnp.argmax(paid + p_continue * a))(ahead)
-        rest_choice = jnp.argmax(paid[best_efforts] + p_continue[best_efforts] * ahead - cost)
-        index = best_efforts[rest_choice]
-    steps = [efforts[axis][-1] - efforts[axis][-2] for axis in (0, 1)]
-    steps += [line[1] - line[0] for line in rest_lines]
-    return jnp.concatenate([efforts_grid[index], second[rest_choice]]), jnp.stack(steps)
-
-
-def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
-    """Return the best point near ``y``, refining inputs and other inputs alternately."""
-    count = len(problem.game.race.columns) - 2
-    offsets = jnp.linspace(-1, 1, SIDE)
-    lattice = span([offsets, offsets], jnp)
-    sides = _rest_lattice([offsets if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
-
-    def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        y, width = carry
-        ahead, _ = problem.rest(y[2:])
-        trials = jnp.clip(y[:2] + width[:2] * lattice, problem.low[:2], problem.high[:2])
-        paid, p_continue = jax.vmap(problem.effort)(jnp.concatenate([y[None, :2], trials]))
-        index = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
-        effort = jnp.concatenate([y[None, :2], trials])[index]
-        rest_choices = jnp.clip(y[2:] + width[2:] * sides, problem.low[2:], problem.high[2:])
-        rest_choices = jnp.concatenate([y[None, 2:], rest_choices])
-        ahead, cost = jax.vmap(problem.rest)(rest_choices)
-        rest_choice = rest_choices[jnp.argmax(p_continue[index] * ahead - cost)]
-        return jnp.concatenate([effort, rest_choice]), SHRINK * width
-
-    return jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
 
 
 @oracles.state_bounds.register(Race)

@@ -170,12 +170,12 @@ def _probabilities(logs: PerPlayer, numbers: Numbers) -> Chances:
     total = jnp.where(is_contested, jnp.sum(parts, axis=1, keepdims=True), jnp.exp(-top))
     # against nobody any weight wins, and without one nobody does
     is_present = (logs > -jnp.inf)[:, None]
-    odds = jnp.where(is_present, logs[:, None], 0.0) - top - jnp.log(total)
-    own = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(odds), 1.0), 0.0)
-    lost = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(-odds), 0.0), 1.0)
-    nobody = jnp.arange(players + 1) == players
-    shares = jnp.where(is_contested, parts / total, nobody)
-    return jnp.where(jnp.eye(players, players + 1, dtype=bool), own, lost * shares)
+    log_odds = jnp.where(is_present, logs[:, None], 0.0) - top - jnp.log(total)
+    win = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(log_odds), 1.0), 0.0)
+    loss = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(-log_odds), 0.0), 1.0)
+    is_last = jnp.arange(players + 1) == players
+    shares = jnp.where(is_contested, parts / total, is_last)
+    return jnp.where(jnp.eye(players, players + 1, dtype=bool), win, loss * shares)
 
 
 # --- risk: whose safety counts ------------------------------------------------------------------------------
