@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +32,7 @@ BATCH, MAX_BOXES = 256, 40_000
 HOPELESS = 250  # boxes without a bound after which no other is sought
 PROVED = 1e-8  # times the unit of gains: a bound this close to the best payoff is not refined further
 ROOM = 0.01  # of the depth of the layer in which amounts are 0
+TANGENTS = 2  # places at which a tangent is tried
 RADII = 2.0 ** -np.arange(2.0, 17.0)  # of the range: boxes around a strategy in which payoffs may be concave
 
 
@@ -303,8 +304,9 @@ def _at_ends(boxes: StrategyBoxes, box_bounds: BoxBounds) -> tuple[StrategyBoxes
 def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -> Search:
     """Return boxes that cover the parts but for one box around a strategy, and a bound on payoffs in it.
 
-    Payoffs are concave in that box, where they are nowhere above the tangent at the strategy, and the bound
-    is at most ``limit``. Without such a box nothing is left out.
+    Payoffs are concave in that box, where they are nowhere above a tangent, and the bound is at most
+    ``limit``. Without such a box nothing is left out. Where slopes at the strategy are not small enough, a
+    step of Newton's method leads to a better place for the tangent.
     """
     unchanged = parts, -np.inf
     holding = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
@@ -312,30 +314,47 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
     free = (part.low < part.high)[0]
     if not holding.any() or not free.any():
         return unchanged
-    # the strategy itself comes first
-    reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
-    low, high = np.maximum(strategy - reach, part.low), np.minimum(strategy + reach, part.high)
-    part_low, part_high = (np.broadcast_to(end, low.shape) for end in (part.part_low, part.part_high))
-    try:
-        curvature = yield Curved(StrategyBoxes(low, high, part_low, part_high))
-    except Unsupported:  # second derivatives have an operation without an interval form
-        return unchanged
+    centre = strategy
+    for _ in range(TANGENTS):
+        # the centre itself comes first
+        reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
+        low, high = np.maximum(centre - reach, part.low), np.minimum(centre + reach, part.high)
+        part_low, part_high = (np.broadcast_to(end, low.shape) for end in (part.part_low, part.part_high))
+        try:
+            curvature = yield Curved(StrategyBoxes(low, high, part_low, part_high))
+        except Unsupported:  # second derivatives have an operation without an interval form
+            return unchanged
+        for row, bound in _tangent_bounds(curvature, low - centre, high - centre, free):
+            if bound <= limit:
+                beside = _beside(part.low[0], part.high[0], low[row], high[row])
+                return parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside), bound
+        slope, bend = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.bend))
+        if not np.isfinite(bend).all() or np.linalg.matrix_rank(bend[np.ix_(free, free)]) < free.sum():
+            return unchanged
+        centre = centre.copy()
+        centre[free] -= np.linalg.solve(bend[np.ix_(free, free)], slope[free])
+        centre = np.clip(centre, part.low[0], part.high[0])
+    return unchanged
+
+
+def _tangent_bounds(
+    curvature: Curvature, below: ndarray, above: ndarray, free: ndarray
+) -> Iterator[tuple[int, float]]:
+    """Yield the rows of boxes in which payoffs are concave, and bounds by the tangent in the first row.
+
+    The boxes reach from ``below [box axis]`` to ``above`` around the first, which is a point.
+    """
     slope, bend = curvature.slope, curvature.bend
     among = np.ix_(free, free)
     steepest = np.maximum(np.abs(slope.low[0]), np.abs(slope.high[0]))[free]
-    for row in np.flatnonzero(curvature.known[0] & curvature.known)[1:]:
-        if not negative_definite(bend.low[row][among], bend.high[row][among]):
-            continue
-        ends = np.stack([low[row] - strategy, high[row] - strategy])[:, free]
-        rise = np.max([ends * edge[free] for edge in (slope.low[0], slope.high[0])], axis=(0, 1))
-        # differences, products and sums round: by less than `ROUNDING` of their sizes
-        size = np.abs(ends).max(axis=0) @ steepest
-        top = curvature.payoff.high[0]
-        bound = float(top + rise.sum() + ROUNDING * (size + abs(top)))
-        if bound <= limit:
-            beside = _beside(part.low[0], part.high[0], low[row], high[row])
-            return parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside), bound
-    return unchanged
+    top = curvature.payoff.high[0]
+    for row in np.flatnonzero(curvature.known[0] & curvature.known)[1:].tolist():
+        if negative_definite(bend.low[row][among], bend.high[row][among]):
+            ends = np.stack([below[row], above[row]])[:, free]
+            rise = np.max([ends * edge[free] for edge in (slope.low[0], slope.high[0])], axis=(0, 1))
+            # differences, products and sums round: by less than `ROUNDING` of their sizes
+            size = np.abs(ends).max(axis=0) @ steepest
+            yield row, float(top + rise.sum() + ROUNDING * (size + abs(top)))
 
 
 def _beside(part_low: ndarray, part_high: ndarray, low: ndarray, high: ndarray) -> StrategyBoxes:
