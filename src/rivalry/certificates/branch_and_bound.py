@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile, Strategy
 
 BATCH, MAX_BOXES = 256, 40_000
-HOPELESS = 250  # boxes without a bound after which no other is sought
+HOPELESS, HOPELESS_JUMPS = 250, 6000  # boxes without a bound, or with a jump, after which none is sought
 PROVED = 1e-8  # times the unit of gains: a bound this close to the best payoff is not refined further
 ROOM = 0.01  # of the depth of the layer in which amounts are 0
 TANGENTS = 2  # places at which a tangent is tried
@@ -60,7 +60,7 @@ class BoxBounds(NamedTuple):
     """Bounds on payoffs in boxes of strategies, their midpoints, and the payoffs there, ``[box ..]``.
 
     ``rises`` and ``falls`` say of each axis whether payoffs are strictly monotone in it, in the box and
-    beside it within its part of the space.
+    beside it within its part of the space; ``smooth`` whether the box is known to hold no jump and no kink.
     """
 
     upper: Any
@@ -69,6 +69,7 @@ class BoxBounds(NamedTuple):
     payoff: Any
     rises: Any
     falls: Any
+    smooth: Any
 
 
 class Curved(NamedTuple):
@@ -113,6 +114,7 @@ def bounds_of_boxes(
     players = np.broadcast_to(player, len(low))
     middle = (low + high) / 2
     rises = falls = np.zeros(low.shape, bool)
+    smooth = np.ones(len(low), bool)
     if not enclosed:
         upper = _bounds_by_oracle(game, x, players, low, high, batch=BATCH).payoff
         lower = np.full_like(upper, -np.inf)
@@ -127,7 +129,7 @@ def bounds_of_boxes(
         lower, upper = payoff.low, payoff.high
         rises, falls = (smooth[:, None] & signs for signs in (slope.low > 0, slope.high < 0))
     paid = _all_paid(game, x, players, middle, batch=BATCH).payoff
-    return BoxBounds(upper, lower, middle, paid, rises, falls)
+    return BoxBounds(upper, lower, middle, paid, rises, falls, smooth)
 
 
 def side_by_side(game: Game, x: Any, searches: Mapping[int, Search], *, enclosed: bool) -> list[Response]:
@@ -229,10 +231,10 @@ def branch_and_bound(
         boxes, inner_bound = yield from _around_concave_box(boxes, strategy, payoff + gap)
     bounds = np.full(len(boxes.low), np.inf)
     paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
-    count = unbounded = 0
+    count = unbounded = jumps = 0
     while bounds.max(initial=payoff) > payoff + gap and count < max_boxes:
-        if unbounded > HOPELESS:
-            break  # where payoffs are infinite or have no bound, smaller boxes have none either
+        if unbounded > HOPELESS or jumps > HOPELESS_JUMPS:
+            break  # where payoffs are infinite or jump, smaller boxes do as well
         # stable, since the order of ties in NumPy's default sort depends on the processor
         selection = np.argsort(-bounds, kind="stable")[: BATCH // 2]
         selection = selection[bounds[selection] > payoff + gap]
@@ -258,6 +260,7 @@ def branch_and_bound(
         alive = bounds > payoff
         boxes, bounds = boxes.pick(alive), bounds[alive]
         count, unbounded = count + len(upper), unbounded + int(np.isposinf(upper).sum())
+        jumps += int(np.sum(~box_bounds.smooth))
     return strategy, payoff, max(float(bounds.max(initial=payoff)), inner_bound)
 
 

@@ -60,7 +60,7 @@ GROWTH = 20  # with several axes, at most this many times the grid points of one
 PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT_STEP = 1e-3  # of the way to a best response: a first step that leaves no peak for another
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
-MAX_ENCLOSED_BOXES = 10_000  # in interval arithmetic, unless a proof is asked for
+MAX_ENCLOSED_BOXES = 30_000  # in interval arithmetic, unless a proof is asked for
 MAX_ENCLOSED_AXES = 3  # of a player with more axes, boxes are not searched unless the game bounds payoffs
 MISSED = "no bound: the search for followers' responses has missed a best response"
 
