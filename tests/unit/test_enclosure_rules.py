@@ -160,6 +160,18 @@ def test_payoffs_with_kinks_are_within_their_range(seed: int) -> None:
         assert np.all((values >= floor[:, None]) & (values <= ceiling[:, None]))
 
 
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
+def test_no_payoff_exceeds_the_bound_of_branch_and_bound(seed: int) -> None:
+    """On a grid, at kinks and jumps and beside them: slopes and tangents leave boxes out for good reasons."""
+    game: Any = Alone(pieces(np.random.default_rng(seed)))
+    near = [np.nextafter(np.arange(5) / 4, end) for end in (-1.0, 2.0)]
+    line = np.clip(np.concatenate([np.linspace(0, 1, 201), *near]), 0.0, 1.0)
+    strategies = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    highest = float(jax.vmap(game.rule)(jnp.asarray(strategies)).max())
+    bound = rv.best_response(game, np.full((1, 2), 0.3), 0).bound
+    assert highest <= bound <= highest + 0.1
+
+
 def pieces(rng: np.random.Generator) -> Callable[[Any], Any]:
     """Return a sum of functions of two numbers with kinks and jumps at quarters, and where they are equal."""
     every: list[Callable[[Any, Any, Any], Any]] = [

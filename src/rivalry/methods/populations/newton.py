@@ -216,6 +216,7 @@ class PopulationNewton(BaseMethod):
 
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
         """Return residual, beta and number of Newton steps, and a remedy if it did not converge."""
+        state = jax.tree.map(jnp.asarray, state)
         by = rule(state.beta, self.exploration, self.regularised)
         record = rule_record(game, state.profile, by, logit=True)
         numbers = {
