@@ -344,8 +344,8 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     assert found.data.action_name.values.tolist() == actions
     assert found.data.player_name.values.tolist() == ["row", "column"]
     lines = [line.split() for line in repr(found).splitlines()]
-    assert ["row", "1", "down"] in lines
-    assert ["column", "1", "right"] in lines
+    assert ["row", "down"] in lines
+    assert ["column", "right"] in lines
     assert ["payoff,", "column", "1"] in lines
     shown = Answer({"method": [{"name": "x", "kind": "x"}]}, found.data).table
     assert dict(zip(shown.columns, shown.texts[0], strict=True)) == {

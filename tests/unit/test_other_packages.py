@@ -117,7 +117,7 @@ def _(folder: Path) -> None:
     game = rv.games.matrix("jordan")  # three players, the only equilibrium is one half for all
     found = rv.solve(game, rv.methods.MixedEquilibria())
     np.testing.assert_allclose(found.profile, 0.5, atol=1e-9)
-    assert not bool(found.data.complete)
+    assert bool(found.data.complete)
     assert rv.solve(game, rv.methods.PureEquilibria()).status == "not found"
     proved = rv.solve(game, rv.methods.FiniteEquilibria()).data
     assert (bool(proved.complete), int(proved.equilibrium_count)) == (True, 1)
