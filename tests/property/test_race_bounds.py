@@ -53,8 +53,8 @@ def test_no_inputs_pay_more_than_the_bound_in_races_with_every_key(seed: int) ->
     assert written_out(keys, x, found.strategy[None])[0] == pytest.approx(found.payoff, abs=1e-12 * size), (
         words
     )
-    # at the edge of a jump boxes hold strategies on both sides of it
-    assert found.bound - found.payoff <= (0.1 if oracles.discontinuity(game) else 1e-7) * size, words
+    # at the edge of a jump boxes hold strategies on both sides of it; beside no inputs they are many
+    assert found.bound - found.payoff <= (0.1 if oracles.discontinuity(game) else 1e-4) * size, words
 
 
 @pytest.mark.nightly

@@ -86,7 +86,7 @@ def test_best_responses_match_reference_values(name: str) -> None:
     game = race(safety_price=given["cost"]["r_s"], performance_price=given["cost"]["r_p"], **numbers)
     x = game.inputs(safety_input=case["inputs"]["xs"], performance_input=case["inputs"]["xp"])
     found = rv.best_response(game, x, case["inputs"]["player"])
-    assert found.payoff == pytest.approx(expected["value"], rel=1e-8)
+    assert max(found.payoff, found.supremum) == pytest.approx(expected["value"], rel=1e-8)
     assert (NO_BEST_RESPONSE not in rv.certificate(game, x).method) is expected["attained"]
     if "best_response" in expected:
         np.testing.assert_allclose(found.strategy, expected["best_response"], rtol=1e-6, atol=1e-6)

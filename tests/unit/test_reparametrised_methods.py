@@ -53,8 +53,8 @@ METHODS = [
 def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, third: float) -> None:
     found = rv.solve(prize(COSTS), method, [0.1, 0.3, third])
     assert (found.status, found.end_state) == ("converged", "boundary")
-    # which of the two depends on whether a bound on all gains is found
-    assert found.claim in ("no deviation found", "approximate equilibrium")
+    # which of them depends on how close the bound on all gains is
+    assert found.claim in ("no deviation found", "approximate equilibrium", "equilibrium")
     assert found.certificate.regret.max() < 1e-12
     np.testing.assert_allclose(found.record["profile"][1][:, 0], PLACE, rtol=1e-9)
     assert found.record["profile"][1][2, 0] == 0.0

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Array, Float
 
 from rivalry.core.game import payoff_against
 from rivalry.core.oracles import payoff_scale
-from rivalry.core.space import EDGE, Profile, Scalar, Strategy
+from rivalry.core.space import EDGE
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
     from rivalry.core.game import Game
+    from rivalry.core.space import Profile, Scalar, Strategy
 
 STEPS, FIRST, LONGEST = 30, 1.0, 3.0  # of an ascent: number, first and longest, in search coordinates
 SHORT = 1e-11  # a shorter step ends an ascent

@@ -19,7 +19,6 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.program import over_rows
-from rivalry.proofs.payoff_ranges import Curvature, payoff_curvature, payoff_range
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import floats
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array
 
     from rivalry.core.space import Profile, Strategy
+    from rivalry.proofs.payoff_ranges import Curvature
 
 BATCH, MAX_BOXES = 256, 40_000
 HOPELESS, HOPELESS_JUMPS = 250, 6000  # boxes without a bound, or with a jump, after which none is sought
@@ -110,6 +110,8 @@ def bounds_of_boxes(
     Unsupported
         For payoffs without an interval form.
     """
+    from rivalry.proofs.payoff_ranges import payoff_range  # loads JAX
+
     low, high = boxes.low, boxes.high
     players = np.broadcast_to(player, len(low))
     middle = (low + high) / 2
@@ -181,6 +183,8 @@ def _rows_of(part: Any, rows: slice) -> Any:
 
 
 def _curvature(game: Game, x: Any, players: ndarray, boxes: StrategyBoxes) -> Curvature:
+    from rivalry.proofs.payoff_ranges import payoff_curvature  # loads JAX
+
     return payoff_curvature(game, x, players, boxes.low, boxes.high)
 
 

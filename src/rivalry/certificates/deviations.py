@@ -114,6 +114,8 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list
             return [candidates[player] for player in players]
     if not is_reparametrised(game):
         return _search_responses(at, players, points, candidates)
+    if candidates and _has_tiny_amounts(game.space, np.asarray(x)):
+        return [candidates[player] for player in players]  # in a search these rivals would be others
     flat, responses = unconstrained_game(game), list[Response]()
     y = flat.unconstrain(x)
     for player, response in candidates.items():
@@ -127,7 +129,19 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list
         profile = flat.constrain(profile)
         # projected: amounts may leave the box by rounding of the coordinate change
         responses.append(response._replace(strategy=np.asarray(game.space.project(profile)[player])))
-    return responses
+    return [_without_bound_below(response) for response in responses]
+
+
+def _has_tiny_amounts(space: Any, x: Any) -> bool:
+    """True if amounts at a profile are so small that search coordinates count them as nothing."""
+    return space.zero_threshold is not None and bool(np.any((x > 0) & (x < np.asarray(space.zero_threshold))))
+
+
+def _without_bound_below(response: Response) -> Response:
+    """Return a response without a bound that is below a payoff which strategies approach."""
+    if not response.supremum > response.bound:
+        return response
+    return response._replace(bound=np.inf, coverage="lower bound", rounding="floating point")
 
 
 def _over_periods(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response] | None:
@@ -142,7 +156,13 @@ def _candidate(game: Game, x: Any, player: int) -> Response:
     """Return the registered best response, by its own program where there is one."""
     if not oracles.compiled_response.knows(game):
         return proved_response(game, x, player)
-    return registered_response(*oracles.compiled_response(game, x, player), "lower bound")
+    response = registered_response(*oracles.compiled_response(game, x, player), "lower bound")
+    profile = np.array(x)
+    profile[player] = response.strategy
+    paid = float(payoffs(game, put(profile))[player])
+    # a payoff that the strategy does not attain, by more than rounding, is one that strategies approach
+    is_attained = response.payoff <= paid + ROUNDING * max(abs(paid), scale(game))
+    return response._replace(payoff=paid, supremum=-np.inf if is_attained else response.payoff)
 
 
 def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] | None:
@@ -150,7 +170,10 @@ def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] |
 
     None unless they are registered and JAX can trace them.
     """
-    if proved_response.knows(games.games[0]) or not oracles.best_response.knows(games.games[0]):
+    kind = games.games[0]
+    # what has a program of its own is a candidate, whose bound is searched game by game
+    is_bounded_alone = proved_response.knows(kind) or oracles.compiled_response.knows(kind)
+    if is_bounded_alone or not oracles.best_response.knows(kind):
         return None
     try:
         strategies, pays, coverages = _registered(games, profiles)

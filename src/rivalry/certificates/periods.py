@@ -13,13 +13,13 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Array, Float, Int
 from numpy import ndarray
 
 from rivalry.certificates.ascent import amounts_of, ascend, coordinate_ends, payoff_of, poll
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core.oracles import (
     Response,
+    Stages,
     discount_factors,
     initial_state,
     stage_game,
@@ -27,12 +27,15 @@ from rivalry.core.oracles import (
     transition,
 )
 from rivalry.core.payoffs import payoffs
-from rivalry.core.space import Profile, Scalar, Strategy, span
+from rivalry.core.space import span
 from rivalry.core.tolerances import ROUNDING
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
 if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int
+
     from rivalry.core.game import Game
+    from rivalry.core.space import Profile, Scalar, Strategy
 
 LEVELS, LEVELS_OF_PAIRS = 13, 7  # per choice, evenly spaced in search coordinates, ends included
 MOST_PAIRS = 20_000  # of single choices in two periods
@@ -66,7 +69,7 @@ def responses_by_period(at: GameAtProfile, players: Sequence[int], respond: Resp
     """
     game, stages = at.game, to_stages(at.game)
     rows = np.moveaxis(np.asarray(at.x).reshape(len(at.x), stages.periods, -1), 1, 0)
-    if not _is_sum_of_periods(at, rows):
+    if not (_is_sum_of_periods(at, rows) and _is_sum_of_periods(at, _random_rows(stages))):
         return None
     by_period = _stationary if stages.infinite_horizon else _backwards
     answers = by_period(at, rows, players, respond)
@@ -83,12 +86,12 @@ def responses_by_period(at: GameAtProfile, players: Sequence[int], respond: Resp
 
 
 def _is_sum_of_periods(at: GameAtProfile, rows: ndarray) -> bool:
-    """True if payoffs at the profile are those of the periods, from the last one backwards."""
+    """True if payoffs at ``rows [period player axis]`` are those of the periods, from the last backwards."""
     game, stages = at.game, to_stages(at.game)
-    value = np.array(at.payoffs)
+    profile = put(np.moveaxis(rows, 0, 1).reshape(len(at.x), -1))
+    value = np.asarray(payoffs(game, profile))
     if stages.infinite_horizon:
-        ahead = np.asarray(discount_factors(game)) * value
-        again = payoffs(stage_game(game, 0, put(ahead)), put(rows[0]))
+        again = payoffs(stage_game(game, 0, put(np.asarray(discount_factors(game)) * value)), put(rows[0]))
     else:
         again = np.zeros(len(value))
         for t in reversed(range(stages.periods)):
@@ -98,40 +101,78 @@ def _is_sum_of_periods(at: GameAtProfile, rows: ndarray) -> bool:
     return bool(np.all(np.abs(again - value) <= 1e3 * ROUNDING * (1 + np.abs(value))))
 
 
+def _random_rows(stages: Stages) -> ndarray:
+    """Return random choices in the usual range of every period, ``[period player axis]``."""
+    low, high = np.asarray(stages.space.usual.low), np.asarray(stages.space.usual.high)
+    parts = np.random.default_rng(0).uniform(0.2, 0.8, (stages.periods, *low.shape))
+    return low + (high - low) * parts
+
+
 def _backwards(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
-    """Return best schedules and their bounds, from the last period to the first."""
+    """Return best schedules and their bounds, from the last period to the first.
+
+    A bound on what follows is the value of continuing: payoffs rise with it. Where payoffs of a period
+    approach what none attains, there is no bound, and what they approach is the value of continuing.
+    """
+    bounded = _periods_from_last(at, rows, players, respond, attribute="bound")
+    if not any(part.supremum > part.payoff for parts in bounded for part in parts):
+        return [_over_all(parts, at) for parts in bounded]
+    limits = _periods_from_last(at, rows, players, respond, attribute="limit")
+    answers = []
+    for parts, approached in zip(bounded, limits, strict=True):
+        response = _over_all(parts, at)
+        if any(part.supremum > part.payoff for part in approached):
+            supremum = _total([max(part.payoff, part.supremum) for part in approached], at)
+            response = _over_all(approached, at)._replace(
+                bound=np.inf, coverage="lower bound", rounding="floating point", supremum=supremum
+            )
+        answers.append(response)
+    return answers
+
+
+def _periods_from_last(
+    at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond, attribute: str
+) -> list[tuple[Response, ...]]:
+    """Return the responses of every player in all periods, the last period first.
+
+    The value of continuing is the bound on what follows, or its limit.
+    """
     game, stages = at.game, to_stages(at.game)
-    # the values of continuing: bounds, what the strategies answers pay, and what ever smaller ones approach
-    upper, paid = np.zeros((2, len(at.x)))
-    strategies: list[list[ndarray]] = []
-    weakest: list[Response] = []
-    before: tuple[Any, ...] = ()
+    ahead = np.zeros(len(at.x))
+    periods: list[list[Response]] = []
+    before = stages.periods
     for t in reversed(range(stages.periods)):
-        ahead = np.zeros(len(at.x)) if stages.all_reached else upper
-        if before and stages.all_reached and _same_period(at, before[0], t, rows):
-            answers = before[1]
+        if periods and stages.all_reached and _same_period(at, before, t, rows):
+            answers = periods[-1]
         else:
             answers = respond(GameAtProfile(stage_game(game, t, put(ahead)), put(rows[t])), players)
-        before = t, answers
-        strategies.append([np.asarray(response.strategy) for response in answers])
-        weakest = answers if not weakest else [_weaker(*pair) for pair in zip(weakest, answers, strict=True)]
-        bounds, values = (np.zeros(len(at.x)) for _ in range(2))
-        bounds[list(players)] = [response.bound for response in answers]
-        values[list(players)] = [max(response.payoff, response.supremum) for response in answers]
-        if stages.all_reached:
-            bounds, values = bounds + upper, values + paid
-        upper, paid = bounds, values
-    return [
-        response._replace(
-            strategy=np.concatenate([row[k] for row in reversed(strategies)]), bound=float(upper[player])
-        )
-        for k, (player, response) in enumerate(zip(players, weakest, strict=True))
-    ]
+        before = t
+        periods.append(answers)
+        if not stages.all_reached:
+            for player, response in zip(players, answers, strict=True):
+                limit = max(response.payoff, response.supremum)
+                # without a bound on what follows there is none before
+                is_bound = attribute == "bound" and np.isfinite(response.bound)
+                ahead[player] = response.bound if is_bound else limit
+    return list(zip(*periods, strict=True))
 
 
-def _weaker(response: Response, earlier: Response) -> Response:
-    """Return the response whose bound is further from its payoff."""
-    return max(response, earlier, key=lambda part: part.bound - part.payoff)
+def _over_all(parts: Sequence[Response], at: GameAtProfile) -> Response:
+    """Return the response over all periods, the last of which comes first."""
+    weakest = max(parts, key=lambda part: part.bound - part.payoff)
+    is_bounded = all(np.isfinite(part.bound) for part in parts)
+    return weakest._replace(
+        strategy=np.concatenate([np.asarray(part.strategy) for part in reversed(parts)]),
+        bound=_total([part.bound for part in parts], at) if is_bounded else np.inf,
+        error=float(sum(part.error for part in parts)),
+        supremum=-np.inf,
+        tried=None,
+    )
+
+
+def _total(values: Sequence[float], at: GameAtProfile) -> float:
+    """Return the value of all periods, of which that of the first holds the later ones unless all count."""
+    return float(sum(values) if to_stages(at.game).all_reached else values[-1])
 
 
 def _same_period(at: GameAtProfile, s: int, t: int, rows: ndarray) -> bool:
@@ -176,12 +217,9 @@ def _stationary(at: GameAtProfile, rows: ndarray, players: Sequence[int], respon
 def moving_columns(game: Any) -> ndarray:
     """Return the choices of a period that change the next state, by their numbers.
 
-    They are answers by differentiation at random choices; concrete games only.
+    They are known by differentiation at random choices; concrete games only.
     """
-    stages = to_stages(game)
-    space, draws = stages.space, np.random.default_rng(0)
-    low, high = np.asarray(space.usual.low), np.asarray(space.usual.high)
-    row = put(low + (high - low) * draws.uniform(0.2, 0.8, low.shape))
+    row = put(_random_rows(to_stages(game))[0])
     state = initial_state(game)
     # unequal stocks, so that there are leads to share
     state = state * (1 + jnp.arange(state.shape[1]) / 7)
@@ -190,14 +228,14 @@ def moving_columns(game: Any) -> ndarray:
 
 
 def schedule_response(game: Game, x: Any, player: int) -> Response:
-    """Return the best schedule answers for a player of a game whose periods are linked by stocks."""
+    """Return the best schedule of a search for a player of a game whose periods are linked by stocks."""
     moving = tuple(moving_columns(game).tolist())
     strategy, payoff = _searched(game, put(x), put(player), moving)
     return Response(np.asarray(strategy), float(payoff), np.inf, "lower bound", SEARCH)
 
 
 def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) -> tuple[Strategy, Scalar]:
-    """Return the best schedule ``[axis]`` of a player that was answers, and its payoff.
+    """Return the best schedule ``[axis]`` of a player that is met, and its payoff.
 
     Searched are schedules that differ from the present one, or from one that never moves a stock, by one
     choice or by two choices in two periods, schedules that stop after some period, and what ascents make of

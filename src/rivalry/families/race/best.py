@@ -88,7 +88,31 @@ def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scala
     # nothing, unless something pays more
     ends, payoffs = jnp.concatenate([low[None], ends]), jnp.append(payoff(low), payoffs)
     index = jnp.argmax(payoffs)
-    return amounts_of(race, x, player)(ends[index]), payoffs[index]
+    limit = _limit_against_idle(race, x, player)
+    return amounts_of(race, x, player)(ends[index]), jnp.maximum(payoffs[index], limit)
+
+
+def _limit_against_idle(race: Race, x: Profile, player: Player) -> Scalar:
+    """Return what ever smaller performances approach against idle rivals, whom any performance beats.
+
+    Where performance spoils safety they are as safe as no technology, at no cost. Minus infinity elsewhere:
+    where payoffs have no such limit, or inputs that the search can name are near it.
+    """
+    numbers, parts = race.numbers_at(0), race.rules
+    always_won = parts.contest is rules.Ratio and "ease_of_winning" not in numbers
+    if not (always_won or parts.contest is rules.Best) or parts.production is not rules.Power:
+        return jnp.asarray(-jnp.inf)
+    idle = x.at[player].set(0.0)
+    outcome = rules.outcome(parts, numbers, idle[:, 0], idle[:, 1])
+    is_own = jnp.arange(race.players) == player
+    wins = jnp.broadcast_to(is_own * 1.0, (race.players, race.players))
+    zeros = jnp.zeros(race.players)
+    unsafe = parts.risk.unsafe(outcome.z, outcome.S)
+    won = rules.gains(parts, numbers, zeros, wins, zeros, outcome.S, unsafe)[player]
+    p_continue = {"none": jnp.ones(()), "win": jnp.zeros(()), "disaster": outcome.S[player]}[race.end_on]
+    limit = race.weights[0, player] * (won - outcome.cost[player]) + race.ahead[player] * p_continue
+    beats = jnp.all(outcome.log_p == -jnp.inf) & (numbers["performance_productivity"][player] > 0)
+    return jnp.where(beats & (numbers["scale_penalty"][player] > 0), limit, -jnp.inf)
 
 
 def _best_at_threshold(race: Race, x: Profile, player: Player, levels: Array) -> tuple[Array, Scalar]:

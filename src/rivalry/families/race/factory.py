@@ -446,7 +446,7 @@ def _weights(options: Table, players: int, periods: int) -> ndarray:
 # --- the space of inputs ------------------------------------------------------------------------------------
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
-SMALLEST_INPUT = 1e-50  # the smallest input above 0
+SMALLEST_INPUT = 1e-25  # the smallest input above 0
 MOST, FARTHEST = 1e4, 1e12  # inputs are searched at least up to the first, and never beyond the second
 
 

@@ -30,6 +30,7 @@ from rivalry.schema.annotations import (
 )
 
 TRACE = 1e-150  # its square has a reciprocal
+NO_WEIGHT = -1e300  # logarithm in place of that of 0, so that bounds on small weights that may be 0 are small
 Numbers = Mapping[str, Array]
 Stocks = Float[Array, "stock player"]  # the productivities A and B
 Chances = Float[Array, "player outcome"]  # to win by player, and last that nobody does, in equal rows
@@ -170,7 +171,7 @@ def _probabilities(logs: PerPlayer, numbers: Numbers) -> Chances:
     total = jnp.where(is_contested, jnp.sum(parts, axis=1, keepdims=True), jnp.exp(-top))
     # against nobody any weight wins, and without one nobody does
     is_present = (logs > -jnp.inf)[:, None]
-    log_odds = jnp.where(is_present, logs[:, None], 0.0) - top - jnp.log(total)
+    log_odds = jnp.where(is_present, logs[:, None], NO_WEIGHT) - top - jnp.log(total)
     win = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(log_odds), 1.0), 0.0)
     loss = jnp.where(is_present, jnp.where(is_contested, jax.nn.sigmoid(-log_odds), 0.0), 1.0)
     is_last = jnp.arange(players + 1) == players
