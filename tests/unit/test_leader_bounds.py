@@ -36,6 +36,13 @@ DUELS = {
         lambda x, y: x * (90 - x - y),
         45.0,
     ),
+    "a price that is not below zero": Duel(
+        ["x1 * (max(100 - x1 - x2, 0) - 10)", "x2 * (max(100 - x1 - x2, 0) - 10)"],
+        100.0,
+        lambda x: np.clip((90 - x) / 2, 0, 100),
+        lambda x, y: x * (np.maximum(100 - x - y, 0) - 10),
+        45.0,
+    ),
     "quadratic": Duel(
         ["-(x1 - 3/10)^2 + x1 * x2", "-2 * (x2 - 1/5)^2 + x1 * x2 / 2"],
         1.0,
@@ -165,3 +172,132 @@ def test_random_quadratic_leaders_match_brute_force() -> None:
         start = rng.uniform(-1, 1)
         gain = float(earn(np.array(best)) - earn(np.array(start)))
         assert gain - 1e-9 <= rv.certificate(game, [[start]]).bound[0] <= gain + 1e-6, values
+
+
+@pytest.mark.parametrize("floor", [0.0, -np.inf])
+def test_three_followers_with_quantities_respond_in_one_way(floor: float) -> None:
+    # their best responses to ranges of each other do not settle (Theocharis 1960)
+    def pay(z: Any, y: Any) -> Any:
+        return y * (jnp.maximum(100 - z[0] - jnp.sum(y), floor) - 10)
+
+    bounds = enclose(lambda z: best_responses(pay, z, jnp.zeros(3), jnp.full(3, 100.0)), jnp.zeros(1))
+    for begin, end in ((10.0, 12.0), (30.0, 30.0), (88.0, 92.0)):
+        (y,), unique = bounds(Interval(jnp.array([begin]), jnp.array([end])))
+        assert bool(unique)
+        assert np.all(y.low <= np.maximum(90 - end, 0) / 4)
+        assert np.all(y.high >= np.maximum(90 - begin, 0) / 4)
+        # slopes are as uncertain as the leader; the inverse of their derivatives has sums of rows of 5/4
+        assert np.all(y.high - y.low <= 1.25 * (end - begin) + 1e-9)
+
+
+def test_followers_that_agree_in_several_ways_are_not_unique() -> None:
+    # each wants to exceed the other by half: mutual best responses are -1, 0 and 1
+    def pay(z: Any, y: Any) -> Any:
+        return -((y - 1.5 * y[::-1] + z[0]) ** 2)
+
+    bounds = enclose(lambda z: best_responses(pay, z, -jnp.ones(2), jnp.ones(2)), jnp.zeros(1))
+    (y,), unique = bounds(Interval(jnp.zeros(1), jnp.zeros(1)))
+    assert not bool(unique)
+    assert np.all(y.low <= -1)
+    assert np.all(y.high >= 1)
+
+
+class Group(NamedTuple):
+    """Payoffs ``[follower]`` of followers with choices between -1 and 1, ``pay(numpy, z, y)``."""
+
+    pay: Callable[[Any, Any, Any], Any]
+    followers: int
+
+
+def kinked(followers: int, rng: np.random.Generator) -> Group:
+    """Quadratic payoffs with a kink each, at which they bend down or up."""
+    effects = rng.uniform(-0.7, 0.7, (followers, followers)) * (1 - np.eye(followers))
+    tilts, kinks, places = rng.uniform(-0.6, 0.6, (3, followers))
+
+    def pay(numpy: Any, z: Any, y: Any) -> Any:
+        peaks = tilts * z[0] + effects @ y
+        return -((y - peaks) ** 2) + kinks * numpy.maximum(y - places - z[0] / 3, 0.0)
+
+    return Group(pay, followers)
+
+
+def logit(followers: int, rng: np.random.Generator) -> Group:
+    """Profits of prices from .2 to 2.2 less .3 times logit shares, with an outside option."""
+    quality, spread = rng.uniform(0.5, 2.0, followers), rng.uniform(0.3, 0.8)
+
+    def pay(numpy: Any, z: Any, y: Any) -> Any:
+        weights = numpy.exp((quality - y - 1.2) / spread)
+        shares = weights / (numpy.sum(weights) + 1 + numpy.exp((1 - z[0]) / spread))
+        return (y + 0.9) * shares
+
+    return Group(pay, followers)
+
+
+def mutual_best_responses(group: Group, z: np.ndarray, start: float) -> np.ndarray | None:
+    """Return choices of which no follower gains by one on a fine grid, by turns from a start."""
+    y = np.full(group.followers, start)
+    for _ in range(60):
+        before = y.copy()
+        for k in range(group.followers):
+            low, high = -1.0, 1.0
+            for _ in range(3):
+                grid = np.linspace(low, high, 201)
+                choices = np.repeat(y[:, None], len(grid), axis=1)
+                choices[k] = grid
+                pays = np.array([group.pay(np, z, column)[k] for column in choices.T])
+                width = (high - low) / 100
+                low, high = max(-1.0, grid[pays.argmax()] - width), min(1.0, grid[pays.argmax()] + width)
+                y[k] = grid[pays.argmax()]
+        if np.abs(y - before).max() < 1e-6:
+            return y
+    return None
+
+
+@pytest.mark.parametrize("followers", [2, 3])
+@pytest.mark.parametrize("kind", [kinked, logit])
+def test_bounds_contain_mutual_best_responses_by_search(kind: Callable[..., Group], followers: int) -> None:
+    rng = np.random.default_rng(5)
+    met = unique_boxes = 0
+    for width in (1e-3, 0.05, 0.5):
+        group = kind(followers, rng)
+        ends = -jnp.ones(followers), jnp.ones(followers)
+        bounds = enclose(
+            lambda z: best_responses(lambda z, y: group.pay(jnp, z, y), z, *ends),  # noqa: B023
+            jnp.zeros(1),
+        )
+        begin = rng.uniform(-1, 1 - width)
+        (y,), unique = bounds(Interval(jnp.asarray([begin]), jnp.asarray([begin + width])))
+        unique_boxes += bool(unique)
+        for z in begin + width * rng.uniform(size=(6, 1)):
+            for start in (-0.9, 0.8):
+                best = mutual_best_responses(group, z, start)
+                if best is not None:
+                    met += 1
+                    assert np.all(y.low - 1e-4 <= best)
+                    assert np.all(best <= y.high + 1e-4)
+    assert met > 12
+    assert unique_boxes
+
+
+def test_no_choice_of_leaders_pays_more_than_their_bound() -> None:
+    rng = np.random.default_rng(11)
+    formulas = [
+        "-x1^2 + (a * x2 + b * x3 + c) * x1 + x2 - x3",
+        "-x2^2 + (d * x1 + e * x3) * x2",
+        "-x3^2 + (f * x1 + g * x2) * x3 - max(x3, 0) / 5",
+    ]
+    for _ in range(2):
+        values = dict(zip("abcdefg", rng.uniform(-1, 1, 7), strict=True))
+        a, b, c, d, e, f, g = (values[name] for name in "abcdefg")
+        x = rng.uniform(-1, 1, 1000)
+        y2, y3 = np.zeros((2, 1000))
+        for _ in range(200):  # effects of less than 1/2 on each other
+            y2 = np.clip((d * x + e * y3) / 2, -1, 1)
+            peak = (f * x + g * y2) / 2
+            y3 = np.clip(np.where(peak > 0, np.maximum(peak - 1 / 10, 0), peak), -1, 1)
+        earnings = -(x**2) + (a * y2 + b * y3 + c) * x + y2 - y3
+        game = stackelberg(rv.games.continuous(payoffs=formulas, parameters=values, low=-1.0), [0])
+        certificate = rv.certificate(game, [[x[0]]])
+        assert np.isfinite(certificate.bound[0])
+        assert earnings.max() <= earnings[0] + certificate.bound[0] + 1e-9
+        assert certificate.bound[0] <= earnings.max() - earnings[0] + 1e-2

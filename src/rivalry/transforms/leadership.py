@@ -153,6 +153,8 @@ class BoundedLeadership(Leadership):
 
         def pay(numbers: Array, choices: Array) -> Array:
             profile_with = numbers.reshape(profile.shape).at[place].set(choices, unique_indices=True)
+            if not oracles.deviation_payoff.knows(self.game):
+                return self.game.payoffs(profile_with)[place[0]]
             pays = [
                 oracles.deviation_payoff(self.game, profile_with, k)(profile_with[k]) for k in self.followers
             ]
@@ -167,7 +169,7 @@ def _has_bounds(led: Leadership) -> bool:
     space = led.game.space
     if isinstance(led, BoundedLeadership) or isinstance(led.game, Leadership):  # of stages it takes minutes
         return False
-    if type(led.respond) is not Followers or not isinstance(space, Box) or is_reparametrised(led.game):
+    if not isinstance(led.respond, Followers) or not isinstance(space, Box) or is_reparametrised(led.game):
         return False
     choices = np.asarray(space.mask)[list(led.followers)].sum(axis=1)
     return bool(np.all(choices == 1)) and not oracles.discontinuity(led.game)
@@ -374,7 +376,7 @@ class Followers(eqx.Module):
             if isinstance(game.space, Box):  # gains that count as none still leave half of the digits open
                 x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
         if registered is not None:
-            at_rest &= ~jnp.any(jax.vmap(lambda row: _gains_nearby(game, x, row))(rows))
+            at_rest &= ~jnp.any(jax.vmap(lambda row: gains_nearby(game, x, row))(rows))
         return x.at[rows].set(jnp.where(at_rest, x[rows], jnp.nan))
 
 
@@ -395,7 +397,7 @@ def _searched(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array
     return strategies[index], gain, TIE * stake + ROUNDING * jnp.abs(best)
 
 
-def _gains_nearby(game: Game, x: Profile, player: Array) -> Array:
+def gains_nearby(game: Game, x: Profile, player: Array) -> Array:
     """True if a follower gains by a step along one axis from what is registered as its best response."""
     low, high = ends(game.space)
     range_of = jnp.where(jnp.isfinite(high - low), high - low, 1.0)[player]

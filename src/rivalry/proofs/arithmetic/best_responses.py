@@ -9,7 +9,7 @@ narrows down, and its bounds from `rivalry.proofs.arithmetic.bounds_of_responses
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.dispatch import oracle
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 POINTS, ZOOMS = 32, 8  # of the search for a value: steps of its grid, and how often it narrows down
 SETTLING = 40  # rounds of the search for values of several followers
 POLISHED_WITHIN = 1e-6  # of the range: a longer step of Newton's method leaves a kink
+
+DERIVED: dict[str, Callable[..., Any]] = {}
+"""Functions whose derivatives intervals decide, by operation: entered with the rules of its bounds."""
 
 
 @oracle()
@@ -49,12 +52,25 @@ class FollowerPayoffs(NamedTuple):
     def slopes(self, *operands: Array) -> Array:
         """Return the derivative ``[follower]`` of every payoff in the follower's own choice."""
         *before, y = operands
+        pay, units = _compared(self.program), jnp.eye(len(y))
 
         def own_slope(k: int) -> Array:
-            unit = jnp.zeros(len(y)).at[k].set(1.0)
-            return jax.jvp(lambda choices: self.pay(*before, choices)[k], (y,), (unit,))[1]
+            return jax.jvp(lambda choices: pay(*before, choices)[k], (y,), (units[k],))[1]
 
         return jnp.stack([own_slope(k) for k in range(len(y))])
+
+
+@lru_cache(maxsize=256)
+def _compared(program: Any) -> Callable[..., Array]:
+    """Return payoffs with comparisons in place of maxima, since intervals decide their derivatives."""
+    *numbers, z, y = [jnp.zeros(a.shape, a.dtype) for a in program.in_avals]
+    evaluate = jax.extend.core.jaxpr_as_fun(program)
+
+    def pay(moving: Array, *numbers: Array) -> Array:
+        return evaluate(*numbers, moving[len(y) :], moving[: len(y)])[0]
+
+    compared = DERIVED[BEST_RESPONSE](pay, jnp.concatenate([y, z]), *numbers)
+    return lambda *operands: compared(jnp.concatenate([operands[-1], operands[-2]]), *operands[:-2])[0]
 
 
 def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, high: Array) -> Array:
@@ -113,8 +129,21 @@ def _derivative(primals: Sequence[Any], tangents: Sequence[Any], program: Any) -
     identity = jnp.eye(len(y))
     matrix = jnp.where(is_free[:, None], jnp.where(is_free[None, :], bend, 0.0), identity)
     right = jnp.where(is_free, -(drift + bend @ boundary_moves), boundary_moves)
-    move = right / matrix[0, 0] if len(y) == 1 else jnp.linalg.solve(matrix, right)
-    return y, move
+    return y, _solved(matrix, right)
+
+
+def _solved(matrix: Array, right: Array) -> Array:
+    """Return the solution of linear equations by elimination, whose operations have bounds.
+
+    Pivots are on the diagonal: they are positive or negative where all symmetric parts are definite, or rows
+    diagonally dominant, as where responses are proved unique.
+    """
+    pivot = matrix[0, 0]
+    if len(right) == 1:
+        return right / pivot
+    factors, row = matrix[1:, 0] / pivot, matrix[0, 1:]
+    remaining = _solved(matrix[1:, 1:] - jnp.outer(factors, row), right[1:] - factors * right[0])
+    return jnp.append((right[0] - jnp.sum(row * remaining)) / pivot, remaining)
 
 
 def _as_array(tangent: Any, primal: Any) -> Any:

@@ -1,9 +1,20 @@
-"""Bounds on best responses of followers to all numbers between bounds, in interval arithmetic.
+"""Bounds on mutual best responses of followers to all numbers between bounds, in interval arithmetic.
 
-Parts of a follower's range are discarded where its payoff rises or falls throughout, or where one choice pays
-more for all numbers. What remains contains all best responses. Where payoffs are strictly concave there, it
-is made smaller by Newton's method, and the best response is unique, hence continuous. Elsewhere it may jump,
-which is noted as an undecided comparison.
+A box of the followers' choices that contains all mutual best responses is made smaller, round by round:
+
+- A part of a follower's range is discarded where its payoff rises or falls throughout, or where one choice
+  pays more, for all numbers and all choices of the others in the box.
+- Let ``g`` be the derivatives of payoffs in own choices, ``J`` their derivatives in all choices, ``c`` any
+  choices. Mutual best responses ``y`` satisfy ``(y_i - c_i) g_i(y) >= 0``, since no follower gains by a move
+  from ``y_i`` to ``c_i``, and ``g(y) = g(c) + A (y - c)`` with ``A`` between the bounds on ``J``. If no
+  symmetric part of ``-D A`` has an eigenvalue below ``m > 0`` for positive weights ``D``, there is at most
+  one such ``y`` (Rosen 1965, theorem 2), no farther from ``c`` than ``|D g(c)| / m``.
+- Newton's method: of one follower where its payoff is concave, cut at its bounds, and of all followers
+  together that are between their bounds (Krawczyk 1969).
+
+Ranges of several followers that do not become smaller are halved together, and parts discarded. Responses are
+called unique, hence continuous, only where the second step shows it for the whole box, or where each follower
+has one choice left. Elsewhere they may jump, which is noted as an undecided comparison.
 """
 
 from __future__ import annotations
@@ -14,28 +25,34 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.proofs.arithmetic import intervals
-from rivalry.proofs.arithmetic.best_responses import FollowerPayoffs
-from rivalry.proofs.arithmetic.enclosure import enclosed
+from rivalry.proofs.arithmetic.best_responses import DERIVED, FollowerPayoffs
+from rivalry.proofs.arithmetic.enclosure import enclosed, inverses
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.program import Operation
+from rivalry.proofs.arithmetic.matrices import positive_definite
+from rivalry.proofs.arithmetic.program import Operation, traced
 from rivalry.proofs.arithmetic.programs import BEST_RESPONSE
 from rivalry.proofs.arithmetic.rules import RULES, Comparisons
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import jax
 
-PARTS = 16  # into which a follower's range is split at a time
-# how often ranges are split, and steps of Newton's method after that: of one follower, and of several, whose
-# ranges depend on each other
-NARROWED, NEWTON_STEPS = (2, 12), (3, 8)
+ROUNDS = 8  # in which ranges are made smaller
+SHARES = np.linspace(1.0, 0.0, 16, endpoint=False) ** 1.5
+GRID = np.linspace(0.0, 1.0, 17)  # of a follower's range: points among which a guess is searched
+TURNS, POLISHED = 8, 4  # of several followers on such grids, and steps of Newton's method after that
+ROOM = 1 + 1e-9  # more than a few sums and a root round
+SHRINKS = 0.8  # of all widths: rows that do not are left, or divided
+HALVINGS, MOST = 4, 256  # of all ranges of followers that depend on each other, and boxes of a row
+CLOSE = 0.9  # of the smallest eigenvalue, which is proved
 
 
 class _Bounds(NamedTuple):
-    """Bounds ``[row follower]`` on payoffs, on derivatives in own choices, and on derivatives of these."""
+    """Bounds ``[row box follower]`` on payoffs, on derivatives in own choices, and on their derivatives."""
 
     pay: Interval
     slope: Interval
-    bend: Interval  # [row follower follower]; without bounds unless asked for
-    smooth: ndarray  # [row]: whether there are derivatives
+    bend: Interval  # [row box follower follower]
+    smooth: ndarray  # [row box]: whether there are derivatives
+    continuous: ndarray  # [row box]: whether they are those of all pieces of continuous payoffs
 
 
 def enclosed_responses(run: Comparisons, op: Operation, *ranges: Interval) -> Interval:
@@ -47,35 +64,44 @@ def enclosed_responses(run: Comparisons, op: Operation, *ranges: Interval) -> In
 
 
 RULES[BEST_RESPONSE] = enclosed_responses
+DERIVED[BEST_RESPONSE] = shifted
 
 
 def _payoffs_and_derivatives(order: int, program: Any, y: Any, *before: Any) -> list[Any]:
-    """Return payoffs ``[follower]`` and derivatives up to an order, while JAX traces."""
-    followers, diagonal = FollowerPayoffs(program), np.arange(len(y))
-    traced = shifted(lambda y, *before: followers.pay(*before, y), y, *before)
-
-    def pays(y: Any) -> Any:
-        return traced(y, *before)[0]
+    """Return payoffs ``[follower]``, with two derivatives if ``order`` is 2, while JAX traces."""
+    followers = FollowerPayoffs(program)
+    pays = followers.pay(*before, y)
+    if order == 0:
+        return [pays]
 
     def slopes(y: Any) -> Any:
-        return jax.jacfwd(pays)(y)[diagonal, diagonal]
+        return followers.slopes(*before, y)
 
-    return [pays(y), slopes(y), *([jax.jacfwd(slopes)(y)] if order == 2 else [])]
-
-
-def _repeated(a: Interval, count: int) -> Interval:
-    """Return every row several times; one row stands for all."""
-    if len(a.low) == 1:
-        return a
-    return a.at_ends(lambda end: np.repeat(end, count, axis=0))
+    return [pays, slopes(y), *([jax.jacfwd(slopes)(y)] if order == 2 else [])]
 
 
-def _diagonal(rows: ndarray) -> ndarray:
-    return np.diagonal(rows, axis1=1, axis2=2)
+def _diagonals(a: ndarray) -> ndarray:
+    return np.diagonal(a, axis1=1, axis2=2)
+
+
+def _middle(a: Interval) -> ndarray:
+    return np.clip(a.low / 2 + a.high / 2, a.low, a.high)
+
+
+def _product(matrix: Interval, vector: Interval) -> Interval:
+    """Return products of matrices ``[row follower follower]`` and vectors ``[row follower]``."""
+    column = vector.at_ends(lambda end: end[..., None])
+    product = intervals.contract(matrix, column, np.matmul, vector.shape[-1])
+    return product.at_ends(lambda end: end[..., 0])
+
+
+def _rows(a: Interval, rows: ndarray) -> Interval:
+    """Return the numbers of some rows; one row stands for all."""
+    return a if len(a.low) == 1 else a.at_ends(lambda end: end[rows])
 
 
 class _FollowerRanges:
-    """Responses of followers with choices between ``low`` and ``high`` to the numbers ``before``."""
+    """Mutual best responses with choices between ``low`` and ``high`` to the numbers ``before``."""
 
     def __init__(self, program: Any, ranges: list[Interval]) -> None:
         self.program = program
@@ -86,104 +112,271 @@ class _FollowerRanges:
 
     def bounds(self) -> tuple[ndarray, ndarray, ndarray]:
         """Return bounds ``[row follower]`` on the responses, and whether they are unique, ``[row]``."""
-        several = self.followers > 1
-        shape = (self.rows, self.followers)
-        y = Interval(np.broadcast_to(self.low.low, shape), np.broadcast_to(self.high.high, shape))
-        for _ in range(NARROWED[several]):
-            y = self._narrowed(y)
-        unique = np.all(y.low == y.high, axis=1)
-        for _ in range(NEWTON_STEPS[several]):
-            y, is_unique = self._after_newton(y)
-            unique = unique | is_unique
-        return y.low, y.high, unique | np.all(y.low == y.high, axis=1)
+        low, high = np.zeros((2, self.rows, self.followers))
+        low[:], high[:] = self.low.low, self.high.high
+        unique = np.all(low == high, axis=1)
+        remaining = np.flatnonzero(~unique)
+        for _ in range(ROUNDS):
+            if not len(remaining):
+                break
+            part, y = self._of(remaining), Interval(low[remaining], high[remaining])
+            limit = SHRINKS * (y.high - y.low)
+            y, is_unique, is_last = part.after_round(y)
+            is_stuck = ~is_last & np.all(y.high - y.low >= limit, axis=1)
+            if self.followers > 1 and is_stuck.any():
+                hull = part._of(np.flatnonzero(is_stuck)).hull_of_parts(_rows(y, is_stuck))
+                y.low[is_stuck], y.high[is_stuck] = hull.low, hull.high
+                is_stuck &= np.all(y.high - y.low >= limit, axis=1)
+            low[remaining], high[remaining] = y.low, y.high
+            unique[remaining] |= is_unique | np.all(y.low == y.high, axis=1)
+            remaining = remaining[~is_last & ~is_stuck]
+        return low, high, unique
 
-    def _bounds(self, low: ndarray, high: ndarray, order: int = 1) -> _Bounds:
-        """Return bounds in boxes of choices ``[row follower]``, or ``[row box follower]``, by row and box."""
-        boxes = low.shape[1] if low.ndim == 3 else 1
-        before = [_repeated(part, boxes) for part in self.before]
+    def hull_of_parts(self, y: Interval) -> Interval:
+        """Return bounds on what remains of boxes whose ranges are all halved, again and again."""
+        count = 2**self.followers
+        upper_half = (np.arange(count)[:, None] >> np.arange(self.followers)) % 2 == 1
+        row, low, high, guess = np.arange(len(y.low)), y.low, y.high, self._guess(y)
+        for _ in range(HALVINGS):
+            middle = _middle(Interval(low, high))[:, None]
+            begin = np.where(upper_half, middle, low[:, None])
+            end = np.where(upper_half, high[:, None], middle)
+            is_part = np.all(~upper_half | (end > begin), axis=2)  # a single choice has no upper half
+            row, low, high = np.repeat(row, is_part.sum(axis=1)), begin[is_part], end[is_part]
+            part = self._of(row)
+            bounds = part._bounds(low[:, None], high[:, None], 1)
+            choices = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
+            at_guess = part._payoffs(*choices)[0].at_ends(_diagonals)
+            pay, slope = (a.at_ends(lambda end: end[:, 0]) for a in (bounds.pay, bounds.slope))
+            remains, low, high = part._remaining(
+                guess[row], at_guess, low, high, pay, slope, bounds.continuous
+            )
+            remains = np.all(remains, axis=1)
+            row, low, high = row[remains], low[remains], high[remains]
+            if np.bincount(row, minlength=1).max() > MOST:
+                break
+        smallest, largest = np.full(y.low.shape, np.inf), np.full(y.low.shape, -np.inf)
+        np.minimum.at(smallest, row, low)
+        np.maximum.at(largest, row, high)
+        return _meet(y, Interval(smallest, largest))
+
+    def _of(self, rows: ndarray) -> _FollowerRanges:
+        """Return the ranges of some rows."""
+        return _FollowerRanges(self.program, [_rows(a, rows) for a in (*self.before, self.low, self.high)])
+
+    def _repeated(self, number: ndarray, boxes: int) -> ndarray:
+        return number if len(number) == 1 else np.repeat(number, boxes, axis=0)
+
+    def _enclosed(self, order: int, low: ndarray, high: ndarray) -> tuple[list[Interval], ndarray, ndarray]:
+        """Return bounds in boxes of choices ``[row box follower]``, by row and box."""
+        rows, boxes = low.shape[:2]
+        before = [a.at_ends(lambda end: self._repeated(end, boxes)) for a in self.before]
         y = Interval(low.reshape(-1, self.followers), high.reshape(-1, self.followers))
         bounds = enclosed(_payoffs_and_derivatives, (order, self.program), y, *before)
-        pay, slope, *bends = bounds.values
-        is_known = np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=1) & bounds.finite
-        unknown = np.full((len(is_known), self.followers, self.followers), np.inf)
-        bend = bends[0] if bends else Interval(-unknown, unknown)
-        return _Bounds(pay, slope, bend, bounds.decided & is_known)
+        values = [a.at_ends(lambda end: end.reshape(rows, boxes, *end.shape[1:])) for a in bounds.values]
+        return values, bounds.decided.reshape(rows, boxes), bounds.finite.reshape(rows, boxes)
 
-    def _of_parts(self, y: Interval, begin: ndarray, end: ndarray) -> tuple[Interval, Interval, ndarray]:
-        """Return bounds on own payoffs and slopes, and whether they are smooth, in parts of own ranges.
+    def _payoffs(self, low: ndarray, high: ndarray) -> tuple[Interval, ndarray]:
+        """Return bounds on payoffs in boxes ``[row box follower]``, and where these are continuous."""
+        (pay,), decided, finite = self._enclosed(0, low, high)
+        return pay, decided & finite
 
-        All are ``[row follower part]``.
+    def _bounds(self, low: ndarray, high: ndarray, order: int = 2) -> _Bounds:
+        """Return bounds in boxes of choices ``[row box follower]``."""
+        (pay, slope, *bends), decided, finite = self._enclosed(order, low, high)
+        is_known = finite & np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=2)
+        smooth = decided & is_known
+        continuous = smooth if smooth.all() else is_known & self._payoffs(low, high)[1]
+        return _Bounds(pay, slope, bends[0] if bends else slope, smooth, continuous)
+
+    def _numbers(self, order: int, y: ndarray) -> list[ndarray]:
+        """Return payoffs and derivatives at choices ``[row box follower]`` and the middles of the numbers."""
+        rows, boxes = y.shape[:2]
+        arguments = [y.reshape(-1, self.followers), *(self._repeated(_middle(a), boxes) for a in self.before)]
+        shapes = [jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for a in arguments]
+        (program, *_), _ = traced(_payoffs_and_derivatives, (order, self.program), shapes)
+        with np.errstate(all="ignore"):
+            results = program(*arguments)
+        full = [np.broadcast_to(a, (rows * boxes, *a.shape[1:])) for a in results]
+        return [a.reshape(rows, boxes, *a.shape[1:]) for a in full]
+
+    def _guess(self, y: Interval) -> ndarray:
+        """Return mutual best responses to the middles of the numbers, without proof.
+
+        Bounds hold for any guess, and are narrow for a good one.
         """
-        is_own = self.diagonal[:, None, :]
+        guess = _middle(y)
+        points = y.low[..., None] + (y.high - y.low)[..., None] * GRID  # [row follower point]
+        for turn in range(TURNS if self.followers > 1 else 1):
+            boxes = np.where(self.diagonal[:, None], points[..., None], guess[:, None, None])
+            (pay,) = self._numbers(0, boxes.reshape(len(guess), -1, self.followers))
+            pays = np.diagonal(pay.reshape(boxes.shape), axis1=1, axis2=3)  # [row point follower]
+            best = np.argmax(np.where(np.isnan(pays), -np.inf, pays), axis=1)
+            best_points = np.take_along_axis(points, best[..., None], axis=2)[..., 0]
+            guess = guess + (best_points - guess) / (turn + 1)
+        for _ in range(POLISHED):
+            _, slope, bend = (part[:, 0] for part in self._numbers(2, guess[:, None]))
+            stays = ((guess <= y.low) & (slope <= 0)) | ((guess >= y.high) & (slope >= 0))
+            stays |= ~(np.diagonal(bend, axis1=1, axis2=2) < 0)
+            bend = np.where(stays[:, :, None] | stays[:, None], np.eye(self.followers), bend)
+            step = (inverses(bend) @ np.where(stays, 0.0, -slope)[..., None])[..., 0]
+            previous, guess = guess, np.clip(guess + np.where(np.isfinite(step), step, 0.0), y.low, y.high)
+            if np.allclose(guess, previous, rtol=1e-14, atol=0.0):
+                break
+        return guess
+
+    def after_round(self, y: Interval) -> tuple[Interval, ndarray, ndarray]:
+        """Return smaller bounds, whether responses are unique, and whether bounds will hardly shrink."""
+        guess = self._guess(y)
+        rows, centre = len(guess), guess[..., None]
+        below, above = (centre + (end[..., None] - centre) * SHARES for end in (y.low, y.high))
+        edges = [np.minimum(below, centre), centre, centre, np.maximum(above[..., ::-1], centre)]
+        ends = np.concatenate(edges, axis=2)
+        begin, end = ends[..., :-1], ends[..., 1:]  # [row follower part]
         low, high = (
-            np.where(is_own, part[..., None], bound[:, None, None, :])
+            np.where(self.diagonal[:, None], part[..., None], bound[:, None, None])
             for part, bound in ((begin, y.low), (end, y.high))
         )
-        shape = low.shape[:3]
-        boxes = self.rows, self.followers * begin.shape[2], self.followers
-        bounds = self._bounds(low.reshape(boxes), high.reshape(boxes))
-        follower = np.broadcast_to(np.arange(self.followers)[:, None], shape).ravel()
-        row = np.arange(len(follower))
+        boxes = [part.reshape(rows, -1, self.followers) for part in (low, high)]
+        low, high = (np.append(part, guess[:, None], axis=1) for part in boxes)
+        bounds = self._bounds(low, high)
 
-        def of_own(edge: ndarray) -> ndarray:
-            return edge[row, follower].reshape(shape)
+        def of_parts(a: ndarray) -> ndarray:
+            return a[:, :-1].reshape(*begin.shape, *a.shape[2:])
 
-        pay, slope = bounds.pay.at_ends(of_own), bounds.slope.at_ends(of_own)
-        return pay, slope, bounds.smooth.reshape(shape)
+        def of_payers(a: ndarray) -> ndarray:
+            return np.moveaxis(np.diagonal(of_parts(a), axis1=1, axis2=3), 1, 2)
 
-    def _narrowed(self, y: Interval) -> Interval:
-        """Return bounds on what remains of each follower's range, after some of its parts are discarded."""
-        share = np.arange(1, PARTS) / PARTS
-        cuts = y.low[..., None] + (y.high - y.low)[..., None] * share
-        cuts = np.clip(cuts, y.low[..., None], y.high[..., None])
-        ends = np.concatenate([y.low[..., None], cuts, y.high[..., None]], axis=2)
-        begin, end = ends[..., :-1], ends[..., 1:]  # [row follower part]
-        middle = np.clip(begin / 2 + end / 2, begin, end)
-        pay, slope, smooth = self._of_parts(y, begin, end)
-        at_middle, _, _ = self._of_parts(y, middle, middle)
-        away = intervals.subtract(Interval(begin, end), Interval(middle, middle))
-        linear = intervals.add(at_middle, intervals.multiply(slope, away))
-        upper = np.where(smooth, np.fmin(pay.high, linear.high), pay.high)
-        lowest, highest = self.low.high[..., None], self.high.low[..., None]
-        # a choice for all bounds of the range, which parameters may move
-        is_choice = (middle >= lowest) & (middle <= highest) & ~np.isnan(at_middle.low)
-        best_payoff = np.max(np.where(is_choice, at_middle.low, -np.inf), axis=2, keepdims=True)
-        rises, falls = smooth & (slope.low > 0), smooth & (slope.high < 0)
-        remains = ~(upper < best_payoff) & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
+        pay, slope = bounds.pay.at_ends(of_payers), bounds.slope.at_ends(of_payers)
+        smooth, continuous = of_parts(bounds.smooth), of_parts(bounds.continuous)
+        half = begin.shape[2] // 2
+        at_guess = pay.at_ends(lambda a: a[..., [half]])
+        falls_short = _pays_less(begin, end, slope, continuous)
+        remains, begin, end = self._remaining(centre, at_guess, begin, end, pay, slope, continuous)
+        is_choice = (centre >= self.low.high[..., None]) & (centre <= self.high.low[..., None])
+        remains &= ~(is_choice & falls_short)
+        smallest = np.min(np.where(remains, begin, np.inf), axis=2)
+        largest = np.max(np.where(remains, end, -np.inf), axis=2)
+        # of parts from the guess to all that remain
+        remains |= (smallest > largest)[..., None]
+        remains[..., half] = True
+        before = np.logical_or.accumulate(remains, axis=2)
+        inside = before & np.logical_or.accumulate(remains[..., ::-1], axis=2)[..., ::-1]
+        is_known = np.all(smooth | ~inside, axis=2)[..., None, None]  # by the follower whose parts they are
+        inside = inside[..., None, None]
+        lowest = np.min(np.where(inside, of_parts(bounds.bend.low), np.inf), axis=2)
+        highest = np.max(np.where(inside, of_parts(bounds.bend.high), -np.inf), axis=2)
+        lowest = np.max(np.where(is_known, lowest, -np.inf), axis=1)
+        highest = np.min(np.where(is_known, highest, np.inf), axis=1)
+        is_known = np.all(np.isfinite(lowest) & np.isfinite(highest), axis=(1, 2), keepdims=True)
+        bend = Interval(np.where(is_known, lowest, 0.0), np.where(is_known, highest, 0.0))
+        return self._contracted(
+            _meet(y, Interval(smallest, largest)), guess, bounds.slope.at_ends(lambda a: a[:, -1]), bend
+        )
+
+    def _remaining(
+        self,
+        guess: ndarray,
+        at_guess: Interval,
+        begin: ndarray,
+        end: ndarray,
+        pay: Interval,
+        slope: Interval,
+        continuous: ndarray,
+    ) -> tuple[ndarray, ndarray, ndarray]:
+        """Return which parts ``[row follower ..]`` may hold a best response, and where in them."""
+        lowest, highest = (
+            bound.reshape(*bound.shape, *(1,) * (begin.ndim - 2)) for bound in (self.low.high, self.high.low)
+        )
+        rises, falls = continuous & (slope.low > 0), continuous & (slope.high < 0)
+        # a guess for all bounds of the range, which parameters may move
+        pays_less = (guess >= lowest) & (guess <= highest) & (pay.high < at_guess.low)
+        remains = ~pays_less & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
         # of a part in which the payoff rises up to the bound, the bound
-        begin, end = (
+        return (
+            remains,
             np.where(rises, np.maximum(begin, np.minimum(end, highest)), begin),
             np.where(falls, np.minimum(end, np.maximum(begin, lowest)), end),
         )
-        smallest = np.min(np.where(remains, begin, np.inf), axis=2)
-        largest = np.max(np.where(remains, end, -np.inf), axis=2)
-        is_valid = smallest <= largest
-        return Interval(np.where(is_valid, smallest, y.low), np.where(is_valid, largest, y.high))
 
-    def _after_newton(self, y: Interval) -> tuple[Interval, ndarray]:
-        """Return the bounds after a step of Newton's method, and whether responses in them are unique.
+    def _contracted(
+        self, y: Interval, guess: ndarray, slope: Interval, bend: Interval
+    ) -> tuple[Interval, ndarray, ndarray]:
+        """Return bounds ``y`` after steps from a guess; otherwise as `after_round`.
 
-        They are where payoffs are concave in the own choice, and own effects on derivatives exceed those of
-        the other followers.
+        ``bend [row follower follower]`` are zeros where nothing is known.
         """
-        middle = np.clip(y.low / 2 + y.high / 2, y.low, y.high)
-        on_range = self._bounds(y.low, y.high, 2)
-        bend = on_range.bend.at_ends(_diagonal)
-        concave = on_range.smooth[:, None] & (bend.high < 0)
-        # every follower at its middle, the others anywhere
-        low, high = (np.where(self.diagonal, middle[:, None], end[:, None]) for end in (y.low, y.high))
-        square = self.rows, self.followers, self.followers
-        slope = self._bounds(low, high).slope.at_ends(lambda end: _diagonal(end.reshape(square)))
-        step = intervals.divide(slope, bend)
-        root = intervals.subtract(Interval(middle, middle), step)
-        # the best response is the zero of the derivative, cut at the bounds
-        low, high = self.low, self.high
-        begin = np.fmax(np.minimum(np.maximum(root.low, low.low), high.low), y.low)
-        end = np.fmin(np.minimum(np.maximum(root.high, low.high), high.high), y.high)
-        is_valid = concave & (begin <= end)
-        is_range = y.high > y.low
-        sizes = np.maximum(np.abs(on_range.bend.low), np.abs(on_range.bend.high))
-        sizes = np.where(is_range[:, None] & ~self.diagonal, sizes, 0.0)
-        excess = intervals.total(Interval(sizes, sizes), (2,)).high
-        unique = np.all((concave & (bend.high < -excess)) | ~is_range, axis=1)
-        return Interval(np.where(is_valid, begin, y.low), np.where(is_valid, end, y.high)), unique
+        c, low, high = Interval(guess, guess), self.low, self.high
+        is_choice = np.all((guess >= low.high) & (guess <= high.low), axis=1)
+        weight = _weights(-_middle(bend))
+        weighted = intervals.multiply(bend, Interval(-weight[..., None], -weight[..., None]))
+        smallest = _smallest_eigenvalue(weighted)
+        shift = smallest[:, None, None] * self.diagonal
+        unique = (smallest > 0) & positive_definite(weighted.low - shift, weighted.high - shift)
+        uphill = np.where(guess < high.high, slope.high, 0.0)
+        downhill = np.where(guess > low.low, -slope.low, 0.0)
+        residual = weight * np.maximum(np.maximum(uphill, downhill), 0.0)
+        radius = np.linalg.norm(residual, axis=1) / np.where(unique, smallest, 1.0) * ROOM
+        radius = np.where(unique & is_choice, radius, np.inf)[:, None]
+        y = _meet(y, intervals.add(c, Interval(-radius, radius)))
+        # of each follower, with the others anywhere
+        curvature = bend.at_ends(_diagonals)
+        cross_effects = bend.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
+        drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, c)))
+        root = intervals.subtract(c, intervals.divide(drift, curvature))
+        concave = curvature.high < 0
+        begin = np.minimum(np.maximum(root.low, low.low), high.low)
+        end = np.minimum(np.maximum(root.high, low.high), high.high)
+        y = _meet(y, Interval(np.where(concave, begin, -np.inf), np.where(concave, end, np.inf)))
+        # of all whose slopes are zero; the choices of others are as far from the guess as they are
+        free = (y.low > low.high) & (y.high < high.low) & concave
+        away = intervals.subtract(y, c)
+        matrix = bend.at_ends(lambda a: np.where(free[..., None], a, self.diagonal))
+        right = Interval(np.where(free, -slope.high, away.low), np.where(free, -slope.low, away.high))
+        inverse = Interval(*[inverses(_middle(matrix))] * 2)  # type: ignore[arg-type]
+        unit = intervals.interval(np.eye(self.followers))
+        defect = intervals.subtract(unit, intervals.contract(inverse, matrix, np.matmul, self.followers))
+        drift = _product(inverse, right)
+        after = _meet(y, intervals.add(c, intervals.add(drift, _product(defect, away))))
+        # the slopes at the guess let responses move by half of that
+        is_last = unique & np.all(after.high - after.low <= 2 * (drift.high - drift.low), axis=1)
+        return after, unique, is_last
+
+
+def _pays_less(begin: ndarray, end: ndarray, slope: Interval, continuous: ndarray) -> ndarray:
+    """Mask of parts ``[row follower part]`` in which all choices pay less than the part in the middle.
+
+    It is one choice. What payoffs gain is summed over the parts between.
+    """
+    half, size = begin.shape[2] // 2, end - begin
+    result = np.zeros(begin.shape, bool)
+    for side, rise in ((slice(half + 1, None), slope.high), (slice(half - 1, None, -1), -slope.low)):
+        gains = (rise * size)[..., side]
+        most = np.cumsum(gains, axis=2) - np.minimum(gains, 0.0)
+        room = (ROOM - 1) * np.cumsum(np.abs(gains), axis=2)
+        result[..., side] = np.logical_and.accumulate(continuous[..., side], axis=2) & (most < -room)
+    return result
+
+
+def _meet(a: Interval, b: Interval) -> Interval:
+    """Return the numbers in both; those of the first where there are none."""
+    low, high = np.fmax(a.low, b.low), np.fmin(a.high, b.high)
+    is_valid = low <= high
+    return Interval(np.where(is_valid, low, a.low), np.where(is_valid, high, a.high))
+
+
+def _weights(matrix: ndarray) -> ndarray:
+    """Return weights of rows with which matrices are nearly symmetric in effect, one where there are none."""
+    size = np.abs(matrix)
+    diagonal = np.einsum("bii->bi", size)
+    comparison = inverses(2 * diagonal[..., None] * np.eye(size.shape[1]) - size)
+    columns, rows = comparison.sum(axis=1), comparison.sum(axis=2)
+    good = np.all((columns > 0) & (rows > 0) & np.isfinite(columns) & np.isfinite(rows), axis=1)[:, None]
+    return np.where(good, np.where(good, columns, 1.0) / np.where(good, rows, 1.0), 1.0)
+
+
+def _smallest_eigenvalue(matrix: Interval) -> ndarray:
+    """Return most of the smallest eigenvalue of the symmetric parts of matrices, without proof."""
+    middle, radius = _middle(matrix), (matrix.high - matrix.low) / 2
+    middle, radius = (part + np.swapaxes(part, 1, 2) for part in (middle, radius))
+    return CLOSE / 2 * (np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1))
