@@ -33,7 +33,7 @@ from rivalry.core.payoffs import (
 )
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import Box, visibly_apart
-from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
+from rivalry.core.tolerances import APPROXIMATE, EPS, ROUNDING, TOLERANCE, VANISHING
 from rivalry.runtime.jax import promote_ranks, put
 from rivalry.schema.registry import load
 from rivalry.schema.validate import check_keywords, limit_of, whole_number
@@ -163,6 +163,9 @@ def _judge(
     limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(current_payoffs))
     sizes = np.array([unit.capped(limit) for unit, limit in zip(units, limits, strict=True)])
     rounded = _rounding_of_payoffs(game, profile, current_payoffs, best_payoffs)
+    # payoffs of other ordinary choices are rounded too, also where that at x is 0
+    ordinary = np.array([unit.size for unit in units])
+    rounded = np.maximum(rounded, EPS * np.where(np.isfinite(ordinary), ordinary, 0.0))
     allowed, hidden = tolerance * sizes + rounded, np.zeros(len(sizes))
     if np.any(np.fmax(regret, bound) > allowed):
         error = np.array([response.error for response in responses])

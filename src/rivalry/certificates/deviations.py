@@ -168,7 +168,7 @@ def _candidate(game: Game, x: Any, player: int) -> Response:
 def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] | None:
     """Return `best_response` of every player of several games, ``[game][player]``, by one program.
 
-    None unless they are registered and JAX can trace them.
+    None unless they are registered as proved, and JAX can trace them.
     """
     kind = games.games[0]
     # what has a program of its own is a candidate, whose bound is searched game by game
@@ -180,6 +180,8 @@ def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] |
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
         return None
     coverage: Any = str(np.ravel(coverages)[0])
+    if coverage != "tight":  # candidates, whose bounds are searched game by game
+        return None
     return [
         [registered_response(*row, coverage) for row in zip(*rows, strict=True)]
         for rows in zip(strategies, pays, strict=True)
