@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.families.market.benchmarks import benchmark, search_response
+from rivalry.families.market.benchmarks import benchmark
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.equilibria import logit_shares
-from rivalry.families.market.model import Market, relative_quality, whole_market
+from rivalry.families.market.demand import relative_quality
+from rivalry.families.market.equilibria import search_response
+from rivalry.families.market.model import Market, whole_market
 from rivalry.runtime.jax import floats, jax, jnp
 
 Prices = ndarray
@@ -45,7 +46,9 @@ class LogitDemand:
 
     def __call__(self, price: Prices) -> Prices:
         """Return quantities ``[... firm]`` at prices ``[... firm]``."""
-        return self.size * logit_shares(self.quality - self.slope * floats(price), 0.0, 1.0, 0.0)
+        utility = self.quality - self.slope * floats(price)
+        inclusive = np.logaddexp(np.logaddexp.reduce(utility, axis=-1, keepdims=True), 0.0)
+        return self.size * np.exp(utility - inclusive)
 
     def best_response(self, price: Prices, firm: int, cost: float) -> ndarray:
         """Return a firm's price of largest profit in every period, ``[period]``, at prices ``[period firm]``.
@@ -155,16 +158,16 @@ def price_market(
     if not isinstance(game, MarketGame):
         raise ValueError(f"audit: needs a market of prices, not a {type(game).__name__}")
     game = whole_market(game)
-    if game.rule.choice != "price" or game.shock is not None:
-        raise ValueError("audit: needs a market in which firms choose prices, without a shock")
+    if game.rule.choice != "price" or game.shock is not None or not game.is_single:
+        raise ValueError("audit: needs a market of firms that choose one price each, without a shock")
     nash, cartel = benchmark(game, "nash").choice, benchmark(game, "cartel").choice
     if not np.all(cartel > nash):
         raise ValueError("audit: needs a market whose cartel prices are above those of its equilibrium")
     top = RANGE * float(np.max(cartel)) if high is None else high
     if not low < float(np.min(nash)) or not float(np.max(cartel)) < top:
         raise ValueError(f"audit: prices from {low:g} to {top:g} must span those of equilibrium and cartel")
-    profits = _batch(game.profits, size)
-    quantities: Any = _batch(lambda x: game.clear(x).q, size)
+    profits = _batch(lambda prices: game.earned(game.clear(prices)), size)
+    quantities: Any = _batch(lambda prices: game.clear(prices).q, size)
     per_unit = not any(map(game.has, ("convex_cost", "fixed_cost", "tax")))
     plain = game.rule.demand == "logit" and not game.rule.nests
     if plain and per_unit and np.all(np.isinf(np.asarray(game.capacity))):
@@ -173,7 +176,7 @@ def price_market(
         worth = np.asarray(relative_quality(game.numbers)) / spread
         demand = LogitDemand(worth, 1 / spread, size)
         profits, quantities = (lambda prices: (prices - cost) * demand(prices)), demand
-    cut = np.array([search_response(game, cartel[:, None], firm) for firm in range(game.players)])
+    cut = np.concatenate([search_response(game, cartel[:, None], firm) for firm in range(game.players)])
     return PriceMarket(nash, cartel, low, top, profits, quantities, cut, game)
 
 
@@ -182,7 +185,7 @@ def _batch(values: Callable[[Any], Any], size: float) -> Callable[[Prices], Pric
     rows = jax.jit(jax.vmap(values))
 
     def over(prices: Prices) -> Prices:
-        flat = floats(prices).reshape(-1, np.shape(prices)[-1], 1)
+        flat = floats(prices).reshape(-1, np.shape(prices)[-1])
         room = np.repeat(flat[:1], 1 << max(len(flat) - 1, 1).bit_length(), axis=0)  # few programs
         room[: len(flat)] = flat
         return size * np.asarray(rows(jnp.asarray(room)))[: len(flat)].reshape(np.shape(prices))

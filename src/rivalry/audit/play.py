@@ -21,7 +21,7 @@ from rivalry.audit.bots import (
     seed_generators,
 )
 from rivalry.audit.market import PriceMarket
-from rivalry.families.market.benchmarks import search_response
+from rivalry.families.market.equilibria import search_response
 
 Memory = Callable[[History], History]
 """Memory that a bot has of a history."""
@@ -182,7 +182,7 @@ class BestResponder(HistoryBot):
         rivals = history[-1][1]
         if rivals not in self._responses:
             x = np.array([*rivals[:firm], 0.0, *rivals[firm:]])[:, None]
-            price = search_response(market.game, x, firm)
+            price = float(search_response(market.game, x, firm)[0])
             self._responses[rivals] = min(max(price, market.low), market.high)
         return self._responses[rivals]
 

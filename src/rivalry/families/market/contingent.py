@@ -11,9 +11,8 @@ from jaxtyping import Array, Float
 from rivalry.core.oracles import Summand, at_home
 from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method, static
-from rivalry.families.market.leadership import StagedMarket, staged_market
+from rivalry.families.market.leaders import StagedMarket, staged_market
 from rivalry.families.market.model import Market
-from rivalry.families.market.owners import OwnedMarket
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import Description, OneLineRepr
 
@@ -28,13 +27,13 @@ class ContingentMarket(OneLineRepr, eqx.Module):
 
     Parameters
     ----------
-    game : Market or OwnedMarket
+    game : Market
         The market with all its firms. Its parameters are attributes of this game too.
     occurs : tuple of int
         The levels of positive probability.
     """
 
-    game: Market | OwnedMarket
+    game: Market
     occurs: tuple[int, ...] = static()
 
     def __getattr__(self, name: str) -> Any:
@@ -43,7 +42,7 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         raise AttributeError(f"this market has no {name!r}")
 
     @property
-    def market(self) -> Market | OwnedMarket:
+    def market(self) -> Market:
         """The market with all its firms and stages."""
         return self.game
 

@@ -1,418 +1,410 @@
-"""Equilibria, cartels and competition of firms in one period, in closed form or by one equation; plain NumPy.
+"""Equilibria, cartels and competition in one period: roots of first-order conditions with bounds.
 
-Parameters are one number per firm ``[player]``, or one for all; outputs are quantities per period. With
-linear demand a firm's output depends on the others only through their sum: all results on quantities follow
-from one line, and firms that are absent or at capacity are found exactly.
+All are one complementarity problem: the choice of a product serves the profits of some products, those of its
+owner in an equilibrium, of all firms in a cartel, and of none beyond the given price under competition. A
+root is a candidate. What is said of it follows from certificates of the game.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Array
 from numpy import ndarray
 
-from rivalry.runtime.jax import floats
+from rivalry.certificates.deviations import unproved_response
+from rivalry.certificates.units import GameAtProfile
+from rivalry.core.oracles import best_response, discontinuity, payoff_scale
+from rivalry.core.payoffs import payoffs
+from rivalry.core.tolerances import ROUNDING, TINY
+from rivalry.families.market.demand import PerFirm
+from rivalry.families.market.entry import closure_sets, equilibria_of_entry, has_cases
+from rivalry.families.market.model import Market, priced_numbers, product_bounds
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from rivalry.core.game import BoxGame
 
-MOST_SUBSETS = 12  # largest number of firms with fixed costs, because all sets of them are tried
-NEWTON_STEPS, ENOUGH = 100, 1e-9
-MAX_LOG_ODDS = 500.0  # a share of 1
+NEWTON_STEPS, STEP_HALVINGS = 30, 12
+BRACKETS, HALVINGS = 64, 60  # of a range, and of what is left of it, in search of a best choice
+RISING = (1.0, 0.1, 0.01, 0.001, 0.0)  # of marginal costs, relative to the slope of prices
+MET = 1e-9  # residual of a root, relative to the box
+GAINED = 1e-9  # times the payoff scale: a larger gain shows that a root is no equilibrium
+POINTS = 201  # of a search grid
+ROUNDS, STILL = 300, 1e-8  # of best responses in turn; tolerance of their movement, relative to the box
+NEAR_CHOICES, NEAR_STEP = 64, 0.01  # random choices around a joint maximum, and how far they are
+FLAT = 1e-14  # relative difference of payoffs that rounding does not tell apart
+JOINT_STARTS = 8
+
+Conduct = Any  # whose profits a product's choice serves, ``[product product]``; None: those at given prices
 
 
-def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: ModuleType = np) -> Any:
-    """Return outputs ``q_i = clip((z - c_i)/steep_i, low_i, high_i)`` for ``z = top - slope sum q``.
+def own_conduct(market: Market) -> ndarray:
+    """Return the weights of products' profits in what the owner of each product maximizes."""
+    firms = market.places[0]
+    weights = np.eye(market.players) if market.weights is None else np.asarray(market.weights)
+    return floats(weights[firms][:, firms])
 
-    ``z`` is the price, or what a rival's output leaves of it. The firms strictly between their bounds are
-    found first, and the line through them is solved, so the result is exact.
 
-    Parameters
-    ----------
-    top, slope : float
-        Intercept and slope of the line; ``slope`` may be negative as long as ``z + slope sum q_i(z)``
-        increases.
-    c, steep, low, high : array_like
-        Unit cost, slope and bounds of each firm's supply, ``[firm]``; ``high`` may be infinite.
-    xp : module
-        NumPy, or ``jax.numpy``.
+def joint_conduct(market: Market) -> ndarray:
+    """Return the weights of a cartel of all firms."""
+    return np.ones((market.product_count, market.product_count))
 
-    Examples
-    --------
-    >>> aggregate(100.0, 1.0, np.array([10.0, 10.0]), np.ones(2), np.zeros(2), np.full(2, np.inf)).tolist()
-    [30.0, 30.0]
+
+def ascent(market: Market, conduct: Conduct, choices: PerFirm) -> PerFirm:
+    """Return which way every product's choice is moved: the slope of what it serves, ``[product]``."""
+    if conduct is None:
+        q, p = market.clear(choices)
+        margin = p - market.priced["unit_cost"] - market.priced["convex_cost"] * q
+        return margin if market.rule.choice == "quantity" else -margin
+    slopes = jax.jacrev(market.profits)(choices)  # [profit choice]
+    return jnp.sum(conduct * slopes.T, axis=1)
+
+
+@compiled
+def _gaps_and_slopes(market: Market, conduct: Conduct, choices: Any, rise: Any) -> Any:
+    """Return the move of a step up the ascent and back into the box, ``[product]``, and its slopes.
+
+    The ascent is less ``rise`` of its own slopes, times the choice above the lower end.
     """
-    starts, stops = c + steep * low, c + steep * high
-    ends = xp.concatenate([starts, stops])
-    finite = xp.isfinite(ends)
-    # an infinite capacity is never met; 0 only keeps infinities out of the sums
-    at = xp.where(finite, ends, 0.0)
-    outputs = xp.clip((at[:, None] - c) / steep, low, high)
-    mask = finite & (at + slope * xp.sum(outputs, axis=1) <= top)
-    last_end = xp.max(xp.where(mask, at, -xp.inf))  # the last end before the crossing
-    full = stops <= last_end
-    between = (starts <= last_end) & ~full
-    fixed = xp.sum(xp.where(full, xp.where(xp.isfinite(high), high, 0.0), xp.where(between, 0.0, low)))
-    weight = xp.where(between, 1.0 / steep, 0.0)
-    z = (top - slope * fixed + slope * xp.sum(weight * c)) / (1.0 + slope * xp.sum(weight))
-    return xp.clip((z - c) / steep, low, high)
+    low, high = market.products.low[:, 0], market.products.high[:, 0]
+    width = jnp.where(high > low, high - low, 1.0)
+    # the step is about Newton's of each product alone
+    slopes = jnp.abs(jnp.diagonal(jax.jacfwd(partial(ascent, market, conduct))(choices)))
+    step = jax.lax.stop_gradient(1.0 / jnp.maximum(slopes, TINY))
+
+    def gap(x: Any) -> Any:
+        climb = step * ascent(market, conduct, x) - rise * (x - low)
+        return (x - jnp.clip(x + climb, low, high)) / width
+
+    return gap(choices), jax.jacfwd(gap)(choices)
 
 
-def broadcast_parameters(*values: object) -> list[ndarray]:
-    """Return numbers as arrays of one length, that of the longest."""
-    arrays = [np.atleast_1d(floats(value)) for value in values]
-    size = max(map(len, arrays))
-    return [np.broadcast_to(array, (size,)) for array in arrays]
+def residual(market: Market, conduct: Conduct, choices: ndarray, rise: float = 0.0) -> float:
+    """Return the largest distance to a root to first order, in widths of the box; NaN where it is unknown."""
+    return float(np.max(np.abs(np.asarray(_gaps_and_slopes(market, conduct, choices, rise)[0]))))
 
 
-def differentiated_cournot(
-    A: float,
-    b: float,
-    g_s: float,
-    c: object,
-    d: object = 0.0,
-    *,
-    low: object = 0.0,
-    high: object = np.inf,
-    weight: float = 1.0,
+def complementary_root(
+    market: Market, conduct: Conduct, start: ndarray, rises: Sequence[float] = (0.0,)
 ) -> ndarray:
-    """Return simultaneous outputs ``[player]`` for ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+    """Return choices ``[product]`` where the ascent is 0 or leads beyond a bound, by Newton's method.
 
-    The first-order conditions are ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``; one good has
-    ``g_s = b``. With unit costs of 0 prices of 0 may be equilibria as well; that of a positive price is
-    returned.
-
-    Parameters
-    ----------
-    A, b, g_s : float
-        Intercept, own slope and substitution of inverse demand.
-    c, d, low, high : array_like
-        Unit cost, convex cost and bounds, ``[player]``.
-    weight : float
-        1 for Cournot competition, 2 for the largest joint profit.
-
-    Examples
-    --------
-    >>> differentiated_cournot(10.0, 1.0, 0.5, [1.0, 1.0]).tolist()
-    [3.6, 3.6]
-    >>> differentiated_cournot(90.0, 2.0, 2.0, [6.0, 18.0], high=[11.0, 50.0]).tolist()
-    [11.0, 12.5]
-
-    References
-    ----------
-    N. Singh and X. Vives, Price and quantity competition in a differentiated duopoly, RAND Journal of
-    Economics 15 (1984), eq. 2.
+    Steps that increase the gap are halved. Of many roots, as of equal firms that share one market, steps of
+    least length keep to the nearest.
     """
-    c, d, low, high = broadcast_parameters(c, d, low, high)
-    slope = weight * g_s
-    return np.asarray(aggregate(A, slope, c, 2 * b + d - slope, low, high))
+    low, high = product_bounds(market)
+    choices = np.clip(floats(start), low, high)
+    for rise in rises:
+        for _ in range(NEWTON_STEPS):
+            gap, slopes = map(np.asarray, _gaps_and_slopes(market, conduct, choices, rise))
+            largest = np.max(np.abs(gap))
+            if not np.isfinite(slopes).all() or largest == 0:
+                break
+            step = np.linalg.pinv(slopes, rcond=1e-10) @ gap
+            tries = (np.clip(choices - step * 0.5**halving, low, high) for halving in range(STEP_HALVINGS))
+            better = (x for x in tries if residual(market, conduct, x, rise) < largest)
+            following = next(better, None)
+            if following is None:
+                break
+            choices = following
+    return np.asarray(choices)
 
 
-def closure_sets(firms: ndarray, players: int) -> list[ndarray]:
-    """Return the sets of ``firms`` that may close to save fixed costs, ``[player]`` each, smallest first."""
-    if len(firms) > MOST_SUBSETS:
-        raise ValueError(
-            f"fixed_cost: {len(firms)} firms have fixed costs; all sets of producers are tried for at most "
-            f"{MOST_SUBSETS}; use best_response"
-        )
-    sets = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
-    return [np.isin(np.arange(players), out) for out in sets]
+def middle_choices(market: Market) -> ndarray:
+    """Return choices inside the box from which searches start, ``[product]``."""
+    low, high = product_bounds(market)
+    return low + (high - low) / (1 + market.product_count)
 
 
-def check_interior(eta: float, players: int) -> None:
-    """Raise `ValueError` if with isoelastic demand less output always increases every profit."""
-    if eta * players <= 1:
-        raise ValueError(
-            f"elasticity: {eta:g} must be above 1/n = {1 / players:g} with {players} firms: no interior "
-            "equilibrium"
-        )
+def largest_gain(market: Market, choices: ndarray) -> float:
+    """Return the largest gain that a search finds for any firm at products' choices."""
+    profile = market.profile(choices)
+    at, paid = GameAtProfile(market, put(profile)), payoffs(market, profile)
+    found_payoffs = [unproved_response(at, firm, POINTS).payoff for firm in range(market.players)]
+    return float(np.max(np.array(found_payoffs) - paid))
 
 
-def isoelastic_cournot(A: float, eta: float, c: object) -> ndarray:
-    """Return Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
-
-    ``P = sum c/(n - 1/eta)``, and market shares are ``eta (P - c_i)/P``.
+def nash(market: Market) -> ndarray:
+    """Return equilibria of one period of simultaneous play, ``[root product]``; with fixed costs all.
 
     Raises
     ------
     ValueError
-        For ``n <= 1/eta``, and if a firm would not produce.
+        Where none is found. The message says for which reason.
 
     Examples
     --------
-    >>> isoelastic_cournot(100.0, 2.0, [1.0, 1.0]).round(9).tolist()
-    [2812.5, 2812.5]
+    >>> import rivalry as rv
+    >>> nash(rv.games.market()).round(9).tolist()
+    [[30.0, 30.0]]
     """
-    (c,) = broadcast_parameters(c)
-    check_interior(eta, len(c))
-    price = c.sum() / (len(c) - 1 / eta)
-    share = eta * (price - c) / price
-    for firm in np.flatnonzero(share <= 0):
-        raise ValueError(
-            f"unit_cost[{firm}]: {c[firm]:g} must be below the price {price:g}: firm {firm} is inactive, "
-            "which has no closed form; use best_response"
-        )
-    return share * (A / price) ** eta
+    if market.rule.winner_takes_all:
+        return undercut_prices(market)[None]
+    if market.rule.rationing:
+        raise ValueError("rationing: firms of limited capacity undercut each other; use double_oracle")
+    if has_cases(market, bounded=False):
+        cases = equilibria_of_entry(market)
+        return np.array(cases.equilibria, dtype=float).reshape(-1, market.product_count)
+    return np.array([_nash(market)])
 
 
-def merit_order(alpha: float, beta: float, c: object, d: object = 0.0, capacity: object = np.inf) -> ndarray:
-    """Return outputs ``[player]`` at which the marginal cost of every producer is ``m = alpha - beta Q``.
+def _nash(market: Market) -> ndarray:
+    """Return the first of some candidates at which no firm gains. Raises `ValueError`."""
+    tolerance = GAINED * float(payoff_scale(market))
+    for choices in _candidates(market):
+        if largest_gain(market, choices) <= tolerance:
+            return choices
+    if discontinuity(market):
+        raise ValueError("fixed_cost: fixed costs leave no pure equilibrium; use double_oracle")
+    raise ValueError("market: no equilibrium in pure strategies is found; use double_oracle")
 
-    Firm i supplies ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
-    its capacity above, and the remaining demand at ``c_i`` itself, which firms of equal cost share equally up
-    to their capacities. For ``P = a - b Q``, ``beta = b`` is competition (the price is marginal cost), and
-    ``beta = 2b`` the cartel (marginal revenue is).
 
-    Examples
-    --------
-    >>> merit_order(100.0, 2.0, [10.0, 10.0]).tolist(), merit_order(100.0, 2.0, [10.0, 12.0]).tolist()
-    ([22.5, 22.5], [45.0, 0.0])
+def _candidates(market: Market) -> Iterator[ndarray]:
+    """Yield candidates for equilibria: of producers by sets of those that close, and of best responses."""
+    conduct, start = own_conduct(market), middle_choices(market)
+    for open_market in _with_closures(market):
+        if market.rule.choice == "price":  # first without prices below costs, at which a firm sells nothing
+            yield complementary_root(_from_cost_on(open_market), conduct, start)
+        yield complementary_root(open_market, conduct, start)
+    if not discontinuity(market):
+        from_cost = _from_cost_on(market) if market.rule.choice == "price" else market
+        responses = iterated_responses(from_cost, start)
+        yield complementary_root(market, conduct, responses)
+        yield responses  # at a kink, such as a price that just keeps a rival out, no slope is 0
+
+
+def _with_closures(market: Market) -> Iterator[Market]:
+    """Yield the market without its fixed costs, for every set of products that close to save them."""
+    if not discontinuity(market):
+        yield market
+        return
+    free = closed_at(market, np.zeros(market.product_count, bool))
+    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (product_bounds(market)[0] == 0)
+    for closed in closure_sets(np.flatnonzero(saves), market.product_count):
+        yield closed_at(free, closed)
+
+
+def closed_at(market: Market, closed: ndarray) -> Market:
+    """Return the market without fixed costs, with some products ``[product]`` held at their lowest choice."""
+    low, high = product_bounds(market)
+    products = replace(market.products, high=put(np.where(closed, low, high)[:, None]))
+    numbers = market.numbers | {"fixed_cost": put(np.zeros(len(low)))}
+    return replace(market, products=products, numbers=numbers)
+
+
+def _from_cost_on(market: Market) -> Market:
+    """Return a market in which prices are at least unit costs, where the range of prices has them."""
+    low, high = product_bounds(market)
+    cost = np.broadcast_to(floats(market.priced["unit_cost"]), low.shape)
+    products = replace(market.products, low=put(np.clip(cost, low, high)[:, None]))
+    return replace(market, products=products)
+
+
+def iterated_responses(market: Market, start: ndarray) -> ndarray:
+    """Return choices ``[product]`` after best responses in turn, damped after a while.
+
+    They stop where no firm moves, or after a number of rounds.
     """
-    c, d, capacity = broadcast_parameters(c, d, capacity)
-    flat = d == 0
-    with np.errstate(invalid="ignore"):  # 0 times an infinite capacity
-        stops = np.where(flat, c, c + d * capacity)
-    before = -np.inf
-    for end in np.unique(np.concatenate([c, stops[np.isfinite(stops)]])):
-        demand = (alpha - end) / beta
-        rising = np.clip((end - c) / np.where(flat, 1.0, d), 0.0, capacity)
-        below = np.where(flat, np.where(c < end, capacity, 0.0), rising)
-        at_cost = np.where(flat & (c == end), capacity, 0.0)
-        if demand <= below.sum():
+    profile, box = market.profile(start), market.space
+    width = np.max(np.asarray(box.high) - np.asarray(box.low))
+    for turn in range(ROUNDS):
+        before, share = profile.copy(), 1.0 if turn < ROUNDS // 5 else 0.5
+        # damped after a while: without damping responses in turn may go round in a cycle
+        for firm in range(market.players):
+            response = search_response(market, profile, firm)
+            profile[firm] += (response - profile[firm]) * share
+        if np.max(np.abs(profile - before)) <= STILL * width:
             break
-        if demand <= (below + at_cost).sum():
-            return below + _equal_parts(demand - below.sum(), at_cost)
-        before = end
-    # m is between two neighbouring ends, the solution of a linear equation
-    full = stops <= before
-    rise = ~flat & (c <= before) & ~full
-    supply, slope = capacity[full].sum() - np.sum(c[rise] / d[rise]), np.sum(1 / d[rise])
-    m = (alpha - beta * supply) / (1 + beta * slope)
-    return np.where(full, capacity, np.where(rise, (m - c) / np.where(flat, 1.0, d), 0.0))
+    return np.asarray(profile[market.places])
 
 
-def _equal_parts(total: float, capacity: ndarray) -> ndarray:
-    """Return equal parts of a total, with firms at capacity producing that."""
-    # smallest capacities first: what they cannot take is shared among the others
-    order = np.argsort(capacity, kind="stable")
-    parts, remaining, count = np.zeros(len(capacity)), total, int(np.sum(capacity > 0))
-    for firm in order[len(capacity) - count :]:
-        parts[firm] = min(capacity[firm], remaining / count)
-        remaining, count = remaining - parts[firm], count - 1
-    return parts
+def search_response(game: BoxGame, profile: Any, player: int) -> ndarray:
+    """Return a player's best response ``[axis]``: the registered candidate, or by search."""
+    if best_response.knows(game):
+        return np.asarray(best_response(game, put(floats(profile)), player)[0])
+    return unproved_response(GameAtProfile(game, put(floats(profile))), player, POINTS).strategy
 
 
-def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> ndarray:
-    """Return outputs ``[player]`` for ``P = A Q^(-1/eta)``, shared equally by the firms of lowest cost.
-
-    The price is their cost, or, for the largest ``joint`` profit, ``c eta/(eta - 1)``.
-
-    Raises
-    ------
-    ValueError
-        For ``joint`` with ``eta <= 1``, where joint profit has no maximum.
-
-    Examples
-    --------
-    >>> isoelastic_total(100.0, 2.0, [1.0, 1.0], joint=True).tolist()
-    [1250.0, 1250.0]
-    """
-    (c,) = broadcast_parameters(c)
-    if joint and eta <= 1:
-        raise ValueError(
-            f"elasticity: {eta:g} must be above 1, or joint profit increases without bound as output falls"
-        )
-    lowest = c.min()
-    price = lowest * eta / (eta - 1) if joint else lowest
-    is_cheapest = c == lowest
-    return is_cheapest / is_cheapest.sum() * (A / price) ** eta
-
-
-def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> ndarray:
-    """Return prices ``[player]`` if the cheapest firm serves all demand, in the limit of undercutting.
+def undercut_prices(market: Market, *, joint: bool = False) -> ndarray:
+    """Return prices ``[product]`` if the cheapest firm serves all demand, in the limit of undercutting.
 
     Demand is ``Q = (a - P)/b``, and ``P = min(c_2, (a + c_1)/2)`` is the price of the firm of lowest cost or,
     if several have it, their cost. Every other firm asks at least its own cost, and at least the next float
-    above P, so that it sells nothing.
+    above P, so that it sells nothing. For the largest ``joint`` profit the firms of lowest cost ask ``(a +
+    c_1)/2``. Raises `ValueError` for costs that are not constant.
 
-    Parameters
-    ----------
-    a, b : float
-        Intercept and slope of inverse demand.
-    c : array_like
-        Unit costs, ``[player]``.
-    joint : bool
-        Return the prices of largest joint profit: ``(a + c_1)/2`` for the firms of lowest cost, ``a`` for
-        others.
-
-    Examples
-    --------
-    >>> equilibrium = bertrand(100.0, 1.0, [10.0, 30.0])
-    >>> equilibrium.round(9).tolist(), int(equilibrium.argmin())
-    ([30.0, 30.0], 0)
+    >>> import rivalry as rv
+    >>> undercut_prices(rv.games.market(choice="price", unit_cost=[10.0, 30.0])).round(9).tolist()
+    [30.0, 30.0]
     """
-    (c,) = broadcast_parameters(c)
+    for name in ("convex_cost", "fixed_cost"):
+        if market.has(name):
+            raise ValueError(f"{name}: must be 0 for prices of one good; use double_oracle")
+    if market.shock is not None:
+        raise ValueError("shock: prices of one good have no equilibrium where it is hidden")
+    numbers = {name: floats(value) for name, value in priced_numbers(market.numbers).items()}
+    c, a, (low, high) = numbers["unit_cost"], float(numbers["intercept"]), product_bounds(market)
     is_cheapest = c == c.min()
     monopoly_price = (a + c.min()) / 2
     if joint:
-        return np.where(is_cheapest, monopoly_price, max(a, monopoly_price))
-    price = c.min() if is_cheapest.sum() > 1 else min(monopoly_price, np.min(c[~is_cheapest], initial=np.inf))
-    # the next float above: at an equal price they would sell, too
-    return np.where(is_cheapest, price, np.maximum(c, np.nextafter(price, np.inf)))
+        prices = np.where(is_cheapest, monopoly_price, max(a, monopoly_price))
+    else:
+        next_cost = c.min() if is_cheapest.sum() > 1 else np.min(c[~is_cheapest], initial=np.inf)
+        price = min(monopoly_price, next_cost)
+        # the next float above: at an equal price they would sell, too
+        prices = np.where(is_cheapest, price, np.maximum(c, np.nextafter(price, np.inf)))
+    sells = is_cheapest & (prices < a)
+    if np.any((sells & (prices > high)) | (prices < low)):
+        raise ValueError("low, high: must not bind for prices of one good; use double_oracle")
+    return np.asarray(np.minimum(prices, high))
 
 
-def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> ndarray:
-    """Return simultaneous prices ``[player]`` for inverse demand ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+def peak_response(market: Market, x: Array, firm: int | Array) -> tuple[Array, Array]:
+    """Return a candidate for a firm's best choice ``[axis]`` of one product, and its payoff.
 
-    With k firms selling, own demand falls by ``beta_k`` per unit of price, and each sells ``beta_k (p_i -
-    c_i)/(1 + d_i beta_k)``. A firm that would not sell is left out and asks its cost. Limit prices, with one
-    of two firms kept out by a price below the monopoly's, are included.
-
-    Raises
-    ------
-    ValueError
-        For limit prices with more than two firms.
-
-    Examples
-    --------
-    >>> differentiated_bertrand(10.0, 1.0, 0.5, [1.0, 1.0]).round(12).tolist()
-    [4.0, 4.0]
-
-    References
-    ----------
-    N. Singh and X. Vives, RAND Journal of Economics 15 (1984).
+    It is the best point of a grid, moved to where the slope of the payoff changes its sign beside it, at a
+    peak or a kink. Peaks between the points of the grid may be missed.
     """
-    c, d = broadcast_parameters(c, d)
-    selling = c < A
-    while True:
-        k = int(selling.sum())
-        common_slope = b - g_s + k * g_s
-        # a diagonal entry of the inverse of the k x k matrix of slopes
-        beta = (1 - g_s / common_slope) / (b - g_s)
-        weights = np.where(selling, beta / (1 + beta * (b - g_s + d)), 0.0)  # q_i = each (A - g Q - c_i)
-        intercept = A - g_s * np.sum(weights * (A - c)) / (1 + g_s * weights.sum())
-        q = weights * (intercept - c)
-        if np.all(q[selling] > 0):
-            break
-        selling &= c < np.max(c[selling])  # the firm of highest cost leaves
-    prices = np.where(selling, A - (b - g_s) * q - g_s * q.sum(), c)
-    for out in np.flatnonzero(~selling & (A - g_s * q.sum() - c > 0)):
-        if len(c) > 2:
-            raise ValueError(
-                f"unit_cost[{out}]: {c[out]:g} keeps firm {out} out only at limit prices, for which there is "
-                f"no closed form with {len(c)} firms; use best_response"
-            )
-        # at the monopoly price firm `out` would enter: it just sells nothing at this one
-        prices[1 - out] = A - b * (A - c[out]) / g_s
-    return np.asarray(prices)
+    low, high = market.space.low[firm, 0], market.space.high[firm, 0]
+
+    def payoff(choice: Array) -> Array:
+        return market.payoffs(x.at[firm, 0].set(choice))[firm]
+
+    points = low + (high - low) * jnp.linspace(0.0, 1.0, BRACKETS + 1)
+    pays = jax.vmap(payoff)(points)
+    pays = jnp.where(jnp.isnan(pays), -jnp.inf, pays)
+    place = 1 + jnp.argmax(pays[1:])  # at the lowest choice fixed costs are saved, beside which others peak
+    begin = points[place - 1], points[jnp.minimum(place + 1, BRACKETS)]
+    slope = jax.grad(payoff)
+
+    def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = (ends[0] + ends[1]) / 2
+        rising = slope(middle) > 0
+        return jnp.where(rising, middle, ends[0]), jnp.where(rising, ends[1], middle)
+
+    lower, upper = jax.lax.fori_loop(0, HALVINGS, halve, begin)
+    choices = jnp.stack([(lower + upper) / 2, points[place], low, high])
+    best_payoffs = jax.vmap(payoff)(choices)
+    best = jnp.argmax(best_payoffs)
+    return choices[best][None], best_payoffs[best]
 
 
-def logit_bertrand(
-    a: object, a0: object, mu: float, c: object, d: object = 0.0, *, margin: float = 1.0
-) -> ndarray:
-    """Return Nash prices ``[.. player]`` of logit demand, ``p_i = c_i + d_i s_i + margin mu/(1 - s_i)``.
+def undercutting(market: Market, x: Array, firm: int | Array) -> tuple[Array, Array]:
+    """Return a firm's best price ``[axis]`` where the cheapest serves the market, and its payoff.
 
-    Newton's method for the log odds ``y_i`` of shares and the inclusive value ``x = ln sum exp``: the
-    equations are ``ln s_i + (p_i(s_i) - a_i)/mu + x = 0``, with shares that sum to 1. The solution is unique
-    (without ``d``).
-
-    Parameters
-    ----------
-    a : array_like
-        Quality of the goods, ``[.. player]``, in units of price.
-    a0 : array_like
-        Quality of buying nothing, ``[..]``.
-    mu : float
-        Scale of differences in taste, in units of price.
-    c, d : array_like
-        Unit and convex costs, ``[.. player]``.
-    margin : float
-        1 for Nash prices, 0 for marginal cost.
-
-    Raises
-    ------
-    ValueError
-        For a ``mu`` that is too small relative to the differences between firms.
-
-    Examples
-    --------
-    >>> logit_bertrand([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
-    [1.47292666, 1.47292666]
-
-    References
-    ----------
-    A. Caplin and B. Nalebuff, Aggregation and imperfect competition, Econometrica 59 (1991).
+    It is just below the rivals' lowest price, or the price of a monopoly. The payoff of undercutting is a
+    supremum, which no price attains: the price is the next float.
     """
-    numbers = [floats(number) for number in (a, c, d)]
-    a, c, d = np.broadcast_arrays(*map(np.atleast_1d, numbers))
-    out = floats(a0)[..., None] / mu
-    net_values = (a - c) / mu
-    # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
-    x = np.logaddexp(np.logaddexp.reduce(net_values - margin, axis=-1, keepdims=True), out)
-    low, high = out, x
-    room = net_values - x
-    y = np.where(room > 1, np.log(np.maximum(room, 1.0)), room - 1)
-    for _ in range(NEWTON_STEPS):
-        y, s, steep = _solve_log_odds(y, net_values - x, d / mu, margin)
-        outside = np.exp(out - x)
-        short = np.sum(s, -1, keepdims=True) + outside - 1
-        low, high = np.where(short >= 0, x, low), np.where(short <= 0, x, high)
-        dx = short / (np.sum(s * (1 - s) / steep, -1, keepdims=True) + outside)
-        # bisection where Newton's step leaves the bracket
-        shares_next = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
-        y = np.minimum(y - np.clip((shares_next - x) / steep, -2.0, 4.0), MAX_LOG_ODDS)
-        movement, x = np.max(np.abs(shares_next - x)), shares_next
-        if movement <= ENOUGH:  # Newton's method squares errors
-            break
-    y, s, _ = _solve_log_odds(y, net_values - x, d / mu, margin)
-    prices = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
-    if not np.all(np.abs(logit_shares(a, a0, mu, prices) - s) <= 1e-6):
-        raise ValueError(f"mu: {mu:g} is too small for firms that differ so much; use best_response")
-    return prices
+    low, high, n = market.space.low[firm, 0], market.space.high[firm, 0], market.priced
+    c, d = jnp.broadcast_to(n["unit_cost"], (len(x),))[firm], n["convex_cost"][firm]
+    rivals = jnp.where(jnp.arange(len(x)) == firm, jnp.inf, x[:, 0])
+    lowest = jnp.min(rivals)
+    monopoly = (n["intercept"] * (n["slope"] + d) + n["slope"] * c) / (2 * n["slope"] + d)
+    below = jnp.clip(jnp.minimum(monopoly, lowest), low, high)
+    under = jnp.maximum(jnp.where(below >= lowest, jnp.nextafter(below, 0.0), below), low)
+    # above the others sales are 0, and a share costs less than the whole market where costs are convex
+    prices = jnp.stack([under, jnp.clip(lowest, low, high), x[firm, 0], high])
+    pays = jax.vmap(lambda price: market.payoffs(x.at[firm, 0].set(price))[firm])(prices)
+    # just below the others' price the firm sells alone, as beside rivals that ask the most
+    alone = market.payoffs(jnp.where(jnp.isinf(rivals), below, jnp.inf)[:, None])[firm]
+    pays = pays.at[0].set(jnp.where((low < lowest) & (below >= lowest), alone, pays[0]))
+    best = jnp.argmax(pays)
+    return prices[best][None], pays[best]
 
 
-def _solve_log_odds(y: ndarray, room: ndarray, d: ndarray, margin: float) -> tuple[ndarray, ndarray, ndarray]:
-    """Return log odds that solve ``ln s + margin/(1 - s) + d s = room``, the share s, and the slope."""
-
-    def at(y: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-        """Return the share, the slope and Newton's step."""
-        ratio = np.exp(y)  # s/(1 - s)
-        s = ratio / (1 + ratio)
-        steep = (1 + d * s) / (1 + ratio) + margin * ratio
-        return s, steep, (room - y + np.log1p(ratio) - margin * (1 + ratio) - d * s) / steep
-
-    for _ in range(NEWTON_STEPS):
-        step = at(y)[2]
-        y = np.minimum(y + np.clip(step, -4.0, 2.0), MAX_LOG_ODDS)
-        if np.max(np.abs(step)) <= ENOUGH:
-            break
-    return (y, *at(y)[:2])
+def cartel(market: Market) -> ndarray:
+    """Return choices ``[product]`` of largest joint profit. Raises `ValueError` where it has no maximum."""
+    if market.rule.rationing:
+        raise ValueError("rationing: the joint maximum of firms of limited capacity is not searched")
+    if market.rule.winner_takes_all:
+        return undercut_prices(market, joint=True)
+    if market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1:
+        eta = float(market.numbers["elasticity"])
+        raise ValueError(
+            f"elasticity: {eta:g} must be above 1, or joint profit increases without bound as output falls"
+        )
+    choices = [_joint_maximum(open_market) for open_market in _with_closures(market)]
+    return max(choices, key=lambda x: _joint_profit(market, x))
 
 
-def logit_shares(a: object, a0: object, mu: float, p: object) -> ndarray:
-    """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
-    value, out = (np.asarray(a) - p) / mu, floats(a0)[..., None] / mu
-    inclusive = np.logaddexp(np.logaddexp.reduce(value, axis=-1, keepdims=True), out)
-    return np.asarray(np.exp(value - inclusive))
+def _joint_profit(market: Market, choices: ndarray) -> float:
+    return float(np.sum(np.asarray(market.profits(put(choices)))))
 
 
-def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
-    """Return prices ``[.. player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
+def _joint_maximum(market: Market) -> ndarray:
+    """Return the choices ``[product]`` of largest joint profit of a market without jumps.
 
-    With ``u = m/mu`` and V the sum of ``exp((a_i - c_i - a0)/mu)``: ``(u - 1) exp(u - 1) = V/e``.
-
-    Examples
-    --------
-    >>> logit_joint([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
-    [1.924980919, 1.924980919]
+    It is a root from which no near choice leads higher, or else the best of ascents from several starts.
     """
-    from scipy.special import wrightomega
+    conduct, start = joint_conduct(market), middle_choices(market)
+    root = complementary_root(market, conduct, start, RISING)
+    if residual(market, conduct, root) <= MET and not _can_be_raised(market, root):
+        return root
+    climbed = complementary_root(market, conduct, _ascended(market, root))
+    return max((climbed, root), key=lambda x: _joint_profit(market, x))
 
-    a, c = np.broadcast_arrays(np.atleast_1d(floats(a)), floats(c))
-    value = (a - c - a0) / mu
-    size = (
-        np.logaddexp.reduce(value, axis=-1, keepdims=True) - 1.0
-    )  # w + ln w = size, by the Wright omega function
-    return np.asarray(c + mu * (1 + wrightomega(size)))
+
+def _can_be_raised(market: Market, choices: ndarray) -> bool:
+    """True if random choices, near and far, pay the firms more together."""
+    low, high = product_bounds(market)
+    rng = np.random.default_rng(0)
+    steps = rng.standard_normal((NEAR_CHOICES, len(choices))) * NEAR_STEP
+    near = np.clip(choices + steps * np.maximum(np.abs(choices), NEAR_STEP * (high - low)), low, high)
+    far = low + (high - low) * rng.random((NEAR_CHOICES, len(choices)))
+    totals = np.asarray(_joint_profits(market, np.concatenate([choices[None], near, far])))
+    return bool(np.nanmax(totals[1:]) > totals[0] + ROUNDING * abs(totals[0]))
+
+
+@compiled
+def _joint_profits(market: Market, rows: Any) -> Any:
+    return jax.vmap(lambda choices: jnp.sum(market.profits(choices)))(rows)
+
+
+def _ascended(market: Market, guess: ndarray) -> ndarray:
+    """Return the best of L-BFGS-B's maxima of joint profit from several starts, ``[product]``."""
+    from scipy.optimize import minimize
+
+    low, high = product_bounds(market)
+    widths = high - low
+
+    def loss(y: ndarray) -> tuple[float, ndarray]:
+        # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
+        total, slope = _total(market, low + widths * y)
+        return -float(total), -np.nan_to_num(np.asarray(slope)) * widths
+
+    solo_starts = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
+    middle = middle_choices(market)
+    starts = np.clip([guess, middle, *(middle * part for part in (0.5, 1.5)), *solo_starts], low, high)
+    shares = (starts - low) / np.where(widths > 0, widths, 1.0)
+    ends, options = [(0.0, 1.0)] * len(guess), {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}
+    results = [minimize(loss, y, jac=True, bounds=ends, method="L-BFGS-B", options=options) for y in shares]
+    lowest = min(float(result.fun) for result in results)
+    # of equal ones the first, which begins at the guess: equal firms then share equally
+    optimum = next(result for result in results if result.fun <= lowest + FLAT * abs(lowest))
+    return np.asarray(low + widths * optimum.x)
+
+
+@compiled
+def _total(market: Market, choices: Any) -> Any:
+    return jax.value_and_grad(lambda x: jnp.sum(market.profits(x)))(choices)
+
+
+def competitive(market: Market) -> ndarray:
+    """Return choices ``[product]`` at which price equals marginal cost. Raises `ValueError`.
+
+    >>> import rivalry as rv
+    >>> competitive(rv.games.market()).round(9).tolist()
+    [45.0, 45.0]
+    """
+    if market.rule.winner_takes_all or market.rule.rationing:
+        return np.clip(floats(market.priced["unit_cost"]), *product_bounds(market))
+    # firms of constant cost supply any output at one price: costs that rise less and less lead there
+    choices = complementary_root(market, None, middle_choices(market), RISING)
+    if not residual(market, None, choices) <= MET:
+        raise ValueError("market: no choices are found at which price equals marginal cost")
+    return choices

@@ -11,11 +11,13 @@ from annotated_types import Ge, Gt, Le, Lt
 from numpy import ndarray
 
 from rivalry.core.space import Box
-from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import ContingentMarket, game_of
-from rivalry.families.market.equilibria import check_interior
-from rivalry.families.market.formula_demand import (
+from rivalry.families.market.demand import (
+    CHOICES,
+    FEW,
+    INTERCEPT,
     Formulas,
+    Rule,
     checked_formulas,
     formula_texts,
     formulas_of,
@@ -23,24 +25,13 @@ from rivalry.families.market.formula_demand import (
     states_quantities,
     used_parameters,
 )
-from rivalry.families.market.leadership import StagedMarket
-from rivalry.families.market.model import (
-    CHOICES,
-    FEW,
-    INTERCEPT,
-    STAGES,
-    Accounts,
-    Dynamics,
-    Market,
-    Rule,
-    Shock,
-    priced_numbers,
-    shock_of,
-)
-from rivalry.families.market.owner_leadership import OwnerLeadership, led_owners
-from rivalry.families.market.owners import OwnedMarket, check_rows, owned_market
+from rivalry.families.market.leaders import StagedMarket
+from rivalry.families.market.model import STAGES, Accounts, Dynamics, Market, priced_numbers
+from rivalry.families.market.owners import check_rows, checked_weights
+from rivalry.families.market.ranges import check_interior, largest_choices, retained_ratios
+from rivalry.families.market.shocks import Shock, shock_of
 from rivalry.families.market.valuation import check_rates
-from rivalry.runtime.jax import floats, put_all
+from rivalry.runtime.jax import floats, put, put_all
 from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol
 from rivalry.schema.validate import (
     Options,
@@ -73,6 +64,21 @@ class TaxKeys(NamedTuple):
         "tax per unit of revenue at consumers' prices",
     ] = 0.0
     profit: Annotated[Shares, "tax rate on profits"] = 0.0
+
+
+class ConsumerKeys(NamedTuple):
+    """Keys of ``consumers``, a row or an entry for each kind of consumer."""
+
+    weights: Annotated[
+        list[NotNegative] | ndarray | None, "their parts of all consumers (default: equal)"
+    ] = None
+    quality: Annotated[
+        list[list[float]] | ndarray | None,
+        "added to the quality of every good, [consumer][good] (default: 0)",
+    ] = None
+    taste_spread: Annotated[
+        list[float] | ndarray | None, "in place of taste_spread, by consumer (default: that of all)"
+    ] = None
 
 
 USUAL: dict[str, dict[str, float]] = {
@@ -141,6 +147,12 @@ def market(
     nesting: Annotated[
         Number, Ge(0), Lt(1), Needs("nests"), Symbol("rho"), "correlation of tastes for goods of one nest"
     ] = 0.0,
+    consumers: Annotated[
+        dict[str, Any] | None,
+        Keys(ConsumerKeys),
+        "logit: kinds of consumers with unlike tastes, a table {weights, quality, taste_spread}: random "
+        "coefficients (default: all have one)",
+    ] = None,
     unit_cost: Annotated[
         Numbers | None, Symbol("c"), "cost per unit (linear 10, else 1); below 0 with logit demand only"
     ] = None,
@@ -217,7 +229,7 @@ def market(
         Shares, Needs("capacity"), Symbol("dep"), "fraction of capacity lost per period"
     ] = 0.0,
     reversible: Annotated[bool, Needs("capex"), "capacity can be sold"] = False,
-    gamma: Annotated[Shares | None, "discount factor per period (default 0.95)"] = None,
+    gamma: Annotated[Shares | None, "discount factor per period, one per firm (default 0.95)"] = None,
     wacc: Annotated[
         Amounts | None, "cost of capital per period, instead of gamma: gamma = survival/(1 + wacc)"
     ] = None,
@@ -250,7 +262,7 @@ def market(
         Needs("terminal", ("multiple",)),
         "multiple: terminal value in units of the last cash flow",
     ] = 10.0,
-) -> Market | StagedMarket | ContingentMarket | OwnedMarket | OwnerLeadership:
+) -> Market | StagedMarket | ContingentMarket:
     """Return a market in which firms compete in quantities or prices.
 
     Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
@@ -259,10 +271,10 @@ def market(
 
     Returns
     -------
-    Market, StagedMarket, ContingentMarket, OwnedMarket or OwnerLeadership
+    Market, StagedMarket or ContingentMarket
         With two or more ``stages``, the game of the firms of the first stage, to which the others respond.
-        With an observed shock, the game of one choice per firm and level. With ``owners``, the game of firms
-        that choose for several products; ``stages`` then name owners.
+        With an observed shock, the game of one choice per firm and level. With ``owners`` firms choose
+        for several products, and ``stages`` name owners.
 
     Raises
     ------
@@ -283,6 +295,7 @@ def market(
     limit("players", count, count)
     numbers = _numbers(options, count)
     movers = count if owners is None else len(owners)  # owners lead and follow with all their products
+    numbers["gamma"] = _gamma(options, movers)
     order, moves = _order(options, movers)
     cycle = _turns(turns, moves, count)
     firms = tuple(range(count))
@@ -295,7 +308,10 @@ def market(
     if chain is not None:
         _check_levels(numbers, chain, options["demand"])
     formulas = formulas_of(demand, options["formulas"], count) if options["formulas"] else None
-    box = _space(options, numbers, count, chain, formulas)
+    rows = tuple((product,) for product in range(count)) if owners is None else tuple(map(tuple, owners))
+    weights = None if ownership is None else put(checked_weights(ownership, len(rows)))
+    retained = retained_ratios(numbers, rows, weights)
+    box = _space(options, numbers, count, chain, formulas, retained)
     if formulas is not None:
         formulas = _checked_demand(formulas, numbers, box, high is None)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
@@ -307,12 +323,9 @@ def market(
     # nests of one good each are none
     groups = tuple(map(tuple, nests or ())) if any(len(goods) > 1 for goods in nests or ()) else ()
     rule = Rule(options["demand"], options["choice"], rationed, formulas, groups)
-    of_products = ((firms,), "simultaneous") if is_owned and moves == "staged" else (order, moves)
-    game = Market(box, put_all(numbers), rule, *of_products, chain, dynamics, accounts, cycle)
+    game = Market(box, put_all(numbers), rule, rows, order, moves, chain, dynamics, accounts, cycle, weights)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
-    if is_owned:
-        return _owned(game, owners, ownership, order)
     return game_of(game)
 
 
@@ -330,18 +343,6 @@ def _check_owned(options: Options, numbers: Options, timing: str) -> None:
     for name, applies in clashes.items():
         if applies:
             raise ValueError(f"{name}: clashes with owners and ownership, who choose once for all products")
-
-
-def _owned(
-    market: Market, owners: Any, ownership: Any, stages: STAGES
-) -> OwnedMarket | ContingentMarket | OwnerLeadership:
-    """Return the game of the owners of a market's products, or of those who lead. Raises `ValueError`."""
-    products = [[product] for product in range(market.players)] if owners is None else owners
-    return _led(owned_market(market, products, ownership), stages)
-
-
-def _led(game: OwnedMarket, stages: STAGES) -> OwnedMarket | ContingentMarket | OwnerLeadership:
-    return led_owners(game, stages) if len(stages) > 1 else game_of(game)
 
 
 def _read_demand(options: dict[str, Any]) -> None:
@@ -446,7 +447,6 @@ def _numbers(options: Options, players: int) -> dict[str, Any]:
         name: _per_firm(name, value, players) if name in per_firm_keys else _checked_numbers(name, value)
         for name, value in values.items()
     }
-    numbers["gamma"] = _gamma(options, players)
     if demand == "formula":
         numbers["demand_shift"] = np.zeros(())
     if demand == "logit":
@@ -457,6 +457,8 @@ def _numbers(options: Options, players: int) -> dict[str, Any]:
         if demand != "logit":
             raise ValueError(f"nests: are of logit demand; clash with {demand} demand")
         check_rows("nests", options["nests"], players)
+    if options["consumers"] is not None:
+        numbers |= _consumers(options["consumers"], numbers, demand)
     if "unit" in taxes or "ad_valorem" in taxes:
         numbers["unit_tax"] = _per_firm("tax.unit", taxes.get("unit", 0.0), players)
         numbers["ad_valorem"] = _per_firm("tax.ad_valorem", taxes.get("ad_valorem", 0.0), players)
@@ -483,6 +485,34 @@ def _numbers(options: Options, players: int) -> dict[str, Any]:
     if demand == "isoelastic" and np.any(cost <= 0):
         raise ValueError("unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound")
     return numbers
+
+
+def _consumers(table: dict[str, Any], numbers: Options, demand: str) -> dict[str, ndarray]:
+    """Return weights, qualities and scales of consumers. Raises `ValueError`."""
+    if demand != "logit":
+        raise ValueError(f"consumers: are of logit demand; clash with {demand} demand")
+    products = len(numbers["quality"])
+    arrays = {name: floats(value) for name, value in table.items() if value is not None}
+    count = max(map(len, arrays.values()), default=1)
+    weights = arrays.get("weights", np.ones(count))
+    quality = arrays.get("quality", np.zeros((count, products)))
+    spread = arrays.get("taste_spread", np.full(count, numbers["taste_spread"]))
+    shapes = {
+        "weights": (weights, (count,)),
+        "quality": (quality, (count, products)),
+        "taste_spread": (spread, (count,)),
+    }
+    for name, (array, shape) in shapes.items():
+        if array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(f"consumers.{name}: shape {array.shape} must be {shape}, of finite numbers")
+    if np.any(weights < 0) or not weights.sum() > 0:
+        raise ValueError(f"consumers.weights: {weights.tolist()} must be at least 0, one above 0")
+    if np.any(spread <= 0):
+        raise ValueError(f"consumers.taste_spread: {spread.tolist()} must be above 0")
+    if not np.any(quality) and np.all(spread == numbers["taste_spread"]):
+        return {}  # all are alike
+    names = ("consumer_weights", "consumer_quality", "consumer_taste_spread")
+    return dict(zip(names, (weights / weights.sum(), quality, spread), strict=True))
 
 
 def _gamma(options: Options, players: int) -> ndarray:
@@ -615,6 +645,7 @@ def _space(
     players: int,
     chain: Shock | None,
     formulas: Formulas | None,
+    retained: ndarray,
 ) -> Box:
     """Return the box of choices. Raises `ValueError`."""
     low = _per_firm("low", 0.0 if options["low"] is None else options["low"], players)
@@ -629,7 +660,7 @@ def _space(
         cost = np.asarray(priced_numbers(numbers | {"unit_cost": cheapest})["unit_cost"])
         high = largest_outputs(formulas, dearest, cost)
     else:
-        high = largest_choices(options["demand"], options["choice"], numbers, chain)
+        high = largest_choices(options["demand"], options["choice"], numbers, chain, retained)
     if options["choice"] == "quantity":
         capacity = np.asarray(numbers["capacity"])
         high, assumed = np.minimum(high, capacity), assumed & (high < capacity)

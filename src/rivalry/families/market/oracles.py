@@ -10,50 +10,22 @@ import numpy as np
 from jaxtyping import Array
 from numpy import ndarray
 
-from rivalry.certificates.deviations import best_response
+from rivalry.certificates.deviations import best_response, searching
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
 from rivalry.core.results import COVERAGES, Record, scalar
 from rivalry.core.space import Profile
-from rivalry.families.market import closed_forms, tables
-from rivalry.families.market.benchmarks import (
-    benchmarks,
-    certified,
-    critical_discount,
-    gain_bounds,
-    search_response,
-)
-from rivalry.families.market.closed_forms import (
-    best_choice,
-    equilibria_of_entry,
-    has_cases,
-    has_exact_response,
-    undercutting,
-)
+from rivalry.families.market import equilibria, tables
+from rivalry.families.market.benchmarks import benchmarks, certified, critical_discount, gain_bounds
 from rivalry.families.market.contingent import ContingentMarket, MarketGame
-from rivalry.families.market.estimates import logit_equilibria, profile_of
+from rivalry.families.market.demand import consumer_surplus
+from rivalry.families.market.entry import equilibria_of_entry, has_cases
 from rivalry.families.market.factory import refusal
-from rivalry.families.market.leadership import (
-    StagedMarket,
-    has_linear_responses,
-    has_price_response,
-    leader_choice,
-    proved_leader_response,
-    proved_price_response,
-)
-from rivalry.families.market.model import Market, Rule, choice_bounds, consumer_surplus, whole_market
-from rivalry.families.market.native_play import market_play
-from rivalry.families.market.owner_leadership import OwnerLeadership, leader_response, leaders_choices
-from rivalry.families.market.owners import (
-    OwnedMarket,
-    concave_response,
-    has_best_response,
-    has_owner_response,
-    owner_response,
-)
-from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
+from rivalry.families.market.leaders import StagedMarket, leaders_choices
+from rivalry.families.market.model import Market, product_bounds, whole_market
+from rivalry.families.market.play import market_play
 from rivalry.families.market.valuation import recurring_value
-from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put, put_concrete, seldom
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, put_concrete
 from rivalry.schema.register import BENCHMARKS
 
 # Descriptions.
@@ -87,33 +59,26 @@ def _(game: Market) -> str:
     return "fixed_cost: is saved at zero output" if saved else ""
 
 
-oracles.labels.register(Market)(lambda game: oracles.Labels(axes=(game.rule.choice,)))
+@oracles.labels.register(Market)
+def _(game: Market) -> oracles.Labels:
+    if game.is_single:
+        return oracles.Labels(axes=(game.rule.choice,))
+    rows = [[f"{game.rule.choice} of product {product}" for product in row] for row in game.owners]
+    return oracles.Labels(entries=tuple(map(tuple, rows)))
+
+
 oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(name, value, game.rule.demand))
 
 
 @oracles.exchangeable.register(Market)
 def _(game: Market) -> ndarray:
-    """Return equal numbers for firms with the same parameters, formulas and kind of nest, and one stage."""
-    parameters = [floats(v) for v in game.numbers.values() if np.ndim(v) == 1]
-    stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
-    ends = [floats(game.space.low)[:, 0], floats(game.space.high)[:, 0]]
-    rows = np.stack([*parameters, stage, *ends], axis=1)
-    labels = np.arange(game.players)
-    for firm in range(1, game.players):
-        for first in range(firm):
-            is_open = labels[first] == first and np.array_equal(rows[first], rows[firm])
-            if is_open and _exchanges_demand(game.rule, first, firm):
-                labels[firm] = first
-                break
-    return labels
-
-
-def _exchanges_demand(rule: Rule, first: int, firm: int) -> bool:
-    """True if formulas and nests stay when two firms are exchanged."""
-    place = {first: firm, firm: first}
-    nests = {frozenset(nest) for nest in rule.nests}
-    exchanged = {frozenset(place.get(good, good) for good in nest) for nest in nests}
-    return nests == exchanged and (rule.formulas is None or rule.formulas.exchanges(first, firm))
+    """Return equal numbers for firms of one stage whose products have equal parameters."""
+    shape = (game.product_count,)
+    columns = [np.broadcast_to(floats(v), shape) for v in game.numbers.values() if np.shape(v) in ((), shape)]
+    by_product = np.stack([*columns, *product_bounds(game)], axis=1)
+    stage = [next(k for k, row in enumerate(game.stages) if firm in row) for firm in range(game.players)]
+    rows = [(stage[firm], by_product[list(row)].tobytes()) for firm, row in enumerate(game.owners)]
+    return np.array([rows.index(row) for row in rows])
 
 
 @oracles.traced_metrics.register(Market)
@@ -122,101 +87,80 @@ def _(game: Market, x: Profile) -> oracles.Traced:
     shifts, probabilities = jnp.zeros(1), jnp.ones(1)
     if game.shock is not None:
         shifts, probabilities = game.shock.levels, game.shock.probabilities
-    return _mean_metrics(game, jnp.broadcast_to(x, (len(shifts), *x.shape)), shifts, probabilities)
+    choices = game.choices(x)
+    return _mean_metrics(
+        game, jnp.broadcast_to(choices, (len(shifts), *choices.shape)), shifts, probabilities
+    )
 
 
 def _mean_metrics(market: Market, choices: Array, shifts: Array, probabilities: Array) -> oracles.Traced:
-    """Return the metrics of one period at choices ``[level player axis]``, averaged over the levels."""
-    metrics = jax.vmap(partial(_period, market))(choices, shifts)
+    """Return the metrics of one period at choices ``[level product]``, averaged over the levels."""
+    by_level = jax.vmap(partial(_period, market))(choices, shifts)
+    products = "player" if market.is_single else "product"
+    dims = {"firm_share": ("player",)}
     return {
-        name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, axes=1))
-        for name, array in metrics.items()
+        name: (dims.get(name, (products,) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, 1))
+        for name, array in by_level.items()
     }
 
 
 oracles.metrics.register(Market)(oracles.compiled_metrics)
 
 
-def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
-    """Return the metrics of one period at one level of the shock."""
-    sold = market.clear(x, shift)
+def _period(market: Market, choices: Array, shift: Array) -> dict[str, Array]:
+    """Return the metrics of one period at one level of the shock, by product and in all."""
+    sold = market.clear(choices, shift)
     profit = market.earned(sold, shift)
     total = jnp.sum(sold.q)
     share = sold.q / jnp.where(total > 0, total, 1.0)
-    per_firm = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
-    overall = {
+    firm_share = market.by_firm(share)
+    record = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
+    if not market.is_single:
+        record["firm_share"] = firm_share
+    record |= {
         "total_quantity": total,
         "mean_price": jnp.where(total > 0, jnp.sum(sold.p * share), jnp.mean(sold.p)),
         "industry_profit": jnp.sum(profit),
-        "hhi": 1e4 * jnp.sum(share**2),
+        "hhi": 1e4 * jnp.sum(firm_share**2),
     }
     if market.rule.formulas is None or market.rule.formulas.symmetric:  # else consumers have no surplus
         surplus = consumer_surplus(market.rule, market.shift_numbers(shift), sold)
         revenue = jnp.sum(market.sales_tax(sold))
-        overall |= {"consumer_surplus": surplus, "welfare": jnp.sum(profit) + surplus + revenue}
+        record |= {"consumer_surplus": surplus, "welfare": jnp.sum(profit) + surplus + revenue}
     if market.taxes_sales:
-        overall["tax_revenue"] = jnp.sum(market.sales_tax(sold))
-    return per_firm | overall
+        record["tax_revenue"] = jnp.sum(market.sales_tax(sold))
+    return record
 
 
-# Responses and closed forms.
+# Responses and candidates for equilibria.
 
 
-@oracles.best_response.register(Market, when=has_exact_response)
+def _has_candidate(game: Market) -> bool:
+    """True of firms with one product each, but for undercutting under rationing or a shock."""
+    is_known = not game.rule.undercuts or (game.rule.winner_takes_all and game.shock is None)
+    return game.is_single and is_known
+
+
+@oracles.best_response.register(Market, when=_has_candidate)
 def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
-    return *_choice_and_profit(game, x, put_concrete(player)), "tight"
+    if game.rule.undercuts:
+        return *equilibria.undercutting(game, x, player), "lower bound"
+    return *_peak_response(game, x, put_concrete(player)), "lower bound"
 
 
-@seldom
-def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
-    choice = best_choice(game, x, player)
-    return choice, game.payoffs(x.at[player].set(choice))[player]
+@compiled
+def _peak_response(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
+    return equilibria.peak_response(game, x, player)
 
 
-@oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
-def _(game: Market, x: Profile, player: int) -> oracles.Response:
-    return undercutting(game, floats(x), player)
+@oracles.closed_form.register(Market)
+def _(game: Market) -> ndarray:
+    """Return equilibria: the root of the first-order conditions, or all of those with fixed costs."""
+    return np.array([game.profile(root) for root in equilibria.nash(game)]).reshape(-1, *game.space.shape)
 
 
-oracles.mixed_best_response.register(Market, when=has_piecewise_profit)(rationed_response)
-
-
-oracles.closed_form.register(Market)(closed_forms.nash)
 oracles.equilibria_by_cases.register(Market, when=has_cases)(equilibria_of_entry)
-
-
-@oracles.best_response.register(
-    StagedMarket,
-    when=lambda game: isinstance(game.game, Market) and game.exact and game.game.rule.homogeneous,
-)
-def _(game: StagedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
-    """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
-    return *_leader_choice_and_profit(game, x, put_concrete(player)), "tight"
-
-
-@seldom
-def _leader_choice_and_profit(game: StagedMarket, x: Profile, player: Array) -> tuple[Array, Array]:
-    choice = leader_choice(game, x, player)
-    return choice, game.payoffs(x.at[player].set(choice))[player]
-
-
-@oracles.proved_response.register(
-    StagedMarket,
-    when=lambda game: has_linear_responses(game.market) and game.market.rule.homogeneous,
-)
-def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
-    return proved_leader_response(game, floats(x), player)
-
-
-@oracles.proved_response.register(StagedMarket, when=has_price_response)
-def _(game: StagedMarket, x: Profile | ndarray, player: int) -> oracles.Response:
-    return proved_price_response(game, floats(x), player)
-
-
-@oracles.closed_form.register(StagedMarket)
-def _(game: StagedMarket) -> ndarray:
-    """Return the choices of the first stage in all its equilibria."""
-    return closed_forms.stackelberg(game.market, game.stages)[:, list(game.stages[0]), None]
+oracles.closed_form.register(StagedMarket)(lambda game: leaders_choices(game)[None])
 
 
 # Firms that observe the shock.
@@ -249,11 +193,15 @@ def _(game: ContingentMarket, x: Profile) -> Record:
     return record
 
 
-@oracles.traced_metrics.register(
-    ContingentMarket, when=lambda game: isinstance(game.game, Market) and len(game.stages) == 1
-)
+@oracles.traced_metrics.register(ContingentMarket, when=lambda game: len(game.stages) == 1)
 def _(game: ContingentMarket, x: Profile) -> oracles.Traced:
-    return _mean_metrics(whole_market(game), x.T[..., None], game.levels, game.probabilities)
+    choices = jax.vmap(game.game.choices)(_by_level(game, x))
+    return _mean_metrics(game.game, choices, game.levels, game.probabilities)
+
+
+def _by_level(game: ContingentMarket, x: Profile) -> Array:
+    """Return the profiles of the levels, ``[level player axis]``."""
+    return jnp.moveaxis(x.reshape(len(x), len(game.occurs), -1), 1, 0)
 
 
 def _at_levels(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
@@ -297,58 +245,6 @@ oracles.separate_parts.register(ContingentMarket)(lambda game: game.parts)
 oracles.base_game.register(ContingentMarket)(lambda game: game.game)
 oracles.exchangeable.register(ContingentMarket)(lambda game: oracles.exchangeable(game.at_level(0.0)))
 forward(ContingentMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)
-
-
-# Firms with several products.
-
-
-@oracles.labels.register(OwnedMarket)
-def _(game: OwnedMarket) -> oracles.Labels:
-    rows = [[f"{game.rule.choice} of product {product}" for product in row] for row in game.owners]
-    return oracles.Labels(entries=tuple(map(tuple, rows)))
-
-
-@oracles.traced_metrics.register(OwnedMarket)
-def _(game: OwnedMarket, x: Profile) -> oracles.Traced:
-    """Return the metrics of the products, and concentration and market shares by firm."""
-    of_products = oracles.traced_metrics(game.game, game.choices(x))
-    record: oracles.Traced = {
-        name: (("product",) if dims else (), array) for name, (dims, array) in of_products.items()
-    }
-    shares = jnp.zeros(game.players).at[game.places[0]].add(record["market_share"][1])
-    return record | {"firm_share": (("player",), shares), "hhi": ((), 1e4 * jnp.sum(shares**2))}
-
-
-oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
-
-
-@oracles.best_response.register(OwnedMarket, when=has_best_response)
-def _(game: OwnedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
-    respond = concave_response if game.concave else owner_response
-    return *respond(game, x, player), "tight"
-
-
-@oracles.proved_response.register(OwnerLeadership)
-def _(game: OwnerLeadership, x: Profile | ndarray, player: int) -> oracles.Response:
-    return leader_response(game, floats(x), player)
-
-
-@oracles.compiled_response.register(OwnerLeadership)
-def _(game: OwnerLeadership, x: Profile, player: int) -> tuple[ndarray, ndarray]:
-    response = leader_response(game, floats(x), player)
-    return response.strategy[None], floats(response.payoff)[None]
-
-
-oracles.closed_form.register(OwnerLeadership)(leaders_choices)
-
-
-@oracles.closed_form.register(OwnedMarket, when=has_owner_response)
-def _(game: OwnedMarket) -> ndarray:
-    """Return the prices of owners with logit demand."""
-    return profile_of(game, logit_equilibria([game])[0].prices)[None]
-
-
-forward(OwnedMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)
 
 
 # Play over periods.
@@ -429,14 +325,14 @@ def _plot_data(game: MarketGame) -> oracles.PlotData:
         return _reaction(market, game.choices(x) if isinstance(game, StagedMarket) else x)
 
     views = {BENCHMARKS: partial(_benchmarks, market)}
-    return views | {"reaction": reaction} if market.players == 2 else views
+    return views | {"reaction": reaction} if market.players == 2 and market.is_single else views
 
 
 oracles.plot_data.register(Market)(_plot_data)
 oracles.plot_data.register(StagedMarket)(_plot_data)
 
 
-@oracles.plot_data.register(ContingentMarket, when=lambda game: isinstance(game.game, Market))
+@oracles.plot_data.register(ContingentMarket)
 def _(game: ContingentMarket) -> oracles.PlotData:
     return {BENCHMARKS: partial(_benchmarks, whole_market(game))}
 
@@ -449,7 +345,8 @@ def _benchmarks(market: Market, x: Profile) -> Record:
     table: Record = {}
     for name, mark in benchmarks(market).items():
         table |= {f"{name}_{metric}": measure for metric, measure in mark.measures.items()}
-        table |= {f"{name}_action": (("player",), mark.choice), f"{name}_payoff": (("player",), mark.payoff)}
+        products = "player" if market.is_single else "product"
+        table |= {f"{name}_action": ((products,), mark.choice), f"{name}_payoff": (("player",), mark.payoff)}
     if "competitive_action" in table:
         proof = certified(market, "competitive")
         table |= {
@@ -468,7 +365,7 @@ def _reaction(market: Market, x: Profile) -> Record:
     points = np.array([mark.choice for mark in by_name.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
-        "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
+        "reaction": (("duellist", "grid_point"), np.asarray(_responses(market, put(x), line))),
         "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
         "reaction_player": (("duellist",), np.arange(2)),
@@ -480,7 +377,7 @@ def _reaction(market: Market, x: Profile) -> Record:
 
 def _places(market: Market, points: ndarray) -> ndarray:
     """Return the choices of each firm to which the other's responses are drawn, ``[duellist grid_point]``."""
-    low, high = choice_bounds(market)
+    low, high = product_bounds(market)
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
         point_low, point_high = points.min(axis=0), points.max(axis=0)
         widths = np.maximum(point_high - point_low, 1e-3 * (high - low))
@@ -490,24 +387,16 @@ def _places(market: Market, points: ndarray) -> ndarray:
     return np.linspace(low, high, PLACES, axis=-1)
 
 
-def _responses(market: Market, x: ndarray, line: ndarray) -> ndarray:
+@compiled
+def _responses(market: Market, x: Any, line: Any) -> Any:
     """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
-    if oracles.best_response.knows(market):
-        return np.asarray(_exact_responses(market, x, line))
-    rows, proved = np.zeros_like(line), oracles.proved_response.knows(market)
-    for player, k in np.ndindex(line.shape):
-        candidate = x.copy()
-        candidate[1 - player, 0] = line[1 - player, k]
-        if proved:
-            rows[player, k] = oracles.proved_response(market, put(candidate), player).strategy[0]
-        else:
-            rows[player, k] = search_response(market, candidate, player)
-    return rows
+    grids = jnp.stack([market.space.grid(firm, PLACES) for firm in range(2)])
 
-
-@seldom
-def _exact_responses(market: Market, x: Any, line: Any) -> Any:
     def response(player: Any, rival: Any) -> Any:
-        return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
+        at = x.at[1 - player, 0].set(rival)
+        if oracles.best_response.knows(market):
+            return oracles.best_response(market, at, player)[0][0]
+        strategies, pays, _ = searching(market, at, player, grids[player])
+        return strategies[jnp.argmax(pays)][0]
 
     return jax.vmap(jax.vmap(response, (None, 0)))(jnp.arange(2), line[::-1])

@@ -14,8 +14,8 @@ from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile, span
 from rivalry.families.market.benchmarks import benchmark
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.model import Market, choice_bounds, whole_market
-from rivalry.families.market.native_play import initial_state, settle
+from rivalry.families.market.model import Market, product_bounds, whole_market
+from rivalry.families.market.play import initial_state, settle
 from rivalry.runtime.jax import floats, jax, put
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 
@@ -75,7 +75,7 @@ def repeated_tables(
     # Python integers: counts of joint actions may exceed 64 bits
     joint = int(np.prod(sizes.astype(object)))
     _check_size(len(shifts) * (joint if carries else 1), sizes, joint, len(shifts), max_table_bytes)
-    before = np.asarray(market.space.low)[None, :, 0]
+    before = np.asarray(market.products.low)[None, :, 0]
     if carries:  # the choices at every joint action, [joint player], row-major
         lines = [row[:size, 0] for row, size in zip(grid, sizes, strict=True)]
         before = span(lines)
@@ -99,27 +99,33 @@ def repeated_tables(
 
 
 def levels(market: Market, count: int) -> list[ndarray]:
-    """Return ``count`` choices per firm around its Nash and cartel choices.
+    """Return ``count`` choices per firm around its Nash and cartel choices; of several products, as rows.
 
     ``linspace(low - xi (high - low), high + xi (high - low), count)`` with xi = ``grid_margin``, clipped to
     the market's box (Calvano et al. 2020). With an observed shock, ``low`` and ``high`` are the smallest and
     the largest of these choices at its levels. Raises `ValueError` if the choices of a firm are equal.
 
     >>> import rivalry as rv
-    >>> [line.tolist() for line in levels(rv.games.market(players=2, grid_margin=0.2), 3)]
+    >>> [line.round(9).tolist() for line in levels(rv.games.market(players=2, grid_margin=0.2), 3)]
     [[21.0, 26.25, 31.5], [21.0, 26.25, 31.5]]
     """
     cases = list(map(market.at_level, market.observed_levels)) or [market]
     choices = [benchmark(case, name).choice for case, name in product(cases, ("nash", "cartel"))]
     ends = np.array([np.min(choices, axis=0), np.max(choices, axis=0)])
-    low, high = choice_bounds(market)
+    low, high = product_bounds(market)
     margin = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
     grid_low, grid_high = np.maximum(ends[0] - margin, low), np.minimum(ends[1] + margin, high)
-    for firm in range(market.players):
-        if not ends[1, firm] - ends[0, firm] > SAME_PRICE * (high[firm] - low[firm]):
-            where = f"{ends[0, firm]:g} in equilibrium and in the cartel"
-            raise ValueError(f"action_grid: firm {firm} chooses {where}; give levels")
-    return list(np.linspace(grid_low, grid_high, count, axis=1))
+    for product_number in range(market.product_count):
+        lowest, highest = ends[:, product_number]
+        if not highest - lowest > SAME_PRICE * (high - low)[product_number]:
+            owner = market.places[0][product_number]
+            raise ValueError(
+                f"action_grid: firm {owner} chooses {lowest:g} in equilibrium and in the cartel; give levels"
+            )
+    # an owner of several products moves all of them together, from its Nash to its cartel choices
+    rows = [market.profile(choices) for choices in np.linspace(grid_low, grid_high, count)]
+    grids = np.stack(rows, axis=1)  # [player action axis]
+    return list(grids[:, :, 0] if market.is_single else grids)
 
 
 def linear_quadratic(market: Market) -> LinearQuadraticGame:
@@ -222,8 +228,9 @@ def _round(parts: Any, x: Profile) -> Any:
     def outcome(choice: Any, shift: Any) -> Any:
         ahead = market.dynamics.adjustment == "predetermined"
         carried = initial_state(market, choice)
-        flow, _ = settle(market, carried, x - choice[:, None] if ahead else x, shift)
-        return {"cash_flow": flow.cash_flow, "p": flow.p}
+        rows = market.by_product(x)
+        flow, _ = settle(market, carried, rows - choice[:, None] if ahead else rows, shift)
+        return {"cash_flow": market.by_firm(flow.cash_flow), "p": flow.p}
 
     return jax.vmap(outcome)(before, shifts)
 
@@ -285,7 +292,7 @@ def _check_size(natures: int, sizes: ndarray, joint: int, branches: int, limit: 
 
 def _first_outputs(market: Market) -> ndarray:
     """Return the outputs before the first period."""
-    return floats(market.numbers.get("initial", market.space.low[:, 0]))
+    return floats(market.numbers.get("initial", market.products.low[:, 0]))
 
 
 def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[ndarray, ndarray]:

@@ -116,7 +116,9 @@ def outcomes(
         table = np.stack([by_name[measure] for by_name in at_nature])  # [nature joint], or with [.. player]
         by = weight if table.ndim == 2 else weight[..., None]
         mean = (table[state, joint] * by).sum(axis=1)
-        record[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
+        # numbers by product, where firms have several, are not of players
+        across = "player" if mean.shape[-1] == len(tables.sizes) else "product"
+        record[f"{name}_{measure}"] = (("session", across)[: mean.ndim], mean)
     return record
 
 

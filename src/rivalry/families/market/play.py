@@ -14,18 +14,10 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import static
-from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.formula_demand import PerFirm, largest_values
-from rivalry.families.market.model import (
-    INTERCEPT,
-    STAGES,
-    Cleared,
-    Market,
-    choice_bounds,
-    clear,
-    whole_market,
-)
+from rivalry.families.market.demand import INTERCEPT, Cleared, PerFirm, clear, largest_values
+from rivalry.families.market.model import STAGES, Market, product_bounds, whole_market
+from rivalry.families.market.ranges import largest_choices
 from rivalry.families.market.valuation import Valuation, valuation
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
@@ -59,9 +51,9 @@ class Flow(NamedTuple):
 
 def initial_state(market: Market, choice: PerFirm) -> PeriodState:
     """Return the state at the beginning of the first period, with previous choices ``choice``."""
-    firms, price = jnp.ones(market.players), jnp.mean(market.clear(choice[:, None]).p)
-    cash = market.numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.players)
-    active = jnp.ones(market.players, dtype=bool)
+    firms, price = jnp.ones(market.product_count), jnp.mean(market.clear(choice).p)
+    cash = market.numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.product_count)
+    active = jnp.ones(market.product_count, dtype=bool)
     return PeriodState(choice, market.numbers["capacity"] * firms, price, cash, active, jnp.asarray(0))
 
 
@@ -95,7 +87,8 @@ def settle(
     q, p = _sold(market, before, jnp.where(before.active, target, 0.0), shift, size)
     stands = target
     if ahead:
-        low, high = market.space.low[:, 0], market.space.high[:, 0] if upper_limit is None else upper_limit
+        low, high = market.products.low[:, 0], market.products.high[:, 0]
+        high = high if upper_limit is None else upper_limit
         stands = jnp.where(before.active, jnp.clip((target + x[:, 0]) * size / next_size, low, high), 0.0)
     elif market.rule.choice == "quantity":
         stands = q / size
@@ -133,7 +126,7 @@ def _sold(
 def _adjustment(market: Market, before: PeriodState, stands: Array, size: Array) -> Array:
     """Return the cost of changing output, now (``spot``) or for the next period (``predetermined``)."""
     if market.dynamics.adjustment == "none":
-        return jnp.zeros(market.players)
+        return jnp.zeros(market.product_count)
     grown = market_size(market, 1)
     change = stands * size - before.choice * size / grown
     if market.dynamics.adjustment == "predetermined":
@@ -144,19 +137,19 @@ def _adjustment(market: Market, before: PeriodState, stands: Array, size: Array)
 def _investment(market: Market, before: PeriodState, x: Array, size: Array) -> tuple[Array, Array]:
     """Return the capacity bought, or sold where that is allowed (at most all of it), and its cost."""
     if not market.dynamics.invest:
-        return jnp.zeros(market.players), jnp.zeros(market.players)
+        return jnp.zeros(market.product_count), jnp.zeros(market.product_count)
     n = market.numbers
     lowest = -(1.0 - n["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
     invested = jnp.where(before.active, jnp.maximum(x[:, 1] * size, lowest), 0.0)
     return invested, n["capex"] * invested + n["capex_convex"] * invested**2 / 2
 
 
-OBSERVATIONS: dict[str, Callable[[Flow], list[Array]]] = {
-    "last_q": lambda flow: [flow.q],
-    "last_p": lambda flow: [flow.p],
-    "own_q_price": lambda flow: [flow.q[:, None], flow.p[:, None]],
-    "price": lambda flow: [flow.p[:, None]],
-    "none": lambda flow: [],
+OBSERVATIONS: dict[str, Callable[[Market, Flow], list[Array]]] = {
+    "last_q": lambda market, flow: [flow.q],
+    "last_p": lambda market, flow: [flow.p],
+    "own_q_price": lambda market, flow: [market.in_rows(flow.q), market.in_rows(flow.p)],
+    "price": lambda market, flow: [market.in_rows(flow.p)[:, :1]],
+    "none": lambda market, flow: [],
 }
 """What firms observe of the last period: rows for all firms, or columns of each firm's own."""
 
@@ -208,13 +201,13 @@ class MarketPlay(eqx.Module):
             choice = market.numbers["initial"]
         elif market.dynamics.adjustment != "none":
             # not drawn: the cost of the first change would be random, and differ between runs
-            choice = market.space.low[:, 0]
+            choice = market.products.low[:, 0]
         else:
-            choice = market.space.sample(draw)[:, 0]
+            choice = market.products.sample(draw)[:, 0]
         carried = initial_state(market, choice)
         shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
-        zeros = jnp.zeros(market.players)
-        before = Flow(*market.clear(choice[:, None]), zeros, zeros)
+        zeros = jnp.zeros(market.product_count)
+        before = Flow(*market.clear(choice), zeros, zeros)
         return PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, before)
 
     def step(
@@ -226,20 +219,21 @@ class MarketPlay(eqx.Module):
         if market.shock is not None:
             shift = market.shock.levels[state.shock]
             shock = _draw_level(market.shock.transitions[state.shock], key)
-        flow, carried = settle(market, state.carried, choices, shift, self.reach)
+        flow, carried = settle(market, state.carried, market.by_product(choices), shift, self.reach)
         after = PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, flow)
         between = state._replace(now=choices, stage=state.stage + 1)
         following: PlayState = jax.tree.map(lambda a, b: jnp.where(period_ends, a, b), after, between)
         cut = jnp.asarray(False) if self.periods is None else following.carried.period >= self.periods
         is_empty = ~jnp.any(following.carried.active)
-        return following, jnp.where(period_ends, flow.cash_flow, 0.0), is_empty, cut & ~is_empty
+        rewards = market.by_firm(flow.cash_flow)
+        return following, jnp.where(period_ends, rewards, 0.0), is_empty, cut & ~is_empty
 
     def active_players(self, state: PlayState) -> Bool[Array, "player"]:
         """Mask of the firms that choose."""
-        market, carried = self.market, state.carried
-        if market.turns:
-            return put(_rows(market.turns, market.players))[self._turn(state)] & carried.active
-        return put(_rows(market.stages, market.players))[state.stage] & carried.active
+        market = self.market
+        groups = market.turns or market.stages
+        number = self._turn(state) if market.turns else state.stage
+        return put(_rows(groups, market.players))[number] & _active_firms(market, state.carried)
 
     def _turn(self, state: PlayState) -> Int[Array, ""]:
         """Return the period's number in the cycle of turns."""
@@ -248,7 +242,7 @@ class MarketPlay(eqx.Module):
     def observe(self, state: PlayState) -> Float[Array, "player feature"]:
         """Return each firm's observation, in the order of the description."""
         firms = self.market.players
-        parts = [*OBSERVATIONS[self.observation](state.last), *self._states(state)]
+        parts = [*OBSERVATIONS[self.observation](self.market, state.last), *self._states(state)]
         rows = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
         return jnp.concatenate(rows or [jnp.zeros((firms, 1))], axis=1)
 
@@ -285,7 +279,7 @@ class MarketPlay(eqx.Module):
 
 
 oracles.active_players.register(MarketPlay)(MarketPlay.active_players)
-oracles.present_players.register(MarketPlay)(lambda game, state: state.carried.active)
+oracles.present_players.register(MarketPlay)(lambda game, state: _active_firms(game.market, state.carried))
 
 
 @oracles.observation_bounds.register(MarketPlay)
@@ -309,9 +303,9 @@ def _(game: MarketPlay) -> tuple[ndarray, ndarray]:
 
 def _ranges(game: MarketPlay, last: Array) -> Any:
     """Return both ends of states, choices and results until the period ``last``, those of cash unknown."""
-    market, space, zeros = game.market, game.space, jnp.zeros(game.market.players)
+    market, space, zeros = game.market, game.space, jnp.zeros(game.market.product_count)
     size = jnp.maximum(1.0, market_size(market, last))
-    low, high = jnp.minimum(choice_bounds(market)[0], 0.0), game.reach
+    low, high = jnp.minimum(product_bounds(market)[0], 0.0), game.reach
     capacity = market.numbers["capacity"] + zeros
     if market.dynamics.invest:
         capacity += last * size * space.high[:, 1]
@@ -332,7 +326,7 @@ def _highest(market: Market, low: Array, high: Array) -> tuple[Array, Array]:
     if market.shock is not None and market.shock.on != "unit_cost":
         levels = jnp.append(market.shock.levels, 0.0)
     if (formulas := market.rule.formulas) is not None:
-        lowest = market.space.low[:, 0] if is_price else low
+        lowest = market.products.low[:, 0] if is_price else low
         top = largest_values(formulas, market.numbers, lowest, high, levels)
         return (top, high) if is_price else (high, top)
     # firms that remain sell more once another without cash has left
@@ -340,7 +334,7 @@ def _highest(market: Market, low: Array, high: Array) -> tuple[Array, Array]:
         return high + jnp.inf, high
     # both fall in a firm's own choice, and rise or fall in all choices of others
     corners = jnp.stack([low, *jnp.where(jnp.eye(len(low), dtype=bool), low, high)])
-    q, p = jax.vmap(lambda choices: market.clear(choices[:, None], jnp.max(levels)))(corners)
+    q, p = jax.vmap(lambda choices: market.clear(choices, jnp.max(levels)))(corners)
     return (q.max(axis=0), high) if is_price else (high, jnp.nanmax(p, axis=0))
 
 
@@ -366,7 +360,7 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     check_word("observation", observation, OBSERVATIONS)
     if observation == "price" and not market.rule.homogeneous:
         raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
-    low, high = choice_bounds(market)
+    low, high = product_bounds(market)
     rule, dynamics, reach = market.rule, market.dynamics, high
     quantity_limit = np.ones_like(high)  # logit quantities are shares
     if rule.formulas is not None:
@@ -379,8 +373,15 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     if dynamics.invest:
         ends.append((-quantity_limit if dynamics.reversible else 0.0 * quantity_limit, quantity_limit))
     lowest, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
+    if not market.is_single:
+        lowest, largest = market.in_rows(lowest[:, 0]), market.in_rows(largest[:, 0])
     grows = bool(np.asarray(market.numbers["growth"]) != 0)
     return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
+
+
+def _active_firms(market: Market, carried: PeriodState) -> Bool[Array, "firm"]:
+    """Mask of the firms that have not exited."""
+    return market.by_firm(carried.active.astype(float)) > 0
 
 
 def _rows(groups: STAGES, firms: int) -> ndarray:
@@ -401,9 +402,9 @@ Policy = Callable[[Array, PRNGKeyArray], Array]
 class MarketSimulation(NamedTuple):
     """Simulated runs of a market."""
 
-    q: ndarray  # [run period firm]: sold
-    p: ndarray  # [run period firm]
-    profit: ndarray  # [run period firm]: before tax and adjustment
+    q: ndarray  # [run period product]: sold
+    p: ndarray  # [run period product]
+    profit: ndarray  # [run period product]: before tax and adjustment
     cash_flow: ndarray  # [run period firm]
     valuation: Valuation  # [run firm]: at the market's own gamma, convention and terminal value
 
@@ -454,7 +455,9 @@ def simulate(
     rule = policy if callable(policy) else None
     rows = np.zeros((periods, 0)) if callable(policy) else _choices_by_period(game, policy, periods)
     flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
-    q, p, profit, cash_flow = map(np.asarray, flows)
+    q, p, profit, by_product = map(np.asarray, flows)
+    firms = full_market.places[0]
+    cash_flow = by_product @ (firms[:, None] == np.arange(full_market.players))
     return MarketSimulation(q, p, profit, cash_flow, value_cash_flows(full_market, cash_flow))
 
 
