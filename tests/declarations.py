@@ -25,7 +25,7 @@ def homes(name: str) -> dict[str, str]:
         packages = vars(module)["_SUBPACKAGES"]
         found = {one: home.rpartition(".")[0] for one, home in packages.items()} | vars(module)["_MODULES"]
         return {one: f"rivalry.{home}".rstrip(".") for one, home in found.items()}
-    if name == "tables":
+    if name in ("tables", "markets"):
         targets = list(module._MODULES.values())
     else:
         targets = [one for entry in vars(module)[REGISTERED[name]].values() for one in entry.targets]
@@ -78,7 +78,7 @@ def stub_of(name: str) -> Path:
     return Path(str(import_module(f"rivalry.{name}".rstrip(".")).__file__)).with_suffix(".pyi")
 
 
-NAMES = ("", *REGISTERED, "tables")
+NAMES = ("", *REGISTERED, "tables", "markets")
 
 if __name__ == "__main__":
     for module_name in NAMES:

@@ -172,23 +172,19 @@ def _cereals(table):
 
 
 def _merged_markets(table, slope, buyer, bought):
-    from rivalry.families.market.owners import owned_market
-
     markets, firms, shares, prices = _cereals(table).values()
     after = np.where(firms == bought, buyer, firms)
-    games = rv.games.market.from_logit(shares, prices, price_coefficient=slope, owners=firms, markets=markets)
+    games = rv.markets.from_logit(shares, prices, price_coefficient=slope, owners=firms, markets=markets)
     merged = []
     for name, game in games.items():
         owners = after[markets == name].tolist()
         rows = [[good for good in range(len(owners)) if owners[good] == firm] for firm in sorted(set(owners))]
-        merged.append(owned_market(game.game, rows))
+        merged.append(rv.markets.owned(game, rows))
     return merged
 
 
 def _equilibrium_prices(games):
-    from rivalry.families.market.estimates import logit_equilibria
-
-    return np.concatenate([found.prices for found in logit_equilibria(games)])
+    return np.concatenate([found.prices for found in rv.markets.logit_equilibria(games)])
 
 
 def costs_and_merged_prices(table, slope, buyer, bought):

@@ -30,7 +30,8 @@ _NAMES = {
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 _SUBPACKAGES = {
-    name: name for name in ("envs", "extend", "games", "interop", "methods", "plots", "tables", "transforms")
+    name: name
+    for name in ("envs", "extend", "games", "interop", "markets", "methods", "plots", "tables", "transforms")
 } | {"oracles": "core.oracles"}
 
 _configure()

@@ -4,6 +4,7 @@ from rivalry import envs as envs
 from rivalry import extend as extend
 from rivalry import games as games
 from rivalry import interop as interop
+from rivalry import markets as markets
 from rivalry import methods as methods
 from rivalry import plots as plots
 from rivalry import tables as tables

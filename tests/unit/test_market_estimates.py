@@ -2,19 +2,19 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.families.market.estimates import from_logit, logit_equilibria
-from rivalry.families.market.owners import OwnedMarket, owned_market
+from rivalry.families.market.demand import consumer_surplus
+from rivalry.markets import from_logit, logit_equilibria, merger_table, owned
 from rivalry.runtime.jax import jax, put
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.mostly_slow
 
 SHARES, PRICES = np.array([0.08, 0.15, 0.05, 0.2, 0.12]), np.array([2.0, 3.5, 2.5, 3.0, 4.0])
 FIRMS, NESTS, COEFFICIENT = [0, 0, 1, 1, 2], ["a", "b", "a", "b", "b"], -1.6
@@ -30,48 +30,213 @@ def nested_shares(delta: np.ndarray, nests: list[str], rho: float) -> np.ndarray
     return np.array([weights[k] * sums[label] ** -rho / top for k, label in enumerate(nests)])
 
 
+def consumers_of(game: Any) -> list[tuple[float, np.ndarray, float]]:
+    """Return weight, quality and spread of every consumer of a game."""
+    n = {name: np.asarray(value) for name, value in game.numbers.items()}
+    if "consumer_weights" not in n:
+        return [(1.0, n["quality"], float(n["taste_spread"]))]
+    qualities = n["quality"] + n["consumer_quality"]
+    return list(zip(n["consumer_weights"], qualities, n["consumer_taste_spread"], strict=True))
+
+
+def bought(game: Any, nests: list[str], rho: float, prices: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of the shares of all consumers."""
+    return sum(
+        weight * nested_shares((quality - prices) / spread, nests, rho)
+        for weight, quality, spread in consumers_of(game)
+    )
+
+
 def conditions(
     game: Any, nests: list[str], rho: float, prices: np.ndarray = PRICES, firms: list[int] = FIRMS
 ) -> np.ndarray:
     """Return the slopes of firms' profits in their own prices, by complex steps."""
-    quality, cost = np.asarray(game.quality), np.asarray(game.unit_cost)
-    slopes = np.zeros(len(quality))
-    for good in range(len(quality)):
+    cost = np.asarray(game.unit_cost)
+    slopes = np.zeros(len(cost))
+    for good in range(len(cost)):
         price = prices.astype(complex)
         price[good] += 1e-30j
-        shares = nested_shares((quality - price) / SPREAD, nests, rho)
-        slopes[good] = ((price - cost) * shares)[np.array(firms) == firms[good]].sum().imag / 1e-30
+        profits = (price - cost) * bought(game, nests, rho, price)
+        slopes[good] = profits[np.array(firms) == firms[good]].sum().imag / 1e-30
     return slopes
+
+
+def rows_of(firms: list[int]) -> list[list[int]]:
+    return [np.flatnonzero(np.array(firms) == firm).tolist() for firm in range(max(firms) + 1)]
 
 
 @pytest.mark.parametrize(("nests", "rho"), [(None, 0.0), (NESTS, 0.0), (NESTS, 0.6)])
 def test_observed_prices_meet_the_conditions_and_sell_the_observed_shares(nests: Any, rho: float) -> None:
     game = from_logit(SHARES, PRICES, price_coefficient=COEFFICIENT, owners=FIRMS, nests=nests, nesting=rho)
-    own_nests = nests or list("vwxyz")
-    delta = (np.asarray(game.quality) - PRICES) / SPREAD
-    np.testing.assert_allclose(nested_shares(delta, own_nests, rho), SHARES, rtol=1e-12)
-    np.testing.assert_allclose(conditions(game, own_nests, rho), 0, atol=1e-9)
-    x = np.zeros(game.space.shape)
-    x[game.places] = PRICES
+    by_good = nests or list("vwxyz")
+    np.testing.assert_allclose(bought(game, by_good, rho, PRICES), SHARES, rtol=1e-12)
+    np.testing.assert_allclose(conditions(game, by_good, rho), 0, atol=1e-9)
+    x = game.profile(PRICES)
     np.testing.assert_allclose(oracles.metrics(game, x)["quantity"][1], SHARES, rtol=1e-12)
     np.testing.assert_allclose(oracles.gradients(game, put(x))[game.places], 0, atol=1e-12)
-    certificate = rv.certificate(game, x)
-    assert np.max(certificate.regret) < 1e-12
-    assert certificate.claim == "equilibrium"
+    (found,) = logit_equilibria([game])
+    np.testing.assert_allclose(found.prices, PRICES, rtol=1e-12)
+    assert np.max(found.certificate.regret) < 1e-12
+    assert found.certificate.claim == "equilibrium"
 
 
-@pytest.mark.parametrize("rho", [0.2, 0.6, 0.97])
+@pytest.mark.default
+@pytest.mark.parametrize("rho", [0.0, 0.2, 0.6, 0.97])
 @pytest.mark.parametrize("firms", [[0, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 1, 0, 1, 1]])
 def test_mergers_in_nests_meet_the_conditions(firms: list[int], rho: float) -> None:
     game = from_logit(SHARES, PRICES, price_coefficient=COEFFICIENT, owners=FIRMS, nests=NESTS, nesting=rho)
-    merged = owned_market(game.game, [[k for k in range(5) if firms[k] == f] for f in range(max(firms) + 1)])
-    (result,) = logit_equilibria([merged])
-    np.testing.assert_allclose(conditions(merged, NESTS, rho, result.prices, firms), 0, atol=1e-9)
-    assert result.certificate.claim == "equilibrium"
-    assert np.max(np.abs(result.gain)) < 1e-14
-    solution = rv.solve(merged, rv.methods.BestResponse(), path=False)
-    assert solution.claim == "equilibrium"
-    np.testing.assert_allclose(solution.data.price.values, result.prices, rtol=1e-9)
+    (found,) = logit_equilibria([owned(game, rows_of(firms))])
+    np.testing.assert_allclose(conditions(game, NESTS, rho, found.prices, firms), 0, atol=1e-9)
+
+
+def estimate(count: int = 6, *, nests: bool = False, seed: int = 0) -> SimpleNamespace:
+    """Return the fields of a result of pyblp: two markets, consumers of unlike tastes for price and a trait.
+
+    The second market has the goods of the first in another order, and other consumers.
+    """
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([np.arange(5), [3, 0, 4, 1, 2]])
+    markets = np.repeat(["one", "two"], 5)
+    traits, delta = rng.uniform(0, 1, 5)[order], rng.normal(-1, 0.5, 5)[order]
+    sigma, pi = np.diag([0.2, 1.5]), np.array([[0.3], [-0.5]])
+    prices = PRICES[order] + 0.1 * (markets == "two")
+    agents = {
+        "market_ids": np.repeat(["one", "two"], count)[:, None],
+        "weights": np.tile(rng.dirichlet(np.ones(count)), 2)[:, None],
+        "nodes": rng.normal(size=(2 * count, 2)),
+        "demographics": rng.uniform(-1, 1, (2 * count, 1)),
+    }
+    rho = 0.5 if nests else 0.0
+    labels = np.array(NESTS)[order]
+    utility = delta + (agents["nodes"] @ sigma + agents["demographics"] @ pi.T) @ np.stack([prices, traits])
+    shares = np.zeros(10)
+    for name in ("one", "two"):
+        goods, own = markets == name, agents["market_ids"][:, 0] == name
+        rows = [nested_shares(row, labels[goods].tolist(), rho) for row in utility[own][:, goods]]
+        shares[goods] = agents["weights"][own, 0] @ rows
+    none = np.zeros((10, 0))
+    products = {
+        "market_ids": markets[:, None],
+        "firm_ids": np.array(FIRMS)[order][:, None],
+        "nesting_ids": labels[:, None] if nests else none,
+        "ownership": none,
+        "shares": shares[:, None],
+        "prices": prices[:, None],
+        "X2": np.stack([prices, traits], axis=1),
+    }
+    return SimpleNamespace(
+        problem=SimpleNamespace(products=products, agents=agents),
+        beta=np.array([[-2.0], [1.0]]),
+        beta_labels=["prices", "trait"],
+        sigma=sigma,
+        sigma_labels=["prices", "trait"],
+        pi=pi,
+        rho=np.array([[rho]]) if nests else np.zeros((0, 1)),
+        delta=delta[:, None],
+    )
+
+
+@pytest.mark.default
+@pytest.mark.parametrize("nested", [False, True])
+def test_consumers_of_a_result_buy_its_shares_at_prices_that_meet_the_conditions(nested: bool) -> None:
+    result = estimate(nests=nested)
+    goods, rho = result.problem.products, 0.5 if nested else 0.0
+    games = from_logit(result)
+    for name, found in zip(games, logit_equilibria(list(games.values())), strict=True):
+        here = goods["market_ids"][:, 0] == name
+        firms = goods["firm_ids"][here, 0].tolist()
+        nests = goods["nesting_ids"][here, 0].tolist() if nested else list("vwxyz")
+        prices = goods["prices"][here, 0]
+        np.testing.assert_allclose(
+            bought(games[name], nests, rho, prices), goods["shares"][here, 0], rtol=1e-12
+        )
+        np.testing.assert_allclose(conditions(games[name], nests, rho, prices, firms), 0, atol=1e-12)
+        np.testing.assert_allclose(found.prices, prices, rtol=1e-9)
+    merged = [owned(game, [[0, 1, 2], [3, 4]]) for game in games.values()]
+    for game, found in zip(merged, logit_equilibria(merged), strict=True):
+        nests = [next(str(k) for k, row in enumerate(game.rule.nests or [[g]]) if g in row) for g in range(5)]
+        slopes = conditions(game, nests, rho, found.prices, [0, 0, 0, 1, 1])
+        np.testing.assert_allclose(slopes, 0, atol=1e-12)
+
+
+def test_a_market_of_consumers_has_their_mean_demand_and_surplus() -> None:
+    game = from_logit(estimate())["one"]
+    prices = np.array([2.2, 3.0, 2.4, 3.1, 3.9])
+    sold = game.clear(put(prices))
+    np.testing.assert_allclose(sold.q, bought(game, list("vwxyz"), 0.0, prices), rtol=1e-12)
+    log_sums = [
+        weight * spread * np.log1p(np.exp((quality - prices) / spread).sum())
+        for weight, quality, spread in consumers_of(game)
+    ]
+    np.testing.assert_allclose(consumer_surplus(game.rule, game.numbers, sold), sum(log_sums), rtol=1e-12)
+    (found,) = logit_equilibria([game])
+    assert found.certificate.claim == "equilibrium"
+
+
+@pytest.mark.default
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta_labels": ["prices", "log(prices)"]}, "result: has utility in log(prices); must be linear"),
+        ({"beta": np.array([[4.0], [1.0]])}, "result: 12 slopes of utility in the price are not below 0"),
+        ({"rho": np.array([[0.2], [0.4]])}, "result: must have firm_ids, one rho"),
+        ({"pi": np.zeros((2, 1))}, "result: shares of market 'one' are"),
+    ],
+)
+def test_results_that_are_no_such_market_are_refused_in_one_line(changes: Any, message: str) -> None:
+    result = SimpleNamespace(**(vars(estimate()) | changes))
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
+        from_logit(result)
+    assert message in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore:from_logit")
+def test_costs_and_merged_prices_are_those_of_pyblp() -> None:
+    pyblp = pytest.importorskip("pyblp", reason="needs pyblp (pip install pyblp)")
+    pyblp.options.verbose = False
+    read = {"delimiter": ",", "names": True, "dtype": None, "encoding": "utf-8"}
+    goods, agents = (
+        np.genfromtxt(getattr(pyblp.data, f"NEVO_{name}_LOCATION"), **read) for name in ("PRODUCTS", "AGENTS")
+    )
+    few = np.unique(goods["market_ids"])[:8]
+    goods, agents = (table[np.isin(table["market_ids"], few)] for table in (goods, agents))
+    linear = pyblp.Formulation("0 + prices", absorb="C(product_ids)")
+    tastes = pyblp.Formulation("1 + prices + sugar + mushy")
+    problem = pyblp.Problem((linear, tastes), goods, pyblp.Formulation("0 + income + age + child"), agents)
+    options = {"optimization": pyblp.Optimization("return"), "method": "1s", "check_optimality": "gradient"}
+    pi = [[5.5, 0.2, 0], [15.9, 0, 2.6], [-0.3, 0.1, 0], [1.3, -0.8, 0]]
+    result = problem.solve(np.diag([0.3, 2.5, 0.02, 0.2]), pi, **options)
+    costs, games = result.compute_costs(), from_logit(result)
+    firms = np.where(goods["firm_ids"] == 2, 1, goods["firm_ids"])
+    expected = result.compute_prices(firm_ids=firms, costs=costs)
+    surplus = dict(zip(few, result.compute_consumer_surpluses(expected)[:, 0], strict=True))
+    merged = []
+    for name, game in games.items():
+        here = goods["market_ids"] == name
+        np.testing.assert_allclose(game.unit_cost, costs[here, 0], rtol=0, atol=1e-12)
+        merged.append(owned(game, [np.flatnonzero(firms[here] == f).tolist() for f in np.unique(firms)]))
+    for name, found in zip(games, logit_equilibria(merged), strict=True):
+        np.testing.assert_allclose(found.prices, expected[goods["market_ids"] == name, 0], rtol=0, atol=1e-9)
+        sold = found.game.clear(put(found.prices))
+        paid = consumer_surplus(found.game.rule, found.game.numbers, sold)
+        np.testing.assert_allclose(paid, surplus[name], rtol=1e-7)
+
+
+def test_a_table_of_scenarios_has_changes_in_per_cent_and_claims() -> None:
+    game = from_logit(SHARES, PRICES, price_coefficient=COEFFICIENT)
+    table = merger_table(game, owned(game, [[0, 1], [2], [3], [4]]), owned(game, rows_of([0, 1, 2, 3, 4])))
+    rows = {row[0]: row[1:] for row in table.texts}
+    after = logit_equilibria([owned(game, [[0, 1], [2], [3], [4]])])[0]
+    assert rows["price 0"][:2] == ["2", f"{after.prices[0]:.6g}"]
+    assert rows["price 0"][2] == f"{100 * (after.prices[0] / 2 - 1):+.1f}"
+    assert rows["price 0"][3:] == ["2", "+0.0"]
+    sold = bought(game, list("vwxyz"), 0.0, after.prices)
+    pair = ((after.prices - np.asarray(game.unit_cost)) * sold)[:2].sum()
+    assert rows["profit 0+1"][1] == f"{pair:.6g}"
+    np.testing.assert_allclose(float(rows["hhi"][0]), 1e4 * ((SHARES / SHARES.sum()) ** 2).sum(), rtol=1e-5)
+    assert rows["claim"] == ["equilibrium", "equilibrium", "", "equilibrium", ""]
+    plain = merger_table(game, owned(game), certify=False)
+    assert plain.texts[-1][:2] == ["claim", "first-order conditions"]
 
 
 def test_surplus_of_nests_has_shares_as_its_slopes() -> None:
@@ -89,45 +254,6 @@ def test_surplus_of_nests_has_shares_as_its_slopes() -> None:
     np.testing.assert_allclose(slopes, -oracles.metrics(game, prices)["quantity"][1], rtol=1e-8)
 
 
-def brute_force(game: Any, x: np.ndarray, player: int) -> float:
-    """Return the largest payoff of a player, by ascents from several prices."""
-    low, high = np.asarray(game.space.low)[player], np.asarray(game.space.high)[player]
-
-    def loss(row: np.ndarray) -> float:
-        y = x.copy()
-        y[player] = row
-        return -float(np.asarray(game.payoffs(y))[player])
-
-    starts = [low + part * (high - low) for part in (0.2, 0.35, 0.5)]
-    ends = [minimize(loss, start, bounds=list(zip(low, high, strict=True)), tol=1e-14) for start in starts]
-    return -min(float(end.fun) for end in ends)
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {},
-        {"high": [1.3, 4.0, 4.0]},
-        {"low": [0.5, 1.9, 1.0], "fixed_cost": [0.1, 0.2, 0.3]},
-        {"ownership": [[1.0, 0.4], [0.2, 0.5]], "fixed_cost": [0.1, 0.2, 0.3]},
-        {"tax": {"unit": 0.1, "ad_valorem": [0.1, 0.3, 0.2], "profit": [0.0, 0.5, 0.2]}},
-        {"unit_cost": [-0.5, 1.0, 0.8], "quality": [-1.0, 0.5, 0.2]},
-        {"nests": [[0, 2], [1]], "nesting": 0.9},
-        {"nests": [[0, 1, 2]], "nesting": 0.3, "tax": {"unit": 0.1, "ad_valorem": [0.1, 0.3, 0.2]}},
-    ],
-)
-def test_no_prices_of_an_owner_pay_more_than_its_response(keys: dict[str, Any]) -> None:
-    game = rv.games.market(demand="logit", owners=[[0, 1], [2]], **keys)
-    x = np.array([[1.25, 1.95], [1.5, 0.0]])
-    for player in range(2):
-        response, paid, coverage = oracles.best_response(game, put(x), player)
-        assert coverage == "tight"
-        y = x.copy()
-        y[player] = response
-        np.testing.assert_allclose(paid, np.asarray(game.payoffs(y))[player], rtol=1e-14)
-        np.testing.assert_allclose(float(paid), brute_force(game, x, player), rtol=1e-9, atol=1e-12)
-
-
 def simulated(markets: int, seed: int = 3) -> dict[str, Any]:
     """Return shares, prices and labels of markets of three to five goods."""
     rng = np.random.default_rng(seed)
@@ -142,21 +268,29 @@ def simulated(markets: int, seed: int = 3) -> dict[str, Any]:
     return {"shares": np.concatenate(shares), "prices": prices, "markets": labels, "owners": owners}
 
 
+@pytest.mark.default
 def test_all_markets_at_once_give_observed_prices_and_those_of_a_merger() -> None:
     columns = simulated(12)
     games = from_logit(price_coefficient=COEFFICIENT, **columns)
     assert list(games) == [f"m{k}" for k in range(12)]
-    for label, result in zip(games, logit_equilibria(list(games.values())), strict=True):
+    for label, result in zip(games, logit_equilibria(games.values()), strict=True):
         np.testing.assert_allclose(result.prices, columns["prices"][columns["markets"] == label], rtol=1e-11)
-        assert np.max(np.abs(result.gain)) < 1e-15
-    merged = [owned_market(game.game) for game in games.values()]
+    merged = [owned(game) for game in games.values()]
     for game, result in zip(merged, logit_equilibria(merged), strict=True):
         # a monopolist has the margin mu/(1 - all shares) on every good
         outside = 1 / (1 + np.exp((np.asarray(game.quality) - result.prices) / SPREAD).sum())
         np.testing.assert_allclose(result.prices - np.asarray(game.unit_cost), SPREAD / outside, rtol=1e-9)
-        solution = rv.solve(game, rv.methods.ClosedForm())
-        assert solution.claim == "equilibrium"
-        np.testing.assert_allclose(solution.profile.values[0], result.prices, rtol=1e-10)
+
+
+@pytest.mark.default
+def test_the_order_of_goods_does_not_matter() -> None:
+    keys: dict[str, Any] = {"price_coefficient": COEFFICIENT, "nesting": 0.5}
+    order = np.array([3, 0, 4, 2, 1])
+    columns = {"shares": SHARES, "prices": PRICES, "owners": np.array(FIRMS), "nests": np.array(NESTS)}
+    games = [from_logit(**keys, **columns), from_logit(**keys, **{k: v[order] for k, v in columns.items()})]
+    merged = [owned(games[0], [[0, 1, 4], [2, 3]]), owned(games[1], [[1, 4, 2], [0, 3]])]
+    one, other = logit_equilibria(merged)
+    np.testing.assert_allclose(one.prices[order], other.prices, rtol=1e-12)
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -166,7 +300,6 @@ def test_markets_made_at_once_are_those_of_the_factory(nested: bool) -> None:
     columns["prices"][columns["markets"] == "m4"] = 0.1
     nests = {"nests": np.arange(len(columns["owners"])) % 2, "nesting": 0.3} if nested else {}
     games = from_logit(price_coefficient=COEFFICIENT, **columns, **nests)
-    assert {game.constant_cost for game in games.values()} == {True, not nested}
     for game in games.values():
         made = rv.with_(game, convex_cost=0.0)
         assert jax.tree.structure(made) == jax.tree.structure(game)
@@ -174,32 +307,48 @@ def test_markets_made_at_once_are_those_of_the_factory(nested: bool) -> None:
             np.testing.assert_allclose(part, other, rtol=1e-14)
 
 
-def test_equilibria_of_taxed_owners_have_no_gain() -> None:
-    tax = {"unit": [0.1, 0.0, 0.2], "ad_valorem": [0.1, 0.1, 0.3], "profit": [0.2, 0.2, 0.0]}
-    game = rv.games.market(demand="logit", owners=[[0, 1], [2]], tax=tax)
-    (result,) = logit_equilibria([game])
-    solution = rv.solve(game, rv.methods.BestResponse(), path=False)
-    np.testing.assert_allclose(result.prices, solution.data.price.values, rtol=1e-7)
-    untaxed = rv.games.market(demand="logit", owners=[[0, 1], [2]])
-    np.testing.assert_allclose(logit_equilibria([untaxed, game])[1].prices, result.prices)
-    assert np.max(np.abs(result.gain)) < 1e-15
+def test_taxes_and_shares_in_rivals_are_in_the_conditions() -> None:
+    """Slopes of what each firm maximizes, by automatic differentiation of the payoffs."""
+    tax = {"unit": [0.1, 0.0, 0.2], "ad_valorem": [0.1, 0.2, 0.3], "profit": [0.2, 0.1, 0.0]}
+    for keys in ({"tax": tax}, {"ownership": [[1.0, 0.4], [0.2, 0.5]]}):
+        game = rv.games.market(demand="logit", owners=[[0, 1], [2]], **keys)
+        (found,) = logit_equilibria([game])
+        slopes = np.asarray(oracles.gradients(game, put(game.profile(found.prices))))
+        np.testing.assert_allclose(slopes[game.places], 0, atol=1e-12)
+
+
+@pytest.mark.default
+def test_searches_begin_at_given_prices() -> None:
+    games = from_logit(estimate())
+    merged = [owned(game, [[0, 1, 2], [3, 4]]) for game in games.values()]
+    plain = logit_equilibria(merged)
+    again = logit_equilibria(merged, [found.prices + 0.1 for found in plain])
+    for found, other in zip(plain, again, strict=True):
+        np.testing.assert_allclose(found.prices, other.prices, rtol=1e-12)
+    with pytest.raises(ValueError, match="starts: must be prices"):
+        logit_equilibria(merged, [plain[0].prices])
+
+
+@pytest.mark.default
+def test_games_that_are_not_solved_at_once_are_refused() -> None:
     for keys, words in (
-        ({"tax": {"profit": [0.1, 0.2, 0.3]}}, "tax: closed forms are for one rate"),
-        ({"ownership": [[1.0, 0.5], [0.0, 1.0]]}, "ownership: closed forms are for owners who"),
-        ({"nests": [[0], [1, 2]], "low": 0.1}, "demand: closed forms are for logit demand without shocks"),
-        ({"high": 1.2}, "low, high: closed forms are for prices inside bounds"),
+        ({"capacity": 0.3}, r"games\[1\]: must have logit demand, without shocks, capacities and convex"),
+        ({"convex_cost": 0.3}, r"games\[1\]: must have logit demand"),
+        ({"high": 1.2}, r"games\[1\]: low or high binds"),
     ):
+        game = rv.games.market(demand="logit")
         other = rv.games.market(demand="logit", owners=[[0, 1], [2]], **keys)
         with pytest.raises(ValueError, match=words):
-            logit_equilibria([game, other][1:])
+            logit_equilibria([game, other])
 
 
 def test_costs_below_zero_are_counted_and_named() -> None:
-    with pytest.warns(UserWarning, match=r"2 of 5 costs are below 0: good 0 \(-\d.*, good 2 \(-"):
+    with pytest.warns(
+        UserWarning, match=r"2 of 5 costs are below 0, the first of good 0 \(-\d.*, good 2 \(-"
+    ):
         game = from_logit(SHARES, [0.2, 3.5, 0.3, 3.0, 4.0], price_coefficient=COEFFICIENT)
     assert np.sum(np.asarray(game.unit_cost) < 0) == 2
-    assert rv.solve(game, rv.methods.ClosedForm()).claim == "equilibrium"
-    assert rv.games.market.from_logit is from_logit
+    np.testing.assert_allclose(logit_equilibria([game])[0].prices, [0.2, 3.5, 0.3, 3.0, 4.0], rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +372,9 @@ def test_costs_below_zero_are_counted_and_named() -> None:
         ({"markets": [0, 1]}, "markets: shape (2,) must be (5,)"),
         ({"nests": NESTS, "nesting": 1.0}, "nesting: 1 must be below 1"),
         ({"nesting": 0.5}, "nesting: has no effect without nests"),
+        ({"prices": None}, "prices: are missing; a result of pyblp stands for all arguments"),
+        ({"prices": None, "price_coefficient": None}, "prices: are missing; shares alone must be a solved"),
+        ({"price_coefficient": None}, "price_coefficient: None must be"),
     ],
 )
 def test_wrong_estimates_are_answered_in_one_line(keys: dict[str, Any], message: str) -> None:
@@ -232,25 +384,16 @@ def test_wrong_estimates_are_answered_in_one_line(keys: dict[str, Any], message:
     assert message in str(error.value)
 
 
-def merged_games(table: Any, buyer: int = 1, bought: int = 2) -> list[OwnedMarket]:
-    """Markets of a table of columns, per potential buyer, after one firm has bought another."""
-    firms, markets = np.asarray(table["firm_ids"]), np.asarray(table["market_ids"])
-    games = from_logit(
-        table["shares"], table["prices"], price_coefficient=-30.0, owners=firms, markets=markets
-    )
-    merged = []
-    for name, game in games.items():
-        owners = np.where(firms == bought, buyer, firms)[markets == name]
-        rows = [np.flatnonzero(owners == firm).tolist() for firm in np.unique(owners)]
-        merged.append(owned_market(game.game, rows))
-    return merged
-
-
+@pytest.mark.default
+@pytest.mark.filterwarnings("ignore:from_logit")
 def test_a_merger_of_cereal_makers_has_the_prices_that_pyblp_computed() -> None:
     """The file says where its numbers are from."""
     table = json.loads((Path(__file__).parents[1] / "data/pyblp_merger.json").read_text(encoding="utf-8"))
-    (game,) = merged_games(table | {"market_ids": ["C01Q1"] * len(table["shares"])})
-    np.testing.assert_allclose(game.game.unit_cost, table["cost"], rtol=0, atol=1e-12)
-    (found,) = logit_equilibria([game])
+    firms = np.array(table["firm_ids"])
+    game = from_logit(table["shares"], table["prices"], price_coefficient=-30.0, owners=firms)
+    np.testing.assert_allclose(game.unit_cost, table["cost"], rtol=0, atol=1e-12)
+    firms[firms == 2] = 1
+    (found,) = logit_equilibria(
+        [owned(game, [np.flatnonzero(firms == f).tolist() for f in np.unique(firms)])]
+    )
     np.testing.assert_allclose(found.prices, table["merged_price"], rtol=0, atol=1e-12)
-    assert found.gain.max() < 1e-15

@@ -8,8 +8,14 @@ import pytest
 from scipy.optimize import brentq
 
 import rivalry as rv
-from rivalry.families.market.benchmarks import benchmark, certified
-from rivalry.families.market.owners import compensating_costs, owned_market, pass_through
+from rivalry.markets import (
+    certified,
+    compensating_costs,
+    diversion_ratios,
+    elasticities,
+    owned,
+    pass_through,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -137,9 +143,6 @@ def test_benchmarks_have_certificates() -> None:
     game = rv.games.market(demand="120*exp(-Q/40)", unit_cost=[1.0, 2.0])
     for name in ("nash", "cartel"):
         assert certified(game, name).claim == "equilibrium"
-    assert certified(game, "stackelberg").claim == "no deviation found"
-    with pytest.raises(ValueError, match="must be a market whose firms have one product each"):
-        benchmark(rv.games.market(owners=MERGED), "nash")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -152,10 +155,44 @@ def test_benchmarks_have_certificates() -> None:
 )
 def test_owners_who_cannot_be_are_refused(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        owned_market(rv.games.market(), *arguments)
+        owned(rv.games.market(), *arguments)
 
 
-@pytest.mark.parametrize("slopes", [pass_through, compensating_costs])
+@pytest.mark.parametrize("choice", ["price", "quantity"])
+def test_elasticities_and_diversion_of_linear_demand(choice: str) -> None:
+    """The slopes of ``q = SLOPES (A - p)``, whatever firms choose."""
+    game = rv.games.market(players=3, demand="differentiated", choice=choice)
+    prices = np.array([4.0, 5.0, 4.5])
+    sold = SLOPES @ (A - prices)
+    choices = prices if choice == "price" else sold
+    np.testing.assert_allclose(elasticities(game, choices), -SLOPES * prices / sold[:, None], rtol=1e-9)
+    ratios = diversion_ratios(game, choices)
+    np.testing.assert_allclose(ratios.sum(axis=1), 1)
+    np.testing.assert_allclose(ratios[0, 1], -SLOPES[1, 0] / SLOPES[0, 0], rtol=1e-9)
+
+
+def test_logit_buyers_leave_in_proportion_to_shares() -> None:
+    """``D_jk = s_k/(1 - s_j)``, and the diagonal the part who then buy nothing; ``e_jj = -p (1 - s)/mu``."""
+    game, prices = (
+        rv.games.market(demand="logit", players=3, quality=[2.0, 1.8, 1.5]),
+        np.array([1.4, 1.5, 1.3]),
+    )
+    weights = np.exp((np.array([2.0, 1.8, 1.5]) - prices) / 0.25)
+    shares = weights / (1 + weights.sum())
+    expected = shares / (1 - shares)[:, None]
+    np.fill_diagonal(expected, (1 - shares.sum()) / (1 - shares))
+    np.testing.assert_allclose(diversion_ratios(game, prices), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        elasticities(game, prices).diagonal(), -prices * (1 - shares) / 0.25, rtol=1e-9
+    )
+
+
+def test_one_good_has_no_elasticities_by_product() -> None:
+    with pytest.raises(ValueError, match="demand: 'linear' is of one good"):
+        elasticities(rv.games.market(), [30.0, 30.0])
+
+
+@pytest.mark.parametrize("slopes", [pass_through, compensating_costs, elasticities, diversion_ratios])
 def test_choices_are_one_per_product(slopes: Any) -> None:
     with pytest.raises(ValueError, match=r"choices: shape \(3,\) must be \(2,\), one per product"):
         slopes(rv.games.market(), [30.0, 30.0, 30.0])

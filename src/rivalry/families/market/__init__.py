@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
-    from rivalry.families.market.estimates import market as market
+    from rivalry.families.market.factory import market as market
 
 # Names are loaded on first use, so that figures do not import the model.
-lazy_package(__name__, {"market": "rivalry.families.market.estimates:market"})
+lazy_package(__name__, {"market": "rivalry.families.market.factory:market"})
