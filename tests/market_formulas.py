@@ -3,11 +3,35 @@
 from typing import Any
 
 import numpy as np
+from scipy.optimize import root
 
 from rivalry.core.roots import zero
-from rivalry.families.market.equilibria import broadcast_parameters, logit_bertrand, logit_shares
 
 LEADER_GRID = 33  # grid prices of a logit leader, of which the best is polished
+
+
+def broadcast_parameters(*values: object) -> list[np.ndarray]:
+    """Return numbers as arrays of one length, that of the longest."""
+    arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
+    return [np.broadcast_to(array, (max(map(len, arrays)),)) for array in arrays]
+
+
+def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
+    """Return logit shares ``[.. player]`` at prices ``[.. player]``."""
+    value, out = (np.asarray(a) - p) / mu, np.asarray(a0)[..., None] / mu
+    return np.asarray(np.exp(value - np.logaddexp(np.logaddexp.reduce(value, axis=-1, keepdims=True), out)))
+
+
+def logit_bertrand(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarray:
+    """Return Nash prices ``[player]`` of logit demand, ``p_i = c_i + d_i s_i + mu/(1 - s_i)``."""
+
+    def gap(p: np.ndarray) -> np.ndarray:
+        s = logit_shares(a, a0, mu, p)
+        return np.asarray(p - c - d * s - mu / (1 - s))
+
+    found = root(gap, np.asarray(c) + np.asarray(d) + mu, method="hybr", tol=1e-15)
+    assert np.max(np.abs(gap(found.x))) < 1e-9, found
+    return np.asarray(found.x)
 
 
 def isoelastic_leader(A: float, eta: float, c: object) -> np.ndarray:
@@ -82,13 +106,12 @@ def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) ->
     """
     a, c, d = broadcast_parameters(a, c, d)
 
-    def profile_at(leader: object) -> np.ndarray:
-        leader_price = np.asarray(leader, dtype=float)
+    def profile_at(leader: Any) -> np.ndarray:
+        if np.ndim(leader):
+            return np.array([profile_at(price) for price in np.asarray(leader)])
         # for the followers the leader's good is a part of the outside option
-        outside = mu * np.logaddexp(a0 / mu, (a[0] - leader_price) / mu)
-        return np.concatenate(
-            [leader_price[..., None], logit_bertrand(a[1:], outside, mu, c[1:], d[1:])], axis=-1
-        )
+        outside = mu * np.logaddexp(a0 / mu, (a[0] - leader) / mu)
+        return np.append(leader, logit_bertrand(a[1:], outside, mu, c[1:], d[1:]))
 
     top = max(a[0] - a0, c[0] + d[0]) + mu * (4 + np.log(len(a) + 1))
     grid = np.linspace(c[0], top, LEADER_GRID)

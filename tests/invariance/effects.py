@@ -91,6 +91,23 @@ def sold(keep: float = 1.0, cost: float = 10.0, weights: Any = ((1.0, 0.0), (0.0
 NESTED = {"demand": "logit", "nests": [[0, 1]], "nesting": 0.5}
 
 
+TASTES = {"weights": [1.0, 3.0], "quality": [[0.0, 0.5], [0.2, -0.3]], "taste_spread": [0.25, 0.5]}
+MIXED = {"demand": "logit", "consumers": TASTES}
+
+
+def without_taste(key: str) -> dict[str, Any]:
+    return MIXED | {"consumers": {name: value for name, value in TASTES.items() if name != key}}
+
+
+def random_tastes(profiles: Profiles) -> np.ndarray:
+    """Return payoffs where a quarter of the buyers has other tastes than the others."""
+    prices, bought = profiles.reshape(len(profiles), 2), 0.0
+    for part, quality, spread in zip((0.25, 0.75), TASTES["quality"], TASTES["taste_spread"], strict=True):
+        weights = np.exp((2.0 + np.array(quality) - prices) / spread)
+        bought = bought + part * weights / (1 + weights.sum(axis=1, keepdims=True))
+    return np.asarray((prices - 1.0) * bought)
+
+
 def nested(profiles: Profiles) -> np.ndarray:
     """Return payoffs of two goods of one nest: the share of the nest, times that of the good in it."""
     prices = profiles.reshape(len(profiles), 2)
@@ -443,6 +460,10 @@ WRITTEN: dict[str, dict[str, Effect | tuple[Effect, ...]]] = {
         "turns": Effect(ALTERNATING | {"turns": [[0, 1], [1]]}, ALTERNATING, "play"),
         "owners": Effect({"owners": [[0, 1]]}, {"players": 1}, meaning=sold(weights=[[1.0, 1.0]])),
         "ownership": Effect({"ownership": HALF}, meaning=sold(weights=HALF)),
+        "consumers": Effect(MIXED, LOGIT, meaning=random_tastes),
+        "consumers.weights": Effect(MIXED, without_taste("weights"), meaning=random_tastes),
+        "consumers.quality": Effect(MIXED, without_taste("quality"), meaning=random_tastes),
+        "consumers.taste_spread": Effect(MIXED, without_taste("taste_spread"), meaning=random_tastes),
         "nests": Effect(NESTED, NESTED | {"nests": [[0], [1]]}, meaning=nested),
         "nesting": Effect(NESTED, LOGIT | {"nests": [[0, 1]]}, meaning=nested),
         "cost_saving": Effect(

@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Simplex
-from rivalry.families.market import native_play
+from rivalry.families.market import play as native_play
 from rivalry.families.market.model import Market
 from rivalry.lab.study import parameters
 from rivalry.proofs.arithmetic.program import Program

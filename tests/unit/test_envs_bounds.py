@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 
 import rivalry as rv
 from rivalry.envs import parallel_env
-from rivalry.families.market.native_play import market_play
+from rivalry.families.market.play import market_play
 from tests.unit.env_families import FAMILIES, KARMA, idle
 
 pytestmark = pytest.mark.slow

@@ -65,7 +65,7 @@ LAYERS: list[set[str]] = [
     {"certificates", "economies.kernels", "plots"},
     {"economies.figures", "families.figures", "population", "tables"},
     {"transforms"},
-    {"families", "games", "methods"},
+    {"families", "games", "markets", "methods"},
     {"extend"},
     {"envs"},
     {"economies", "roads"},

@@ -98,7 +98,7 @@ NOT_LISTED = {
     "city": "mean_karma urgency_distribution trip_distribution demand",  # sums must be whole numbers, or 1
     "influencer": "bounds covariance resource resource_points third_party abstention",
     "karma": "chain served_chain",
-    "market": "ownership tax.ad_valorem",
+    "market": "ownership tax.ad_valorem consumers.weights consumers.quality consumers.taste_spread",
     "matrix": "",
     "auction": "",
     "precipice": "",

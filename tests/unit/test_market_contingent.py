@@ -196,5 +196,3 @@ def test_owners_who_observe_the_shock_choose_the_equilibrium_of_every_level(
     names = names_of(game).entries
     assert names[1] == tuple(f"{game.rule.choice} of product 2 at {shift:+g}" for shift in shifts)
     assert rv.certificate(game, np.asarray(solution.profile) * 0.9).claim == "not an equilibrium"
-    with pytest.raises(ValueError, match="stages: closed forms are for owners"):
-        rv.games.market(shock=shock, shock_observed=True, stages=[[0], [1]], **owners)

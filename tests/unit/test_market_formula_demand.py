@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 import rivalry as rv
 from rivalry.families.market.benchmarks import benchmark, critical_discount
-from rivalry.families.market.native_play import simulate
+from rivalry.families.market.play import simulate
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.oracles import to_markov
-from rivalry.families.market.native_play import market_play, simulate
+from rivalry.families.market.play import market_play, simulate
 from rivalry.runtime.jax import jax, jnp
 
 pytestmark = pytest.mark.mostly_slow

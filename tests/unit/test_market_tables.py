@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.families.market.native_play import simulate
+from rivalry.families.market.play import simulate
 from rivalry.families.market.tables import (
     Channels,
     adjustment_tables,

@@ -7,7 +7,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.families.market.benchmarks import benchmark
-from rivalry.families.market.native_play import simulate
+from rivalry.families.market.play import simulate
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.families.market.native_play import value_cash_flows
+from rivalry.families.market.play import value_cash_flows
 from rivalry.families.market.valuation import one_ahead, recurring_value, sensitivity, valuation
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]

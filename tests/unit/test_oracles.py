@@ -192,8 +192,8 @@ def as_kind(kind: Any, game: Any) -> Any:
 def test_a_subclass_with_new_payoffs_keeps_labels_but_no_proofs() -> None:
     market = rv.games.market()
     dearer, painted = (as_kind(kind, market) for kind in (Dearer, Painted))
-    assert oracles.best_response.knows(painted)
-    assert not oracles.best_response.knows(dearer)
+    assert oracles.closed_form.knows(painted)
+    assert not oracles.closed_form.knows(dearer)
     for game in (dearer, painted):
         assert float(oracles.payoff_scale(game)) == float(oracles.payoff_scale(market))
         assert oracles.labels(game).axes == ("quantity",)

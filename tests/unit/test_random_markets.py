@@ -1,6 +1,7 @@
 """Random markets of unlike firms: payoffs, claims, followers and lists, beside the same markets by hand."""
 
 import itertools
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -210,12 +211,14 @@ def followers(case: Case, x: np.ndarray) -> list[str]:
 
 def advised(game: Any) -> Any:
     """Return the solution by best responses, or by the method that the package names where there is none."""
-    try:
-        return rv.solve(game, rv.methods.BestResponse(), path=False, max_seconds=20.0)
-    except ValueError as error:
-        words = str(error).rpartition("; use ")[2].split()[0].split("_")
-    method = getattr(rv.methods, "".join(word.capitalize() for word in words))
-    return rv.solve(game, method(), path=False, max_seconds=20.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # an answer that has not converged is judged too
+        try:
+            return rv.solve(game, rv.methods.BestResponse(), path=False, max_seconds=20.0)
+        except ValueError as error:
+            words = str(error).rpartition("; use ")[2].split()[0].split("_")
+        method = getattr(rv.methods, "".join(word.capitalize() for word in words))
+        return rv.solve(game, method(), path=False, max_seconds=20.0)
 
 
 def faults(seed: int) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.market.native_play import market_play
+from rivalry.families.market.play import market_play
 from rivalry.methods import Directional, RepeatedQLearning
 from rivalry.methods.q_learning.seating import seating
 from rivalry.runtime.jax import jax, jnp
