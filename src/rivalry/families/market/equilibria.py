@@ -245,6 +245,11 @@ def undercut_prices(market: Market, *, joint: bool = False) -> ndarray:
     for name in ("convex_cost", "fixed_cost"):
         if market.has(name):
             raise ValueError(f"{name}: must be 0 for prices of one good; use double_oracle")
+    if not joint and (not market.is_single or market.weights is not None):
+        raise ValueError("owners: must have a product each for prices of one good; use double_oracle")
+    rates = [floats(market.numbers.get(name, 0.0)) for name in ("ad_valorem", "tax")]
+    if joint and any(np.ptp(rate) > 0 for rate in rates):
+        raise ValueError("tax: must have one rate for the joint price of one good; use double_oracle")
     if market.shock is not None:
         raise ValueError("shock: prices of one good have no equilibrium where it is hidden")
     numbers = {name: floats(value) for name, value in priced_numbers(market.numbers).items()}
