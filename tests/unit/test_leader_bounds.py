@@ -9,8 +9,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.proofs.arithmetic.best_responses import best_responses
-from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.enclosure import enclose, enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.payoff_ranges import derivatives
 from rivalry.transforms import stackelberg
 
 pytestmark = pytest.mark.mostly_slow
@@ -114,6 +115,23 @@ def test_a_tie_of_the_follower_is_no_certificate() -> None:
     assert after.claim == "not an equilibrium"
     assert after.regret[0] == pytest.approx(0.1 - (0.6 - 2 * jumped), abs=2e-2)
     assert after.bound[0] >= 0.1 - (0.6 - 2 * jumped) - 1e-4
+
+
+@pytest.mark.parametrize(("limit", "peak"), [(2.0, 2.5), (0.5, 1.0)])
+def test_followers_read_truth_values_and_whole_numbers_of_the_game(limit: float, peak: float) -> None:
+    def response(limit: Any, z: Any) -> Any:
+        is_wide, steps = limit > 1, jnp.floor(limit).astype(int)
+
+        def pay(z: Any, y: Any) -> Any:
+            return y * (jnp.where(is_wide, 4.0, 3.0) + steps - z - y)
+
+        return best_responses(pay, z, jnp.zeros(1), 5 * jnp.ones(1))
+
+    z = Interval(np.ones((1, 1)), np.full((1, 1), 1 + 1e-6))
+    choice, slope = enclosed(derivatives, (1, response, jnp.asarray(limit)), z).values
+    for bounds, exact in ((choice, peak), (slope, -0.5)):
+        assert bounds.low.min() <= exact <= bounds.high.max()
+        np.testing.assert_allclose([bounds.low.item(), bounds.high.item()], exact, atol=1e-6)
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.dispatch import oracle
@@ -79,9 +80,25 @@ def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, h
     ``pay(z, y)`` are payoffs ``[follower]`` at numbers ``z`` and choices ``y [follower]``. JAX may trace this
     function; a parameter of the game that it traces counts as one of the numbers.
     """
-    pure, captured = jax.closure_convert(pay, z, low)
-    program = jax.make_jaxpr(lambda numbers, z, y: pure(z, y, *numbers))(captured, z, low)
-    return _operation().bind(*captured, z, low, high, program=program)
+    traced = jax.make_jaxpr(pay)(z, low)
+    is_captured = [isinstance(number, jax.core.Tracer) for number in traced.consts]
+    captured = list(compress(traced.consts, is_captured))
+    types = [number.dtype for number in captured]
+
+    def pay_from(numbers: Sequence[Array], z: Array, y: Array) -> Array:
+        own = iter(map(_of_type, numbers, types))
+        pairs = zip(traced.consts, is_captured, strict=True)
+        constants = [next(own) if of_game else number for number, of_game in pairs]
+        return jax.core.eval_jaxpr(traced.jaxpr, constants, z, y)[0]
+
+    # integers and truth values have no derivative: they go in as floats, whose derivative is zero
+    numbers = [number.astype(float) for number in captured]
+    program = jax.make_jaxpr(pay_from)(numbers, z, low)
+    return _operation().bind(*numbers, z, low, high, program=program)
+
+
+def _of_type(number: Array, dtype: Any) -> Array:
+    return number != 0 if dtype == bool else number.astype(dtype)
 
 
 @cache
