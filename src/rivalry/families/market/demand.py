@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.families.formula import Formula, parse
+from rivalry.families.formula import Formula, ordered, parse
 from rivalry.proofs.arithmetic.enclosure import enclose, enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.payoff_ranges import derivatives
@@ -324,6 +324,21 @@ class Formulas(NamedTuple):
         at = {f"{stem}{firm}": x[firm] for firm in range(len(x))} | {"Q": jnp.sum(x)}
         rows = [jnp.asarray(row(at | dict(numbers)), dtype=float) for row in self.rows]
         return jnp.broadcast_to(jnp.stack(rows), x.shape)
+
+    def exchanges(self, first: int, second: int) -> bool:
+        """True if an exchange of two products turns the formulas into each other.
+
+        A function may read either product alone where nobody looks; one of total output does not.
+        """
+        if self.function is not None:
+            return self.of_total
+        stem = "p" if self.quantities else "q"
+        renamed = {f"{stem}{first}": f"{stem}{second}", f"{stem}{second}": f"{stem}{first}"}
+        rows = list(self.rows)
+        if len(rows) > 1:
+            rows[first], rows[second] = rows[second], rows[first]
+        pairs = zip(self.rows, rows, strict=True)
+        return all(ordered(row.tree, renamed) == ordered(other.tree, {}) for row, other in pairs)
 
     def surplus(self, numbers: Values, start: PerFirm, stop: PerFirm) -> Array:
         """Return the area below demand between two points, along the straight line."""

@@ -72,13 +72,25 @@ oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(na
 
 @oracles.exchangeable.register(Market)
 def _(game: Market) -> ndarray:
-    """Return equal numbers for firms of one stage whose products have equal parameters."""
+    """Return equal numbers for firms of one stage whose products have equal parameters and formulas."""
     shape = (game.product_count,)
     columns = [np.broadcast_to(floats(v), shape) for v in game.numbers.values() if np.shape(v) in ((), shape)]
     by_product = np.stack([*columns, *product_bounds(game)], axis=1)
     stage = [next(k for k, row in enumerate(game.stages) if firm in row) for firm in range(game.players)]
     rows = [(stage[firm], by_product[list(row)].tobytes()) for firm, row in enumerate(game.owners)]
-    return np.array([rows.index(row) for row in rows])
+    labels = np.arange(game.players)
+    for firm, row in enumerate(rows):
+        same = [first for first in range(firm) if rows[first] == row and _exchanges(game, first, firm)]
+        labels[firm] = min(same, default=firm)
+    return labels
+
+
+def _exchanges(game: Market, first: int, second: int) -> bool:
+    """True if formulas stay when two firms are exchanged: payoffs at some prices do not show all of them."""
+    formulas, owned = game.rule.formulas, game.owners
+    if formulas is None:
+        return True
+    return game.is_single and formulas.exchanges(owned[first][0], owned[second][0])
 
 
 @oracles.traced_metrics.register(Market)
