@@ -18,7 +18,7 @@ from rivalry.families.market.estimates import from_logit, logit_equilibria
 from rivalry.lab.report.full_runs import full_run
 from tests.reference.test_sellers import SETTINGS, far, stored
 from tests.unit.test_fixation import exact_fixation
-from tests.unit.test_market_estimates import merged_games
+from tests.unit.test_market_estimates import rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -610,7 +610,9 @@ def cereal_merger():
         weights = np.exp(worth - 30 * own)
         new = cost + margins(weights / (1 + np.bincount(market, weights))[market], after)
         own = (own + new) / 2  # undamped, one market cycles
-    found = np.concatenate([each.prices for each in logit_equilibria(merged_games(goods))])
+    games = from_logit(goods["shares"], price, price_coefficient=-30.0, owners=before, markets=market).items()
+    merged = [rv.markets.owned(game, rows_of(after[market == name])) for name, game in games]
+    found = np.concatenate([each.prices for each in logit_equilibria(merged)])
     assert found == pytest.approx(own, rel=0, abs=1e-12)
     rises = [prices / price - 1 for prices in (found, own)]
     return [(rise[after == 1].mean(), rise[after != 1].mean()) for rise in rises]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.proofs.points import equilibrium_near
 from tests.unit.test_all_equilibria import Duopoly
 
 pytestmark = pytest.mark.mostly_slow
@@ -298,6 +299,8 @@ def test_a_cost_of_entry_is_a_jump_unless_it_is_zero() -> None:
     assert (out.claim, out.radius) == ("equilibrium", None)
     assert "payoffs have a kink or a jump there" in out.method
     assert rv.certificate(Duopoly(entry), [[0.5], [0.0]], proof=True).claim == "not an equilibrium"
+    # payoffs rise towards the peak from wherever they are smooth: what they jump down from is better still
+    assert equilibrium_near(Duopoly(entry), np.full((2, 1), 0.5))[1]
     # the second firm stays out: its cost is above the monopoly price 55
     found = rv.certificate(rv.games.market(unit_cost=[10.0, 60.0]), [[45.0], [0.0]], proof=True)
     assert (found.claim, found.coverage, found.radius < 1e-12) == ("equilibrium", "proved", True)

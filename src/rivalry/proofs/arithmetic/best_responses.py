@@ -98,7 +98,7 @@ def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, h
 
 
 def _of_type(number: Array, dtype: Any) -> Array:
-    return number != 0 if dtype == bool else number.astype(dtype)
+    return number != 0 if jnp.issubdtype(dtype, bool) else number.astype(dtype)
 
 
 @cache
