@@ -1,10 +1,12 @@
 """The answer of a run on the terminal: question and table before caveats and references."""
 
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from rivalry.cli import output
+from rivalry.cli import main, output
+from rivalry.lab import executor
 from rivalry.results.table import table_of
 from tests.cli.conftest import Command
 
@@ -90,16 +92,39 @@ def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -
     assert output.fitted("two lines are\nprinted as they are") == "two lines are\nprinted as they are"
 
 
+def test_the_answer_of_a_part_is_printed_before_the_next_part_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("chicken.toml").write_text(STUDY)
+    Path("other.toml").write_text(STUDY.replace("Two games", "More games"))
+    Path("both.toml").write_text('title = "Both"\ninclude = ["chicken.toml", "other.toml"]\n')
+    printed: list[str] = []
+    begin = executor._Work.all
+
+    def record(work: executor._Work, accept_version: bool) -> None:
+        printed.append(Path("printed").read_text())
+        begin(work, accept_version)
+
+    monkeypatch.setattr(executor._Work, "all", record)
+    with Path("printed").open("w") as stream, redirect_stdout(stream):
+        main(["run", "both.toml", "--workers", "1"])
+    assert printed[0] == "Both\n\n"
+    assert "Two games of chicken [chicken" in printed[1]
+    assert "More games" not in printed[1]
+
+
 @pytest.mark.slow
 def test_a_study_of_studies_prints_the_studies(rivalry: Command) -> None:
     Path("chicken.toml").write_text(STUDY)
     Path("other.toml").write_text(STUDY.replace("Two games", "More games"))
     Path("both.toml").write_text('title = "Both"\ninclude = ["chicken.toml", "other.toml"]\n')
     brief = rivalry("run", "both.toml", "--workers", "1").out.splitlines()
-    assert brief[0] == "both: done, 8 of 8 cells"
+    assert brief[0] == "Both"
     heads = ("Two games of chicken [chicken", "More games of chicken [other")
     titles = [k for k, line in enumerate(brief) if line.startswith(heads)]
     assert len(titles) == 2
+    assert max(titles) < brief.index("both: done, 8 of 8 cells")
     lines = rivalry("run", "both.toml", "--workers", "1", "--verbose").out.splitlines()
     cited = [any(line.startswith("to cite") for line in printed) for printed in (brief, lines)]
     assert cited == [False, True]

@@ -102,15 +102,27 @@ def warnings_in_a_line() -> Iterator[None]:
 
 
 @contextmanager
-def reserve_stdout() -> Iterator[None]:
-    """Reserve stdout for data; send the output of user files, libraries and workers to stderr."""
+def reserve_stdout() -> Iterator[Callable[..., None]]:
+    """Reserve stdout for data; send the output of user files, libraries and workers to stderr.
+
+    Yields a function that prints parts of a result on stdout meanwhile.
+    """
     sys.stdout.flush()
-    stdout = os.dup(1)
+    stdout, stream = os.dup(1), sys.stdout
+
+    def tell(*parts: Printed) -> None:
+        os.dup2(stdout, 1)
+        try:
+            with redirect_stdout(stream):
+                print_result(False, None, *parts)
+        finally:
+            os.dup2(2, 1)
+
     # the descriptor itself, since compiled libraries and workers do not write through `sys.stdout`
     os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):
-            yield
+            yield tell
     finally:
         os.dup2(stdout, 1)
         os.close(stdout)

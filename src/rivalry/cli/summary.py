@@ -18,11 +18,13 @@ ROWS = 24  # most points of a study in the table
 OF_PART = 3  # rows that stand for a part of a study of studies without a verdict or finding
 
 
-def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> list[Printed]:
+def of_run(
+    run: Run, answer: Answer, report: Path, verbose: bool = False, are_told: bool = False
+) -> list[Printed]:
     """Return a run's answer; the last part is the report's path.
 
     Reference values are counted; ``verbose`` lists them. Of a study of studies the caveats and the full runs
-    of its parts are printed only then.
+    of its parts are printed only then; the answers of its parts are left out where they ``are_told``.
     """
     from rivalry.lab.answer.caveats import lines as warning_lines
     from rivalry.lab.answer.caveats import warnings_of
@@ -35,7 +37,7 @@ def of_run(run: Run, answer: Answer, report: Path, verbose: bool = False) -> lis
     extent = f"{cells['done']} of {cells['total']} cells"
     parts: list[Printed] = [f"{run.name}: {status_of(cells)}, {extent}{quick}"]
     is_brief = bool(answer.parts) and not verbose
-    parts += _body(run, answer, is_brief=is_brief)
+    parts += _body(run, answer, is_brief=is_brief, are_told=are_told)
     for point in answer.result_tables[0] if verbose else ():
         parts += [point.head, *(table.in_print() for table in point.tables), ""]
     # over all parts: a warning of several parts is one line
@@ -52,7 +54,7 @@ def of_answer(run: Run, answer: Answer) -> list[Printed]:
     """Return question, verdict, tables and caveats of a run, and tables of every method's first point."""
     from rivalry.text.display import count_text
 
-    parts, (results, left_out), methods = _body(run, answer, is_brief=False), answer.result_tables, set[str]()
+    parts, (results, left_out), methods = _body(run, answer), answer.result_tables, set[str]()
     for result in results:
         tables = [table.in_print() for table in result.tables if table.beside]  # others are in the answer's
         if tables and result.method in methods:
@@ -66,20 +68,22 @@ def of_answer(run: Run, answer: Answer) -> list[Printed]:
     return parts
 
 
-def _body(run: Run, answer: Answer, *, is_brief: bool) -> list[Printed]:
+def _body(run: Run, answer: Answer, *, is_brief: bool = False, are_told: bool = False) -> list[Printed]:
     from rivalry.lab.answer.table import MOST_CAVEATS
 
-    parts: list[Printed] = [*["", answer.question] * bool(answer.question), *answer.state, ""]
-    if answer.parts:
+    is_told = are_told and bool(answer.parts)
+    question = [] if is_told or not answer.question else ["", answer.question]
+    parts: list[Printed] = [*question, *answer.state, ""]
+    if not answer.parts:
+        parts += [*answer.lead, *[""] * bool(answer.lead), *_tables(run, answer)]
+    elif not is_told:
         runs = run.parts()
         for name, part in answer.parts.items():
-            parts += [*_of_part(name, runs[name], part), ""]
-    else:
-        parts += [*answer.lead, *[""] * bool(answer.lead), *_tables(run, answer)]
+            parts += [*of_part(name, runs[name], part), ""]
     return parts + ([] if is_brief else answer.caveats[:MOST_CAVEATS])
 
 
-def _of_part(name: str, run: Run, answer: Answer) -> list[str]:
+def of_part(name: str, run: Run, answer: Answer) -> list[str]:
     """Return a part's question, with its name and source, and below it what answers it: a line or rows."""
     from rivalry.lab.report.full_runs import full_run_of
     from rivalry.results.table import aligned

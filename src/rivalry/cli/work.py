@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rivalry.lab.study.identity import Table, TableDict
 
     Reported = tuple[Run, Answer, Path]  # a run, its answer, and its report
+    Tell = Callable[..., None]  # prints parts of a result
 
 REPLICATIONS = ("replications", "count")
 FAILED, UNDECIDED = 1, 3  # exit statuses; the second is of `verify`, where cells were left out
@@ -71,9 +72,9 @@ def run(
 ) -> int:
     """Run a study, or continue its run."""
     options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
-    with output.reserve_stdout():
+    with output.reserve_stdout() as tell:
         selected_study = _chosen_study(study, set_ or [], sweep or [], replications, quick)
-        reported = carry_out_study(selected_study, out, options)
+        reported = carry_out_study(selected_study, out, options, None if json else tell)
     return _print_run(json, reported, verbose)
 
 
@@ -90,8 +91,8 @@ def resume(
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
     options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
-    with output.reserve_stdout():
-        reported = _resume(run, options)
+    with output.reserve_stdout() as tell:
+        reported = _resume(run, options, None if json else tell)
     return _print_run(json, reported, verbose)
 
 
@@ -460,8 +461,8 @@ def _opened(folder: Path) -> Run:
     return Run.open(folder)
 
 
-def carry_out_study(study: Study, out: Path | None, options: Table) -> Reported:
-    """Run a study, or continue its run, and report it."""
+def carry_out_study(study: Study, out: Path | None, options: Table, tell: Tell | None = None) -> Reported:
+    """Run a study, or continue its run, and report it; ``tell`` prints the answer of each part once it is."""
     from rivalry.lab.store import Run, finished_cells
 
     folder = study.default_folder if out is None else out
@@ -471,7 +472,7 @@ def carry_out_study(study: Study, out: Path | None, options: Table) -> Reported:
         _note_other_form(folder, study)
         return Run.create_or_open(folder, study, same_name=True)
 
-    return _carry_out(studies, studies, finished_cells(folder, study.parts()), open_run, options)
+    return _carry_out(studies, studies, finished_cells(folder, study.parts()), open_run, options, tell)
 
 
 def _note_other_form(folder: Path, study: Study) -> None:
@@ -501,7 +502,7 @@ def prepare(name: str, out: Path | None) -> Run:
     return Run.create_or_open(folder, study, same_name=True)
 
 
-def _resume(folder: Path, options: Table) -> Reported:
+def _resume(folder: Path, options: Table, tell: Tell | None) -> Reported:
     """Continue a run, with the cells of its shards."""
     from rivalry.lab.array import gather
     from rivalry.lab.store import finished_cells
@@ -512,7 +513,7 @@ def _resume(folder: Path, options: Table) -> Reported:
     parts, finished = run.runs().values(), finished_cells(folder, run.parts())
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
     unfinished = [part.study for part in parts if not finished >= {cell.id for cell in part.cells}]
-    return _carry_out([part.study for part in parts], unfinished, finished, lambda: run, options)
+    return _carry_out([part.study for part in parts], unfinished, finished, lambda: run, options, tell)
 
 
 def _carry_out(
@@ -521,10 +522,11 @@ def _carry_out(
     finished: Collection[str],
     open_run: Callable[[], Run],
     options: Table,
+    tell: Tell | None,
 ) -> Reported:
     """Check the studies that may need it, compute the remaining cells, and build figures and report."""
     from rivalry.lab.answer import answer_of
-    from rivalry.lab.executor import as_context, carry_out
+    from rivalry.lab.executor import as_context
     from rivalry.lab.figures import draw_own
 
     output.note_files(studies, plots=True)
@@ -534,10 +536,9 @@ def _carry_out(
             with output.checking(study.name) as receive_count:
                 study.check(receive_count, finished)
         run = open_run()
-        with output.progress(str(run.folder)) as receive:
-            carry_out(run, progress=receive, **options)
+        parts = _compute(run, options, tell)
     with output.alive(lambda: f"{run.folder}: collecting the results"):
-        answer = answer_of(run)
+        answer = answer_of(run, parts)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else note_left_out(run)
         return run, answer, run.folder / "report.html"
@@ -553,6 +554,32 @@ def _carry_out(
         return run, answer, _report(run, answer)
 
 
+def _compute(run: Run, options: Table, tell: Tell | None) -> dict[str, Answer]:
+    """Compute the remaining cells of a run, and return the answers of its parts.
+
+    Each answer is printed when its part is done, since later parts may take minutes.
+    """
+    from rivalry.lab.answer import answer_of
+    from rivalry.lab.executor import RunEvent, carry_out
+
+    answers: dict[str, Answer] = {}
+    parts = run.parts()
+    if tell is not None and parts:
+        tell(run.head["study"].get("question") or run.title, "")
+    with output.progress(str(run.folder)) as show:
+
+        def receive(event: RunEvent) -> object:
+            if event.kind == "collected":
+                name = event.cell
+                answers[name] = answer_of(parts[name])
+                if tell is not None:
+                    tell(*summary.of_part(name, parts[name], answers[name]), "")
+            return show(event)
+
+        carry_out(run, progress=receive, **options)
+    return answers
+
+
 def _report(run: Run, answer: Answer, out: Path | None = None) -> Path:
     from rivalry.lab.report.page import build
 
@@ -565,7 +592,7 @@ def _print_run(json: bool, reported: Reported, verbose: bool) -> int:
     if json:
         output.print_result(json, _result(*reported))
     else:
-        output.print_result(json, None, *summary.of_run(*reported, verbose))
+        output.print_result(json, None, *summary.of_run(*reported, verbose, are_told=True))
     return int(reported[0].status != "done")
 
 

@@ -338,7 +338,7 @@ NO_MAXIMUM = "payoffs rise beyond every range that was tried, and may have no ma
 NOTEBOOK_ROWS = 20  # rows of the table in a notebook
 
 
-def answer_of(run: Run) -> Answer:
-    """Answer of a run, with those of its parts."""
-    parts = {name: answer_of(part) for name, part in run.parts().items()}
+def answer_of(run: Run, parts: Mapping[str, Answer] = MappingProxyType({})) -> Answer:
+    """Return the answer of a run, with those of its parts, of which some may be made already."""
+    parts = {name: parts.get(name) or answer_of(part) for name, part in run.parts().items()}
     return Answer(run.head["study"], run.collect().data if not parts else None, run, parts)  # type: ignore[arg-type]

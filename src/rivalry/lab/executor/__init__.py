@@ -40,13 +40,15 @@ __all__ = [
 
 QUICK = 3.0  # seconds of work; below, starting workers costs more than they save
 
-Kind = Literal["started", "progress", "done", "failed", "damaged", "changed", "worker_died", "waiting"]
+Kind = Literal[
+    "started", "progress", "done", "failed", "damaged", "changed", "worker_died", "waiting", "collected"
+]
 
 
 class RunEvent(NamedTuple):
     """Event of a run: ``done`` of ``total`` cells, and the ``fraction`` of this cell's steps.
 
-    Cells of a study's parts are named ``part/cell``.
+    Cells of a study's parts are named ``part/cell``; a part whose results are ``collected`` by its name.
     """
 
     kind: Kind
@@ -172,6 +174,8 @@ def carry_out(
                 )
                 work.all(accept_version)
             before += work.done
+            if name and not work.stopped and progress is not None:
+                work.stopped = progress(RunEvent("collected", name, before, total)) is True
             if work.stopped:
                 break
         return run.status
