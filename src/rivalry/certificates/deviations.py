@@ -128,7 +128,7 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list
         profile[player] = response.strategy
         profile = flat.constrain(profile)
         # projected: amounts may leave the box by rounding of the coordinate change
-        responses.append(response._replace(strategy=np.asarray(game.space.project(profile)[player])))
+        responses.append(response._replace(strategy=np.asarray(game.space.project(profile))[player]))
     return [_without_bound_below(response) for response in responses]
 
 

@@ -228,8 +228,7 @@ def _judge_policy(
     from rivalry.core.game import is_population
     from rivalry.lab.study import build_game, build_method
     from rivalry.methods import RepeatedQLearning
-    from rivalry.solving import ExactProof
-    from rivalry.solving.exact_proofs import save_policy
+    from rivalry.solving.exact_proofs import ExactProof, save_policy
     from rivalry.tables.policy_response import policy_certificate, policy_names, policy_table
 
     game = build_game(table, study.folder)

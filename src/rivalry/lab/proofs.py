@@ -24,6 +24,7 @@ from rivalry.lab.checkpoints import Task
 from rivalry.lab.store.cells import StoredCell
 from rivalry.lab.worker import BatchPoints, played_game, points_of
 from rivalry.runtime.processes import python_command, run_program
+from rivalry.solving.exact_proofs import ExactProof
 from rivalry.text.display import has_proofs
 
 LONGEST = 160  # characters in the name of a proof file
@@ -121,7 +122,7 @@ def export_proofs(
             len(cell_record["equilibria"][1]) > 0 or bool(cell_record["complete"][1])
         )
         is_claim = "claim" in cell_record and str(cell_record["claim"][1]) == "equilibrium"
-        if in_list or is_claim or solving.ExactProof(None, None, cell_record).claim:
+        if in_list or is_claim or ExactProof(None, None, cell_record).claim:
             save = partial(_save, points.games[k], points.methods[k], cell_record, in_list)
             words, line = saved_and_checked(save, into / f"{stem}.json")
         else:
@@ -181,7 +182,7 @@ def _save(game: Any, method: Any, record: Record, in_list: bool, file: Path) -> 
     played = played_game(game, method, record)
     proof = solving.proof_of(played, learner.world(game) if learner else None, record)
     about_profile = record.get("profile", ((), None))[0] == ("player", "axis")
-    about_profile = about_profile and not isinstance(proof, solving.ExactProof)
+    about_profile = about_profile and not isinstance(proof, ExactProof)
     if about_profile and not in_list and not np.isfinite(record.get("certificate_radius", ((), np.nan))[1]):
         raise ValueError("no equilibrium is proved near the profile")
     proof.save(file)

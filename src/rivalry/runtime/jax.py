@@ -265,6 +265,9 @@ def compiled(
         # a tree of the arrays alone, which keeps the rest
         return jax.tree_util.Partial(partial(_joined, result_form), result_arrays)
 
+    # logs and profiles of JAX name a program like its function
+    run.__name__ = function.__name__
+
     @cache
     def program(effort: int | None) -> Any:
         # XLA refuses options that it does not know: they are used with the version they were tried with

@@ -2,7 +2,6 @@
 
 from rivalry.solving.batches import solve_batch, sweep
 from rivalry.solving.equilibrium_list import all_equilibria
-from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.learners import LearnerTask, learn_together
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import first_keys, key_of, keys_of, stream
@@ -14,7 +13,6 @@ __all__ = [
     "PATH",
     "ROWS",
     "Checkpoint",
-    "ExactProof",
     "InCommon",
     "LearnerTask",
     "Progress",

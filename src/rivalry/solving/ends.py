@@ -29,7 +29,7 @@ from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import CLAIMS, NO_CERTIFICATE, Certificate, Record, Solution, scalar
 from rivalry.core.space import Box, width
 from rivalry.core.tolerances import APPROXIMATE
-from rivalry.runtime.jax import floats, jax, jnp, put
+from rivalry.runtime.jax import floats, jax, put
 from rivalry.runtime.memo import Known, remembered
 from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
@@ -202,7 +202,7 @@ def departures(game: Playable, unstable_ends: list[Finish]) -> Record:
 
 def equal_profiles(x: Profile, y: Profile) -> bool:
     """True where two ends are equal up to rounding."""
-    return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
+    return bool(np.allclose(x, y, rtol=1e-6, atol=1e-9))
 
 
 class AtProfile(NamedTuple):

@@ -39,7 +39,6 @@ from rivalry.runtime.jax import promote_ranks
 from rivalry.runtime.memo import Known, remembered
 from rivalry.schema.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
-from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, first_keys, keys_of
@@ -292,6 +291,8 @@ def _run_learner(
 
 def proof_of(game: Any, world: Any, record: Record) -> Any:
     """Return the proof of a method's results: of profiles of a game on intervals, or in exact arithmetic."""
+    from rivalry.solving.exact_proofs import ExactProof  # loads all of finite games
+
     exact, in_ranges = ExactProof(game, world, record), "where_range" in record
     about_profile = any("axis" in record.get(name, ((), None))[0] for name in ("profile", "equilibria"))
     smooth = isinstance(game, Game) and kernel_conversion(game) is None and not is_tree(game)

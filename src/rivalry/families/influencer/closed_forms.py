@@ -319,10 +319,10 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
 
 def _variance_along(covariance: ndarray, players: int, shape: ndarray, along: ndarray) -> float:
     """Return `threshold_variance` restricted to the directions ``along [axis direction]``."""
-    from scipy.linalg import eigvalsh
-
     precise = np.linalg.solve(shape, along)
-    return float(_weight(players) * eigvalsh(precise.T @ covariance @ precise, along.T @ precise)[-1])
+    # the largest eigenvalue of a pencil of symmetric matrices, of which the second is positive definite
+    root = np.linalg.inv(np.linalg.cholesky(along.T @ precise))
+    return float(_weight(players) * np.linalg.eigvalsh(root @ precise.T @ covariance @ precise @ root.T)[-1])
 
 
 def known_threshold(game: InfluencerGame) -> SymmetricEquilibrium | None:

@@ -338,7 +338,7 @@ class Formulas(NamedTuple):
         if len(rows) > 1:
             rows[first], rows[second] = rows[second], rows[first]
         pairs = zip(self.rows, rows, strict=True)
-        return all(ordered(row.tree, renamed) == ordered(other.tree, {}) for row, other in pairs)
+        return all(ordered(row.tree, renamed) == ordered(exchanged.tree, {}) for row, exchanged in pairs)
 
     def surplus(self, numbers: Values, start: PerFirm, stop: PerFirm) -> Array:
         """Return the area below demand between two points, along the straight line."""

@@ -47,7 +47,7 @@ def _(game: Race) -> str:
     if game.rules.contest is period.Best:
         return "contest = 'best'"
     # at any safety, since all that is asked is whether there is a threshold
-    threshold = game.rules.cost.required(jnp.zeros(game.players), game.numbers_at(0))
+    threshold = jax.eval_shape(game.rules.cost.required, np.zeros(game.players), game.numbers_at(0))
     return f"cost = {period.rule_name(game.rules.cost)!r}" if threshold is not None else ""
 
 

@@ -5,11 +5,10 @@ An orbit is found by returns to a plane across the direction of motion (PoincarÃ
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import diffrax
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 from numpy import ndarray
@@ -18,7 +17,7 @@ from rivalry.core.game import Game, scales_of
 from rivalry.core.space import Profile, Scalar, narrowest, width
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion, relative
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 RTOL, ATOL = 1e-9, 1e-11
 ORDER = 5  # of both solvers' error estimates
@@ -149,7 +148,7 @@ class _Trail(NamedTuple):
     speed: Array
 
 
-@eqx.filter_jit
+@partial(compiled, effort=1)
 def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
     def field(x: Profile) -> Profile:
         return motion.field(game, x)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 from numpy import ndarray
 
 from rivalry.certificates.units import payoff_units
@@ -348,6 +348,14 @@ def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
     is_distinct = np.sum(gaps <= APART, axis=1) == 1  # only itself
     if np.all(is_distinct):
         return None
-    # all at once, by random amounts: equal displacements would leave them together
-    shifted = x + APART * wide * dealt(mask, jax.random.normal(key, x.shape))
-    return jnp.where(is_distinct[:, None], x, game.space.project(shifted))
+    return _moved_at_random(game, x, key, is_distinct)
+
+
+@seldom
+def _moved_at_random(game: Game, x: Profile, key: jax.Array, is_distinct: Bool[Array, " player"]) -> Profile:
+    """Return the profile with players who are not distinct moved by random amounts.
+
+    Equal displacements would leave them together.
+    """
+    step = APART * width(game.space) * dealt(game.space.mask, jax.random.normal(key, x.shape))
+    return jnp.where(is_distinct[:, None], x, game.space.project(x + step))

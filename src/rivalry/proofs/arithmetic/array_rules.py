@@ -228,6 +228,16 @@ def _iota(op: Equation) -> Call:
     return lambda *_: result
 
 
+def _platform(op: Equation) -> Call:
+    """Return the index of the case for processors, as which NumPy counts."""
+    cases = op.params["platforms"]
+    index = next((k for k, names in enumerate(cases) if names is None or "cpu" in names), None)
+    if index is None:
+        raise Unknown("a choice between platforms, of which none is a processor")
+    result = np.full(1, index, op.outs[0].dtype)
+    return lambda: result
+
+
 def _empty(op: Equation) -> Call:
     result = np.zeros((1, *op.outs[0].shape), op.outs[0].dtype)
     return lambda *_: result
@@ -658,6 +668,7 @@ ARRAY_RULES: dict[str, Rule] = {
     "convert_element_type": _convert,
     "bitcast_convert_type": _bits,
     "iota": _iota,
+    "platform_index": _platform,
     "empty": _empty,
     "empty2": _empty,
     "broadcast_in_dim": _broadcast,

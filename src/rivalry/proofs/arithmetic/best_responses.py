@@ -86,9 +86,9 @@ def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, h
     types = [number.dtype for number in captured]
 
     def pay_from(numbers: Sequence[Array], z: Array, y: Array) -> Array:
-        own = iter(map(_of_type, numbers, types))
+        typed = iter(map(_of_type, numbers, types))
         pairs = zip(traced.consts, is_captured, strict=True)
-        constants = [next(own) if of_game else number for number, of_game in pairs]
+        constants = [next(typed) if of_game else number for number, of_game in pairs]
         return jax.core.eval_jaxpr(traced.jaxpr, constants, z, y)[0]
 
     # integers and truth values have no derivative: they go in as floats, whose derivative is zero
