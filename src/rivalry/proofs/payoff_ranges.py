@@ -16,7 +16,7 @@ from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.spaces.boxes import middle_shares
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import floats, jax
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game
@@ -162,7 +162,7 @@ def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
 
 def payoff_curvature(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Curvature:
     """Return bounds on payoffs and their derivatives in boxes ``[box axis]`` of ``player [box]``."""
-    shared = _deviation_payoff, game, put(x)
+    shared = _deviation_payoff, game, floats(x)
     in_box = enclosed(derivatives, (2, *shared), player, Interval(low, high))
     payoff, slope, bend = in_box.values
     return Curvature(payoff, slope, bend, in_box.decided & in_box.finite & ~np.isnan(payoff.low))
@@ -175,4 +175,4 @@ def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarra
     to one.
     """
     shares = isinstance(game.space, Simplex)
-    return range_and_slopes(_deviation_payoff, (game, put(x)), low, high, player, shares=shares)
+    return range_and_slopes(_deviation_payoff, (game, floats(x)), low, high, player, shares=shares)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from itertools import compress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -392,16 +393,17 @@ def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tu
         If the program is not read.
     """
     leaves, tree = jax.tree.flatten(shared)
-    numbers = [leaf for leaf in leaves if _is_number(leaf)]
-    fixed = tuple(None if _is_number(leaf) else _fixed(leaf) for leaf in leaves)
-    arguments = [*(jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in numbers), *shapes]
-    key = (function, tree, fixed, tuple((argument.shape, str(argument.dtype)) for argument in arguments))
+    are_numbers = list(map(_is_number, leaves))
+    numbers = list(compress(leaves, are_numbers))
+    fixed = tuple(map(_fixed, leaves, are_numbers))
+    kinds = tuple((argument.shape, argument.dtype) for argument in (*numbers, *shapes))
+    key = (function, tree, fixed, kinds)
     if key in _programs:
         _programs[key] = _programs.pop(key)  # the one used last is forgotten last
     else:
         if len(_programs) >= MOST:
             del _programs[next(iter(_programs))]
-        _programs[key] = _trace(function, tree, leaves, arguments)
+        _programs[key] = _trace(function, tree, leaves, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     program = _programs[key]
     if isinstance(program, Unknown):
         raise program
@@ -433,7 +435,10 @@ def _is_number(leaf: object) -> bool:
     return isinstance(leaf, jax.Array) and not is_key(leaf)
 
 
-def _fixed(leaf: object) -> Any:
+def _fixed(leaf: object, is_number: bool) -> Any:
+    """Return what a program depends on: nothing of a number, and all of another leaf."""
+    if is_number:
+        return None
     return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, ndarray) else leaf
 
 
