@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.first_results import first_result
 from rivalry.lab.report.full_runs import full_run
 from rivalry.lab.study import load_study
 from rivalry.lab.study.names import COST_LABELS, COSTS, studies
@@ -35,13 +33,9 @@ def cost_label(seconds: float) -> str:
 
 
 def measured(name: str) -> float:
-    """Processor seconds of a quick run in a process of its own, with the start of Python."""
-    line = [sys.executable, "-m", "rivalry", "run", name, "--quick", "--workers", "1", "--out", "run"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(line, cwd=folder, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    """Processor seconds of a first quick run, from empty caches, with the start of Python."""
+    with tempfile.TemporaryDirectory() as caches:
+        return first_result(name, Path(caches)).seconds
 
 
 def read(path: Path) -> float | None:
