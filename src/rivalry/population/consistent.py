@@ -11,7 +11,7 @@ from rivalry.core.game import PopulationGame
 from rivalry.core.space import Scalar
 from rivalry.population.operators import Distribution, Policy, flow, stationary_distribution
 from rivalry.population.oracles import first_distribution, refuse_mean_field
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import jax, jnp, seldom
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
@@ -27,7 +27,7 @@ class StationaryPopulation(NamedTuple):
     residual: Scalar
 
 
-@compiled
+@seldom
 def stationary_population(
     game: PopulationGame, pi: Policy, mu: Distribution | None = None
 ) -> StationaryPopulation:

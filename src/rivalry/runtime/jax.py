@@ -262,7 +262,9 @@ def compiled(
     def run(form: Any, arrays: Sequence[Any]) -> Callable[[], R]:
         args, kwargs = _joined(form, arrays)
         with pause_collection():
-            result_form, result_arrays = _parts(function(*args, **kwargs))
+            result_form, results = _parts(function(*args, **kwargs))
+        # a program is compiled for strong and for weak types: what one returns and another takes is strong
+        result_arrays = [jax.lax.convert_element_type(result, result.dtype) for result in results]
         # a tree of the arrays alone, which keeps the rest
         return jax.tree_util.Partial(partial(_joined, result_form), result_arrays)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import PopulationGame
-from rivalry.methods.populations.newton import ENOUGH, PopulationNewton, PopulationNewtonState
-from rivalry.population import uniform
+from rivalry.methods.populations.newton import (
+    ENOUGH,
+    MeanFieldPoint,
+    PopulationNewton,
+    PopulationNewtonState,
+    point_in,
+)
+from rivalry.population import stationary_population, uniform
 from rivalry.population.operators import Policy
-from rivalry.runtime.jax import compiled, jax, jnp, seldom
+from rivalry.runtime.jax import put, seldom
 
 STAGES = 200  # most stages of the inverse temperature
 
@@ -51,24 +56,56 @@ def solve_in_stages(
 ) -> tuple[PopulationNewtonState, float]:
     """Run stages, by default from uniform play, to their end; return the state and the residual there."""
     numbers = (method.last_beta(game), method.first_beta(game), method.exploration)
-    arrays = tuple(jnp.asarray(float(number)) for number in numbers)
     # arrays: otherwise a program would be compiled for every beta
+    arrays = tuple(put(float(number)) for number in numbers)
     method = eqx.tree_at(
         lambda m: (m.beta, m.begin, m.exploration), method, arrays, is_leaf=lambda leaf: leaf is None
     )
-    state = _initial_state(method, game, uniform(game) if start is None else start)
+    even = uniform(game)
+    # a program of its own for the population of a policy, which certificates compile as well
+    even_point = _point(game, even, stationary_population(game, even, None))
+    point = even_point
+    if start is not None:
+        point = _point(game, start, stationary_population(game, start, None))
+    state = _initial_state(method, game, even if start is None else start, point, even_point)
+    residual = np.inf
     for _ in range(STAGES):
-        state = _next_stage(method, game, state)
-        if float(method.residual(game, state)) <= ENOUGH or int(method.ending(game, state)):
+        guess = _adjusted(method, game, state) if float(state.leap) else _extrapolated(method, game, state)
+        state, left, ending = _next_stage(method, game, state, guess)
+        residual = float(left)
+        if residual <= ENOUGH or int(ending):
             break
-    return state, float(method.residual(game, state))
+    return state, residual
+
+
+_point = seldom(point_in)
 
 
 @seldom
-def _initial_state(method: PopulationNewton, game: PopulationGame, start: Policy) -> Any:
-    return method.init(game, start, jax.random.key(0))
+def _initial_state(
+    method: PopulationNewton,
+    game: PopulationGame,
+    start: Policy,
+    point: MeanFieldPoint,
+    even: MeanFieldPoint,
+) -> PopulationNewtonState:
+    return method.state_at(game, start, point, even)
 
 
-@partial(compiled, effort=1)
-def _next_stage(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
-    return method.step(game, state, jax.random.key(0))
+@seldom
+def _extrapolated(method: PopulationNewton, game: PopulationGame, state: PopulationNewtonState) -> Any:
+    return method.extrapolated(game, state)
+
+
+@seldom
+def _adjusted(method: PopulationNewton, game: PopulationGame, state: PopulationNewtonState) -> Any:
+    return method.adjusted(game, state)
+
+
+@seldom
+def _next_stage(
+    method: PopulationNewton, game: PopulationGame, state: PopulationNewtonState, guess: MeanFieldPoint
+) -> Any:
+    """Return the state after a stage, its residual and its ending."""
+    after = method.stage(game, state, guess)
+    return after, method.residual(game, after), method.ending(game, after)

@@ -28,7 +28,7 @@ from rivalry.methods.populations.response import (
     rule,
     rule_record,
 )
-from rivalry.population import operators, oracles, policy_values, stationary_population
+from rivalry.population import StationaryPopulation, operators, oracles, policy_values, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, uniform
 from rivalry.runtime.jax import jax, jnp
 
@@ -144,7 +144,12 @@ class PopulationNewton(BaseMethod):
         """Return the population and the values of the start; the key is not used."""
         # a loop, so that the program contains the population once
         points = jax.lax.map(partial(point_of, game), jnp.stack([start, uniform(game)]))
-        point, even = (jax.tree.map(itemgetter(k), points) for k in range(2))
+        return self.state_at(game, start, *(jax.tree.map(itemgetter(k), points) for k in range(2)))
+
+    def state_at(
+        self, game: PopulationGame, start: Policy, point: MeanFieldPoint, even: MeanFieldPoint
+    ) -> PopulationNewtonState:
+        """Return the state before the first stage, from the points of the start and of uniform play."""
         initial_beta = self.first_beta(game)
         zero, no_count = jnp.zeros(()), jnp.asarray(0)
         far, no = zero + jnp.inf, jnp.asarray(False)  # of the type of later stages, which share a program
@@ -160,17 +165,33 @@ class PopulationNewton(BaseMethod):
         Until the first stage succeeds, ``factor`` is the beta that is tried, and the point is that of the
         start. If the stage fails, this beta is lowered, until the policy hardly depends on values.
         """
-        started, leaping = state.beta > 0, state.leap > 0
-        final_beta, begin = self.last_beta(game), self.first_beta(game)
-        ratio = jnp.where(leaping, 1 + state.leap, state.factor)
-        beta = jnp.minimum(jnp.where(started, state.beta * ratio, state.factor), final_beta)
         # at a fold the branch has no direction in beta
         guess = jax.lax.cond(
-            leaping,
-            lambda: _adjusted(game, state.point, rule(beta, self.exploration, self.regularised)),
-            lambda: _extrapolate(state, beta),
+            state.leap > 0, lambda: self.adjusted(game, state), lambda: self.extrapolated(game, state)
         )
-        solution = newton(game, guess, rule(beta, self.exploration, self.regularised))
+        return self.stage(game, state, guess)
+
+    def adjusted(self, game: PopulationGame, state: PopulationNewtonState) -> MeanFieldPoint:
+        """Return the point from which the next stage leaps."""
+        return _adjusted(game, state.point, self._next_rule(game, state))
+
+    def extrapolated(self, game: PopulationGame, state: PopulationNewtonState) -> MeanFieldPoint:
+        """Return the point from which the next stage follows the branch."""
+        return _extrapolate(state, self._next_rule(game, state).beta)
+
+    def _next_rule(self, game: PopulationGame, state: PopulationNewtonState) -> LogitRule:
+        """Return the rule of the next stage."""
+        ratio = jnp.where(state.leap > 0, 1 + state.leap, state.factor)
+        beta = jnp.where(state.beta > 0, state.beta * ratio, state.factor)
+        return rule(jnp.minimum(beta, self.last_beta(game)), self.exploration, self.regularised)
+
+    def stage(
+        self, game: PopulationGame, state: PopulationNewtonState, guess: MeanFieldPoint
+    ) -> PopulationNewtonState:
+        """Return the state after one stage that begins at a point."""
+        started, leaping = state.beta > 0, state.leap > 0
+        begin, by = self.first_beta(game), self._next_rule(game, state)
+        beta, solution = by.beta, newton(game, guess, by)
         good = solution.residual <= ENOUGH
         # a stage that failed is halved; stages longer than the first might reach another equilibrium
         lost = ~started & ~good & (state.factor / 4 < LOWEST * begin)
@@ -252,8 +273,12 @@ class PopulationNewton(BaseMethod):
 
 def point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
     """Return the stationary population of a policy and its values there."""
-    mu, env, _ = stationary_population(game, policy)
-    return MeanFieldPoint(policy_values(game, env, policy), mu, env)
+    return point_in(game, policy, stationary_population(game, policy))
+
+
+def point_in(game: PopulationGame, policy: Policy, population: StationaryPopulation) -> MeanFieldPoint:
+    """Return the point of a policy's stationary population."""
+    return MeanFieldPoint(policy_values(game, population.env, policy), population.mu, population.env)
 
 
 def _extrapolate(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
