@@ -21,11 +21,11 @@ from numpy import ndarray
 from rivalry.economies.kernels import city_rules as rules
 from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import sample_rest
-from rivalry.economies.kernels.currency import at, high, total
+from rivalry.economies.kernels.currency import at, copy_into, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, loop
+from rivalry.tables.kernels.cache import inline, kernel, loop
 from rivalry.tables.kernels.memory import LINE, prefetch
 
 AHEAD = 12
@@ -100,7 +100,10 @@ class CityBuffers(NamedTuple):
     slot: ndarray  # [trip]: journey slot; 0 for dormancy
     urgency: ndarray  # [trip]; 0 for dormancy
     supply: int  # total karma
-    special: int  # 1: tolls, subsidies or local shares
+    # what the rules of a city lack is None: kernels are compiled without it
+    special: int | None  # 1: tolls, subsidies or local shares
+    coalition: int | None  # 1: some agents are members of one
+    junctions: int | None  # 1: places are chosen at junctions
 
 
 def spots(city: CityArrays) -> int:
@@ -181,20 +184,18 @@ def play(city: CityArrays, drivers: Drivers, policy: ndarray, tallied: CityTalli
     reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
-        _play(city, drivers, buffers_of(city), policy, tallied, steps)
+        flat, line = policy.reshape(-1), policy.shape[3]
+        _play(city, drivers, buffers_of(city), flat, flat.view(np.uint32), line, tallied, steps)
 
 
-@loop
-def _play(city, drivers, buffers, policy, tallied, steps):  # type: ignore[no-untyped-def]
+@kernel
+def _play(city, drivers, buffers, flat, bits, line, tallied, steps):  # type: ignore[no-untyped-def]
     locate_all(city, drivers, buffers)
-    flat, line = policy.reshape(-1), policy.shape[3]
-    bits = flat.view(np.uint32)
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
         draws.words(drivers.stream, buffers.words)
-        if city.options.shape[1] > 0:
-            _turn(city, drivers, buffers, flat, bits, line)
+        _turn(city, drivers, buffers, flat, bits, line, buffers.junctions)
         if city.award == shapes.BIDS:
             _choose(city, drivers, buffers, flat, bits, line)
         else:
@@ -222,7 +223,9 @@ def buffers_of(city: CityArrays) -> CityBuffers:
         slot=trip // urgencies,
         urgency=trip % urgencies,
         supply=int(city.karma.sum()),
-        special=int(city.toll.any() or city.subsidy.any() or city.local > 0.0),
+        special=1 if city.toll.any() or city.subsidy.any() or city.local > 0.0 else None,
+        coalition=1 if city.coalition.any() else None,
+        junctions=1 if city.options.shape[1] else None,
         **{name: np.zeros(size, dtype=np.int64) for name, size in sizes.items()},
     )
 
@@ -283,8 +286,10 @@ def lot_of(drivers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _turn(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untyped-def]
+def _turn(city, drivers, buffers, policy, bits, line, junctions):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions, by their policies or, without policies, uniformly."""
+    if junctions is None:
+        return
     row_count = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(buffers.bids.shape[0]):
         if drivers.spot[i] >= -1:
@@ -324,19 +329,17 @@ def step(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     else:
         rules.admit(city, buffers, order)
     collected = rules.move(city, drivers, buffers, tallied)
-    keep = has_tallies or buffers.special
-    if keep:
+    if has_tallies or buffers.special is not None:
         for i in range(buffers.before.shape[0]):
             buffers.before[i] = drivers.karma[i]
-    if buffers.special:
-        collected -= rules.pay_locally(city, drivers, buffers)
+    collected -= rules.pay_locally(city, drivers, buffers, buffers.special)
     drivers.pool[0] += collected
     if drivers.pool[0] > 0:
         rules.share(city, drivers, buffers, tallied)
     if has_tallies:
         rules.tally_after(drivers, buffers, tallied)
     if city.transfer != shapes.NO_TRANSFER:
-        rules.pass_on(city, drivers, buffers)
+        rules.pass_on(city, drivers, buffers, buffers.coalition)
     locate_all(city, drivers, buffers)
     if total(drivers.karma) + drivers.pool[0] != buffers.supply:
         drivers.status[0], drivers.status[1] = UNBALANCED, drivers.clock[0]
@@ -382,7 +385,7 @@ def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
 
 @loop
 def _bid(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
-    buffers.bids[:] = bids
+    copy_into(buffers.bids, bids)
     step(city, drivers, buffers, tallied)
 
 

@@ -239,14 +239,13 @@ def play(
 def _learn(city, rule, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
     kernel.locate_all(city, drivers, buffers)
     q, policy, visits = learning.q.reshape(-1), learning.policy.reshape(-1), learning.visits.reshape(-1)
-    marks, bits, junctions = q.view(np.uint32), policy.view(np.uint32), city.options.shape[1] > 0
+    marks, bits = q.view(np.uint32), policy.view(np.uint32)
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
         draws.words(drivers.stream, buffers.words)
-        bad = False
-        if junctions:
-            bad = _take_turns(city, rule, drivers, learning, buffers, work, q, marks, policy, bits, visits)
+        turns = (buffers.junctions, q, marks, policy, bits, visits)
+        bad = _take_turns(city, rule, drivers, learning, buffers, work, *turns)
         _choose(drivers, learning, buffers, work, q, marks, policy, bits, True)
         bad |= _teach(rule, drivers, learning, buffers, work, q, policy, visits)
         if bad:
@@ -260,16 +259,13 @@ def _learn(city, rule, drivers, learning, buffers, work, tallied, steps):  # typ
 @loop
 def _play(city, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
     kernel.locate_all(city, drivers, buffers)
-    q, policy, junctions = learning.q.reshape(-1), learning.policy.reshape(-1), city.options.shape[1] > 0
+    q, policy = learning.q.reshape(-1), learning.policy.reshape(-1)
     marks, bits = q.view(np.uint32), policy.view(np.uint32)
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
         draws.words(drivers.stream, buffers.words)
-        for i in range(learning.pending.shape[0]) if junctions else range(0):
-            if drivers.spot[i] < -1:
-                option = _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, False)
-                kernel.turn(city, drivers, buffers, i, option)
+        _turn(city, drivers, learning, buffers, work, buffers.junctions, q, marks, policy, bits)
         _choose(drivers, learning, buffers, work, q, marks, policy, bits, False)
         kernel.step(city, drivers, buffers, tallied)
 
@@ -391,8 +387,21 @@ def _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, k
 
 
 @inline
-def _take_turns(city, rule, drivers, learning, buffers, work, q, marks, policy, bits, visits):  # type: ignore[no-untyped-def]
+def _turn(city, drivers, learning, buffers, work, junctions, q, marks, policy, bits):  # type: ignore[no-untyped-def]
+    """Draw options of agents at junctions."""
+    if junctions is None:
+        return
+    for i in range(learning.pending.shape[0]):
+        if drivers.spot[i] < -1:
+            option = _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, False)
+            kernel.turn(city, drivers, buffers, i, option)
+
+
+@inline
+def _take_turns(city, rule, drivers, learning, buffers, work, junctions, q, marks, policy, bits, visits):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions and update their pending decisions."""
+    if junctions is None:
+        return False
     alpha, bad = updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     for i in range(learning.pending.shape[0]):
         gamma = city.discount[city.type_of[i]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.economies.kernels import shapes
-from rivalry.economies.kernels.currency import at, high, low, share_out
+from rivalry.economies.kernels.currency import at, high, low, share_out, total
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline
 
@@ -27,7 +27,9 @@ def rank_requests(city, drivers, buffers):  # type: ignore[no-untyped-def]
 def count_requests(buffers, order, city):  # type: ignore[no-untyped-def]
     """Count the requests for each lane by priority, and find the priority at which not all are admitted."""
     count, lanes = buffers.crowd, buffers.crowd.shape[0]
-    count[:] = 0
+    for lane in range(lanes):
+        for b in range(count.shape[1]):
+            count[lane, b] = 0
     for i in range(order.shape[0]):
         count[at(buffers.lane[i]), at(order[i])] += 1
     for lane in range(lanes):
@@ -103,7 +105,8 @@ def group_by_lane(buffers):  # type: ignore[no-untyped-def]
 def admit_by_turn(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Decide admission in increasing order of the share of admissions in attempts."""
     group_by_lane(buffers)
-    buffers.won[:] = 1
+    for i in range(buffers.won.shape[0]):
+        buffers.won[i] = 1
     for lane in range(buffers.want.shape[0]):
         end, room_left = buffers.rest[lane], buffers.room[lane]
         begin = end - buffers.want[lane]
@@ -137,8 +140,8 @@ def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Apply payments, rewards and moves; return the karma collected."""
     agents, trips, collected = buffers.won.shape[0], city.trip_chain.shape[1] - 1, 0
     counted, free = tallied.rewards.shape[0] > 0, 0 if city.uncontended else 1
-    if buffers.special:
-        buffers.paid[:] = 0
+    for lane in range(buffers.paid.shape[0]):
+        buffers.paid[lane] = 0
     for i in range(agents):
         lane, won, trip = buffers.lane[i], buffers.won[i], drivers.trip[i]
         price = buffers.bids[i]
@@ -147,12 +150,7 @@ def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
         price *= won * (1 - free * np.int64(buffers.margin[at(lane)] < 0))
         drivers.karma[i] -= price
         collected += price
-        if buffers.special:
-            toll = _toll(drivers, buffers, i, lane, won)
-            collected += toll
-            buffers.paid[at(lane)] += price + toll
-            if counted:
-                tallied.flows[shapes.TAXED] += toll
+        collected += _toll(drivers, buffers, tallied, i, lane, won, price, buffers.special)
         awake = np.int64(trip < trips)
         kind, u = at(city.type_of[i]), at(buffers.urgency[at(trip)])
         drivers.reward[i] = -(1 - won) * city.stakes[kind, u]
@@ -174,7 +172,7 @@ def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
         for i in range(agents):
             tallied.rewards[i] += drivers.reward[i]
         tallied.flows[shapes.PAID] += collected
-    _join(city, drivers)
+    _join(city, drivers, buffers.coalition)
     return collected
 
 
@@ -182,7 +180,8 @@ def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
 def _charge_money(drivers, buffers):  # type: ignore[no-untyped-def]
     """Charge admitted agents the highest stake refused at their lane; divide the revenue equally."""
     agents, revenue = buffers.lane.shape[0], 0.0
-    buffers.fee[:] = 0.0
+    for lane in range(buffers.fee.shape[0]):
+        buffers.fee[lane] = 0.0
     for i in range(agents):
         lane = buffers.lane[i]
         buffers.fee[lane] = max(buffers.fee[lane], -drivers.reward[i])
@@ -195,16 +194,20 @@ def _charge_money(drivers, buffers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _toll(drivers, buffers, i, lane, won):  # type: ignore[no-untyped-def]
-    """Charge an agent's toll, at most the karma it holds, and return it."""
-    due = buffers.due[at(lane)] * won
-    if due == 0.0:
+def _toll(drivers, buffers, tallied, i, lane, won, price, special):  # type: ignore[no-untyped-def]
+    """Charge an agent's toll, at most the karma it holds, and return it; note what the lane is paid."""
+    if special is None:
         return 0
-    units = np.int64(due)
-    # karma is in integers: rounded at random, so that the mean toll is the one due
-    units += np.int64(draws.uniform(drivers.stream) < due - units)
-    toll = min(units, drivers.karma[i])
-    drivers.karma[i] -= toll
+    due, toll = buffers.due[at(lane)] * won, 0
+    if due > 0.0:
+        units = np.int64(due)
+        # karma is in integers: rounded at random, so that the mean toll is the one due
+        units += np.int64(draws.uniform(drivers.stream) < due - units)
+        toll = min(units, drivers.karma[i])
+        drivers.karma[i] -= toll
+    buffers.paid[at(lane)] += price + toll
+    if tallied.rewards.shape[0] > 0:
+        tallied.flows[shapes.TAXED] += toll
     return toll
 
 
@@ -273,8 +276,10 @@ def tally_after(drivers, buffers, tallied):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _join(city, drivers):  # type: ignore[no-untyped-def]
+def _join(city, drivers, coalition):  # type: ignore[no-untyped-def]
     """Replace the rewards of members of a coalition by their mean."""
+    if coalition is None:
+        return
     joint, members = 0.0, 0
     for i in range(city.coalition.shape[0]):
         if city.coalition[i]:
@@ -287,9 +292,11 @@ def _join(city, drivers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
+def pay_locally(city, drivers, buffers, special):  # type: ignore[no-untyped-def]
     """Pay local shares and subsidies to agents that wanted a lane; return the total."""
-    collected = buffers.paid.sum()
+    if special is None:
+        return 0
+    collected = total(buffers.paid)
     local = _give_back(city, drivers, buffers) if city.local > 0.0 else 0
     pool_left, agents = drivers.pool[0] + collected - local, buffers.lane.shape[0]
     # the karma left may not suffice for all subsidies: a random agent is first
@@ -368,11 +375,13 @@ def share(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
 
 
 @inline
-def pass_on(city, drivers, buffers):  # type: ignore[no-untyped-def]
+def pass_on(city, drivers, buffers, coalition):  # type: ignore[no-untyped-def]
     """Pool the karma of a coalition's members and divide it equally.
 
     With transfers to the urgent, members with the highest urgency receive what they can hold, then the next.
     """
+    if coalition is None:
+        return
     together, ranks = 0, buffers.crowd.shape[1] if city.transfer == shapes.URGENT else 1
     for i in range(city.coalition.shape[0]):
         together += city.coalition[i] * drivers.karma[i]

@@ -108,6 +108,13 @@ def share_out(surplus, karma, max_karma, lucky, words, begin, stream):  # type: 
 
 
 @inline
+def copy_into(target, source):  # type: ignore[no-untyped-def]
+    """Copy a flat array; to assign to a slice compiles messages of unequal shapes as well."""
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@inline
 def total(karma):  # type: ignore[no-untyped-def]
     """Return the sum of integer amounts."""
     amount = 0

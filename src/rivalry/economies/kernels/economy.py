@@ -18,7 +18,7 @@ from numpy import ndarray
 
 from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import choices, sample
-from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, shuffle, total
+from rivalry.economies.kernels.currency import at, copy_into, high, low, pair_up, share_out, shuffle, total
 from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, loop
@@ -145,7 +145,7 @@ def play(
     """
     with draws.quiet():
         index, no_bids = choices(policy, economy.most), np.zeros((0, 0), dtype=np.int64)
-        _play(economy, agents, policy, index, owner, no_bids, tallied, steps)
+        _play(economy, agents, buffers_of(economy, agents), policy, index, owner, no_bids, tallied, steps)
 
 
 def act(economy: Economy, agents: Agents, bids: ndarray, tallied: EconomyTallies) -> None:
@@ -156,26 +156,25 @@ def act(economy: Economy, agents: Agents, bids: ndarray, tallied: EconomyTallies
     no_table, owner = np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
     with draws.quiet():
         row = np.asarray(bids, dtype=np.int64)[None]
-        _play(economy, agents, no_table, no_table.astype(np.int64), owner, row, tallied, 1)
+        buffers, no_choices = buffers_of(economy, agents), no_table.astype(np.int64)
+        _play(economy, agents, buffers, no_table, no_choices, owner, row, tallied, 1)
 
 
 def settle(economy: Economy, agents: Agents) -> None:
     """End a step whose payments were made elsewhere: tax, redistribution, next private states, in place."""
     with draws.quiet():
-        _settle(economy, agents, no_tallies())
+        _settle(economy, agents, buffers_of(economy, agents), no_tallies())
 
 
 @loop
-def _settle(economy, agents, no_tallies):  # type: ignore[no-untyped-def]
-    buffers = buffers_of(economy, agents)
+def _settle(economy, agents, buffers, no_tallies):  # type: ignore[no-untyped-def]
     draws.words(agents.stream, buffers.words)
     finish(economy, agents, buffers, no_tallies)
 
 
 @loop
-def _play(economy, agents, policy, choice, owner, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
+def _play(economy, agents, buffers, policy, choice, owner, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
     """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
-    buffers = buffers_of(economy, agents)
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for n in range(steps):
         if agents.status[0] != RUNNING:
@@ -183,7 +182,7 @@ def _play(economy, agents, policy, choice, owner, fixed_bids, tallied, steps):  
         draws.words(agents.stream, buffers.words)
         match_agents(economy, agents, buffers)
         if fixed_bids.shape[0] > 0:
-            buffers.bids[:] = fixed_bids[n]
+            copy_into(buffers.bids, fixed_bids[n])
         elif economy.award == shapes.BIDS:
             _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
         step(economy, agents, buffers, tallied)
@@ -214,15 +213,15 @@ def probe(
     transitions = np.zeros((*shape, shape[-1]), dtype=np.int64)
     with draws.quiet():
         index = choices(policy, economy.most)
-        _probe(
-            economy, agents, copy_agents(agents), policy, index, owner, no_tallies(), steps, won, transitions
-        )
+        trial = copy_agents(agents)
+        buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
+        tables, counts = (policy, index, owner), (won, transitions)
+        _probe(economy, agents, buffers, trial, trial_buffers, *tables, no_tallies(), steps, *counts)
     return won, transitions
 
 
 @loop
-def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
-    buffers, trial_buffers = buffers_of(economy, agents), buffers_of(economy, trial)
+def _probe(economy, agents, buffers, trial, trial_buffers, policy, choice, owner, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for _ in range(steps):
         if agents.status[0] != RUNNING:
@@ -239,7 +238,8 @@ def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won
             kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
             for bid in range(k + 1):
                 _reset(trial, agents)
-                trial_buffers.words[:], trial_buffers.bids[:] = buffers.words, buffers.bids
+                copy_into(trial_buffers.words, buffers.words)
+                copy_into(trial_buffers.bids, buffers.bids)
                 trial_buffers.bids[i] = bid
                 step(economy, trial, trial_buffers, no_tallies)
                 won[kind, z, k, bid] += trial.wins[i] - agents.wins[i] + is_idle[i]
@@ -275,21 +275,22 @@ def deviate(
     with draws.quiet():
         index, none = choices(policy, economy.most), no_tallies()
         factors = economy.discount ** np.arange(steps)[:, None]
-        _deviate(economy, agents, trial, policy, index, owner, bonus, turns, factors, none, baseline, changed)
+        buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
+        tables, sums = (policy, index, owner, bonus, turns, factors), (baseline, changed)
+        _deviate(economy, agents, buffers, trial, trial_buffers, *tables, none, *sums)
     agents.status[:] = np.maximum(agents.status, trial.status)
     return baseline, changed
 
 
 @loop
-def _deviate(economy, agents, trial, policy, choice, owner, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
-    buffers, trial_buffers = buffers_of(economy, agents), buffers_of(economy, trial)
+def _deviate(economy, agents, buffers, trial, trial_buffers, policy, choice, owner, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
     followed, sums = owner.copy(), np.zeros((owner.shape[0], 3))
     for episode in range(turns.shape[0]):
         for number in range(turns.shape[1]):
             agent = turns[episode, number]
             for k in range(changed.shape[2]):
                 _reset(trial, agents)
-                followed[:] = owner
+                copy_into(followed, owner)
                 followed[agent] = (k + 1) * turns.shape[1] + number
                 _pay(economy, trial, trial_buffers, policy, choice, followed, bonus, factors, none, sums)
                 changed[episode, number, k] = sums[agent]
@@ -302,7 +303,8 @@ def _deviate(economy, agents, trial, policy, choice, owner, bonus, turns, factor
 def _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, no_tallies, sums):  # type: ignore[no-untyped-def]
     """Play a step per row of ``factors [step type]``; set ``sums [agent 3]``, as in `deviate`."""
     flat, index = policy.reshape(-1), choice.reshape(-1)
-    sums[:] = 0.0
+    for i in range(sums.shape[0]):
+        sums[i, 0], sums[i, 1], sums[i, 2] = 0.0, 0.0, 0.0
     for n in range(factors.shape[0]):
         if agents.status[0] != RUNNING:
             break
@@ -330,26 +332,18 @@ def _reset(trial, agents):  # type: ignore[no-untyped-def]
         trial.order[i], trial.lucky[i] = agents.order[i], agents.lucky[i]
 
 
-@loop
-def _in_lots(chain):  # type: ignore[no-untyped-def]
+def _in_lots(chain: ndarray) -> ndarray:
     """Return cumulative probabilities in integers, as lots are: comparisons do not depend on rounding."""
-    moves = np.zeros(chain.shape, dtype=np.int64)
-    for where in np.ndindex(chain.shape):
-        moves[where] = np.int64(np.rint(chain[where] * 2.0**30))
-    return moves
+    return np.rint(chain * 2.0**30).astype(np.int64)
 
 
-@loop
-def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
-    """Return the buffers of a run of an economy."""
-    count, karma = economy.type_of.shape[0], economy.most + 1
-    due, taxed, own_bid = np.zeros((karma, 2), dtype=np.int64), False, True
-    for k in range(karma):
-        due[k, 0] = np.int64(economy.tax[k])
-        due[k, 1] = np.int64((economy.tax[k] - due[k, 0]) * 2.0**32)
-        taxed = taxed or economy.tax[k] > 0.0
-        for c in range(k + 1):
-            own_bid = own_bid and economy.charge[k, c] == k
+def buffers_of(economy: Economy, agents: Agents) -> EconomyBuffers:
+    """Return the buffers of a run of an economy; not compiled, which would take longer than to simulate."""
+    count, karma = len(economy.type_of), np.arange(economy.most + 1)
+    whole = economy.tax.astype(np.int64)
+    due = np.stack([whole, ((economy.tax - whole) * 2.0**32).astype(np.int64)], axis=1)
+    taxed = bool((economy.tax > 0.0).any())
+    own_bid = bool((np.tril(economy.charge - karma[:, None]) == 0).all())
     words = count * (3 if taxed else 2)
     if economy.participants > 2:
         words += count // economy.participants
@@ -365,10 +359,10 @@ def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
         before=np.zeros(count, dtype=np.int64),
         due=due,
         started=agents.wins.copy(),
-        supply=economy.karma.sum(),
-        fast=1 if plain and own_bid else 0,
-        signals=economy.signal.max() + 1 if economy.signal.size > 0 else 0,
-        taxed=1 if taxed else 0,
+        supply=int(economy.karma.sum()),
+        fast=int(plain and own_bid),
+        signals=int(economy.signal.max()) + 1 if economy.signal.size else 0,
+        taxed=int(taxed),
         rank=np.zeros(economy.participants, dtype=np.int64),
     )
 

@@ -93,7 +93,10 @@ def learn(
     After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
-        _learn(economy, rule, agents, learning, tallied, steps)
+        buffers = kernel.buffers_of(economy, agents)
+        softmax = softmax_buffers(learning.choice.shape[1], economy.most)
+        gamma = economy.discount[economy.type_of]
+        _learn(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps)
 
 
 @loop
@@ -105,12 +108,7 @@ def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-d
 
 
 @loop
-def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-untyped-def]
-    buffers, softmax = (
-        kernel.buffers_of(economy, agents),
-        softmax_buffers(learning.choice.shape[1], economy.most),
-    )
-    gamma = economy.discount[economy.type_of]
+def _learn(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps):  # type: ignore[no-untyped-def]
     for _ in range(steps):
         if agents.status[0] != kernel.RUNNING:
             break

@@ -107,7 +107,8 @@ def monitor(
         _rows(policy, economy.most, rule.weight), owner, aims, economy.stakes.shape[0], explore_rows
     )
     with draws.quiet():
-        _monitor(economy, rule, agents, followed, estimates, kernel.no_tallies(), steps)
+        buffers = kernel.buffers_of(economy, agents)
+        _monitor(economy, rule, agents, buffers, followed, estimates, kernel.no_tallies(), steps)
 
 
 class Rows(NamedTuple):
@@ -142,8 +143,8 @@ def _rows(policy: ndarray, max_karma: int, weight: float = 0.0) -> Rows:
 
 
 @loop
-def _monitor(economy, rule, agents, followed, estimates, tallied, steps):  # type: ignore[no-untyped-def]
-    buffers, targets = kernel.buffers_of(economy, agents), estimates.target.shape[0]
+def _monitor(economy, rule, agents, buffers, followed, estimates, tallied, steps):  # type: ignore[no-untyped-def]
+    targets = estimates.target.shape[0]
     further = np.zeros((1 + targets) * followed.owner.shape[0], dtype=np.uint64)
     next_of = np.zeros(targets, dtype=np.int64)
     for _ in range(steps):
