@@ -79,7 +79,7 @@ def stationary_population(
 
         def accept() -> Carry:
             next_step = jax.lax.cond(new > ENOUGH, newton_step, lambda *_: no_step, candidate, flows)
-            return count + 1, jnp.asarray(1.0), candidate, next_step, new, new_mu
+            return count + 1, jnp.ones(()), candidate, next_step, new, new_mu
 
         # not `>=`: a residual of NaN counts as worse, but for the first one
         is_accepted = (new < size) | (count == 0)
@@ -89,6 +89,8 @@ def stationary_population(
         count, length, _, _, size, _ = carry
         return (size > ENOUGH) & (count <= NEWTON) & (length > 0.5**HALVINGS)
 
-    begin = (jnp.asarray(0), jnp.asarray(1.0), flat, jnp.zeros_like(flat), jnp.asarray(jnp.inf), mu)
+    # of the types of later steps: a loop is traced a second time where its state changes type
+    no_steps, far = jnp.zeros((), int), jnp.full((), jnp.inf)
+    begin = (no_steps, jnp.ones(()), flat, jnp.zeros_like(flat), far, mu)
     _, _, env, _, size, mu = jax.lax.while_loop(going, try_step, begin)
     return StationaryPopulation(mu, unflat(env), size)

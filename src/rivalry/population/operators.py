@@ -123,7 +123,9 @@ def _long_run(game: object, matrix: Float[Array, "state state"], mass: Distribut
     new = same_type * (begin / type_shares(game)[types])[:, None]
     unreplaced = matrix + jnp.eye(len(types)) + same_type / np.bincount(types)[types][:, None]
     factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - unreplaced))
-    distribution: Distribution = jax.scipy.linalg.lu_solve(factors, mass)
-    for _ in range(4):  # corrections for the positive rate `REPLACED`
-        distribution = distribution + jax.scipy.linalg.lu_solve(factors, mass - matrix @ distribution)
-    return distribution
+
+    def corrected(_: Array, distribution: Distribution) -> Distribution:
+        return distribution + jax.scipy.linalg.lu_solve(factors, mass - matrix @ distribution)
+
+    # from zero the first round solves with the positive rate `REPLACED`, the other four correct for it
+    return jax.lax.fori_loop(0, 5, corrected, jnp.zeros_like(mass))

@@ -90,7 +90,7 @@ def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
 
     policy = jnp.argmax(jnp.where(legal, pi, -1.0), axis=1)
     no_values = jnp.zeros(len(pi))
-    start = (jnp.asarray(0), jnp.full_like(policy, -1), policy, no_values, no_values)
+    start = (jnp.zeros((), int), jnp.full_like(policy, -1), policy, no_values, no_values)
     _, action, _, values, top = jax.lax.while_loop(going, improve, start)
     # a contraction by the discount: values are at most residual / (1 - gamma) below the optimum
     gain = jnp.max(jnp.maximum(top - values, 0.0))

@@ -221,7 +221,9 @@ def probe(
 
 
 @loop
-def _probe(economy, agents, buffers, trial, trial_buffers, policy, choice, owner, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
+def _probe(
+    economy, agents, buffers, trial, trial_buffers, policy, choice, owner, no_tallies, steps, won, transitions
+):  # type: ignore[no-untyped-def]
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for _ in range(steps):
         if agents.status[0] != RUNNING:
@@ -283,7 +285,22 @@ def deviate(
 
 
 @loop
-def _deviate(economy, agents, buffers, trial, trial_buffers, policy, choice, owner, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
+def _deviate(
+    economy,
+    agents,
+    buffers,
+    trial,
+    trial_buffers,
+    policy,
+    choice,
+    owner,
+    bonus,
+    turns,
+    factors,
+    none,
+    baseline,
+    changed,
+):  # type: ignore[no-untyped-def]
     followed, sums = owner.copy(), np.zeros((owner.shape[0], 3))
     for episode in range(turns.shape[0]):
         for number in range(turns.shape[1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple
@@ -326,9 +327,12 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     """
 
     def step(search: _Search) -> _Search:
-        slopes = jax.lax.cond(search.anew, lambda: slopes_at(game, search.here, by), lambda: search.slopes)
+        line = _linear(game, search.here, by)
+        slopes = jax.lax.cond(
+            search.anew, lambda: slopes_at(game, search.here, by, line), lambda: search.slopes
+        )
         stale = search.stale & ~search.anew
-        largest, step = direction(game, search.here, slopes, by, units)
+        largest, step = direction(game, search.here, slopes, line, units)
         candidate = jax.tree.map(lambda x, d: x + search.length * d, search.here, step)
         new = largest_residual(game, candidate, equations(game, candidate, by), units)
         better, is_large_gain = new < largest, new < REUSED * largest
@@ -347,10 +351,9 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
         return (search.left > 0.01 * ENOUGH) & (search.steps < ITERATIONS) & (search.length > SHORTEST)
 
     units, yes = environment_units(game, point), jnp.asarray(True)
-    no_slopes = jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, by)
-    )
-    begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), no_slopes, yes, yes, jnp.asarray(1.0))
+    # of the types of later steps: a loop is traced a second time where its state changes type
+    no_steps, far, whole = jnp.zeros((), int), jnp.full((), jnp.inf), jnp.ones(())
+    begin = _Search(no_steps, point, far, no_slopes(len(units), len(point.mu)), yes, yes, whole)
     ended = jax.lax.while_loop(going, step, begin)
     return Solved(ended.here, ended.left, ended.steps)
 
@@ -426,13 +429,27 @@ class Slopes(NamedTuple):
     undo_env: Float[Array, "environment environment"]
 
 
-def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slopes:
+def no_slopes(environment: int, states: int) -> Slopes:
+    """Return zeros in the shapes of derivatives, for numbers of the environment and of states."""
+    square, wide = jnp.zeros((states, states)), jnp.zeros((environment, states))
+    return Slopes(square, square, wide, wide, jnp.zeros((environment, environment)))
+
+
+class Linearisation(NamedTuple):
+    """Residuals at a point, their linear map in the three unknowns, and zeros of these."""
+
+    residuals: tuple[Values, Distribution, Array]
+    along: Callable[[Values, Distribution, Array], tuple[Values, Distribution, Array]]
+    zeros: tuple[Values, Distribution, Array]
+
+
+def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule, line: Linearisation) -> Slopes:
     """Return the derivatives at a point.
 
     Those of Bellman's equation in the values, and of stationarity in the distribution, are transition
     matrices. All others are evaluated along as many directions as the environment has numbers.
     """
-    along, (no_values, no_distribution, no_env) = _linear(game, point, by)[1:]
+    along, (no_values, no_distribution, no_env) = line.along, line.zeros
     undo_values, undo_distribution = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
     axes = jnp.eye(len(no_env))
     # block elimination: Bellman's equation does not contain the distribution, so values come first,
@@ -444,16 +461,24 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slo
     return Slopes(undo_values, undo_distribution, values, distribution, jnp.linalg.inv(derivative.T))
 
 
-def _map_in_batches(linear: object, directions: object) -> Any:
+def _map_in_batches(linear: Callable[..., Any], directions: object) -> Any:
     """Return a linear map at many directions, in batches whose intermediate results stay in the cache."""
-    return jax.lax.map(linear, directions, batch_size=TOGETHER)
+    count = len(jax.tree.leaves(directions)[0])
+    # filled up with zeros: the rest of a division would be a second program of the map
+    missing = -count % TOGETHER
+
+    def in_batches(rows: Array) -> Array:
+        return jnp.pad(rows, ((0, missing), (0, 0))).reshape(-1, TOGETHER, rows.shape[1])
+
+    results = jax.lax.map(jax.vmap(linear), jax.tree.map(in_batches, directions))
+    return jax.tree.map(lambda batches: batches.reshape(-1, batches.shape[2])[:count], results)
 
 
 def direction(
-    game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule, units: Array
+    game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, line: Linearisation, units: Array
 ) -> tuple[Scalar, MeanFieldPoint]:
     """Return the largest residual at a point, and the Newton step from it."""
-    residuals, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
+    residuals, along, (no_values, no_distribution, no_env) = line
     values = -slopes.undo_values @ residuals[0]
     change = along(values, no_distribution, no_env)
     distribution = -slopes.undo_distribution @ (residuals[1] + change[1])
@@ -463,8 +488,8 @@ def direction(
     return largest_residual(game, point, residuals, units), step
 
 
-def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:
-    """Return the residuals at a point, their linearisation in the three unknowns, and zeros of these."""
+def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Linearisation:
+    """Return the residuals at a point with their linearisation."""
     flat, unflat = ravel_pytree(point.env)
 
     def parts(values: Values, mu: Distribution, env: Array) -> tuple[Values, Distribution, Array]:
@@ -472,7 +497,8 @@ def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple
 
     unknowns = (point.values, point.mu, flat)
     residuals, along = jax.linearize(parts, *unknowns)
-    return residuals, along, tuple(map(jnp.zeros_like, unknowns))
+    no_values, no_distribution, no_env = map(jnp.zeros_like, unknowns)
+    return Linearisation(residuals, along, (no_values, no_distribution, no_env))
 
 
 def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:
