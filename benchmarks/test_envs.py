@@ -73,7 +73,7 @@ def test_agents(race: Callable[..., object], name: str) -> None:
 
     def kernel() -> None:
         if name == "karma":
-            act(other.economy, other.state, zeros, no_tallies())
+            act(other.economy, other.state, other.desk, zeros, no_tallies())
         else:
             bid(other.city, other.state, other.desk, zeros, nothing())
             ready(other.city, other.state, other.desk)

@@ -100,10 +100,11 @@ def test_agents_compete_as_the_rules_say(rules: dict[str, Any]) -> None:
     size, places, count = 5, 2, 22
     world = economy(count, MOST, participants=size, places=places, idle=1, **rules)
     agents, rng = kernel.fresh(world, np.random.SeedSequence(3)), np.random.default_rng(4)
+    buffers = kernel.buffers_of(world, agents)
     for _ in range(300):
         karma, private, wins = agents.karma.copy(), agents.private.copy(), agents.wins.copy()
         bids = rng.integers(0, karma + 1)
-        kernel.act(world, agents, bids, kernel.no_tallies())
+        kernel.act(world, agents, buffers, bids, kernel.no_tallies())
         won = agents.wins - wins
         assert agents.status[0] == kernel.RUNNING
         assert agents.karma.sum() + agents.pool[0] + agents.burnt[0] == world.karma.sum()
@@ -124,9 +125,10 @@ def test_remaining_units_go_to_losers_by_chance() -> None:
     world = economy(4, 9, participants=4, places=1, karma=np.array([5, 3, 3, 3]))
     sums, rounds, rng = np.zeros(4), 4000, np.random.SeedSequence(9)
     agents = kernel.fresh(world, rng)
+    buffers = kernel.buffers_of(world, agents)
     for _ in range(rounds):
         agents.karma[:] = world.karma
-        kernel.act(world, agents, np.array([5, 0, 0, 1]), kernel.no_tallies())
+        kernel.act(world, agents, buffers, np.array([5, 0, 0, 1]), kernel.no_tallies())
         sums += agents.karma - world.karma
     assert sums[0] == -5 * rounds
     assert sums[1:].sum() == 5 * rounds

@@ -15,7 +15,7 @@ pytest.importorskip("gymnasium")
 from rivalry.core.oracles import to_agents
 from rivalry.economies.envs import policy_table
 from rivalry.economies.kernels.choices import cumulative
-from rivalry.economies.kernels.economy import act
+from rivalry.economies.kernels.economy import act, buffers_of
 from rivalry.envs import parallel_env
 
 SMALL = {"agents": 6, "max_karma": 4, "mean_karma": 2.0}
@@ -73,8 +73,9 @@ def test_deterministic_bids_play_as_in_the_kernels() -> None:
         economy = to_agents(game)
         rows = cumulative(np.asarray(rv.oracles.named_start(game, "all_in")).reshape(1, 2, 5, 5))
         one, other = (fresh(economy, np.random.SeedSequence(3)) for _ in range(2))
+        buffers = buffers_of(economy, one)
         for _ in range(30):
-            act(economy, one, one.karma.copy(), no_tallies())
+            act(economy, one, buffers, one.karma.copy(), no_tallies())
         play(economy, other, rows, np.zeros(6, dtype=np.int64), no_tallies(), 30)
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -83,8 +84,9 @@ def test_deterministic_bids_play_as_in_the_kernels() -> None:
 def test_act_counts_bids_and_wins() -> None:
     economy = to_agents(small())
     agents, tallied = fresh(economy, np.random.SeedSequence(1)), tallies(economy)
+    buffers = buffers_of(economy, agents)
     for _ in range(7):
-        act(economy, agents, np.minimum(agents.karma, 1), tallied)
+        act(economy, agents, buffers, np.minimum(agents.karma, 1), tallied)
     assert tallied.wins.sum() == 21
     assert tallied.bids[2:].sum() == 0
     np.testing.assert_array_equal(tallied.wins, agents.wins)

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from rivalry.core.game import Playable, kernel_arrays
 from rivalry.economies.karma.checks import require_all_bids
-from rivalry.economies.kernels.economy import act, fresh, no_tallies
+from rivalry.economies.kernels.economy import act, buffers_of, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy, rewards_of
 from rivalry.envs.agents import AgentsCourse, Learned, Views, draw
 from rivalry.tables.policy_answers import policy_answer, refuse_different
@@ -51,9 +51,10 @@ class EconomyCourse(AgentsCourse):
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.state = fresh(self.economy, sequence)
+        self.desk = buffers_of(self.economy, self.state)
 
     def _go(self, entries: ndarray) -> ndarray:
-        act(self.economy, self.state, entries, no_tallies())
+        act(self.economy, self.state, self.desk, entries, no_tallies())
         return np.asarray(self.state.reward)
 
     def _look(self) -> tuple[ndarray, ndarray, ndarray]:

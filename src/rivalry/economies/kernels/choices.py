@@ -149,8 +149,7 @@ class SoftmaxBuffers(NamedTuple):
     rows: ndarray  # [row]: those to compute
 
 
-@loop
-def softmax_buffers(rows, max_karma):  # type: ignore[no-untyped-def]
+def softmax_buffers(rows: int, max_karma: int) -> SoftmaxBuffers:
     """Return buffers for ``rows`` rows."""
     karma = np.arange(rows) % (max_karma + 1)
     begin = np.cumsum(karma + 1) - karma - 1

@@ -21,7 +21,7 @@ from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, copy_into, high, low, pair_up, share_out, shuffle, total
 from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, loop
+from rivalry.tables.kernels.cache import inline, kernel, loop
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: no error; karma not conserved; a learned value is not finite."""
@@ -69,12 +69,38 @@ class EconomyBuffers(NamedTuple):
     served_moves: ndarray  # [type private private]: likewise, of agents that won; may be absent
     before: ndarray  # [agent]: wins before the step
     due: ndarray  # [karma 2]: integer tax, and the probability of one more in units of 2**-32
-    started: ndarray  # [agent]: wins before the run
+    started: ndarray  # [agent]: wins before the run, which sets them
     supply: int  # total karma
     fast: int  # 1: the rules of `meet_fast`
-    signals: int  # number of signals; 0: none
-    taxed: int  # 1: some karma is taxed
     rank: ndarray  # [participant]: number of better bids in a contest of more than two
+    # what the rules of an economy lack is None: kernels are compiled without it
+    signals: int | None  # number of signals
+    taxed: int | None  # 1: some karma is taxed
+    large: int | None  # 1: contests of more than two
+    by_outcome: int | None  # 1: private states or rewards depend on who won
+
+
+class Followed(NamedTuple):
+    """Policies that agents follow."""
+
+    policy: ndarray  # [entry]: the cumulative rows of all owners, one after the other
+    choice: ndarray  # [row]: of all owners, likewise
+    owner: ndarray  # [agent]: whose rows it follows
+    entries: int  # of an owner
+    rows: int  # of an owner
+
+    @classmethod
+    def of(cls, policy: ndarray, choice: ndarray, owner: ndarray) -> Followed:
+        """Return policies ``[owner entry]`` with their choices ``[owner row]``."""
+        return cls(policy.reshape(-1), choice.reshape(-1), owner, policy.shape[1], choice.shape[1])
+
+
+_NO_BIDS = np.zeros((0, 0), dtype=np.int64)
+
+
+@cache
+def _no_policies() -> Followed:
+    return Followed.of(np.zeros((0, 0)), _NO_BIDS, np.zeros(0, dtype=np.int64))
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
@@ -144,20 +170,21 @@ def play(
     After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
-        index, no_bids = choices(policy, economy.most), np.zeros((0, 0), dtype=np.int64)
-        _play(economy, agents, buffers_of(economy, agents), policy, index, owner, no_bids, tallied, steps)
+        followed = Followed.of(policy, choices(policy, economy.most), owner)
+        _play(economy, agents, buffers_of(economy, agents), followed, _NO_BIDS, tallied, steps)
 
 
-def act(economy: Economy, agents: Agents, bids: ndarray, tallied: EconomyTallies) -> None:
+def act(
+    economy: Economy, agents: Agents, buffers: EconomyBuffers, bids: ndarray, tallied: EconomyTallies
+) -> None:
     """Simulate one step with bids ``[agent]``, integers in 0..karma; agents and tallies change in place.
 
-    The result is that of `play` if policies had drawn these bids. Errors are reported in ``agents.status``.
+    The result is that of `play` if policies had drawn these bids. ``buffers`` are those of the agents, by
+    `buffers_of`. Errors are reported in ``agents.status``.
     """
-    no_table, owner = np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
     with draws.quiet():
         row = np.asarray(bids, dtype=np.int64)[None]
-        buffers, no_choices = buffers_of(economy, agents), no_table.astype(np.int64)
-        _play(economy, agents, buffers, no_table, no_choices, owner, row, tallied, 1)
+        _play(economy, agents, buffers, _no_policies(), row, tallied, 1)
 
 
 def settle(economy: Economy, agents: Agents) -> None:
@@ -172,10 +199,10 @@ def _settle(economy, agents, buffers, no_tallies):  # type: ignore[no-untyped-de
     finish(economy, agents, buffers, no_tallies)
 
 
-@loop
-def _play(economy, agents, buffers, policy, choice, owner, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
+@kernel
+def _play(economy, agents, buffers, followed, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
     """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
-    flat, index = policy.reshape(-1), choice.reshape(-1)
+    copy_into(buffers.started, agents.wins)
     for n in range(steps):
         if agents.status[0] != RUNNING:
             break
@@ -184,7 +211,7 @@ def _play(economy, agents, buffers, policy, choice, owner, fixed_bids, tallied, 
         if fixed_bids.shape[0] > 0:
             copy_into(buffers.bids, fixed_bids[n])
         elif economy.award == shapes.BIDS:
-            _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
+            _choose(economy, agents, followed, buffers)
         step(economy, agents, buffers, tallied)
     close(agents, buffers, tallied)
 
@@ -215,22 +242,20 @@ def probe(
         index = choices(policy, economy.most)
         trial = copy_agents(agents)
         buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
-        tables, counts = (policy, index, owner), (won, transitions)
-        _probe(economy, agents, buffers, trial, trial_buffers, *tables, no_tallies(), steps, *counts)
+        followed, counts = Followed.of(policy, index, owner), (won, transitions)
+        _probe(economy, agents, buffers, trial, trial_buffers, followed, no_tallies(), steps, *counts)
     return won, transitions
 
 
 @loop
-def _probe(
-    economy, agents, buffers, trial, trial_buffers, policy, choice, owner, no_tallies, steps, won, transitions
-):  # type: ignore[no-untyped-def]
-    flat, index = policy.reshape(-1), choice.reshape(-1)
+def _probe(economy, agents, buffers, trial, trial_buffers, followed, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
+    owner = followed.owner
     for _ in range(steps):
         if agents.status[0] != RUNNING:
             break
         draws.words(agents.stream, buffers.words)
         match_agents(economy, agents, buffers)
-        _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
+        _choose(economy, agents, followed, buffers)
         # the last of the order, who make no whole contest, meet nobody
         matched = owner.shape[0] - owner.shape[0] % economy.participants
         is_idle = np.zeros(owner.shape[0], dtype=np.int64)
@@ -278,7 +303,8 @@ def deviate(
         index, none = choices(policy, economy.most), no_tallies()
         factors = economy.discount ** np.arange(steps)[:, None]
         buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
-        tables, sums = (policy, index, owner, bonus, turns, factors), (baseline, changed)
+        base, other = Followed.of(policy, index, owner), Followed.of(policy, index, owner.copy())
+        tables, sums = (base, other, bonus, turns, factors), (baseline, changed)
         _deviate(economy, agents, buffers, trial, trial_buffers, *tables, none, *sums)
     agents.status[:] = np.maximum(agents.status, trial.status)
     return baseline, changed
@@ -291,9 +317,8 @@ def _deviate(
     buffers,
     trial,
     trial_buffers,
-    policy,
-    choice,
-    owner,
+    base,
+    other,
     bonus,
     turns,
     factors,
@@ -301,25 +326,25 @@ def _deviate(
     baseline,
     changed,
 ):  # type: ignore[no-untyped-def]
-    followed, sums = owner.copy(), np.zeros((owner.shape[0], 3))
+    sums = np.zeros((base.owner.shape[0], 3))
     for episode in range(turns.shape[0]):
         for number in range(turns.shape[1]):
             agent = turns[episode, number]
             for k in range(changed.shape[2]):
                 _reset(trial, agents)
-                copy_into(followed, owner)
-                followed[agent] = (k + 1) * turns.shape[1] + number
-                _pay(economy, trial, trial_buffers, policy, choice, followed, bonus, factors, none, sums)
+                copy_into(other.owner, base.owner)
+                other.owner[agent] = (k + 1) * turns.shape[1] + number
+                _pay(economy, trial, trial_buffers, other, bonus, factors, none, sums)
                 changed[episode, number, k] = sums[agent]
-        _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, none, sums)
+        _pay(economy, agents, buffers, base, bonus, factors, none, sums)
         for number in range(turns.shape[1]):
             baseline[episode, number] = sums[turns[episode, number]]
 
 
 @inline
-def _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, no_tallies, sums):  # type: ignore[no-untyped-def]
+def _pay(economy, agents, buffers, followed, bonus, factors, no_tallies, sums):  # type: ignore[no-untyped-def]
     """Play a step per row of ``factors [step type]``; set ``sums [agent 3]``, as in `deviate`."""
-    flat, index = policy.reshape(-1), choice.reshape(-1)
+    owner = followed.owner
     for i in range(sums.shape[0]):
         sums[i, 0], sums[i, 1], sums[i, 2] = 0.0, 0.0, 0.0
     for n in range(factors.shape[0]):
@@ -327,7 +352,7 @@ def _pay(economy, agents, buffers, policy, choice, owner, bonus, factors, no_tal
             break
         draws.words(agents.stream, buffers.words)
         match_agents(economy, agents, buffers)
-        _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
+        _choose(economy, agents, followed, buffers)
         for i in range(owner.shape[0]):
             paid = bonus[owner[i], agents.private[i], agents.karma[i]]
             sums[i, 1] += factors[n, economy.type_of[i]] * paid
@@ -375,33 +400,43 @@ def buffers_of(economy: Economy, agents: Agents) -> EconomyBuffers:
         served_moves=_in_lots(economy.served_chain),
         before=np.zeros(count, dtype=np.int64),
         due=due,
-        started=agents.wins.copy(),
+        started=np.zeros(count, dtype=np.int64),
         supply=int(economy.karma.sum()),
         fast=int(plain and own_bid),
-        signals=int(economy.signal.max()) + 1 if economy.signal.size else 0,
-        taxed=int(taxed),
         rank=np.zeros(economy.participants, dtype=np.int64),
+        signals=int(economy.signal.max()) + 1 if economy.signal.size else None,
+        taxed=1 if taxed else None,
+        large=1 if economy.participants > 2 else None,
+        by_outcome=1 if economy.served_chain.size or economy.rewards.size else None,
     )
 
 
 @inline
 def match_agents(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Match all agents in contests and store the signals of pairs."""
-    order, karma = agents.order, agents.karma
     if economy.participants > 2:
-        shuffle(order, buffers.words, buffers.bids.shape[0])
+        shuffle(agents.order, buffers.words, buffers.bids.shape[0])
         return
-    pair_up(order, buffers.words, buffers.bids.shape[0])
-    if buffers.signals > 0:
-        for place in range(buffers.bids.shape[0]):
-            # positions 2p and 2p + 1 are a pair
-            i, j = order[place], order[place ^ 1]
-            buffers.seen[i] = agents.private[i] * buffers.signals + economy.signal[karma[i], karma[j]]
+    pair_up(agents.order, buffers.words, buffers.bids.shape[0])
+    _show_signals(economy, agents, buffers, buffers.signals)
 
 
 @inline
-def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # type: ignore[no-untyped-def]
+def _show_signals(economy, agents, buffers, signals):  # type: ignore[no-untyped-def]
+    """Store what each agent of a pair sees of the other."""
+    if signals is None:
+        return
+    order, karma = agents.order, agents.karma
+    for place in range(buffers.bids.shape[0]):
+        # positions 2p and 2p + 1 are a pair
+        i, j = order[place], order[place ^ 1]
+        buffers.seen[i] = agents.private[i] * signals + economy.signal[karma[i], karma[j]]
+
+
+@inline
+def _choose(economy, agents, followed, buffers):  # type: ignore[no-untyped-def]
     """Draw all bids."""
+    policy, choice, owner, entries, rows = followed
     max_karma, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
         z, k = buffers.seen[i], agents.karma[i]
@@ -416,7 +451,7 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     count = buffers.bids.shape[0]
     if tallied.rewards.shape[0] > 0:
         _tally_before(economy, agents, buffers, tallied)
-    if buffers.served_moves.shape[0] + economy.rewards.shape[0] > 0:
+    if buffers.by_outcome is not None:
         for i in range(count):
             buffers.before[i] = agents.wins[i]
     for i in range(count):
@@ -433,20 +468,27 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
             meet(economy, agents, buffers, pair, tallied.flows)
     else:
         for contest in range(contests):
-            compete(economy, agents, buffers, contest, tallied.flows)
+            compete(economy, agents, buffers, contest, tallied.flows, buffers.large)
+    _pay_rewards(economy, agents, buffers, buffers.by_outcome)
+    finish(economy, agents, buffers, tallied)
+
+
+@inline
+def _pay_rewards(economy, agents, buffers, by_outcome):  # type: ignore[no-untyped-def]
+    """Store the rewards of losing and of winning, where they are not stakes."""
+    if by_outcome is None:
+        return
     if economy.rewards.shape[0] > 0:
-        for i in range(count):
+        for i in range(buffers.bids.shape[0]):
             outcome = np.int64(agents.wins[i] > buffers.before[i])
             agents.reward[i] = economy.rewards[outcome, economy.type_of[i], agents.private[i]]
-    finish(economy, agents, buffers, tallied)
 
 
 @inline
 def finish(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the payments: tax, redistribution, private states, conservation check."""
     count = buffers.bids.shape[0]
-    if buffers.taxed:
-        tax(agents, buffers, tallied.flows)
+    tax(agents, buffers, tallied.flows, buffers.taxed)
     if tallied.rewards.shape[0] > 0:
         for i in range(count):
             tallied.after[agents.karma[i]] += 1
@@ -457,7 +499,10 @@ def finish(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
             before, agents.karma, economy.most, agents.lucky, buffers.words, count, agents.stream
         )
         note(tallied.flows, shapes.SHARED, before - agents.pool[0])
-    _move(economy, agents, buffers)
+    if buffers.served_moves.shape[0] > 0:
+        _move_by_outcome(economy, agents, buffers, buffers.by_outcome)
+    else:
+        _move(economy, agents, buffers)
     # integers: any difference is an error, not rounding
     if total(agents.karma) + agents.pool[0] + agents.burnt[0] != buffers.supply:
         agents.status[0], agents.status[1] = UNBALANCED, agents.clock[0]
@@ -485,18 +530,23 @@ def close(agents, buffers, tallied):  # type: ignore[no-untyped-def]
 @inline
 def _move(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Draw the next private states."""
-    if buffers.served_moves.shape[0] > 0:
-        for i in range(buffers.bids.shape[0]):
-            moves = buffers.served_moves if agents.wins[i] > buffers.before[i] else buffers.moves
-            lot, after = low(buffers.words[i]) >> 2, 0
-            for z in range(moves.shape[2] - 1):
-                after += lot >= moves[economy.type_of[i], agents.private[i], z]
-            agents.private[i] = after
-        return
     for i in range(buffers.bids.shape[0]):
         lot, after = low(buffers.words[i]) >> 2, 0
         for z in range(buffers.moves.shape[2] - 1):
             after += lot >= buffers.moves[at(economy.type_of[i]), at(agents.private[i]), at(z)]
+        agents.private[i] = after
+
+
+@inline
+def _move_by_outcome(economy, agents, buffers, by_outcome):  # type: ignore[no-untyped-def]
+    """Draw the next private states where agents that won have a chain of their own."""
+    if by_outcome is None:
+        return
+    for i in range(buffers.bids.shape[0]):
+        moves = buffers.served_moves if agents.wins[i] > buffers.before[i] else buffers.moves
+        lot, after = low(buffers.words[i]) >> 2, 0
+        for z in range(moves.shape[2] - 1):
+            after += lot >= moves[economy.type_of[i], agents.private[i], z]
         agents.private[i] = after
 
 
@@ -589,8 +639,10 @@ def _receive(economy, agents, loser, price, flows):  # type: ignore[no-untyped-d
 
 
 @inline
-def compete(economy, agents, buffers, contest, flows):  # type: ignore[no-untyped-def]
+def compete(economy, agents, buffers, contest, flows, large):  # type: ignore[no-untyped-def]
     """Resolve a contest of more than two agents: the bids with fewer than ``places`` better ones win."""
+    if large is None:
+        return
     size, rank, bids = economy.participants, buffers.rank, buffers.bids
     begin, last_bid = contest * size, 0
     for place in range(size):
@@ -630,8 +682,10 @@ def compete(economy, agents, buffers, contest, flows):  # type: ignore[no-untype
 
 
 @inline
-def tax(agents, buffers, flows):  # type: ignore[no-untyped-def]
+def tax(agents, buffers, flows, taxed):  # type: ignore[no-untyped-def]
     """Collect the tax on all holdings, rounded up with the probability of its fraction."""
+    if taxed is None:
+        return
     count, collected = buffers.bids.shape[0], 0
     for i in range(count):
         holdings = agents.karma[i]

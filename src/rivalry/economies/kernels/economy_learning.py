@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import renew, sample, softmax_buffers
-from rivalry.economies.kernels.currency import at, high
+from rivalry.economies.kernels.currency import at, copy_into, high
 from rivalry.economies.kernels.economy import Agents, EconomyTallies
 from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
@@ -81,7 +81,7 @@ def begin(economy: Economy, rule: EpochRule, q: ndarray, by_type: bool = False) 
         made=np.full((owners, 2), np.nan),
         pending=np.full(agents, -1),
     )
-    renew_policies(economy, rule, learning, 0)
+    _renew_all(rule, learning, 0, softmax_buffers(rows, economy.most))
     return learning
 
 
@@ -100,15 +100,15 @@ def learn(
 
 
 @loop
-def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
+def _renew_all(rule, learning, epoch, softmax):  # type: ignore[no-untyped-def]
     """Recompute the policies of all owners, as at the start of an epoch."""
-    softmax = softmax_buffers(learning.choice.shape[1], economy.most)
     for owner in range(learning.policy.shape[0]):
         _renew(rule, learning, owner, epoch, softmax)
 
 
 @loop
 def _learn(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps):  # type: ignore[no-untyped-def]
+    copy_into(buffers.started, agents.wins)
     for _ in range(steps):
         if agents.status[0] != kernel.RUNNING:
             break
