@@ -450,7 +450,7 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule, line: 
     matrices. All others are evaluated along as many directions as the environment has numbers.
     """
     along, (no_values, no_distribution, no_env) = line.along, line.zeros
-    undo_values, undo_distribution = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
+    undo_values, undo_distribution = jnp.linalg.inv(_matrices(game, point, by))
     axes = jnp.eye(len(no_env))
     # block elimination: Bellman's equation does not contain the distribution, so values come first,
     # then the distribution; the environment's own equations remain
@@ -480,9 +480,18 @@ def direction(
     """Return the largest residual at a point, and the Newton step from it."""
     residuals, along, (no_values, no_distribution, no_env) = line
     values = -slopes.undo_values @ residuals[0]
-    change = along(values, no_distribution, no_env)
-    distribution = -slopes.undo_distribution @ (residuals[1] + change[1])
-    env = -slopes.undo_env @ (residuals[2] + change[2] + along(no_values, distribution, no_env)[2])
+
+    def eliminate(left: tuple[Distribution, Array], is_first: Array) -> tuple[Any, Distribution]:
+        """Change stationarity and the environment's equations by the values, then by the distribution."""
+        distribution = -slopes.undo_distribution @ left[0]
+        change = along(
+            jnp.where(is_first, values, no_values), jnp.where(is_first, no_distribution, distribution), no_env
+        )
+        return (left[0] + change[1], left[1] + change[2]), distribution
+
+    # one loop contains the linear map once
+    ended, distributions = jax.lax.scan(eliminate, residuals[1:], jnp.arange(2) == 0)
+    distribution, env = distributions[1], -slopes.undo_env @ ended[1]
     unflat = ravel_pytree(point.env)[1]
     step = MeanFieldPoint(values + env @ slopes.values, distribution + env @ slopes.distribution, unflat(env))
     return largest_residual(game, point, residuals, units), step
@@ -501,7 +510,9 @@ def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Linea
     return Linearisation(residuals, along, (no_values, no_distribution, no_env))
 
 
-def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:
+def _matrices(
+    game: PopulationGame, point: MeanFieldPoint, by: LogitRule
+) -> Float[Array, "equation state state"]:
     """Return the derivatives of Bellman's equation in the values and of stationarity in the distribution."""
     q = operators.action_values(game, point.env, point.values)
     p = operators.logit(game, q, by.beta)
@@ -510,5 +521,7 @@ def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tup
     # d pi = (1-exploration) beta p (dq - sum p dq), applied to sum pi q and the bonus;
     # the bonus's constant drops out, because the entries of d pi sum to 0
     weights = pi + (1 - by.exploration) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
-    of_values = game.discount[:, None] * oracles.transition_matrix(game, point.env, weights) - jnp.eye(len(q))
-    return of_values, operators.balance(game, oracles.transition_matrix(game, point.env, pi))
+    # a loop contains the transitions once
+    matrices = jax.lax.map(partial(oracles.transition_matrix, game, point.env), jnp.stack([weights, pi]))
+    of_values = game.discount[:, None] * matrices[0] - jnp.eye(len(q))
+    return jnp.stack([of_values, operators.balance(game, matrices[1])])
