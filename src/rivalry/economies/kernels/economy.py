@@ -80,7 +80,7 @@ class EconomyBuffers(NamedTuple):
     by_outcome: int | None  # 1: private states or rewards depend on who won
 
 
-class Followed(NamedTuple):
+class PolicyRows(NamedTuple):
     """Policies that agents follow."""
 
     policy: ndarray  # [entry]: the cumulative rows of all owners, one after the other
@@ -90,7 +90,7 @@ class Followed(NamedTuple):
     rows: int  # of an owner
 
     @classmethod
-    def of(cls, policy: ndarray, choice: ndarray, owner: ndarray) -> Followed:
+    def of(cls, policy: ndarray, choice: ndarray, owner: ndarray) -> PolicyRows:
         """Return policies ``[owner entry]`` with their choices ``[owner row]``."""
         return cls(policy.reshape(-1), choice.reshape(-1), owner, policy.shape[1], choice.shape[1])
 
@@ -99,8 +99,8 @@ _NO_BIDS = np.zeros((0, 0), dtype=np.int64)
 
 
 @cache
-def _no_policies() -> Followed:
-    return Followed.of(np.zeros((0, 0)), _NO_BIDS, np.zeros(0, dtype=np.int64))
+def _no_policies() -> PolicyRows:
+    return PolicyRows.of(np.zeros((0, 0)), _NO_BIDS, np.zeros(0, dtype=np.int64))
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
@@ -170,7 +170,7 @@ def play(
     After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
-        followed = Followed.of(policy, choices(policy, economy.most), owner)
+        followed = PolicyRows.of(policy, choices(policy, economy.most), owner)
         _play(economy, agents, buffers_of(economy, agents), followed, _NO_BIDS, tallied, steps)
 
 
@@ -242,7 +242,7 @@ def probe(
         index = choices(policy, economy.most)
         trial = copy_agents(agents)
         buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
-        followed, counts = Followed.of(policy, index, owner), (won, transitions)
+        followed, counts = PolicyRows.of(policy, index, owner), (won, transitions)
         _probe(economy, agents, buffers, trial, trial_buffers, followed, no_tallies(), steps, *counts)
     return won, transitions
 
@@ -302,41 +302,29 @@ def deviate(
     with draws.quiet():
         index, none = choices(policy, economy.most), no_tallies()
         factors = economy.discount ** np.arange(steps)[:, None]
-        buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
-        base, other = Followed.of(policy, index, owner), Followed.of(policy, index, owner.copy())
-        tables, sums = (base, other, bonus, turns, factors), (baseline, changed)
-        _deviate(economy, agents, buffers, trial, trial_buffers, *tables, none, *sums)
+        followed = PolicyRows.of(policy, index, owner)
+        deviating = followed._replace(owner=owner.copy())
+        run = agents, buffers_of(economy, agents), followed
+        trial_run = trial, buffers_of(economy, trial), deviating
+        _deviate(economy, run, trial_run, bonus, turns, factors, none, baseline, changed)
     agents.status[:] = np.maximum(agents.status, trial.status)
     return baseline, changed
 
 
 @loop
-def _deviate(
-    economy,
-    agents,
-    buffers,
-    trial,
-    trial_buffers,
-    base,
-    other,
-    bonus,
-    turns,
-    factors,
-    none,
-    baseline,
-    changed,
-):  # type: ignore[no-untyped-def]
-    sums = np.zeros((base.owner.shape[0], 3))
+def _deviate(economy, run, trial, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
+    (agents, buffers, followed), (deviators, trial_buffers, deviating) = run, trial
+    sums = np.zeros((followed.owner.shape[0], 3))
     for episode in range(turns.shape[0]):
         for number in range(turns.shape[1]):
             agent = turns[episode, number]
             for k in range(changed.shape[2]):
-                _reset(trial, agents)
-                copy_into(other.owner, base.owner)
-                other.owner[agent] = (k + 1) * turns.shape[1] + number
-                _pay(economy, trial, trial_buffers, other, bonus, factors, none, sums)
+                _reset(deviators, agents)
+                copy_into(deviating.owner, followed.owner)
+                deviating.owner[agent] = (k + 1) * turns.shape[1] + number
+                _pay(economy, deviators, trial_buffers, deviating, bonus, factors, none, sums)
                 changed[episode, number, k] = sums[agent]
-        _pay(economy, agents, buffers, base, bonus, factors, none, sums)
+        _pay(economy, agents, buffers, followed, bonus, factors, none, sums)
         for number in range(turns.shape[1]):
             baseline[episode, number] = sums[turns[episode, number]]
 
