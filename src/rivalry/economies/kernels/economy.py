@@ -187,18 +187,6 @@ def act(
         _play(economy, agents, buffers, _no_policies(), row, tallied, 1)
 
 
-def settle(economy: Economy, agents: Agents) -> None:
-    """End a step whose payments were made elsewhere: tax, redistribution, next private states, in place."""
-    with draws.quiet():
-        _settle(economy, agents, buffers_of(economy, agents), no_tallies())
-
-
-@loop
-def _settle(economy, agents, buffers, no_tallies):  # type: ignore[no-untyped-def]
-    draws.words(agents.stream, buffers.words)
-    finish(economy, agents, buffers, no_tallies)
-
-
 @kernel
 def _play(economy, agents, buffers, followed, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
     """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
