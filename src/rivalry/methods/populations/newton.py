@@ -31,7 +31,7 @@ from rivalry.methods.populations.response import (
 )
 from rivalry.population import StationaryPopulation, operators, oracles, policy_values, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, uniform
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp, put
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
 REUSED = 0.2  # derivatives are reused while a step reduces the residual below this part
@@ -238,7 +238,7 @@ class PopulationNewton(BaseMethod):
 
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
         """Return residual, beta and number of Newton steps, and a remedy if it did not converge."""
-        state = jax.tree.map(jnp.asarray, state)
+        state = jax.tree.map(put, state)
         by = rule(state.beta, self.exploration, self.regularised)
         record = rule_record(game, state.profile, by, logit=True)
         numbers = {

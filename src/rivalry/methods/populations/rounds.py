@@ -16,7 +16,7 @@ from rivalry.core.space import Scalar
 from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule, rule_record
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax, jnp, put
 
 RETURNED, AWAY = 1e-9, 1e-6  # a cycle returns to within the first after having been away by the second
 NEARER = 0.9  # part of the earlier residual below which an iteration makes progress
@@ -102,7 +102,7 @@ class ResponseIteration(BaseMethod):
 
         The period is stored if the method cycles, and a remedy if it did not converge.
         """
-        state = jax.tree.map(jnp.asarray, state)
+        state = jax.tree.map(put, state)
         response, period = state.result.now, int(state.memory.period)
         off = ravel_pytree(game.balance(response.env, response.mu, state.profile))[0]
         # without regularised payoffs these methods rest where no agent gains, not at a logit equilibrium
