@@ -6,6 +6,7 @@ From them follow critical discount factors for the cartel (Friedman 1971).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.leaders import all_choices, leaders_choices, staged_market
 from rivalry.families.market.model import STAGES, Market, product_bounds, whole_market
 from rivalry.families.market.owners import owned
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import compiled, put
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, staged_values, tabulate
 
@@ -144,20 +145,31 @@ def price_taking(market: Market, choices: ndarray) -> Certificate:
     >>> price_taking(rv.games.market(), np.array([40.0, 40.0])).regret.tolist()  # (20 - 10) (100 - 40)
     [600.0, 600.0]
     """
-    sold, (low, high) = market.clear(put(choices)), product_bounds(market)
+    sold, (low, high) = _sold(market, choices), product_bounds(market)
     if market.rule.choice == "price":
         alone = np.where(np.eye(len(low), dtype=bool), low, high)
-        high = np.array([market.clear(put(x)).q[k] for k, x in enumerate(alone)])
+        high = np.array([_sold(market, x).q[k] for k, x in enumerate(alone)])
         low = np.zeros(len(high))
     margin, rise = np.asarray(sold.p - market.priced["unit_cost"]), np.asarray(market.priced["convex_cost"])
     supply = np.divide(margin, rise, out=np.where(margin > 0, high, low), where=rise > 0)
     # profit is concave above a fixed cost
     rows = np.clip([np.asarray(sold.q), low, supply], low, np.maximum(high, sold.q))
-    paid = np.array([market.after_tax(market.earned(sold._replace(q=put(q)))) for q in rows])
-    gain = np.asarray(market.by_firm(put(paid.max(axis=0) - paid[0])))
+    paid = np.array([_paid(market, sold._replace(q=q)) for q in rows])
+    gain = np.zeros(market.players)
+    np.add.at(gain, market.places[0], paid.max(axis=0) - paid[0])
     tolerance = np.full(len(gain), TOLERANCE * float(payoff_scale(market)))
     method, scope = "all outputs at the given prices", "of firms that take prices as given"
     return Certificate(gain, gain, "tight", method, tolerance, rounding="floating point", scope=scope)
+
+
+@partial(compiled, effort=1)
+def _sold(market: Market, choices: Any) -> Any:
+    return market.clear(choices)
+
+
+@partial(compiled, effort=1)
+def _paid(market: Market, sold: Any) -> Any:
+    return market.after_tax(market.earned(sold))
 
 
 def gain_bounds(market: Market) -> tuple[ndarray, ndarray]:
@@ -201,7 +213,7 @@ def _stackelberg(market: Market) -> ndarray:
     if market.rule.undercuts:
         raise ValueError("stages: a follower that undercuts has no best response")
     game = staged_market(market, _stages_of(market))
-    return np.asarray(market.choices(put(all_choices(game, leaders_choices(game)))))
+    return np.asarray(market.choices(np.asarray(all_choices(game, leaders_choices(game)))))
 
 
 def _stages_of(market: Market) -> STAGES:

@@ -24,13 +24,14 @@ from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.families.market.demand import PerFirm
 from rivalry.families.market.entry import closure_sets, equilibria_of_entry, has_cases
 from rivalry.families.market.model import Market, priced_numbers, product_bounds
-from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.proofs.arithmetic.program import over_rows
+from rivalry.runtime.jax import floats, jax, jnp, put, seldom
 
 if TYPE_CHECKING:
     from rivalry.core.game import BoxGame
 
 NEWTON_STEPS, STEP_HALVINGS = 30, 12
-BRACKETS, HALVINGS = 64, 60  # of a range, and of what is left of it, in search of a best choice
+PARTS, DIVISIONS = 64, 10  # of what is left of a range in search of a best choice, and how often
 RISING = (1.0, 0.1, 0.01, 0.001, 0.0)  # of marginal costs, relative to the slope of prices
 MET = 1e-9  # residual of a root, relative to the box
 GAINED = 1e-9  # times the payoff scale: a larger gain shows that a root is no equilibrium
@@ -65,28 +66,43 @@ def ascent(market: Market, conduct: Conduct, choices: PerFirm) -> PerFirm:
     return jnp.sum(conduct * slopes.T, axis=1)
 
 
-@compiled
-def _gaps_and_slopes(market: Market, conduct: Conduct, choices: Any, rise: Any) -> Any:
-    """Return the move of a step up the ascent and back into the box, ``[product]``, and its slopes.
+def _ascent_and_bend(market: Market, conduct: Conduct, choices: Any) -> tuple[Any, Any]:
+    """Return the ascent ``[product]`` and its slopes ``[product product]``."""
+
+    def twice(x: Any) -> tuple[Any, Any]:
+        climb = ascent(market, conduct, x)
+        return climb, climb
+
+    bend, climb = jax.jacfwd(twice, has_aux=True)(choices)
+    return climb, bend
+
+
+_ascents_and_bends = over_rows(_ascent_and_bend, effort=1)
+
+
+def _gaps_and_slopes(
+    market: Market, conduct: Conduct, rows: ndarray, rise: float = 0.0
+) -> tuple[ndarray, ndarray]:
+    """Return moves of steps up the ascent and back into the box, ``[row product]``, and their slopes.
 
     The ascent is less ``rise`` of its own slopes, times the choice above the lower end.
     """
-    low, high = market.products.low[:, 0], market.products.high[:, 0]
-    width = jnp.where(high > low, high - low, 1.0)
+    low, high = product_bounds(market)
+    width = np.where(high > low, high - low, 1.0)
+    climbs, bends = _ascents_and_bends(market, conduct, rows, batch=STEP_HALVINGS)
     # the step is about Newton's of each product alone
-    slopes = jnp.abs(jnp.diagonal(jax.jacfwd(partial(ascent, market, conduct))(choices)))
-    step = jax.lax.stop_gradient(1.0 / jnp.maximum(slopes, TINY))
+    steps = 1.0 / np.maximum(np.abs(np.diagonal(bends, axis1=1, axis2=2)), TINY)
+    ends = rows + steps * climbs - rise * (rows - low)
+    unit = np.eye(len(low))
+    climb_slopes = steps[:, :, None] * bends - rise * unit
+    is_inside = (ends > low) & (ends < high)
+    slopes = unit - np.where(is_inside[:, :, None], unit + climb_slopes, 0.0)
+    return (rows - np.clip(ends, low, high)) / width, slopes / width[:, None]
 
-    def gap(x: Any) -> Any:
-        climb = step * ascent(market, conduct, x) - rise * (x - low)
-        return (x - jnp.clip(x + climb, low, high)) / width
 
-    return gap(choices), jax.jacfwd(gap)(choices)
-
-
-def residual(market: Market, conduct: Conduct, choices: ndarray, rise: float = 0.0) -> float:
+def residual(market: Market, conduct: Conduct, choices: ndarray) -> float:
     """Return the largest distance to a root to first order, in widths of the box; NaN where it is unknown."""
-    return float(np.max(np.abs(np.asarray(_gaps_and_slopes(market, conduct, choices, rise)[0]))))
+    return float(np.max(np.abs(_gaps_and_slopes(market, conduct, choices[None])[0])))
 
 
 def complementary_root(
@@ -99,19 +115,20 @@ def complementary_root(
     """
     low, high = product_bounds(market)
     choices = np.clip(floats(start), low, high)
+    lengths = 0.5 ** np.arange(STEP_HALVINGS)[:, None]
     for rise in rises:
+        (gap,), (slopes,) = _gaps_and_slopes(market, conduct, choices[None], rise)
         for _ in range(NEWTON_STEPS):
-            gap, slopes = map(np.asarray, _gaps_and_slopes(market, conduct, choices, rise))
-            largest = np.max(np.abs(gap))
-            if not np.isfinite(slopes).all() or largest == 0:
+            if not np.isfinite(slopes).all() or not np.any(gap):
                 break
             step = np.linalg.pinv(slopes, rcond=1e-10) @ gap
-            tries = (np.clip(choices - step * 0.5**halving, low, high) for halving in range(STEP_HALVINGS))
-            better = (x for x in tries if residual(market, conduct, x, rise) < largest)
-            following = next(better, None)
-            if following is None:
+            tries = np.clip(choices - lengths * step, low, high)
+            gaps, slopes_of_tries = _gaps_and_slopes(market, conduct, tries, rise)
+            is_better = np.max(np.abs(gaps), axis=1) < np.max(np.abs(gap))
+            if not is_better.any():
                 break
-            choices = following
+            first = int(np.argmax(is_better))
+            choices, gap, slopes = tries[first], gaps[first], slopes_of_tries[first]
     return np.asarray(choices)
 
 
@@ -124,9 +141,11 @@ def middle_choices(market: Market) -> ndarray:
 def largest_gain(market: Market, choices: ndarray) -> float:
     """Return the largest gain that a search finds for any firm at products' choices."""
     profile = market.profile(choices)
-    at, paid = GameAtProfile(market, put(profile)), payoffs(market, profile)
-    found_payoffs = [unproved_response(at, firm, POINTS).payoff for firm in range(market.players)]
-    return float(np.max(np.array(found_payoffs) - paid))
+    deviations = np.repeat(profile[None], market.players, axis=0)
+    for firm, deviation in enumerate(deviations):
+        deviation[firm] = search_response(market, profile, firm)
+    gains = [payoffs(market, deviation)[firm] for firm, deviation in enumerate(deviations)]
+    return float(np.max(gains - payoffs(market, profile)))
 
 
 def nash(market: Market) -> ndarray:
@@ -269,30 +288,32 @@ def undercut_prices(market: Market, *, joint: bool = False) -> ndarray:
     return np.asarray(np.minimum(prices, high))
 
 
-def peak_response(market: Market, x: Array, firm: int | Array) -> tuple[Array, Array]:
-    """Return a candidate for a firm's best choice ``[axis]`` of one product, and its payoff.
+def peak_response(game: BoxGame, x: Array, player: int | Array) -> tuple[Array, Array]:
+    """Return a candidate for a player's best choice ``[axis]`` on one axis, and its payoff.
 
     It is the best point of a grid, moved to where the slope of the payoff changes its sign beside it, at a
     peak or a kink. Peaks between the points of the grid may be missed.
     """
-    low, high = market.space.low[firm, 0], market.space.high[firm, 0]
+    low, high = game.space.low[player, 0], game.space.high[player, 0]
 
     def payoff(choice: Array) -> Array:
-        return market.payoffs(x.at[firm, 0].set(choice))[firm]
+        return game.payoffs(x.at[player, 0].set(choice))[player]
 
-    points = low + (high - low) * jnp.linspace(0.0, 1.0, BRACKETS + 1)
+    points = low + (high - low) * jnp.linspace(0.0, 1.0, POINTS)
     pays = jax.vmap(payoff)(points)
     pays = jnp.where(jnp.isnan(pays), -jnp.inf, pays)
     place = 1 + jnp.argmax(pays[1:])  # at the lowest choice fixed costs are saved, beside which others peak
-    begin = points[place - 1], points[jnp.minimum(place + 1, BRACKETS)]
-    slope = jax.grad(payoff)
+    begin = points[place - 1], points[jnp.minimum(place + 1, POINTS - 1)]
+    slopes = jax.vmap(jax.grad(payoff))
 
-    def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        middle = (ends[0] + ends[1]) / 2
-        rising = slope(middle) > 0
-        return jnp.where(rising, middle, ends[0]), jnp.where(rising, ends[1], middle)
+    def narrow(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        """Return the first of equal parts at whose end the payoff does not rise; the last where all rise."""
+        parts = ends[0] + (ends[1] - ends[0]) * jnp.linspace(0.0, 1.0, PARTS + 1)
+        is_end = jnp.append(~(slopes(parts[1:-1]) > 0), True)
+        part = jnp.argmax(is_end)
+        return parts[part], parts[part + 1]
 
-    lower, upper = jax.lax.fori_loop(0, HALVINGS, halve, begin)
+    lower, upper = jax.lax.fori_loop(0, DIVISIONS, narrow, begin)
     choices = jnp.stack([(lower + upper) / 2, points[place], low, high])
     best_payoffs = jax.vmap(payoff)(choices)
     best = jnp.argmax(best_payoffs)
@@ -338,7 +359,7 @@ def cartel(market: Market) -> ndarray:
 
 
 def _joint_profit(market: Market, choices: ndarray) -> float:
-    return float(np.sum(np.asarray(market.profits(put(choices)))))
+    return float(np.asarray(_joint_profits(market, choices[None]))[0])
 
 
 def _joint_maximum(market: Market) -> ndarray:
@@ -365,7 +386,7 @@ def _can_be_raised(market: Market, choices: ndarray) -> bool:
     return bool(np.nanmax(totals[1:]) > totals[0] + ROUNDING * abs(totals[0]))
 
 
-@compiled
+@seldom
 def _joint_profits(market: Market, rows: Any) -> Any:
     return jax.vmap(lambda choices: jnp.sum(market.profits(choices)))(rows)
 
@@ -394,7 +415,7 @@ def _ascended(market: Market, guess: ndarray) -> ndarray:
     return np.asarray(low + widths * optimum.x)
 
 
-@compiled
+@seldom
 def _total(market: Market, choices: Any) -> Any:
     return jax.value_and_grad(lambda x: jnp.sum(market.profits(x)))(choices)
 

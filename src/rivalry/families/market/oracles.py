@@ -25,7 +25,8 @@ from rivalry.families.market.leaders import StagedMarket, leaders_choices
 from rivalry.families.market.model import Market, product_bounds, whole_market
 from rivalry.families.market.play import market_play
 from rivalry.families.market.valuation import recurring_value
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put, put_concrete
+from rivalry.proofs.arithmetic.program import over_rows
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put_concrete
 from rivalry.schema.register import BENCHMARKS
 
 # Descriptions.
@@ -160,7 +161,7 @@ def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
     return *_peak_response(game, x, put_concrete(player)), "lower bound"
 
 
-@compiled
+@partial(compiled, effort=1)
 def _peak_response(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
     return equilibria.peak_response(game, x, player)
 
@@ -377,7 +378,7 @@ def _reaction(market: Market, x: Profile) -> Record:
     points = np.array([mark.choice for mark in by_name.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
-        "reaction": (("duellist", "grid_point"), np.asarray(_responses(market, put(x), line))),
+        "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
         "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
         "reaction_player": (("duellist",), np.arange(2)),
@@ -399,16 +400,23 @@ def _places(market: Market, points: ndarray) -> ndarray:
     return np.linspace(low, high, PLACES, axis=-1)
 
 
-@compiled
-def _responses(market: Market, x: Any, line: Any) -> Any:
-    """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
+def _response_to(market: Market, x: Any, player: Any) -> Any:
+    """Return a firm's best response on one axis, ``[axis]``."""
+    if oracles.best_response.knows(market):
+        return oracles.best_response(market, x, player)[0]
     grids = jnp.stack([market.space.grid(firm, PLACES) for firm in range(2)])
+    strategies, pays, _ = searching(market, x, player, grids[player])
+    return strategies[jnp.argmax(pays)]
 
-    def response(player: Any, rival: Any) -> Any:
-        at = x.at[1 - player, 0].set(rival)
-        if oracles.best_response.knows(market):
-            return oracles.best_response(market, at, player)[0][0]
-        strategies, pays, _ = searching(market, at, player, grids[player])
-        return strategies[jnp.argmax(pays)][0]
 
-    return jax.vmap(jax.vmap(response, (None, 0)))(jnp.arange(2), line[::-1])
+_responses_to = over_rows(_response_to, shared=1, effort=0)
+
+
+def _responses(market: Market, x: ndarray, line: ndarray) -> ndarray:
+    """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
+    profiles = np.broadcast_to(x, (2, PLACES, 2, 1)).copy()
+    for firm in range(2):
+        profiles[firm, :, 1 - firm, 0] = line[1 - firm]
+    players = np.repeat(np.arange(2), PLACES)
+    responses = _responses_to(market, profiles.reshape(-1, 2, 1), players, batch=2 * PLACES)
+    return np.asarray(responses).reshape(2, PLACES)
