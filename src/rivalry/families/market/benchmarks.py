@@ -20,10 +20,10 @@ from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.market import equilibria
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.leaders import all_choices, leaders_choices, staged_market
+from rivalry.families.market.leaders import leaders_choices, played, staged_market
 from rivalry.families.market.model import STAGES, Market, product_bounds, whole_market
 from rivalry.families.market.owners import owned
-from rivalry.runtime.jax import compiled, put
+from rivalry.runtime.jax import compiled, floats, put
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, staged_values, tabulate
 
@@ -150,7 +150,8 @@ def price_taking(market: Market, choices: ndarray) -> Certificate:
         alone = np.where(np.eye(len(low), dtype=bool), low, high)
         high = np.array([_sold(market, x).q[k] for k, x in enumerate(alone)])
         low = np.zeros(len(high))
-    margin, rise = np.asarray(sold.p - market.priced["unit_cost"]), np.asarray(market.priced["convex_cost"])
+    cost, rise = floats(market.priced["unit_cost"]), floats(market.priced["convex_cost"])
+    margin = np.asarray(sold.p) - cost
     supply = np.divide(margin, rise, out=np.where(margin > 0, high, low), where=rise > 0)
     # profit is concave above a fixed cost
     rows = np.clip([np.asarray(sold.q), low, supply], low, np.maximum(high, sold.q))
@@ -213,7 +214,7 @@ def _stackelberg(market: Market) -> ndarray:
     if market.rule.undercuts:
         raise ValueError("stages: a follower that undercuts has no best response")
     game = staged_market(market, _stages_of(market))
-    return np.asarray(market.choices(np.asarray(all_choices(game, leaders_choices(game)))))
+    return played(game, leaders_choices(game))
 
 
 def _stages_of(market: Market) -> STAGES:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from rivalry.certificates.deviations import unproved_response
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core.oracles import best_response, discontinuity, payoff_scale
 from rivalry.core.payoffs import payoffs
-from rivalry.core.tolerances import ROUNDING, TINY
+from rivalry.core.tolerances import EPS, ROUNDING, TINY
 from rivalry.families.market.demand import PerFirm
 from rivalry.families.market.entry import closure_sets, equilibria_of_entry, has_cases
 from rivalry.families.market.model import Market, priced_numbers, product_bounds
@@ -30,9 +29,12 @@ from rivalry.runtime.jax import floats, jax, jnp, put, seldom
 if TYPE_CHECKING:
     from rivalry.core.game import BoxGame
 
-NEWTON_STEPS, STEP_HALVINGS = 30, 12
+NEWTON_STEPS, STEP_HALVINGS = 30, 11
+STEP_LENGTHS = np.ones(1), 0.5 ** np.arange(1, 1 + STEP_HALVINGS)  # that are tried at once
+ROUNDED = 4 * EPS  # of the box: a smaller gap is one of rounding
 PARTS, DIVISIONS = 64, 10  # of what is left of a range in search of a best choice, and how often
 RISING = (1.0, 0.1, 0.01, 0.001, 0.0)  # of marginal costs, relative to the slope of prices
+BATCH = 256  # choices that one program takes
 MET = 1e-9  # residual of a root, relative to the box
 GAINED = 1e-9  # times the payoff scale: a larger gain shows that a root is no equilibrium
 POINTS = 201  # of a search grid
@@ -41,6 +43,7 @@ NEAR_CHOICES, NEAR_STEP = 64, 0.01  # random choices around a joint maximum, and
 FLAT = 1e-14  # relative difference of payoffs that rounding does not tell apart
 JOINT_STARTS = 8
 
+Bounds = tuple[ndarray, ndarray]  # the lowest and the highest choices, ``[product]`` or ``[row product]``
 Conduct = Any  # whose profits a product's choice serves, ``[product product]``; None: those at given prices
 
 
@@ -80,56 +83,85 @@ def _ascent_and_bend(market: Market, conduct: Conduct, choices: Any) -> tuple[An
 _ascents_and_bends = over_rows(_ascent_and_bend, effort=1)
 
 
-def _gaps_and_slopes(
-    market: Market, conduct: Conduct, rows: ndarray, rise: float = 0.0
+def gaps_and_slopes(
+    market: Market, conduct: Conduct, rows: ndarray, bounds: Bounds, rise: float = 0.0
 ) -> tuple[ndarray, ndarray]:
-    """Return moves of steps up the ascent and back into the box, ``[row product]``, and their slopes.
+    """Return moves of steps up the ascent and back between bounds, and their slopes, by rows of choices.
 
-    The ascent is less ``rise`` of its own slopes, times the choice above the lower end.
+    Moves ``[row product]`` are in widths of the box. The ascent is less ``rise`` of its own slopes, times the
+    choice above the lower end.
     """
     low, high = product_bounds(market)
     width = np.where(high > low, high - low, 1.0)
-    climbs, bends = _ascents_and_bends(market, conduct, rows, batch=STEP_HALVINGS)
+    climbs, bends = _ascents_and_bends(market, conduct, rows, batch=BATCH)
     # the step is about Newton's of each product alone
     steps = 1.0 / np.maximum(np.abs(np.diagonal(bends, axis1=1, axis2=2)), TINY)
     ends = rows + steps * climbs - rise * (rows - low)
     unit = np.eye(len(low))
     climb_slopes = steps[:, :, None] * bends - rise * unit
-    is_inside = (ends > low) & (ends < high)
+    is_inside = (ends > bounds[0]) & (ends < bounds[1])
     slopes = unit - np.where(is_inside[:, :, None], unit + climb_slopes, 0.0)
-    return (rows - np.clip(ends, low, high)) / width, slopes / width[:, None]
+    return (rows - np.clip(ends, *bounds)) / width, slopes / width[:, None]
 
 
 def residual(market: Market, conduct: Conduct, choices: ndarray) -> float:
     """Return the largest distance to a root to first order, in widths of the box; NaN where it is unknown."""
-    return float(np.max(np.abs(_gaps_and_slopes(market, conduct, choices[None])[0])))
+    gaps, _ = gaps_and_slopes(market, conduct, choices[None], product_bounds(market))
+    return float(np.max(np.abs(gaps)))
 
 
 def complementary_root(
     market: Market, conduct: Conduct, start: ndarray, rises: Sequence[float] = (0.0,)
 ) -> ndarray:
-    """Return choices ``[product]`` where the ascent is 0 or leads beyond a bound, by Newton's method.
+    """Return choices ``[product]`` where the ascent is 0 or leads beyond a bound; see `complementary_roots`.
+
+    Ascents with falling ``rises`` lead there, one after the other.
+    """
+    bounds = product_bounds(market)
+    rows = np.clip(floats(start), *bounds)[None]
+    for rise in rises:
+        rows = complementary_roots(market, conduct, rows, bounds, rise)
+    return np.asarray(rows[0])
+
+
+def complementary_roots(
+    market: Market, conduct: Conduct, starts: ndarray, bounds: Bounds, rise: float = 0.0
+) -> ndarray:
+    """Return rows ``[row product]`` where the ascent is 0 or leads beyond bounds, by Newton's method.
 
     Steps that increase the gap are halved. Of many roots, as of equal firms that share one market, steps of
     least length keep to the nearest.
     """
-    low, high = product_bounds(market)
-    choices = np.clip(floats(start), low, high)
-    lengths = 0.5 ** np.arange(STEP_HALVINGS)[:, None]
-    for rise in rises:
-        (gap,), (slopes,) = _gaps_and_slopes(market, conduct, choices[None], rise)
-        for _ in range(NEWTON_STEPS):
-            if not np.isfinite(slopes).all() or not np.any(gap):
+    rows = starts.copy()
+    low, high = (np.broadcast_to(edge, rows.shape) for edge in bounds)
+    gaps, slopes = gaps_and_slopes(market, conduct, rows, (low, high), rise)
+    is_open = np.ones(len(rows), bool)
+    for _ in range(NEWTON_STEPS):
+        is_open &= np.isfinite(slopes).all(axis=(1, 2)) & np.any(np.abs(gaps) > ROUNDED, axis=1)
+        if not is_open.any():
+            break
+        steps = np.zeros(rows.shape)
+        inverses = np.linalg.pinv(slopes[is_open], rcond=1e-10)
+        steps[is_open] = (inverses @ gaps[is_open, :, None])[:, :, 0]
+        for lengths in STEP_LENGTHS:
+            waiting = np.flatnonzero(is_open & np.any(steps != 0, axis=1))
+            if not len(waiting):
                 break
-            step = np.linalg.pinv(slopes, rcond=1e-10) @ gap
-            tries = np.clip(choices - lengths * step, low, high)
-            gaps, slopes_of_tries = _gaps_and_slopes(market, conduct, tries, rise)
-            is_better = np.max(np.abs(gaps), axis=1) < np.max(np.abs(gap))
-            if not is_better.any():
-                break
-            first = int(np.argmax(is_better))
-            choices, gap, slopes = tries[first], gaps[first], slopes_of_tries[first]
-    return np.asarray(choices)
+            # [waiting length product]
+            ends = tuple(edge[waiting, None].repeat(len(lengths), axis=1) for edge in (low, high))
+            tries = np.clip(rows[waiting, None] - lengths[:, None] * steps[waiting, None], *ends)
+            shape = -1, rows.shape[1]
+            edges = ends[0].reshape(shape), ends[1].reshape(shape)
+            parts = gaps_and_slopes(market, conduct, tries.reshape(shape), edges, rise)
+            tried_gaps, tried_slopes = (part.reshape(*tries.shape[:2], *part.shape[1:]) for part in parts)
+            largest = np.max(np.abs(gaps[waiting]), axis=1)
+            is_better = np.max(np.abs(tried_gaps), axis=2) < largest[:, None]
+            movers = np.flatnonzero(is_better.any(axis=1))
+            place, first = waiting[movers], np.argmax(is_better[movers], axis=1)
+            rows[place], gaps[place] = tries[movers, first], tried_gaps[movers, first]
+            slopes[place], steps[place] = tried_slopes[movers, first], 0.0
+        is_open &= ~np.any(steps != 0, axis=1)
+    return rows
 
 
 def middle_choices(market: Market) -> ndarray:

@@ -17,15 +17,19 @@ from rivalry.certificates.deviations import unproved_response
 from rivalry.certificates.units import GameAtProfile
 from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients, payoff_against
+from rivalry.core.roots import NoZeroError, zero
 from rivalry.core.space import Profile, stacked_grids
 from rivalry.core.tolerances import SAME_NUMBER, TINY
 from rivalry.families.market.demand import FEW
-from rivalry.families.market.model import STAGES, Market
+from rivalry.families.market.equilibria import BATCH, complementary_roots, gaps_and_slopes, own_conduct
+from rivalry.families.market.model import STAGES, Market, product_bounds
+from rivalry.proofs.arithmetic.program import over_rows
 from rivalry.runtime.jax import compiled, jax, jnp, put, seldom
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.frozen import Players, WholeProfile
-from rivalry.transforms.leadership import gains_nearby, leaders_of_stages
+from rivalry.transforms.leadership import STEPS, gains_nearby, leaders_of_stages
 
+GRID = 65  # choices of followers at which gains are sought
 POINTS, ROUNDS, STILL = 201, 200, 1e-12  # of a search; of responses in turn; their movement, of the box
 MET, NEWTON_STEPS = 1e-11, 40  # residual of a root of the followers, of the box, and steps
 STARTS = 0.3, 0.6, 0.1, 0.9  # of the followers' ranges: where Newton's method begins
@@ -220,10 +224,128 @@ def leaders_choices(game: StagedMarket) -> ndarray:
 
 def _best_choice(game: StagedMarket, x: ndarray, leader: int) -> ndarray:
     """Return a leader's best choices ``[axis]``: the best found by search, then at a kink or a peak."""
+    if len(x) == 1 and _responds_by_roots(game) and (peak := _peak(game)) is not None:
+        return peak
     response = unproved_response(GameAtProfile(game, put(x)), leader, POINTS)
     choices, paid = map(np.asarray, _polished(game, x, leader, response.strategy))
     highest = np.max(paid)
     return np.asarray(choices[np.argmax(paid >= highest - FLAT * np.abs(highest))])
+
+
+def _responds_by_roots(game: StagedMarket) -> bool:
+    """True if followers of one stage respond by roots of first-order conditions."""
+    return isinstance(game.game, Market) and isinstance(game.respond, LinearFollowers | RootFollowers)
+
+
+def played(game: StagedMarket, x: ndarray) -> ndarray:
+    """Return the choices ``[product]`` of all firms when leaders choose ``x [leader axis]``."""
+    market = game.market
+    if _responds_by_roots(game):
+        profile = np.zeros(market.space.shape)
+        profile[list(game.players), : x.shape[1]] = x
+        return np.asarray(_plays(game, market.choices(profile)[None])[0])
+    return np.asarray(market.choices(np.asarray(all_choices(game, x))))
+
+
+def _plays(game: StagedMarket, rows: ndarray) -> ndarray:
+    """Return all choices ``[row product]`` when leaders choose as in ``rows``, and followers respond.
+
+    Where no root is met from which no follower gains, by a choice from a grid or near its own, responses are
+    those of the game.
+    """
+    market, follows = game.market, _follows(game)
+    low, high = product_bounds(market)
+    ends = np.where(follows, low, rows), np.where(follows, high, rows)
+    conduct, plays, is_open = own_conduct(market), rows.copy(), np.ones(len(rows), bool)
+    for share in STARTS:
+        waiting = np.flatnonzero(is_open)
+        if not len(waiting):
+            break
+        bounds = ends[0][waiting], ends[1][waiting]
+        starts = np.where(follows, low + share * (high - low), rows[waiting])
+        plays[waiting] = complementary_roots(market, conduct, starts, bounds)
+        gaps, _ = gaps_and_slopes(market, conduct, plays[waiting], bounds)
+        gains = [_gains(market, plays[waiting], follower) for follower in game.followers]
+        is_open[waiting] = ~(np.max(np.abs(gaps), axis=1) <= MET) | np.any(gains, axis=0)
+    for row in np.flatnonzero(is_open):
+        led = market.profile(rows[row])[list(game.players)]
+        plays[row] = market.choices(np.asarray(all_choices(game, led)))
+    return plays
+
+
+def _follows(game: StagedMarket) -> ndarray:
+    """True for the products of followers, ``[product]``."""
+    return np.isin(game.market.places[0], game.followers)
+
+
+def _gains(market: Market, plays: ndarray, firm: int) -> ndarray:
+    """True for the rows of ``plays [row product]`` in which a firm gains by a choice elsewhere, or nearby."""
+    products = list(market.owners[firm])
+    low, high = (edge[products] for edge in product_bounds(market))
+    grid = np.asarray(market.space.grid(firm, GRID))[:, : len(products)]
+    steps = np.concatenate([size * np.diag(high - low) for size in (*STEPS, *np.negative(STEPS))])
+    choices = [
+        np.clip(plays[:, None, products] + steps, low, high),
+        np.broadcast_to(grid, (len(plays), *grid.shape)),
+    ]
+    deviations = plays[:, None].repeat(1 + len(steps) + len(grid), axis=1)
+    deviations[:, 1:, products] = np.concatenate(choices, axis=1)
+    profits = _profits_of(market, deviations.reshape(-1, plays.shape[1]), batch=16 * BATCH)
+    paid = (profits @ own_conduct(market)[products[0]]).reshape(deviations.shape[:2])
+    highest = np.max(np.nan_to_num(paid, nan=-np.inf), axis=1)
+    return highest > paid[:, 0] + SAME_NUMBER * np.abs(highest)
+
+
+def _profits(market: Market, choices: Array) -> Array:
+    return market.profits(choices)
+
+
+def _profit_slopes(market: Market, choices: Array) -> Array:
+    """Return the slopes of profits in all choices, ``[profit choice]``."""
+    return jax.jacrev(market.profits)(choices)
+
+
+_profits_of = over_rows(_profits, shared=1, effort=1)
+_profit_slopes_of = over_rows(_profit_slopes, shared=1, effort=1)
+
+
+def _peak(game: StagedMarket) -> ndarray | None:
+    """Return the best choice ``[axis]`` of one leader with one product, to which followers' roots respond.
+
+    It is the best point of a grid, moved to where the slope of the payoff changes its sign beside it, at a
+    peak or a kink. None where the slope shows no such place, and for several leaders or products.
+    """
+    market, follows = game.market, _follows(game)
+    if np.count_nonzero(~follows) > 1:
+        return None
+    product, conduct = int(np.argmin(follows)), own_conduct(market)
+    bounds = product_bounds(market)
+    low, high = (float(edge[product]) for edge in bounds)
+
+    def outcomes(choices: ndarray) -> tuple[ndarray, ndarray]:
+        """Return payoffs and their slopes, ``[row]``."""
+        rows = np.zeros((len(choices), len(follows)))
+        rows[:, product] = choices
+        plays = _plays(game, rows)
+        paid = _profits_of(market, plays, batch=BATCH) @ conduct[product]
+        uphill = np.einsum("p,rpc->rc", conduct[product], _profit_slopes_of(market, plays, batch=BATCH))
+        _, bends = gaps_and_slopes(market, conduct, plays, bounds)
+        moves = -np.linalg.pinv(bends[:, follows][:, :, follows]) @ bends[:, follows, product, None]
+        return paid, uphill[:, product] + np.sum(uphill[:, follows] * moves[:, :, 0], axis=1)
+
+    points = np.linspace(low, high, POINTS)
+    paid, slopes = outcomes(points)
+    place = int(np.argmax(np.nan_to_num(paid, nan=-np.inf)))
+    beside = min(place + 1, POINTS - 1) if slopes[place] > 0 else max(place - 1, 0)
+    if beside == place:
+        return points[place, None]
+    ends = sorted((float(points[place]), float(points[beside])))
+    try:
+        peak = zero(lambda choice: outcomes(np.array([choice]))[1][0], *ends, "leader")
+    except NoZeroError:
+        return None
+    (at_peak,), _ = outcomes(np.array([peak]))
+    return np.array([peak]) if at_peak >= paid[place] else None
 
 
 @compiled
