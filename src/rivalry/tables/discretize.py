@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -223,7 +224,7 @@ def values_at(answer: object, game: object, action_grid: ndarray, sizes: ndarray
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
-@compiled
+@partial(compiled, effort=1)
 def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chunk: int, start: Any) -> Any:
     at = jnp.stack(jnp.unravel_index(start + jnp.arange(chunk), sizes), axis=1)
 

@@ -23,7 +23,8 @@ from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.leaders import leaders_choices, played, staged_market
 from rivalry.families.market.model import STAGES, Market, product_bounds, whole_market
 from rivalry.families.market.owners import owned
-from rivalry.runtime.jax import compiled, floats, put
+from rivalry.runtime.jax import compiled, floats, jax, put, register_program_cache
+from rivalry.runtime.memo import Known, remembered
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, staged_values, tabulate
 
@@ -75,9 +76,24 @@ def benchmark(game: MarketGame, name: str) -> Benchmark:
     check_word("benchmark", name, BENCHMARKS)
     market = whole_market(game)
     if not len(market.observed_levels):
-        return _evaluate(market, BENCHMARKS[name](market))
+        return _evaluate(market, _choices(market, name))
     outcomes = [benchmark(market.at_level(level), name) for level in market.observed_levels]
     return _mean(outcomes, _chances(market))
+
+
+_choices_by_market: Known[ndarray] = {}
+register_program_cache(_choices_by_market.clear)
+MOST = 1024  # choices kept
+
+
+def _choices(market: Market, name: str) -> ndarray:
+    """Return the choices ``[product]`` of a benchmark; those of equal markets are computed once."""
+    leaves, form = jax.tree.flatten(market)
+    arrays = list(map(np.asarray, leaves))
+    key = name, form, tuple((array.shape, array.dtype.str, array.tobytes()) for array in arrays)
+    if len(_choices_by_market) >= MOST:
+        del _choices_by_market[next(iter(_choices_by_market))]
+    return remembered(_choices_by_market, key, partial(BENCHMARKS[name], market)).copy()
 
 
 def benchmarks(game: MarketGame) -> dict[str, Benchmark]:
