@@ -219,19 +219,20 @@ def values_at(answer: object, game: object, action_grid: ndarray, sizes: ndarray
     points, parts = np.nan_to_num(action_grid), []
     for offset in range(0, joint, chunk):
         begin = min(offset, joint - chunk)  # the last chunk overlaps: one shape, one program
-        values = _chunk(answer, game, points, tuple(sizes.tolist()), chunk, put(begin))
+        actions = np.stack(np.unravel_index(np.arange(begin, begin + chunk), sizes), axis=1)
+        values = _chunk(answer, game, points, actions)
         parts.append(jax.tree.map(lambda leaf, skip=offset - begin: np.asarray(leaf)[skip:], values))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 @partial(compiled, effort=1)
-def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chunk: int, start: Any) -> Any:
-    at = jnp.stack(jnp.unravel_index(start + jnp.arange(chunk), sizes), axis=1)
+def _chunk(answer: Any, game: Any, action_grid: Any, actions: Any) -> Any:
+    """Return an answer at joint actions ``[row player]`` of a grid ``[player action axis]``, ``[row ..]``."""
 
-    def answer_at(actions: Any) -> Any:
-        return answer(game, action_grid[jnp.arange(len(sizes)), actions])
+    def answer_at(row: Any) -> Any:
+        return answer(game, action_grid[jnp.arange(len(row)), row])
 
-    return jax.lax.map(answer_at, at, batch_size=256)
+    return jax.lax.map(answer_at, actions, batch_size=256)
 
 
 def _refuse_nan(game: Game, payoff: ndarray, action_grid: ndarray, sizes: ndarray) -> None:
