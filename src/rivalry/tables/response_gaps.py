@@ -200,7 +200,9 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     value, one_step, response_value = np.zeros((3, len(moves), states.size))
     action = np.zeros(value.shape, int)
     arrays = (payment, tie, problem, value, one_step, response_value, action)
-    history.best_responses(*play, *history.nobody(len(width)), player, *arrays)
+    is_drawn = branches > 1 or moves.shape[3] > 1
+    respond = history.best_responses_by_chance if is_drawn else history.best_responses
+    respond(*play, *history.nobody(len(width)), player, *arrays)
     return ResponseValues(value, one_step, response_value, action)
 
 

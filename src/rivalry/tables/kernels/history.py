@@ -295,11 +295,8 @@ def _worth(problem, state, action, value):  # type: ignore[no-untyped-def]
 
 
 @merged
-def _evaluate(problem, value):  # type: ignore[no-untyped-def]
-    """Write the discounted value of following the plan forever to ``value [state]``."""
-    if problem.leads.shape[2] == 1 and problem.plan.shape[1] == 1:
-        _sum_along(problem, value)
-        return
+def _solve_or_sweep(problem, value):  # type: ignore[no-untyped-def]
+    """Write the discounted value of following the plan forever, by chance, to ``value [state]``."""
     if problem.system.shape[0] > 0:
         _eliminate(problem, value)
         return
@@ -357,7 +354,7 @@ def _eliminate(problem, value):  # type: ignore[no-untyped-def]
 
 @merged
 def _sum_along(problem, value):  # type: ignore[no-untyped-def]
-    """Write the value where transitions are deterministic.
+    """Write the discounted value of following the plan forever to ``value [state]``, without chance.
 
     Every path ends in a cycle, whose value is one round trip's sum over one less the product of its discount
     factors.
@@ -392,8 +389,8 @@ def _sum_along(problem, value):  # type: ignore[no-untyped-def]
 
 
 @merged
-def _respond(problem, tie, value, policy_value, one_step):  # type: ignore[no-untyped-def]
-    """Improve the plan in place by policy iteration (Howard 1960).
+def _respond(evaluate, problem, tie, value, policy_value, one_step):  # type: ignore[no-untyped-def]
+    """Improve the plan in place by policy iteration (Howard 1960), with values by ``evaluate``.
 
     ``policy_value [state]`` is the value of the initial plan, ``one_step`` that of its best one-round
     deviation, ``value`` that of the best response. An action is chosen where it pays more than ``tie`` above
@@ -404,7 +401,7 @@ def _respond(problem, tie, value, policy_value, one_step):  # type: ignore[no-un
     for state in range(states):
         trial[state] = 0.0
     while better:
-        _evaluate(problem, trial)
+        evaluate(problem, trial)
         before, after, better = 0.0, 0.0, False
         for state in range(states):
             before += value[state]
@@ -436,10 +433,25 @@ def _respond(problem, tie, value, policy_value, one_step):  # type: ignore[no-un
 def best_responses(  # type: ignore[no-untyped-def]
     tables, states, policies, acts, free, player, payment, tie, problem, policy_value, one_step, value, policy
 ):
-    """Find one player's best response in every session by `_respond`; all results are ``[session state]``."""
+    """Find one player's best response in every session where nothing is by chance.
+
+    All results are ``[session state]``.
+    """
     for k in range(value.shape[0]):
         _pose(tables, states, policies, k, player, free, payment, problem)
-        _respond(problem, tie, value[k], policy_value[k], one_step[k])
+        _respond(_sum_along, problem, tie, value[k], policy_value[k], one_step[k])
+        for state in range(states.size):
+            policy[k, state] = problem.plan[state, 0]
+
+
+@kernel
+def best_responses_by_chance(  # type: ignore[no-untyped-def]
+    tables, states, policies, acts, free, player, payment, tie, problem, policy_value, one_step, value, policy
+):
+    """Find the same where nature or policies draw, which takes twice as long to compile."""
+    for k in range(value.shape[0]):
+        _pose(tables, states, policies, k, player, free, payment, problem)
+        _respond(_solve_or_sweep, problem, tie, value[k], policy_value[k], one_step[k])
         for state in range(states.size):
             policy[k, state] = problem.plan[state, 0]
 
