@@ -175,7 +175,7 @@ def test_an_owner_of_two_leading_products_solves_the_linear_system(
 
 def test_two_leaders_of_two_plants_each_play_cournot_on_what_followers_leave() -> None:
     game = rv.games.market(owners=[[0, 1], [2, 3], [4, 5]], stages=[[0, 1], [2]], convex_cost=1e-3)
-    found = np.asarray(game.by_firm(put(benchmark(game, "stackelberg").q)))
+    found = np.asarray(game.market.by_firm(put(benchmark(game, "stackelberg").q)))
     # leaders face the intercept (a + c)/2 and the slope b/2
     np.testing.assert_allclose(found, [30.0, 30.0, 15.0], rtol=2e-3)
 
