@@ -88,6 +88,8 @@ MOST = 1024  # choices kept
 
 def _choices(market: Market, name: str) -> ndarray:
     """Return the choices ``[product]`` of a benchmark; those of equal markets are computed once."""
+    if market.rule.formulas is not None and market.rule.formulas.function is not None:
+        return BENCHMARKS[name](market)  # what a function of the user reads may change
     leaves, form = jax.tree.flatten(market)
     arrays = list(map(np.asarray, leaves))
     key = name, form, tuple((array.shape, array.dtype.str, array.tobytes()) for array in arrays)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NEWTON_STEPS, STEP_HALVINGS = 30, 11
 STEP_LENGTHS = np.ones(1), 0.5 ** np.arange(1, 1 + STEP_HALVINGS)  # that are tried at once
 ROUNDED = 4 * EPS  # of the box: a smaller gap is one of rounding
-PARTS, DIVISIONS = 64, 10  # of what is left of a range in search of a best choice, and how often
+PARTS, DIVISIONS = 128, 7  # of what is left of a range in search of a best choice, and how often
 RISING = (1.0, 0.1, 0.01, 0.001, 0.0)  # of marginal costs, relative to the slope of prices
 BATCH = 256  # choices that one program takes
 MET = 1e-9  # residual of a root, relative to the box

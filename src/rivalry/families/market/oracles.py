@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response, searching
 from rivalry.core import oracles
+from rivalry.core.captured_variables import known_of_game
 from rivalry.core.dispatch import forward
 from rivalry.core.results import COVERAGES, Record, scalar
 from rivalry.core.space import Profile
@@ -26,7 +27,8 @@ from rivalry.families.market.model import Market, product_bounds, whole_market
 from rivalry.families.market.play import market_play
 from rivalry.families.market.valuation import recurring_value
 from rivalry.proofs.arithmetic.program import over_rows
-from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put_concrete
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
+from rivalry.runtime.memo import remembered
 from rivalry.schema.register import BENCHMARKS
 
 # Descriptions.
@@ -158,7 +160,12 @@ def _has_candidate(game: Market) -> bool:
 def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
     if game.rule.undercuts:
         return *equilibria.undercutting(game, x, player), "lower bound"
-    return *_peak_response(game, x, put_concrete(player)), "lower bound"
+    if concrete_module(x, player, *jax.tree.leaves(game)) is jnp:
+        return *equilibria.peak_response(game, x, player), "lower bound"
+    # candidates for equilibria and their certificates ask for the same
+    key = "peak response", np.asarray(x).tobytes(), int(player)
+    answer = partial(_peak_response, game, x, put(player))
+    return *remembered(known_of_game(game), key, answer), "lower bound"
 
 
 @partial(compiled, effort=1)
