@@ -239,12 +239,17 @@ def _responds_by_roots(game: StagedMarket) -> bool:
 
 def played(game: StagedMarket, x: ndarray) -> ndarray:
     """Return the choices ``[product]`` of all firms when leaders choose ``x [leader axis]``."""
-    market = game.market
     if _responds_by_roots(game):
-        profile = np.zeros(market.space.shape)
+        profile: Any = np.zeros(game.market.space.shape)
         profile[list(game.players), : x.shape[1]] = x
-        return np.asarray(_plays(game, market.choices(profile)[None])[0])
-    return np.asarray(market.choices(np.asarray(all_choices(game, x))))
+        return np.asarray(_plays(game, np.asarray(game.market.choices(profile))[None])[0])
+    return _searched(game, x)
+
+
+def _searched(game: StagedMarket, x: ndarray) -> ndarray:
+    """Return the choices ``[product]`` of all firms when leaders choose ``x``, by responses of the game."""
+    profile: Any = np.asarray(all_choices(game, x))
+    return np.asarray(game.market.choices(profile))
 
 
 def _plays(game: StagedMarket, rows: ndarray) -> ndarray:
@@ -268,8 +273,7 @@ def _plays(game: StagedMarket, rows: ndarray) -> ndarray:
         gains = [_gains(market, plays[waiting], follower) for follower in game.followers]
         is_open[waiting] = ~(np.max(np.abs(gaps), axis=1) <= MET) | np.any(gains, axis=0)
     for row in np.flatnonzero(is_open):
-        led = market.profile(rows[row])[list(game.players)]
-        plays[row] = market.choices(np.asarray(all_choices(game, led)))
+        plays[row] = _searched(game, market.profile(rows[row])[list(game.players)])
     return plays
 
 
@@ -330,6 +334,7 @@ def _peak(game: StagedMarket) -> ndarray | None:
         paid = _profits_of(market, plays, batch=BATCH) @ conduct[product]
         uphill = np.einsum("p,rpc->rc", conduct[product], _profit_slopes_of(market, plays, batch=BATCH))
         _, bends = gaps_and_slopes(market, conduct, plays, bounds)
+        bends = np.nan_to_num(bends)  # of followers without mutual responses, whose payoffs are no numbers
         moves = -np.linalg.pinv(bends[:, follows][:, :, follows]) @ bends[:, follows, product, None]
         return paid, uphill[:, product] + np.sum(uphill[:, follows] * moves[:, :, 0], axis=1)
 
@@ -339,13 +344,13 @@ def _peak(game: StagedMarket) -> ndarray | None:
     beside = min(place + 1, POINTS - 1) if slopes[place] > 0 else max(place - 1, 0)
     if beside == place:
         return points[place, None]
-    ends = sorted((float(points[place]), float(points[beside])))
+    left, right = sorted((float(points[place]), float(points[beside])))
     try:
-        peak = zero(lambda choice: outcomes(np.array([choice]))[1][0], *ends, "leader")
+        peak = zero(lambda choice: outcomes(np.array([choice]))[1][0], left, right, "leader")
     except NoZeroError:
         return None
     (at_peak,), _ = outcomes(np.array([peak]))
-    return np.array([peak]) if at_peak >= paid[place] else None
+    return np.array([peak]) if at_peak >= paid[place] - FLAT * np.abs(paid[place]) else None
 
 
 @compiled
