@@ -281,8 +281,8 @@ OF_PROOFS = {
     "record_on_ranges search_on_ranges searched",
     "solving": "Document RangesProof SmoothProof VERSION write",
     "transforms": "best_responses bounds_of_responses with_bounded_responses",
-    "families": "BoundsOfEquilibria Interval amounts derivatives enclose enclosed equilibrium_bounds over_rows "
-    "slopes_in_logs slopes_in_shares terms_in_fractions",
+    "families": "BoundsOfEquilibria Interval amounts derivatives enclose enclosed equilibrium_bounds "
+    "over_rows slopes_in_logs slopes_in_shares terms_in_fractions",
 }
 
 
