@@ -38,6 +38,7 @@ Command = Callable[..., Answer]
 def rivalry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs a command line in an empty folder; returns its exit status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # of the terminal in which the tests run
 
     def call(*arguments: str) -> Answer:
         capsys.readouterr()

@@ -14,7 +14,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.space import Simplex, simplex_lattice
-from rivalry.proofs.payoff_ranges import value_range
+from rivalry.proofs.payoff_ranges import range_and_slopes
 from rivalry.proofs.spaces.boxes import bounding_box, halves, tight_boxes
 from rivalry.proofs.spaces.simplices import InFractions
 
@@ -82,7 +82,7 @@ def test_bounds_on_a_part_of_a_simplex_hold_and_are_of_second_order() -> None:
     widths = []
     for size in (0.1, 0.01, 0.001):
         low, high = tight_boxes((middle - size)[None], (middle + size)[None])
-        bounds = value_range(rule, (), low, high, shares=True)
+        bounds = range_and_slopes(rule, (), low, high, shares=True).value
         least, most = float(bounds.low[0]), float(bounds.high[0])
         some = middle + size * (rng.dirichlet(np.ones(3), 2000) - 1 / 3)
         some = some[np.all((some >= low) & (some <= high), axis=1)]
