@@ -19,8 +19,8 @@ FEW = {
 BEGIN = "from benchmarks.test_many_cells import *; study, folder = distinct({cells}), Path({folder!r})\n"
 MANY = {  # in this order: the first one writes the run
     "run": "from rivalry.lab.executor import run_study; run_study(study, folder)",
-    "resume": "resume(study, folder)",
-    "report": "report(study, folder)",
+    "resume": "of_command('resume')(study, folder)",
+    "report": "of_command('report')(study, folder)",
     "dataset": "import rivalry as rv; rv.load_run(folder).dataset()",
 }
 END = "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
