@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.certificates import deviations
-from rivalry.certificates.branch_and_bound import PROVED, side_by_side
+from rivalry.certificates.branch_and_bound import PROVED, search_together, side_by_side
 from rivalry.certificates.deviations import MAX_ENCLOSED_BOXES
 from rivalry.certificates.units import GameAtProfile, unit_at
 from rivalry.core.payoffs import concrete_profile
@@ -59,7 +59,7 @@ def bounds(case: Case, player: int, cells: int = MAX_ENCLOSED_BOXES) -> Bounds:
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
     at = GameAtProfile(game, put(np.asarray(x)))
     search = deviations._outward(at, player, found, unit, cells)
-    (found,) = side_by_side(game, at.x, {player: search}, enclosed=True)
+    ((found,),) = search_together([side_by_side(game, at.x, {player: search}, enclosed=True)])
     known = own is not None and np.isfinite(own.bound)
     return Bounds(
         own.bound if own is not None and known else np.nan,

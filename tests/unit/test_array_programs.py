@@ -20,7 +20,7 @@ from rivalry.proofs.arithmetic import program as array_programs
 from rivalry.proofs.arithmetic.array_rules import Equation, Kind, Unknown, function_of
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.program import Endless, Program, over_rows
+from rivalry.proofs.arithmetic.program import ByRow, Endless, Program, over_rows
 from rivalry.proofs.payoff_ranges import value_range
 
 flint = pytest.importorskip("flint")
@@ -289,6 +289,17 @@ def test_programs_that_take_longer_by_numpy_are_compiled(monkeypatch: pytest.Mon
     np.testing.assert_array_equal(whole, parts)
     monkeypatch.setattr(array_programs, "SLOW", 0.0)
     np.testing.assert_allclose(ask(3.0, rows, batch=64), whole, rtol=1e-14)
+
+
+@pytest.mark.parametrize("slow", [array_programs.SLOW, 0.0])
+def test_every_row_may_have_a_tree_of_its_own(slow: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By NumPy, and by a compiled program for each tree."""
+    monkeypatch.setattr(array_programs, "SLOW", slow)
+    factors = np.array([2.0, -1.0, 0.5])
+    numbers, rows = np.array([2, 0, 1, 1, 0, 2, 2]), np.linspace(-0.9, 0.9, 14).reshape(7, 2)
+    trees = ByRow([np.asarray(factor) for factor in factors]).pick(numbers)
+    results = over_rows(_smooth, shared=1)(trees, rows, batch=4)
+    np.testing.assert_allclose(results, factors[numbers] * rows[:, 0] * np.exp(-rows[:, 1]), rtol=1e-14)
 
 
 def _smooth(factor: float, y: Any) -> Any:

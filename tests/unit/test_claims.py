@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.certificates.certify import certificate
+from rivalry.certificates.certify import certificate, certificates
+from rivalry.core.batched_games import Together
 from rivalry.core.claims import CERTIFIED, CLAIMS, COVERAGES, ClaimFacts
 from rivalry.core.results import Certificate, collect
 from rivalry.core.space import Box
@@ -271,6 +272,67 @@ def test_other_concepts_are_not_judged_as_nash_equilibria_wherever_results_are_s
 
 SHOWING = ("plots", "living", "web", "lab/report", "lab/export.py", "lab/bins.py")
 """Modules that show results."""
+
+
+CURVES = [1.0, 2.5]
+
+
+class Peak(eqx.Module):
+    """A player's payoff is ``height (1 - c (x - peak)^2)``, less the other's choice times its own."""
+
+    height: Any
+    peak: Any
+    row: Any  # of c in a table: a whole number, which is part of the program of a proof
+
+    space = Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        own = self.height * (1 - jnp.array(CURVES)[self.row[0]] * (x[:, 0] - self.peak) ** 2)
+        return own - x[:, 0] * x[::-1, 0]
+
+
+def test_certificates_of_games_side_by_side_are_those_of_each_alone() -> None:
+    random = np.random.default_rng(3)
+    rows = [0, 0, 1, 0, 1, 0]
+    games = [
+        Peak(jnp.array(random.uniform(1, 9, 2)), jnp.array(random.random(2)), np.array([row])) for row in rows
+    ]
+    profiles = random.random((len(games), 2, 1))
+    together = certificates(Together(games), profiles, 1e-6)
+    for game, x, proof in zip(games, profiles, together, strict=True):
+        alone = certificate(game, x)
+        np.testing.assert_allclose(proof.regret, alone.regret, rtol=1e-9)
+        np.testing.assert_allclose(proof.bound, alone.bound, rtol=1e-9)
+        assert (proof.claim, proof.coverage, proof.method) == (alone.claim, alone.coverage, alone.method)
+        choices = np.linspace(0, 1, 10_001)
+        for player in range(2):
+            pays = np.asarray(game.height)[player] * (
+                1 - CURVES[game.row[0]] * (choices - float(game.peak[player])) ** 2
+            ) - choices * float(x[1 - player, 0])
+            gain = pays.max() - float(game.payoffs(jnp.asarray(x))[player])
+            assert gain - 1e-9 <= proof.regret[player] <= gain + 1e-6
+
+
+def test_gains_in_many_cournot_markets_are_those_of_the_formula_whatever_markets_are_beside() -> None:
+    random = np.random.default_rng(4)
+    intercepts, costs = random.uniform(80, 120, 32), random.uniform(5, 20, (32, 2))
+    games = [
+        rv.games.market(intercept=intercept, unit_cost=cost.tolist())
+        for intercept, cost in zip(intercepts, costs, strict=True)
+    ]
+    outputs = random.uniform(10, 40, (32, 2, 1))
+    together = certificates(Together(games, 16), outputs, 1e-6)
+    q = outputs[..., 0]
+    margin = intercepts[:, None] - costs - q[:, ::-1]
+    gain = (margin / 2) ** 2 - (margin - q) * q
+    for row, proof in enumerate(together):
+        np.testing.assert_allclose(proof.regret, gain[row], rtol=1e-9, atol=1e-9)
+        assert np.all(proof.bound >= gain[row] - 1e-9)
+        assert np.all(proof.bound <= gain[row] + 1e-6 * np.asarray(proof.at_stake))
+    order = np.concatenate([np.arange(8), np.arange(24, 32)])
+    others = certificates(Together([games[k] for k in order], 16), outputs[order], 1e-6)
+    for row, proof in zip(order, others, strict=True):
+        np.testing.assert_array_equal(proof.bound, together[row].bound)
 
 
 @pytest.mark.slow

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ from rivalry.core.space import EDGE, Box, Simplex
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.matrices import negative_definite
-from rivalry.proofs.arithmetic.program import over_rows
+from rivalry.proofs.arithmetic.program import ByRow, first_tree, form_of, over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
 from rivalry.runtime.jax import floats
 
@@ -99,11 +98,12 @@ _bounds_by_oracle = over_rows(_bound_by_oracle, effort=1)
 
 
 def bounds_of_boxes(
-    game: Game, x: Profile, player: Any, boxes: StrategyBoxes, *, enclosed: bool
+    game: Game | ByRow, x: Any, player: Any, boxes: StrategyBoxes, *, enclosed: bool
 ) -> BoxBounds:
     """Return bounds on the payoffs of a player, or of a player per box, in boxes of its strategies.
 
-    They are those of interval arithmetic if ``enclosed``, else those of the oracle `payoff_bound`.
+    They are those of interval arithmetic if ``enclosed``, else those of the oracle `payoff_bound`. Every box
+    may have a game and a profile of its own.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def bounds_of_boxes(
     if not enclosed:
         upper = _bounds_by_oracle(game, x, players, low, high, batch=BATCH).payoff
         lower = np.full_like(upper, -np.inf)
-    elif isinstance(game.space, Simplex):
+    elif isinstance(first_tree(game).space, Simplex):
         middle = middle_shares(low, high)
         payoff, _, _ = payoff_range(game, x, players, low, high)
         lower, upper = payoff.low, payoff.high
@@ -134,11 +134,21 @@ def bounds_of_boxes(
     return BoxBounds(upper, lower, middle, paid, rises, falls, smooth)
 
 
-def side_by_side(game: Game, x: Any, searches: Mapping[int, Search], *, enclosed: bool) -> list[Response]:
-    """Return the results of searches by player; at every step the boxes of all are bounded together.
+class Request(NamedTuple):
+    """Boxes of players of a game at a profile, of which their searches need bounds."""
 
-    A call of the program for all players takes little longer than for one of them.
-    """
+    game: Game
+    x: Any
+    boxes: dict[int, StrategyBoxes | Curved]
+    enclosed: bool  # as of `bounds_of_boxes`
+
+
+Searches = Generator[Request, Any, Any]
+"""Searches of several players that yield what they need, and receive the answers by player."""
+
+
+def side_by_side(game: Game, x: Any, searches: Mapping[int, Search], *, enclosed: bool) -> Searches:
+    """Return the results of searches by player; at every step the boxes of all are one request."""
     results = dict[int, Response]()
     answers: dict[int, Any] = dict.fromkeys(searches)
     while answers:
@@ -149,40 +159,80 @@ def side_by_side(game: Game, x: Any, searches: Mapping[int, Search], *, enclosed
                 requests[player] = (search.throw if isinstance(answer, Unsupported) else search.send)(answer)
             except StopIteration as end:
                 results[player] = end.value
-        bend_requests = {player: part.boxes for player, part in requests.items() if isinstance(part, Curved)}
-        box_requests = {player: part for player, part in requests.items() if isinstance(part, StrategyBoxes)}
-        answers = _answers(bend_requests, lambda players, boxes: _curvature(game, x, players, boxes))
-        bound = partial(bounds_of_boxes, game, x, enclosed=enclosed)
-        answers |= _answers(box_requests, bound)
+        answers = (yield Request(game, x, requests, enclosed)) if requests else {}
     return [results[player] for player in searches]
 
 
-def _answers(
-    requests: dict[int, StrategyBoxes], bound: Callable[[ndarray, StrategyBoxes], Any]
-) -> dict[int, Any]:
-    """Return bounds on the boxes of each player, or the reason why there are none."""
-    if not requests:
-        return {}
-    first, *remaining = requests.values()
-    counts = [len(part.low) for part in requests.values()]
+def search_together(searches: Sequence[Searches]) -> list[Any]:
+    """Return the results of searches in several games; those of one form are bounded by the same calls.
+
+    A call of a program for many games takes little longer than for one of them.
+    """
+    results: list[Any] = [None] * len(searches)
+    answers: dict[int, Any] = dict.fromkeys(range(len(searches)))
+    while answers:
+        requests = dict[int, Request]()
+        for number, answer in answers.items():
+            try:
+                requests[number] = searches[number].send(answer)
+            except StopIteration as end:
+                results[number] = end.value
+        answers = _answers(requests)
+    return results
+
+
+def _answers(requests: dict[int, Request]) -> dict[int, dict[int, Any]]:
+    """Return the bounds that searches need, or the reason why there are none, by search and player."""
+    groups = dict[Any, list[tuple[int, int]]]()
+    for number, request in requests.items():
+        # of one game alone nothing is compared
+        form = form_of((request.game, request.x)) if len(requests) > 1 else None
+        for player, boxes in request.boxes.items():
+            groups.setdefault((type(boxes), request.enclosed, form), []).append((number, player))
+    answers: dict[int, dict[int, Any]] = {number: {} for number in requests}
+    for (kind, enclosed, _), rows in groups.items():
+        for number, player, bounds in _bounds_of_rows(requests, rows, kind is Curved, enclosed):
+            answers[number][player] = bounds
+    return answers
+
+
+def _bounds_of_rows(
+    requests: dict[int, Request], rows: list[tuple[int, int]], needs_curvature: bool, enclosed: bool
+) -> Iterator[tuple[int, int, Any]]:
+    """Yield bounds with the search and the player of each row, of games of one form."""
+    parts: list[Any] = [requests[number].boxes[player] for number, player in rows]
+    first, *remaining = [part.boxes for part in parts] if needs_curvature else parts
+    boxes, counts = first.join(*remaining), [len(part.low) for part in (first, *remaining)]
+    numbers, players = np.repeat(np.array(rows), counts, axis=0).T
+    game, x = _by_row(requests, numbers)
+    bounds: Any
     try:
-        bounds = bound(np.repeat(list(requests), counts), first.join(*remaining))
+        if needs_curvature:
+            bounds = _curvature(game, x, players, boxes)
+        else:
+            bounds = bounds_of_boxes(game, x, players, boxes, enclosed=enclosed)
     except Unsupported as reason:  # payoffs without an interval form
-        return dict.fromkeys(requests, reason)
-    stops = np.cumsum(counts)
-    rows = [slice(stop - count, stop) for stop, count in zip(stops, counts, strict=True)]
-    kind = type(bounds)
-    return {
-        player: kind(*(_rows_of(part, row) for part in bounds))
-        for player, row in zip(requests, rows, strict=True)
-    }
+        yield from ((number, player, reason) for number, player in rows)
+        return
+    ends = np.cumsum(counts)
+    for (number, player), count, end in zip(rows, counts, ends, strict=True):
+        yield number, player, type(bounds)(*(_rows_of(part, slice(end - count, end)) for part in bounds))
+
+
+def _by_row(requests: dict[int, Request], numbers: ndarray) -> tuple[Any, Any]:
+    """Return the game and the profile of requests by number, or of every row where there are several."""
+    unique, indices = np.unique(numbers, return_inverse=True)
+    games, profiles = zip(*((requests[number].game, requests[number].x) for number in unique), strict=True)
+    if len(unique) == 1:
+        return games[0], profiles[0]
+    return ByRow(games).pick(indices), ByRow(list(map(floats, profiles))).pick(indices)
 
 
 def _rows_of(part: Any, rows: slice) -> Any:
     return part.at_ends(lambda end: end[rows]) if isinstance(part, Interval) else part[rows]
 
 
-def _curvature(game: Game, x: Any, players: ndarray, boxes: StrategyBoxes) -> Curvature:
+def _curvature(game: Game | ByRow, x: Any, players: ndarray, boxes: StrategyBoxes) -> Curvature:
     from rivalry.proofs.payoff_ranges import payoff_curvature  # loads JAX
 
     return payoff_curvature(game, x, players, boxes.low, boxes.high)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.certificates.branch_and_bound import search_together
 from rivalry.certificates.deviations import (
     best_responses,
     few_axes,
@@ -15,11 +16,12 @@ from rivalry.certificates.deviations import (
     refuse_above,
     responses_at,
     rounding_error,
+    search_of_responses,
     source_of_bound,
 )
 from rivalry.certificates.units import GameAtProfile, Unit, unit_at, units_at
 from rivalry.core.assumed_range import NO_BEST_RESPONSE, with_rise
-from rivalry.core.batched_games import Together
+from rivalry.core.batched_games import PART, Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, is_agents, is_population
 from rivalry.core.oracles import Response, claim_scope, flow_certificate, shared_constraints
@@ -38,6 +40,9 @@ from rivalry.runtime.jax import promote_ranks, put
 from rivalry.schema.registry import load
 from rivalry.schema.validate import check_keywords, limit_of, whole_number
 
+POINTS = 201
+"""Points of a search grid where a strategy has one axis."""
+
 
 @check_keywords
 @promote_ranks
@@ -46,7 +51,7 @@ def certificate(
     x: Any,
     *,
     tolerance: float = TOLERANCE,
-    points: int = 201,
+    points: int = POINTS,
     proof: bool = False,
 ) -> Certificate:
     """Return the largest unilateral gain of every player at ``x``, and a proven upper bound on it.
@@ -103,7 +108,9 @@ def certificate(
     return _certificate(game, concrete_profile(game, x), tolerance, points, proof)
 
 
-def _certificate(game: Game, x: Any, tolerance: float, points: int = 201, proof: bool = False) -> Certificate:
+def _certificate(
+    game: Game, x: Any, tolerance: float, points: int = POINTS, proof: bool = False
+) -> Certificate:
     """Return `certificate` at a profile that is known to be one of the game."""
     if shared_constraints.knows(game):
         from rivalry.certificates.shared import shared_certificate  # loads JAX
@@ -120,16 +127,49 @@ def _certificate(game: Game, x: Any, tolerance: float, points: int = 201, proof:
 
 def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> list[Certificate]:
     """Return `certificate` of several games, each at its profile ``[game player axis]`` of its space."""
-    is_alone = len(games) == 1 or shared_constraints.knows(games.games[0])
-    responses = None if is_alone else best_responses(games, profiles)
-    if responses is None:
+    if len(games) == 1 or shared_constraints.knows(games.games[0]):
         pairs = zip(games.games, profiles, strict=True)
         return [_certificate(game, concrete_array(game, x), tolerance) for game, x in pairs]
-    players = list(zip(*responses, strict=True))
-    units = zip(*(units_at(games, profiles, p, answers) for p, answers in enumerate(players)), strict=True)
+    responses = _responses_together(games, profiles)
+    units = _units_together(games, profiles, responses)
     current_payoffs = payoffs_at(games, profiles)
     rows = zip(games.games, profiles, current_payoffs, responses, units, strict=True)
     return [_judge(*row, tolerance, proof=False) for row in rows]
+
+
+def _responses_together(games: Together, profiles: np.ndarray) -> list[list[Response]]:
+    """Return best responses ``[game][player]`` with their bounds, `PART` games at a time."""
+    registered = best_responses(games, profiles)
+    if registered is not None and registered[0][0].coverage == "tight":
+        return registered
+    pairs = zip(games.games, profiles, strict=True)
+    places = [GameAtProfile(game, concrete_array(game, x)) for game, x in pairs]
+    candidates: list[dict[int, Response]] = [{} for _ in places]
+    if registered is not None:
+        candidates = [dict(enumerate(answers)) for answers in registered]
+        for at, answers, units in zip(
+            places, registered, _units_together(games, profiles, registered), strict=True
+        ):
+            for player, (response, unit) in enumerate(zip(answers, units, strict=True)):
+                at.know_unit(player, response, unit)
+    responses = []
+    for begin in range(0, len(places), PART):
+        part = slice(begin, begin + PART)
+        searches = [
+            search_of_responses(at, range(len(at.x)), POINTS, starts)
+            for at, starts in zip(places[part], candidates[part], strict=True)
+        ]
+        responses += search_together(searches)
+    return responses
+
+
+def _units_together(
+    games: Together, profiles: np.ndarray, responses: Sequence[Sequence[Response]]
+) -> list[list[Unit]]:
+    """Return units of gains ``[game][player]`` from best responses ``[game][player]``."""
+    by_player = zip(*responses, strict=True)
+    units = [units_at(games, profiles, player, answers) for player, answers in enumerate(by_player)]
+    return [list(row) for row in zip(*units, strict=True)]
 
 
 def _judge(

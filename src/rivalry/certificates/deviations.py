@@ -13,9 +13,11 @@ from numpy import ndarray
 from rivalry.certificates.branch_and_bound import (
     MAX_BOXES,
     Search,
+    Searches,
     StrategyBoxes,
     bounds_of_boxes,
     branch_and_bound,
+    search_together,
     side_by_side,
 )
 from rivalry.certificates.periods import responses_by_period, schedule_response
@@ -99,37 +101,61 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
 
 def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response]:
     """Return `best_response` of some players at a profile that `concrete_profile` has checked."""
+    (responses,) = search_together([search_of_responses(at, players, points)])
+    return responses
+
+
+def search_of_responses(
+    at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response] | None = None
+) -> Searches:
+    """Return `responses_at` of a game whose boxes are bounded together with those of other games.
+
+    ``candidates`` are registered best responses, if they are known.
+    """
     game, x = at.game, at.x
     if proved_response.knows(game):
         return [proved_response(game, x, player) for player in players]
-    candidates: dict[int, Response] = {}
+    starts = dict(candidates or {})
     if to_stages.knows(game) and isinstance(game.space, Box):
         if responses := _over_periods(at, players, points):
             return responses
         if to_stages(game).coupled and not oracles.best_response.knows(game):
-            candidates = {player: schedule_response(game, x, player) for player in players}
+            starts = {player: schedule_response(game, x, player) for player in players}
     if oracles.best_response.knows(game):
-        candidates = {player: _candidate(game, x, player) for player in players}
-        if all(response.coverage == "tight" for response in candidates.values()):
-            return [candidates[player] for player in players]
+        starts = starts or {player: _candidate(game, x, player) for player in players}
+        if all(response.coverage == "tight" for response in starts.values()):
+            return [starts[player] for player in players]
     if not is_reparametrised(game):
-        return _search_responses(at, players, points, candidates)
-    if candidates and _has_tiny_amounts(game.space, np.asarray(x)):
-        return [candidates[player] for player in players]  # in a search these rivals would be others
-    flat, responses = unconstrained_game(game), list[Response]()
-    y = flat.unconstrain(x)
+        return (yield from _search_responses(at, players, points, starts))
+    if starts and _has_tiny_amounts(game.space, np.asarray(x)):
+        return [starts[player] for player in players]  # in a search these rivals would be others
+    return (yield from _search_in_coordinates(at, players, points, starts))
+
+
+def _search_in_coordinates(
+    at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
+) -> Searches:
+    """Return `_search_responses` of a game whose coordinates are changed for the search."""
+    space, flat = at.game.space, unconstrained_game(at.game)
+    y, starts = flat.unconstrain(at.x), dict[int, Response]()
     for player, response in candidates.items():
-        profile = np.array(x)
-        profile[player] = response.strategy
-        candidates[player] = response._replace(strategy=np.asarray(flat.unconstrain(profile))[player])
-    searched = _search_responses(GameAtProfile(flat, y), players, points, candidates)
+        profile = np.asarray(flat.unconstrain(_with_strategy(at.x, player, response)))
+        starts[player] = response._replace(strategy=profile[player])
+    searched = yield from _search_responses(GameAtProfile(flat, y), players, points, starts)
+    responses = []
     for player, response in zip(players, searched, strict=True):
-        profile = np.array(y)
-        profile[player] = response.strategy
-        profile = flat.constrain(profile)
+        profile = flat.constrain(_with_strategy(y, player, response))
         # projected: amounts may leave the box by rounding of the coordinate change
-        responses.append(response._replace(strategy=np.asarray(game.space.project(profile))[player]))
-    return [_without_bound_below(response) for response in responses]
+        strategy = np.asarray(space.project(profile))[player]
+        responses.append(_without_bound_below(response._replace(strategy=strategy)))
+    return responses
+
+
+def _with_strategy(x: Any, player: int, response: Response) -> ndarray:
+    """Return a profile in which a player responds."""
+    profile = np.array(x, float)
+    profile[player] = response.strategy
+    return profile
 
 
 def _has_tiny_amounts(space: Any, x: Any) -> bool:
@@ -166,22 +192,20 @@ def _candidate(game: Game, x: Any, player: int) -> Response:
 
 
 def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] | None:
-    """Return `best_response` of every player of several games, ``[game][player]``, by one program.
+    """Return registered best responses of every player of several games, ``[game][player]``, by one program.
 
-    None unless they are registered as proved, and JAX can trace them.
+    None where there are none, where they are proved or compiled game by game, and where JAX cannot trace
+    them.
     """
     kind = games.games[0]
-    # what has a program of its own is a candidate, whose bound is searched game by game
-    is_bounded_alone = proved_response.knows(kind) or oracles.compiled_response.knows(kind)
-    if is_bounded_alone or not oracles.best_response.knows(kind):
+    is_answered_alone = proved_response.knows(kind) or oracles.compiled_response.knows(kind)
+    if is_answered_alone or not oracles.best_response.knows(kind):
         return None
     try:
         strategies, pays, coverages = _registered(games, profiles)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
         return None
     coverage: Any = str(np.ravel(coverages)[0])
-    if coverage != "tight":  # candidates, whose bounds are searched game by game
-        return None
     return [
         [registered_response(*row, coverage) for row in zip(*rows, strict=True)]
         for rows in zip(strategies, pays, strict=True)
@@ -211,13 +235,13 @@ def traceable_best_response(
 
 def _search_responses(
     at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
-) -> list[Response]:
+) -> Searches:
     """Return the best strategies starts by search, with a proven bound where there is one for few choices."""
     bounded = payoff_bound.knows(at.game) and isinstance(at.game.space, Box | Simplex)
     starts = {p: candidates[p] if p in candidates else unproved_response(at, p, points) for p in players}
     searches = {player: _with_bound(at, player, starts[player], bounded) for player in players}
     game = at.game if bounded else with_bounded_responses(at.game)
-    return side_by_side(game, at.x, searches, enclosed=not bounded)
+    return (yield from side_by_side(game, at.x, searches, enclosed=not bounded))
 
 
 def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
@@ -327,7 +351,8 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
         paid = _paid(at, player, response.strategy)
         start = start._replace(payoff=paid) if np.isfinite(paid) else start
     search = _outward(at, player, start, unit, MAX_BOXES)
-    (enclosed,) = side_by_side(with_bounded_responses(game), np.asarray(x), {player: search}, enclosed=True)
+    alone = side_by_side(with_bounded_responses(game), np.asarray(x), {player: search}, enclosed=True)
+    ((enclosed,),) = search_together([alone])
     refuse = partial(refuse_above, game, x, player, source_of_bound(game))
     refuse(enclosed.payoff, enclosed.strategy, response.bound)
     if enclosed.rounding != "outward":

@@ -94,6 +94,10 @@ class GameAtProfile:
             self._units[key] = unit_at(self.game, self.x, player, response)
         return self._units[key]
 
+    def know_unit(self, player: int, response: Response, unit: Unit) -> None:
+        """Keep a unit that was computed with those of other games."""
+        self._units[player, np.asarray(response.strategy).tobytes()] = unit
+
 
 def unit_at(game: Game, x: object, player: int, response: Response) -> Unit:
     """Return the unit of gains of ``player``, given its best response to the others at ``x``."""

@@ -11,7 +11,7 @@ from numpy import ndarray
 from rivalry.core.captured_variables import known_of_game
 from rivalry.core.game import Game
 from rivalry.core.oracles import exchangeable, shared_constraints
-from rivalry.core.payoffs import payoffs
+from rivalry.core.payoffs import payoffs_of_profiles
 from rivalry.core.space import Choices, Space
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.runtime.jax import put
@@ -79,12 +79,11 @@ class _Draws:
 
     def _values(self, profiles: ndarray) -> ndarray:
         """Return payoffs, and behind them shared constraints in order of size, ``[profile value]``."""
-        rows, limits = [], np.zeros(0)
-        for x in profiles:
-            if self.shared:
-                limits = np.sort(np.asarray(shared_constraints(self.game, put(x))))
-            rows.append(np.concatenate([payoffs(self.game, x), limits]))
-        return np.array(rows)
+        values = payoffs_of_profiles(self.game, profiles)
+        if not self.shared:
+            return values
+        limits = [np.sort(np.asarray(shared_constraints(self.game, put(x)))) for x in profiles]
+        return np.concatenate([values, limits], axis=1)
 
     def confirm(self, first: int, player: int) -> bool:
         """True if all that is known here stays when two players are exchanged."""

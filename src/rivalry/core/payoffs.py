@@ -112,6 +112,13 @@ def payoffs(game: Game, x: Profile | ndarray) -> ndarray:
     return np.asarray(numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x))
 
 
+def payoffs_of_profiles(game: Game, profiles: ndarray) -> ndarray:
+    """Return the payoffs ``[profile player]`` at several concrete profiles ``[profile player axis]``."""
+    if numpy_payoffs.knows(game) or isinstance(game, WithScales | Unconstrained):
+        return np.array([payoffs(game, x) for x in profiles])
+    return np.asarray(_payoffs_of_profiles(game, profiles))
+
+
 def payoffs_at(games: Together, x: ndarray) -> ndarray:
     """Return the payoffs ``[game player]`` of several games at concrete profiles ``[game player axis]``."""
     kind = games.games[0]
@@ -272,6 +279,11 @@ def _projected(space: Space, x: Any) -> Array:
 @partial(compiled, effort=1)
 def _payoffs(game: Game, x: Any) -> Array:
     return game.payoffs(x)
+
+
+@partial(compiled, effort=1)
+def _payoffs_of_profiles(game: Game, profiles: Any) -> Array:
+    return jax.vmap(game.payoffs)(profiles)
 
 
 _payoffs_together = per_game(lambda game, x: game.payoffs(x), effort=1)

@@ -14,6 +14,7 @@ from rivalry.core.space import Simplex
 from rivalry.proofs.arithmetic import bounds_of_responses, intervals  # noqa: F401 (the first: a rule)
 from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.program import ByRow, first_tree
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.spaces.boxes import middle_shares
 from rivalry.runtime.jax import floats, jax
@@ -160,19 +161,24 @@ def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
     return oracles.deviation_payoff(game, x, player)(strategy)
 
 
-def payoff_curvature(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Curvature:
+def payoff_curvature(game: Game | ByRow, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Curvature:
     """Return bounds on payoffs and their derivatives in boxes ``[box axis]`` of ``player [box]``."""
-    shared = _deviation_payoff, game, floats(x)
+    shared = _deviation_payoff, *_at_profile(game, x)
     in_box = enclosed(derivatives, (2, *shared), player, Interval(low, high))
     payoff, slope, bend = in_box.values
     return Curvature(payoff, slope, bend, in_box.decided & in_box.finite & ~np.isnan(payoff.low))
 
 
-def payoff_range(game: Game, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Range:
+def payoff_range(game: Game | ByRow, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Range:
     """Return bounds on payoffs of strategies in boxes from ``low [box axis]`` to ``high``, and on slopes.
 
-    ``player [box]`` deviates, the others are at ``x``. On a simplex the bounds hold for strategies that sum
-    to one.
+    ``player [box]`` deviates, the others are at ``x``; every box may have a game and a profile of its own. On
+    a simplex the bounds hold for strategies that sum to one.
     """
-    shares = isinstance(game.space, Simplex)
-    return range_and_slopes(_deviation_payoff, (game, floats(x)), low, high, player, shares=shares)
+    shares = isinstance(first_tree(game).space, Simplex)
+    shared = _at_profile(game, x)
+    return range_and_slopes(_deviation_payoff, shared, low, high, player, shares=shares)
+
+
+def _at_profile(game: Game | ByRow, x: Any) -> tuple[Any, Any]:
+    return (game, x) if isinstance(x, ByRow) else (game, floats(x))

@@ -9,6 +9,7 @@ compilation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial, wraps
 from itertools import compress
 from time import perf_counter
@@ -377,15 +378,57 @@ register_program_cache(_programs.clear)
 MOST = 256  # programs kept
 
 
+class ByRow:
+    """Trees of one form, such as games that differ in numbers, of which every row of arguments has one.
+
+    Parameters
+    ----------
+    trees : sequence
+        Trees of which `form_of` is the same.
+    """
+
+    def __init__(self, trees: Sequence[Any]) -> None:
+        columns = zip(*(filter(_is_number, jax.tree.leaves(tree)) for tree in trees), strict=True)
+        self.trees, self.numbers = trees, np.arange(len(trees))  # the index of the tree of each row
+        self._columns = [np.stack(list(map(np.asarray, column))) for column in columns]
+
+    def pick(self, rows: Any) -> ByRow:
+        """Return the trees of some rows, by index or mask."""
+        rows_of_trees = copy(self)
+        rows_of_trees.numbers = self.numbers[rows]
+        return rows_of_trees
+
+    def arrays(self) -> Values:
+        """Return the numbers of the trees, with rows in front."""
+        return [column[self.numbers] for column in self._columns]
+
+
+def first_tree(part: Any) -> Any:
+    """Return the first of trees by row, and any other argument as it is."""
+    return part.trees[0] if isinstance(part, ByRow) else part
+
+
+def form_of(tree: Any) -> Any:
+    """Return what a program that takes a tree depends on: all but its numbers."""
+    return _form(*jax.tree.flatten(tree))
+
+
+def _form(leaves: Values, structure: Any) -> Any:
+    are_numbers = list(map(_is_number, leaves))
+    kinds = tuple((leaf.shape, leaf.dtype) for leaf in compress(leaves, are_numbers))
+    return structure, tuple(map(_fixed, leaves, are_numbers)), kinds
+
+
 def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tuple[Traced, Values]:
-    """Return the program of a function, and its numbers in arguments that are the same for all rows.
+    """Return the program of a function, and its numbers in ``shared`` arguments, with rows in front.
 
     Parameters
     ----------
     function : callable
         Of ``shared`` and of one row of each other argument, to arrays.
     shared : tuple
-        Trees. Their arrays are arguments of the program but for arrays of integers of NumPy.
+        Trees that are the same for all rows, or `ByRow`. Their arrays are arguments of the program but for
+        arrays of integers of NumPy.
     shapes : sequence of jax.ShapeDtypeStruct
         Of the other arguments, for one row.
 
@@ -394,36 +437,42 @@ def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tu
     Unknown
         If the program is not read.
     """
-    leaves, tree = jax.tree.flatten(shared)
-    are_numbers = list(map(_is_number, leaves))
-    numbers = list(compress(leaves, are_numbers))
-    fixed = tuple(map(_fixed, leaves, are_numbers))
-    kinds = tuple((argument.shape, argument.dtype) for argument in (*numbers, *shapes))
-    key = (function, tree, fixed, kinds)
+    leaves, structure = jax.tree.flatten(tuple(map(first_tree, shared)))
+    key = (function, _form(leaves, structure), tuple((shape.shape, shape.dtype) for shape in shapes))
     if key in _programs:
         _programs[key] = _programs.pop(key)  # the one used last is forgotten last
     else:
         if len(_programs) >= MOST:
             del _programs[next(iter(_programs))]
-        _programs[key] = _trace(function, tree, leaves, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
+        _programs[key] = _trace(function, structure, leaves, shapes)
     program = _programs[key]
     if isinstance(program, Unknown):
         raise program
-    return program, [np.asarray(leaf)[None] for leaf in numbers]
+    if not any(isinstance(part, ByRow) for part in shared):
+        return program, _numbers_for_all(leaves)
+    numbers: Values = []
+    for part in shared:
+        numbers += part.arrays() if isinstance(part, ByRow) else _numbers_for_all(jax.tree.leaves(part))
+    return program, numbers
 
 
-def _trace(function: Call, tree: Any, leaves: Values, arguments: Values) -> Traced | Unknown:
+def _numbers_for_all(leaves: Values) -> Values:
+    return [np.asarray(leaf)[None] for leaf in leaves if _is_number(leaf)]
+
+
+def _trace(function: Call, structure: Any, leaves: Values, shapes: Sequence[Any]) -> Traced | Unknown:
+    numbers = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in filter(_is_number, leaves)]
     forms: Values = []
 
     def flat(*values: object) -> Values:
         rest = iter(values)
         merged = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
-        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, merged), *rest))
+        results, form = jax.tree.flatten(function(*jax.tree.unflatten(structure, merged), *rest))
         forms.append(form)
         return results
 
     with pause_collection():
-        program = jax.make_jaxpr(flat)(*arguments)
+        program = jax.make_jaxpr(flat)(*numbers, *shapes)
         calling = sum(numpy_seconds(program, 0))
         try:
             return Traced(Program(program), forms[0], program, calling, sum(numpy_seconds(program)) - calling)
@@ -453,7 +502,7 @@ def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Cal
     function : callable
         Of ``shared`` arguments, and of one row of each other, to a named tuple of arrays.
     shared : int
-        How many arguments are the same for all rows.
+        How many arguments are the same for all rows, or `ByRow`.
     effort : int or None
         Of compiling; see `rivalry.runtime.jax.compiled`.
 
@@ -491,12 +540,27 @@ def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Cal
         rows = [np.asarray(row) for row in arguments[shared:]]
         parts = []
         for begin in range(0, len(rows[0]), batch):
-            batch_rows = [row[begin : begin + batch] for row in rows]
-            part = in_numpy(arguments[:shared], batch_rows)
-            parts.append(by_xla(arguments[:shared], batch_rows, batch) if part is None else part)
+            places = slice(begin, begin + batch)
+            trees = [part.pick(places) if isinstance(part, ByRow) else part for part in arguments[:shared]]
+            batch_rows = [row[places] for row in rows]
+            part = in_numpy(trees, batch_rows)
+            parts.append(_by_tree(by_xla, trees, batch_rows, batch) if part is None else part)
         return jax.tree.map(lambda *column: np.concatenate(column), *parts)
 
     return wraps(function)(call)
+
+
+def _by_tree(compute: Call, shared: Sequence[Any], rows: Sequence[ndarray], batch: int) -> Any:
+    """Return the results of rows by a call for every tree that `ByRow` arguments have."""
+    numbers = next((part.numbers for part in shared if isinstance(part, ByRow)), None)
+    if numbers is None:
+        return compute(shared, rows, batch)
+    parts = []
+    for number in np.unique(numbers):
+        trees = [part.trees[number] if isinstance(part, ByRow) else part for part in shared]
+        parts.append(compute(trees, [row[numbers == number] for row in rows], batch))
+    places = np.argsort(np.argsort(numbers, kind="stable"))
+    return jax.tree.map(lambda *column: np.concatenate(column)[places], *parts)
 
 
 def _for_all(result: Any, count: int) -> Any:
