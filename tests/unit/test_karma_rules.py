@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma import transitions
-from rivalry.economies.kernels.economy import act, fresh, tallies
+from rivalry.economies.kernels.economy import act, buffers_of, fresh, tallies
 from rivalry.economies.kernels.shapes import BURN, BURNT, OVERFLOW, PAID, SHARED, SURPLUS, TAXED
 from rivalry.population import push
 from rivalry.population.oracles import transition_matrix
@@ -119,7 +119,7 @@ def play(game: Any, states: AgentStates) -> Seen:
     for sequence in np.random.SeedSequence(11).spawn(REPEATS):
         agents = fresh(world, sequence)
         agents.private[:] = states.private
-        act(world, agents, states.bids, tallied)
+        act(world, agents, buffers_of(world, agents), states.bids, tallied)
         assert agents.status[0] == 0
         assert agents.karma.sum() + agents.pool[0] + agents.burnt[0] == states.karma.sum()
         won += agents.wins

@@ -6,7 +6,7 @@ problem, and policy iteration finds the largest gain exactly.
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from rivalry.population.consistent import StationaryPopulation, stationary_popul
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
-from rivalry.runtime.jax import jax, jnp, put, seldom
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 FEW_STATES = 16  # up to so many, what is at stake is measured at pure policies too
 
@@ -60,7 +60,7 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     return evaluate_in(game, stationary_population(game, pi, mu), pi)
 
 
-@seldom
+@partial(compiled, effort=1)
 def evaluate_in(game: PopulationGame, stationary: StationaryPopulation, pi: Policy) -> PolicyEvaluation:
     """Return the evaluation of a policy in a population, which need not be its own."""
     values = policy_values(game, stationary.env, pi)

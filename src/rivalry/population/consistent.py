@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from jax.flatten_util import ravel_pytree
@@ -11,7 +12,7 @@ from rivalry.core.game import PopulationGame
 from rivalry.core.space import Scalar
 from rivalry.population.operators import Distribution, Policy, flow, stationary_distribution
 from rivalry.population.oracles import first_distribution, refuse_mean_field
-from rivalry.runtime.jax import jax, jnp, seldom
+from rivalry.runtime.jax import compiled, jax, jnp
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
@@ -27,7 +28,7 @@ class StationaryPopulation(NamedTuple):
     residual: Scalar
 
 
-@seldom
+@partial(compiled, effort=1)
 def stationary_population(
     game: PopulationGame, pi: Policy, mu: Distribution | None = None
 ) -> StationaryPopulation:

@@ -17,9 +17,10 @@ from rivalry.methods.populations.newton import (
 )
 from rivalry.population import stationary_population, uniform
 from rivalry.population.operators import Policy
-from rivalry.runtime.jax import put, seldom
+from rivalry.runtime.jax import compiled, put, seldom
 
 STAGES = 200  # most stages of the inverse temperature
+MANY = 3000  # states times actions: of larger games a stage runs for longer than it takes to compile
 
 
 def equilibrium(
@@ -68,10 +69,11 @@ def solve_in_stages(
     if start is not None:
         point = _point(game, start, stationary_population(game, start, None))
     state = _initial_state(method, game, even if start is None else start, point, even_point)
+    next_stage = _stage_of_many if game.legal.size > MANY else _stage_of_few
     residual = np.inf
     for _ in range(STAGES):
         guess = _adjusted(method, game, state) if float(state.leap) else _extrapolated(method, game, state)
-        state, left, ending = _next_stage(method, game, state, guess)
+        state, left, ending = next_stage(method, game, state, guess)
         residual = float(left)
         if residual <= ENOUGH or int(ending):
             break
@@ -102,10 +104,12 @@ def _adjusted(method: PopulationNewton, game: PopulationGame, state: PopulationN
     return method.adjusted(game, state)
 
 
-@seldom
-def _next_stage(
+def _stage(
     method: PopulationNewton, game: PopulationGame, state: PopulationNewtonState, guess: MeanFieldPoint
 ) -> Any:
     """Return the state after a stage, its residual and its ending."""
     after = method.stage(game, state, guess)
     return after, method.residual(game, after), method.ending(game, after)
+
+
+_stage_of_few, _stage_of_many = seldom(_stage), compiled(_stage, effort=1)
