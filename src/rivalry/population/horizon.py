@@ -59,27 +59,32 @@ def uniform_policy(game: HorizonGame) -> ndarray:
     return np.full((game.horizon, len(game.first), game.actions), 1 / game.actions)
 
 
-def takes_joint(function: Callable[..., ndarray]) -> bool:
-    """True if rewards or transitions take the joint distribution of states and actions."""
-    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(parameter.kind in kinds for parameter in signature(function).parameters.values()) > 2
+OfPeriod = Callable[[int, ndarray, ndarray | None], ndarray]
 
 
-def _in(function: Callable[..., ndarray], t: int, mu: ndarray, pi: ndarray | None) -> ndarray:
+def _in_period(function: Callable[..., ndarray]) -> OfPeriod:
     """Return rewards or transitions of a period where all are distributed as ``mu`` and follow ``pi``."""
-    if not takes_joint(function):
-        return np.asarray(function(t, mu))
-    if pi is None:
-        raise ValueError("population: must be a policy where rewards depend on the others' actions")
-    return np.asarray(function(t, mu, mu[:, None] * pi))
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    # asked once for all periods: it takes longer than the rewards of one
+    takes_joint = sum(parameter.kind in kinds for parameter in signature(function).parameters.values()) > 2
+
+    def of_period(t: int, mu: ndarray, pi: ndarray | None) -> ndarray:
+        if not takes_joint:
+            return np.asarray(function(t, mu))
+        if pi is None:
+            raise ValueError("population: must be a policy where rewards depend on the others' actions")
+        return np.asarray(function(t, mu, mu[:, None] * pi))
+
+    return of_period
 
 
 def policy_flow(game: HorizonGame, pi: ndarray) -> ndarray:
     """Return the distributions when all agents follow a policy, ``[period state]``, the end included."""
+    transition = _in_period(game.transition)
     distributions = [np.asarray(game.first, float)]
     for t in range(game.horizon):
         mu = distributions[-1]
-        distributions.append(np.einsum("s,sa,san->n", mu, pi[t], _in(game.transition, t, mu, pi[t])))
+        distributions.append(np.einsum("s,sa,san->n", mu, pi[t], transition(t, mu, pi[t])))
     return np.stack(distributions)
 
 
@@ -95,12 +100,12 @@ def values_in_flow(
 
     ``population`` is the policy that all others follow, needed where their actions matter.
     """
+    reward, transition = _in_period(game.reward), _in_period(game.transition)
     values = game.final_reward(flow[-1])
     states, actions = [values], []
     for t in reversed(range(game.horizon)):
         population_now = None if population is None else population[t]
-        paid, ahead = (_in(part, t, flow[t], population_now) for part in (game.reward, game.transition))
-        q = paid + ahead @ values
+        q = reward(t, flow[t], population_now) + transition(t, flow[t], population_now) @ values
         optimum = q.min(axis=1) if worst else q.max(axis=1)
         values = optimum if pi is None else (pi[t] * q).sum(axis=1)
         states.append(values)
@@ -141,7 +146,7 @@ def play_agents(
     tuple
         Frequencies of states ``[period state]``, the end included, and the mean payoff per agent.
     """
-    size = len(game.first)
+    size, reward, transition = len(game.first), _in_period(game.reward), _in_period(game.transition)
     states = rng.choice(size, agents, p=game.first)
     distributions, paid = [], 0.0
     for t in range(game.horizon + 1):
@@ -153,8 +158,8 @@ def play_agents(
         index = states * game.actions + actions
         joint = np.bincount(index, minlength=size * game.actions).reshape(size, -1) / agents
         shares = np.divide(joint, mu[:, None], out=np.zeros_like(joint), where=mu[:, None] > 0)
-        paid += _in(game.reward, t, mu, shares)[states, actions].mean()
-        states = _draw(_in(game.transition, t, mu, shares)[states, actions], rng)
+        paid += reward(t, mu, shares)[states, actions].mean()
+        states = _draw(transition(t, mu, shares)[states, actions], rng)
     return np.stack(distributions), float(paid + game.final_reward(mu)[states].mean())
 
 
