@@ -327,7 +327,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     """
 
     def step(search: _Search) -> _Search:
-        line = _linear(game, search.here, by)
+        line = linearisation_at(game, search.here, by)
         slopes = jax.lax.cond(
             search.anew, lambda: slopes_at(game, search.here, by, line), lambda: search.slopes
         )
@@ -497,7 +497,7 @@ def direction(
     return largest_residual(game, point, residuals, units), step
 
 
-def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Linearisation:
+def linearisation_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Linearisation:
     """Return the residuals at a point with their linearisation."""
     flat, unflat = ravel_pytree(point.env)
 
