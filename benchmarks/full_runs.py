@@ -151,7 +151,7 @@ def _mark_data(mark: Mark) -> dict[str, Any]:
 
 def _numbers(values: Any) -> Any:
     """Nested lists of floats with six significant digits, None where there is no number."""
-    array: ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+    array: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
     if array.ndim:
         return [_numbers(row) for row in array]
     return float(f"{array:.6g}") if np.isfinite(array) else None
