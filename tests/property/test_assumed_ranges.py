@@ -103,9 +103,10 @@ def test_payoffs_that_rise_for_ever_are_no_equilibrium(horizon: int) -> None:
 
 
 def _narrowed(game: Any, high: float) -> Any:
-    """The game with another end, still assumed."""
-    box = game.space
-    return replace(game, space=type(box)(box.low, 0 * box.high + high, assumed=box.assumed, range_key="high"))
+    """The market with another end, still assumed."""
+    box = game.products
+    ends = type(box)(box.low, 0 * box.high + high, assumed=box.assumed, range_key="high")
+    return replace(game, products=ends)
 
 
 def test_certificates_and_lists_look_beyond_an_assumed_end() -> None:

@@ -139,3 +139,12 @@ def test_every_form_of_a_believed_payoff_is_that_of_the_believed_race(beliefs: l
         for found, paid in (program(player), rv.oracles.compiled_response(game, x, player)):
             np.testing.assert_allclose(found, strategy, rtol=1e-6)
             assert float(paid) == pytest.approx(float(payoff), rel=1e-10)
+
+
+def test_a_threshold_is_one_of_the_believed_races() -> None:
+    """The key of the threshold is no belief, so that it is in the true race alone."""
+    cost = {"kind": "relative_certification", "certified_price": 0.01, "margin": [0.4, -0.5]}
+    game = rv.games.race(cost=cost, beliefs=CAUTIOUS)
+    assert rv.oracles.discontinuity(game) == "cost = 'relative_certification'"
+    with pytest.raises(ValueError, match="gradients mislead"):
+        rv.solve(game, rv.methods.GradientAscent())

@@ -122,7 +122,7 @@ def _(game: Believing) -> Scalar:
 @oracles.discontinuity.register(Believing)
 def _(game: Believing) -> str:
     """Return the part of a believed race that makes its payoffs discontinuous, or an empty text."""
-    return next(filter(None, map(oracles.discontinuity, game.beliefs)), "")
+    return next(filter(None, map(oracles.discontinuity, game.believed_races())), "")
 
 
 oracles.labels.register(Believing)(lambda game: oracles.labels(game.true))
