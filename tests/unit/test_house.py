@@ -272,8 +272,9 @@ def test_imports_go_to_lower_layers_only() -> None:
 
 # Names of `rivalry.proofs` that other packages use; families use only the last rows.
 OF_PROOFS = {
-    "certificates": "Interval bounding_box enclosed equilibrium_near halves maximum_near middle_shares "
-    "negative_definite over_rows Curvature payoff_curvature payoff_range with_bounded_responses",
+    "certificates": "ByRow Interval bounding_box enclosed equilibrium_near first_tree form_of halves "
+    "maximum_near middle_shares negative_definite over_rows Curvature payoff_curvature payoff_range "
+    "with_bounded_responses",
     "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs "
     "MERGE_DISTANCE SeparateParts VERDICTS "
     "begin_on_ranges combined_list coordinates equilibrium_bounds list_of_boxes "

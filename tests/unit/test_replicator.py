@@ -42,7 +42,7 @@ def test_rock_paper_scissors_cycles_with_the_linearised_period() -> None:
     found = rv.solve(rv.games.matrix("rock_paper_scissors"), Replicator(), near, max_steps=600)
     assert (found.status, found.end_state) == ("cycling", "cycle")
     # rotation by the antisymmetric (0, -1, 1; 1, 0, -1; -1, 1, 0)/3, whose eigenvalues are +-i/sqrt(3)
-    np.testing.assert_allclose(found.data.period, 2 * np.pi * np.sqrt(3), rtol=1e-5)
+    np.testing.assert_allclose(found.data.cycle_period, 2 * np.pi * np.sqrt(3), rtol=1e-5)
 
 
 def test_the_continuous_form_solves_the_replicator_equation() -> None:

@@ -8,11 +8,13 @@
 import { button, clip, el, format, resolve, shade } from "../kit.js";
 import { choice, layout, point, stateOf } from "../panel.js";
 
+const ABSENCE = "--rv-1"; // the colour of claims that something is proved not to exist
+
 /** Claims from the strongest, with their colours. */
 /** @type {Record<string, string>} */
 const CLAIMS = {
   "equilibrium": "--rv-3", "approximate equilibrium": "--rv-6", "local equilibrium": "--rv-8",
-  "no deviation found": "--rv-5", "none exists": "--rv-1", "small estimated gain": "--rv-7", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
+  "no deviation found": "--rv-5", "none exists": ABSENCE, "small estimated gain": "--rv-7", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
 };
 const STATES = { failed: "--rv-bad", damaged: "--rv-bad", left: "--rv-line", begun: "--rv-accent", computed: "--rv-pale", done: "--rv-pale" };
 const SMALLEST = 5;
@@ -106,7 +108,7 @@ export default {
         const colours = /** @type {Record<string, string>} */ (name === "claim" ? CLAIMS : STATES);
         const word = (/** @type {number} */ k) => (state[k] !== "done" ? state[k] : name === "claim" ? claim[k] ?? "no certificate" : "done");
         const shades = /** @type {Record<string, string>} */ ({ ...STATES, "no certificate": "--rv-pale", ...(name === "state" ? { done: "--rv-3" } : colours) });
-        for (const own of claim) if (own?.endsWith(", proved")) shades[own] = CLAIMS["none exists"];
+        for (const own of claim) if (own?.endsWith(", proved")) shades[own] = ABSENCE;
         const counts = new Map();
         for (let k = 0; k < state.length; k++) counts.set(word(k), (counts.get(word(k)) ?? 0) + 1);
         key.replaceChildren(...[...counts].map(([label, n]) => el("li", {},
