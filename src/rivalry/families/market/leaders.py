@@ -242,14 +242,14 @@ def played(game: StagedMarket, x: ndarray) -> ndarray:
     if _responds_by_roots(game):
         profile: Any = np.zeros(game.market.space.shape)
         profile[list(game.players), : x.shape[1]] = x
-        return np.asarray(_plays(game, np.asarray(game.market.choices(profile))[None])[0])
+        return np.asarray(_plays(game, profile[game.market.places][None])[0])
     return _searched(game, x)
 
 
 def _searched(game: StagedMarket, x: ndarray) -> ndarray:
     """Return the choices ``[product]`` of all firms when leaders choose ``x``, by responses of the game."""
     profile: Any = np.asarray(all_choices(game, x))
-    return np.asarray(game.market.choices(profile))
+    return np.asarray(profile[game.market.places])
 
 
 def _plays(game: StagedMarket, rows: ndarray) -> ndarray:
@@ -372,7 +372,7 @@ def _polished(game: Game, x: Any, leader: Any, start: Any) -> Any:
     return rows, jax.vmap(payoff)(rows)
 
 
-def _payoff(game: Game, x: Profile, leader: Array, row: Array) -> Array:
+def _payoff(game: Game, x: Profile, leader: int | Array, row: Array) -> Array:
     return oracles.deviation_payoff(game, x, leader)(row)
 
 
