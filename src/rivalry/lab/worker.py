@@ -25,8 +25,8 @@ from rivalry.core.space import lattice
 from rivalry.lab.checkpoints import CHECKPOINT, CheckpointFile, GroupCheckpoint, Stopped, Task
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.identity import Table, TableDict
+from rivalry.lab.study.names import entry_of_method
 from rivalry.lab.study.points import Grid, short_names
-from rivalry.methods import SOLVERS
 from rivalry.runtime.jax import floats, forget_programs, jax, numbers_in_numpy
 from rivalry.runtime.memo import Known, remembered
 from rivalry.solving import Progress, ProgressCallback
@@ -133,7 +133,9 @@ def run_cells(
     known_points: Known[BatchPoints] = {}  # replications have them in common
     for k, (_, task) in enumerate(batch):
         try:
-            with numbers_in_numpy() if task["method"]["kind"] in SOLVERS else nullcontext():
+            # a learner plays one game at a time, whose numbers JAX takes once
+            plays = entry_of_method(task["method"]["kind"]).draws == "play"
+            with nullcontext() if plays else numbers_in_numpy():
                 points[k] = remembered(
                     known_points, _key_of(task, folder), partial(_build_points, task, folder)
                 )

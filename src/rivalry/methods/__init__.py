@@ -1,121 +1,206 @@
-"""Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
+"""Solvers, dynamics and learners: every kind, with its classes, one per protocol."""
 
 from rivalry.schema.register import Entry, collect
 from rivalry.schema.registry import lazy_package
 
-# One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
-# Kinds that differ in a rule alone are classes of one module, `_SHARED`.
-_TITLES = {
-    "rivalry.methods": {
-        "closed_form": "closed-form solutions that the game provides, with certificates",
-        "evaluate": "the start itself, with a certificate; no search",
-    },
-    "rivalry.methods.continuation": {
-        "branches": (
-            "equilibria along one parameter: branches, folds, symmetry breaking, Hopf points and limit cycles"
-        ),
-        "comparative_statics": "derivatives of an equilibrium in a parameter, by implicit differentiation",
-        "quantal_response": (
-            "logit (quantal response) equilibria of a finite game from uniform play on, as lambda grows"
-        ),
-        "thresholds": "parameter values at which the symmetric profile gains or loses stability",
-    },
-    "rivalry.methods.continuous": {
-        "actor_critic": "stochastic policies over continuous choices, by policy gradients with a critic",
-        "double_oracle": "mixed equilibrium of a continuous game: a finite game extended by best responses",
-        "variational_equilibrium": "equilibrium under shared constraints, with multipliers in common",
-    },
-    "rivalry.methods.dynamic_games": {
-        "feedback": "Markov-perfect equilibrium of a game over periods, on a grid of states",
-        "linear_quadratic": (
-            "infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or one common plan"
-        ),
-        "periods": "backward induction over periods, each a game given continuation values",
-    },
-    "rivalry.methods.dynamics": {
-        "best_response": "players move to their global best responses, in turn or simultaneously",
-        "directional": "win-continue, lose-reverse adjustment of choices",
-        "gradient_ascent": "every player follows the gradient of its own payoff in small steps",
-        "gradient_flow": "gradient ascent in continuous time, by an adaptive stiff solver",
-        "replicator": "replicator dynamics on simplices: strategies with above-average payoffs grow",
-    },
-    "rivalry.methods.finite": {
-        "correlated_equilibrium": (
-            "the correlated equilibrium of highest welfare of a finite game, and the vertices of all"
-        ),
-        "evolutionary_stability": (
-            "which strategies of a symmetric game are evolutionarily stable, and who invades others, exactly"
-        ),
-        "fermi": "finite populations: imitation by pairwise comparison, at rare or frequent mutations",
-        "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
-        "linear_programme": (
-            "one equilibrium of a zero-sum game of two players, also in extensive form, with proved bounds"
-        ),
-        "mixed_commitment": "the best mixed strategy of a leader that the other player observes, with bounds",
-        "mixed_equilibria": (
-            "all extreme equilibria of a two-player finite game, exactly; of more, those of all_equilibria"
-        ),
-        "moran": "finite populations: the frequency-dependent Moran process, at rare or frequent mutations",
-        "pure_equilibria": "all pure equilibria of a finite game, by enumeration",
-        "regret_matching": "sampled repeated play with probabilities proportional to positive regrets",
-        "round_robin": "every strategy of a list meets every other in the repeated game, as finite automata",
-        "softmax_policy_gradient": (
-            "gradient ascent in the logits of a softmax, with exact or sampled payoffs"
-        ),
-        "subgame_perfect_equilibria": (
-            "subgame-perfect equilibria of games in extensive form, by recursion over subgames, exactly"
-        ),
-        "subgame_perfect_payoffs": (
-            "subgame-perfect payoffs of an infinitely repeated game of two players, with pure strategies"
-        ),
-    },
-    "rivalry.methods.populations": {
-        "online_mirror_descent": "populations: the softmax of cumulative values",
-    },
-}
-_SHARED = {
-    "fermi": "birth_death",
-    "hedge": "table_learners",
-    "moran": "birth_death",
-    "regret_matching": "table_learners",
-    "softmax_policy_gradient": "table_learners",
-}
-_RESULTS = {
-    "branches": "branch_parameter",
-    "comparative_statics": "slope",
-    "correlated_equilibrium": "joint_distribution",
-    "directional": "mean_choice",
-    "double_oracle": "mixture",
-    "evolutionary_stability": "stability",
-    "fermi": "fixation mean_share",
-    "hedge": "profile mixture",
-    "linear_programme": "game_value profile",
-    "linear_quadratic": "feedback value",
-    "mixed_commitment": "commitment",
-    "mixed_equilibria": "equilibria",
-    "moran": "fixation mean_share",
-    "online_mirror_descent": "distribution profile",
-    "periods": "stage_regret profile",
-    "pure_equilibria": "equilibria",
-    "quantal_response": "logit_lambda logit_profile",
-    "regret_matching": "profile mixture",
-    "round_robin": "score match_payoff",
-    "softmax_policy_gradient": "profile mixture",
-    "subgame_perfect_equilibria": "equilibria",
-    "subgame_perfect_payoffs": "payoff_vertices",
-    "thresholds": "crossing",
-}
-"""What methods are for that are not for a profile alone; mixtures are of points of a grid."""
-_OWN = {
-    kind: Entry(
-        (f"{package}.{_SHARED.get(kind, kind)}:{kind.title().replace('_', '')}",),
-        title,
-        result=tuple(_RESULTS.get(kind, "profile").split()),
-    )
-    for package, titles in _TITLES.items()
-    for kind, title in titles.items()
-}
-_OWN |= {
+_ENTRIES = {
+    "closed_form": Entry(
+        ("rivalry.methods.closed_form:ClosedForm",),
+        "closed-form solutions that the game provides, with certificates",
+        result=("profile",),
+        draws="nothing",
+    ),
+    "evaluate": Entry(
+        ("rivalry.methods.evaluate:Evaluate",),
+        "the start itself, with a certificate; no search",
+        result=("profile",),
+        draws="start",
+        batched=True,
+    ),
+    "branches": Entry(
+        ("rivalry.methods.continuation.branches:Branches",),
+        "equilibria along one parameter: branches, folds, symmetry breaking, Hopf points and limit cycles",
+        result=("branch_parameter",),
+        draws="search",
+    ),
+    "comparative_statics": Entry(
+        ("rivalry.methods.continuation.comparative_statics:ComparativeStatics",),
+        "derivatives of an equilibrium in a parameter, by implicit differentiation",
+        result=("slope",),
+        draws="search",
+    ),
+    "quantal_response": Entry(
+        ("rivalry.methods.continuation.quantal_response:QuantalResponse",),
+        "logit (quantal response) equilibria of a finite game from uniform play on, as lambda grows",
+        result=("logit_lambda", "logit_profile"),
+        draws="search",
+    ),
+    "thresholds": Entry(
+        ("rivalry.methods.continuation.thresholds:Thresholds",),
+        "parameter values at which the symmetric profile gains or loses stability",
+        result=("crossing",),
+        draws="nothing",
+    ),
+    "actor_critic": Entry(
+        ("rivalry.methods.continuous.actor_critic:ActorCritic",),
+        "stochastic policies over continuous choices, by policy gradients with a critic",
+        result=("profile",),
+        batched=True,
+    ),
+    "double_oracle": Entry(
+        ("rivalry.methods.continuous.double_oracle:DoubleOracle",),
+        "mixed equilibrium of a continuous game: a finite game extended by best responses",
+        result=("mixture",),
+        draws="search",
+    ),
+    "variational_equilibrium": Entry(
+        ("rivalry.methods.continuous.variational_equilibrium:VariationalEquilibrium",),
+        "equilibrium under shared constraints, with multipliers in common",
+        result=("profile",),
+        draws="search",
+    ),
+    "feedback": Entry(
+        ("rivalry.methods.dynamic_games.feedback:Feedback",),
+        "Markov-perfect equilibrium of a game over periods, on a grid of states",
+        result=("profile",),
+        draws="search",
+    ),
+    "linear_quadratic": Entry(
+        ("rivalry.methods.dynamic_games.linear_quadratic:LinearQuadratic",),
+        "infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or one common plan",
+        result=("feedback", "value"),
+        draws="nothing",
+    ),
+    "periods": Entry(
+        ("rivalry.methods.dynamic_games.periods:Periods",),
+        "backward induction over periods, each a game given continuation values",
+        result=("stage_regret", "profile"),
+        draws="search",
+    ),
+    "best_response": Entry(
+        ("rivalry.methods.dynamics.best_response:BestResponse",),
+        "players move to their global best responses, in turn or simultaneously",
+        result=("profile",),
+        draws="start",
+        batched=True,
+    ),
+    "directional": Entry(
+        ("rivalry.methods.dynamics.directional:Directional",),
+        "win-continue, lose-reverse adjustment of choices",
+        result=("mean_choice",),
+    ),
+    "gradient_ascent": Entry(
+        ("rivalry.methods.dynamics.gradient_ascent:GradientAscent",),
+        "every player follows the gradient of its own payoff in small steps",
+        result=("profile",),
+        draws="search",
+        batched=True,
+    ),
+    "gradient_flow": Entry(
+        ("rivalry.methods.dynamics.gradient_flow:GradientFlow",),
+        "gradient ascent in continuous time, by an adaptive stiff solver",
+        result=("profile",),
+        draws="search",
+        batched=True,
+    ),
+    "replicator": Entry(
+        ("rivalry.methods.dynamics.replicator:Replicator",),
+        "replicator dynamics on simplices: strategies with above-average payoffs grow",
+        result=("profile",),
+        draws="search",
+    ),
+    "correlated_equilibrium": Entry(
+        ("rivalry.methods.finite.correlated_equilibrium:CorrelatedEquilibrium",),
+        "the correlated equilibrium of highest welfare of a finite game, and the vertices of all",
+        result=("joint_distribution",),
+        draws="nothing",
+    ),
+    "evolutionary_stability": Entry(
+        ("rivalry.methods.finite.evolutionary_stability:EvolutionaryStability",),
+        "which strategies of a symmetric game are evolutionarily stable, and who invades others, exactly",
+        result=("stability",),
+        draws="nothing",
+    ),
+    "fermi": Entry(
+        ("rivalry.methods.finite.birth_death:Fermi",),
+        "finite populations: imitation by pairwise comparison, at rare or frequent mutations",
+        result=("fixation", "mean_share"),
+        draws="nothing",
+        draws_with="mutation",
+    ),
+    "hedge": Entry(
+        ("rivalry.methods.finite.table_learners:Hedge",),
+        "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
+        result=("profile", "mixture"),
+        batched=True,
+    ),
+    "linear_programme": Entry(
+        ("rivalry.methods.finite.linear_programme:LinearProgramme",),
+        "one equilibrium of a zero-sum game of two players, also in extensive form, with proved bounds",
+        result=("game_value", "profile"),
+        draws="nothing",
+    ),
+    "mixed_commitment": Entry(
+        ("rivalry.methods.finite.mixed_commitment:MixedCommitment",),
+        "the best mixed strategy of a leader that the other player observes, with bounds",
+        result=("commitment",),
+        draws="nothing",
+    ),
+    "mixed_equilibria": Entry(
+        ("rivalry.methods.finite.mixed_equilibria:MixedEquilibria",),
+        "all extreme equilibria of a two-player finite game, exactly; of more, those of all_equilibria",
+        result=("equilibria",),
+        draws="nothing",
+    ),
+    "moran": Entry(
+        ("rivalry.methods.finite.birth_death:Moran",),
+        "finite populations: the frequency-dependent Moran process, at rare or frequent mutations",
+        result=("fixation", "mean_share"),
+        draws="nothing",
+        draws_with="mutation",
+    ),
+    "pure_equilibria": Entry(
+        ("rivalry.methods.finite.pure_equilibria:PureEquilibria",),
+        "all pure equilibria of a finite game, by enumeration",
+        result=("equilibria",),
+        draws="nothing",
+    ),
+    "regret_matching": Entry(
+        ("rivalry.methods.finite.table_learners:RegretMatching",),
+        "sampled repeated play with probabilities proportional to positive regrets",
+        result=("profile", "mixture"),
+        batched=True,
+    ),
+    "round_robin": Entry(
+        ("rivalry.methods.finite.round_robin:RoundRobin",),
+        "every strategy of a list meets every other in the repeated game, as finite automata",
+        result=("score", "match_payoff"),
+        draws="nothing",
+    ),
+    "softmax_policy_gradient": Entry(
+        ("rivalry.methods.finite.table_learners:SoftmaxPolicyGradient",),
+        "gradient ascent in the logits of a softmax, with exact or sampled payoffs",
+        result=("profile", "mixture"),
+        batched=True,
+    ),
+    "subgame_perfect_equilibria": Entry(
+        ("rivalry.methods.finite.subgame_perfect_equilibria:SubgamePerfectEquilibria",),
+        "subgame-perfect equilibria of games in extensive form, by recursion over subgames, exactly",
+        result=("equilibria",),
+        draws="nothing",
+    ),
+    "subgame_perfect_payoffs": Entry(
+        ("rivalry.methods.finite.subgame_perfect_payoffs:SubgamePerfectPayoffs",),
+        "subgame-perfect payoffs of an infinitely repeated game of two players, with pure strategies",
+        result=("payoff_vertices",),
+        draws="nothing",
+    ),
+    "online_mirror_descent": Entry(
+        ("rivalry.methods.populations.online_mirror_descent:OnlineMirrorDescent",),
+        "populations: the softmax of cumulative values",
+        result=("distribution", "profile"),
+        draws="start",
+    ),
     "all_equilibria": Entry(
         (
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
@@ -124,9 +209,13 @@ _OWN |= {
         "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
         "simplices, mixed ones of finite games",
         result=("equilibria", "where_count"),
+        draws="nothing",
     ),
     "design": Entry(
-        ("rivalry.methods.design.design:Design", "rivalry.methods.design.design:RuleDesign"),
+        (
+            "rivalry.methods.design.design:Design",
+            "rivalry.methods.design.design:RuleDesign",
+        ),
         "a designer moves first and anticipates the equilibrium, or in populations what agents learn",
         result=("parameters", "objective", "trial_objective"),
     ),
@@ -137,11 +226,17 @@ _OWN |= {
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
         result=("distribution", "profile", "mixture"),
+        batched=True,
     ),
     "newton": Entry(
-        ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
+        (
+            "rivalry.methods.limit_sets.newton:Newton",
+            "rivalry.methods.populations.newton:PopulationNewton",
+        ),
         "a nearby root of all own gradients; in populations, the logit equilibrium",
         result=("eigenvalues_real", "distribution"),
+        draws="search",
+        batched=True,
     ),
     "q_learning": Entry(
         (
@@ -150,61 +245,24 @@ _OWN |= {
         ),
         "independent Q-learning: every player learns the values of its actions by trial",
         result=("profile", "agent_payoff", "mean_return"),
+        batched=True,
     ),
     "repeated_q_learning": Entry(
         ("rivalry.methods.q_learning.repeated_q_learning:RepeatedQLearning",),
         "Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable",
-        controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
+        controls=(
+            "gamma_zero",
+            "memoryless",
+            "myopic_follower",
+            "random",
+        ),
         result=("converged", "full_gap", "cycle_length"),
+        batched=True,
     ),
 }
 METHODS = collect(
-    "METHODS", _OWN, lambda entry, further: entry._replace(targets=entry.targets + further.targets)
+    "METHODS", _ENTRIES, lambda entry, further: entry._replace(targets=entry.targets + further.targets)
 )
-
-WITHOUT_DRAWS = frozenset(
-    (
-        *("all_equilibria", "closed_form", "correlated_equilibrium"),
-        *("departure_time_equilibrium", "evolutionary_stability", "fermi", "linear_programme"),
-        *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
-        *(
-            "round_robin",
-            "stochastic_user_equilibrium",
-            "subgame_perfect_equilibria",
-            "subgame_perfect_payoffs",
-            "system_optimum",
-            "thresholds",
-        ),
-        "user_equilibrium",
-    )
-)
-"""Kinds whose results depend on no random draws, as long as no start is given."""
-DRAWS_WITH = {"fermi": "mutation", "moran": "mutation"}
-"""Of these, kinds that may simulate where an option is set."""
-WITHOUT_DRAWS_FROM_A_START = frozenset(("best_response", "evaluate", "online_mirror_descent"))
-"""Kinds whose results depend on no random draws from a given start, unless ``order = "random"``."""
-SOLVERS = (
-    WITHOUT_DRAWS
-    | WITHOUT_DRAWS_FROM_A_START
-    | {
-        *("branches", "comparative_statics", "double_oracle", "feedback"),
-        *("gradient_ascent", "gradient_flow", "newton", "periods", "quantal_response", "replicator"),
-        "variational_equilibrium",
-        # of bundled studies
-        *("analytic_constants", "commitment_with_switching_cost", "finite_horizon_play", "scaling_law"),
-        *("sublinearity", "walk_mirror_descent"),
-    }
-)
-"""Kinds that draw at most their start: a single result has no noise."""
-TOGETHER = frozenset(
-    (
-        *("best_response", "evaluate", "gradient_ascent", "gradient_flow", "newton"),
-        # learners: every session is the one that runs alone, and their ends are certified together
-        *("actor_critic", "fictitious_play", "hedge", "q_learning", "regret_matching"),
-        *("repeated_q_learning", "softmax_policy_gradient"),
-    )
-)
-"""Kinds whose cells are computed together, ``cells_per_batch`` of them by one task."""
 
 # What is no kind of method, loaded by its own name: functions on profiles, and tables of options.
 OTHERS = {

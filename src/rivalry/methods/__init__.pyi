@@ -1,4 +1,4 @@
-"""Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
+"""Solvers, dynamics and learners: every kind, with its classes, one per protocol."""
 
 from rivalry.economies.karma.uncapped_equilibrium import UncappedEquilibrium as UncappedEquilibrium
 from rivalry.economies.learning.city_q_learning import CityQLearning as CityQLearning
@@ -69,9 +69,4 @@ from rivalry.roads.stochastic import StochasticUserEquilibrium as StochasticUser
 from rivalry.schema.register import Entry
 
 METHODS: dict[str, Entry]
-WITHOUT_DRAWS: frozenset[str]
-DRAWS_WITH: dict[str, str]
-WITHOUT_DRAWS_FROM_A_START: frozenset[str]
-SOLVERS: frozenset[str]
-TOGETHER: frozenset[str]
 OTHERS: dict[str, str]

@@ -35,21 +35,25 @@ METHODS = {
         ("rivalry.roads.departures:DepartureTimeEquilibrium",),
         "times and lanes at which travellers pass a bottleneck, where none would gain by another",
         result=("slow_arrivals", "fast_arrivals", "delay", "toll"),
+        draws="nothing",
     ),
     "user_equilibrium": Entry(
         ("rivalry.roads.assignment:UserEquilibrium",),
         "route flows at which no traveller has a cheaper route, with their gap",
         result=("flow", "cost"),
+        draws="nothing",
     ),
     "system_optimum": Entry(
         ("rivalry.roads.assignment:SystemOptimum",),
         "route flows of the lowest total cost, with marginal tolls",
         result=("flow", "cost", "marginal_toll"),
+        draws="nothing",
     ),
     "stochastic_user_equilibrium": Entry(
         ("rivalry.roads.stochastic:StochasticUserEquilibrium",),
         "route flows by logit choice among all routes, at the costs that they cause",
         result=("flow", "cost"),
+        draws="nothing",
     ),
 }
 

@@ -33,9 +33,10 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 NameTuple = tuple[str, ...]
+Draws = Literal["nothing", "start", "search", "play"]
 OPTIONAL = {
     "audit": "audit",
     "economies": (
@@ -74,6 +75,13 @@ class Entry(NamedTuple):
         Packages whose versions are stored with results, besides those of every run.
     result
         Variables of the record that the method is for; those that a result holds are in its first table.
+    draws
+        Where random numbers enter: nowhere; in a random start and order; also in a search, such as the
+        directions in which it leaves unstable points; or in play itself, so that a single result has noise.
+    draws_with
+        Option with which a method that draws nothing simulates.
+    batched
+        Whether cells of a study are computed together, ``cells_per_batch`` of them by one task.
     """
 
     targets: NameTuple
@@ -81,6 +89,9 @@ class Entry(NamedTuple):
     controls: NameTuple = ()
     uses: NameTuple = ()
     result: NameTuple = ()
+    draws: Draws = "play"
+    draws_with: str = ""
+    batched: bool = False
 
 
 class FamilyEntry(NamedTuple):

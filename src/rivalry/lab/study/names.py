@@ -23,7 +23,7 @@ from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.schema import missing, parameters
-from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
+from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
 from rivalry.schema.annotations import keywords
@@ -322,6 +322,11 @@ def plain_kind(kind: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.partition(":")[2]).lower()
 
 
+def entry_of_method(kind: str) -> Entry:
+    """Return the entry of a kind of methods; of one that is not registered, an entry of unknown noise."""
+    return METHODS.get(kind, Entry((), ""))
+
+
 def draws(table: Table) -> bool:
     """True for a method's table with results that may depend on random draws.
 
@@ -330,12 +335,20 @@ def draws(table: Table) -> bool:
     >>> draws({"kind": "evaluate", "start": [0.1, 0.2]})
     False
     """
-    if table["kind"] in WITHOUT_DRAWS:
-        return "start" in table or bool(table.get(DRAWS_WITH.get(table["kind"], "")))
+    entry = entry_of_method(table["kind"])
+    if entry.draws == "nothing":
+        return "start" in table or bool(table.get(entry.draws_with))
     sampled = table.get("start", "random") == "random" or table.get("order") == "random"
-    return sampled or table["kind"] not in WITHOUT_DRAWS_FROM_A_START
+    return sampled or entry.draws != "start"
 
 
+SOLVERS_OF_STUDIES = frozenset(
+    (
+        *("analytic_constants", "commitment_with_switching_cost", "finite_horizon_play", "scaling_law"),
+        *("sublinearity", "walk_mirror_descent"),
+    )
+)
+"""Kinds of bundled studies, without an entry, whose play draws nothing."""
 DRAWN = {"finite_horizon_play": ("agents_payoff", "agents_distance")}
 """Of methods with exact results beside simulated ones: the quantities that draws enter."""
 ON_EXPECTED_PAYOFFS = ("hedge", "softmax_policy_gradient")  # learners that draw nothing
@@ -359,8 +372,12 @@ def has_noise(table: Table, quantity: str = "") -> bool:
     if table["kind"] == "design":  # as noisy as the responses; by default these may be learned
         response = table.get("response_method")
         return "trials" in table or (has_noise(response) if response else "start" not in table)
-    shuffled, sampled = table.get("order") == "random", table.get("agents", 0) > 0
-    return shuffled or sampled or plain_kind(table["kind"]) not in {*SOLVERS, *ON_EXPECTED_PAYOFFS}
+    if table.get("order") == "random" or table.get("agents", 0) > 0:
+        return True
+    kind = plain_kind(table["kind"])
+    if kind in ON_EXPECTED_PAYOFFS or kind in SOLVERS_OF_STUDIES:
+        return False
+    return entry_of_method(kind).draws == "play"
 
 
 def goes_together(table: Table) -> bool:
@@ -372,7 +389,8 @@ def goes_together(table: Table) -> bool:
     True
     """
     is_separate = not table.get("path", True) or "max_seconds" in table or "starts" in table
-    return (table["kind"] in TOGETHER or is_file(table["kind"])) and not is_separate
+    is_batched = is_file(table["kind"]) or entry_of_method(table["kind"]).batched
+    return is_batched and not is_separate
 
 
 def with_controls(tables: Sequence[Table]) -> list[TableDict]:
