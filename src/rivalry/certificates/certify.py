@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -172,6 +172,61 @@ def _units_together(
     return [list(row) for row in zip(*units, strict=True)]
 
 
+class _Gains(NamedTuple):
+    """Payoffs at a profile and those of the best deviations, in units of payoff, ``[player]``.
+
+    Attributes
+    ----------
+    current
+        At the profile.
+    attained
+        The best that any strategy met pays: a best response, or one moved to for the unit of gains.
+    highest
+        The best that is attained or approached.
+    bounds
+        Upper bounds on the payoffs of all deviations, infinite where there are none.
+    """
+
+    current: np.ndarray
+    attained: np.ndarray
+    highest: np.ndarray
+    bounds: np.ndarray
+
+    @property
+    def regret(self) -> np.ndarray:
+        """The largest gain found."""
+        with np.errstate(invalid="ignore"):  # of infinite payoffs, whose gains are undefined
+            return np.maximum(self.highest - self.current, 0.0)
+
+    @property
+    def bound(self) -> np.ndarray:
+        """The largest gain that is not excluded."""
+        with np.errstate(invalid="ignore"):
+            # fmax: where no payoff was found (NaN) an infinite bound remains infinite
+            return np.maximum(np.fmax(self.bounds, self.highest) - self.current, 0.0)
+
+
+class _Allowance(NamedTuple):
+    """Sizes beside which gains are judged, in units of payoff, ``[player]``.
+
+    Attributes
+    ----------
+    sizes
+        Units of gains.
+    rounded
+        What rounding of payoffs changes in a gain.
+    hidden
+        What rounding of choices changes in a payoff, where gains are large enough to ask.
+    allowed
+        The largest gain of an equilibrium.
+    """
+
+    sizes: np.ndarray
+    rounded: np.ndarray
+    hidden: np.ndarray
+    allowed: np.ndarray
+
+
 def _judge(
     game: Game,
     x: Any,
@@ -182,105 +237,171 @@ def _judge(
     proof: bool,
 ) -> Certificate:
     """Return the certificate that payoffs at ``x``, best responses and units of gains prove."""
-    profile, responses, units = np.asarray(x), list(responses), list(units)
-    for player, response in enumerate(responses):
+    profile = np.asarray(x)
+    responses, units = _nearest_of_ties(game, profile, current_payoffs, responses, units)
+    gains = _gains(current_payoffs, responses, units)
+    _refuse_contradicted_bounds(game, x, gains, responses, proof)
+    allowance = _allowance(game, profile, gains, responses, units, tolerance)
+    regret, bound, notes = _decided_gains(gains, allowance, units)
+    notes += _note_of_supremum(gains, regret, allowance.allowed)
+    # a certificate covers no more than its weakest response
+    weakest = min(responses, key=lambda response: COVERAGES.index(response.coverage))
+    coverage = weakest.coverage
+    if coverage in ("tight", "bounded"):
+        # a gap within the tolerance between regret and bound leaves nothing undecided
+        is_tight = np.all(bound - regret <= allowance.allowed)
+        coverage = "tight" if is_tight else "bounded"
+    rounding = _rounding_of_bound(responses, bound)
+    if rounding == "outward":  # the difference is rounded too
+        bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
+    result = Certificate(
+        regret,
+        bound,
+        coverage,
+        weakest.method + notes,
+        _allowed_near(game, profile, responses, regret, allowance, tolerance),
+        allowance.sizes,
+        rounding,
+        payoff=current_payoffs,
+        scope=claim_scope(game),
+    )
+    return with_rise(game, profile, [response.strategy for response in responses], result)
+
+
+def _nearest_of_ties(
+    game: Game,
+    x: np.ndarray,
+    current_payoffs: np.ndarray,
+    responses: Sequence[Response],
+    units: Sequence[Unit],
+) -> tuple[list[Response], list[Unit]]:
+    """Return best responses, of those that tie the nearest to ``x``, and their units of gains."""
+    nearest_responses, nearest_units = [], []
+    for player, (response, unit) in enumerate(zip(responses, units, strict=True)):
         with np.errstate(invalid="ignore"):  # of two infinite payoffs, which no tie is near
             gain = response.payoff - current_payoffs[player]
-        near = nearest_response(game, profile, player, response, gain, units[player].size)
-        if near is not response:
-            responses[player], units[player] = near, unit_at(game, x, player, near)
-    # strategies moved to for the unit may pay more than the response: they are deviations too
+        nearest = nearest_response(game, x, player, response, gain, unit.size)
+        nearest_responses.append(nearest)
+        nearest_units.append(unit if nearest is response else unit_at(game, x, player, nearest))
+    return nearest_responses, nearest_units
+
+
+def _gains(current_payoffs: np.ndarray, responses: Sequence[Response], units: Sequence[Unit]) -> _Gains:
+    """Return the gains of best responses; strategies moved to for a unit are deviations too."""
     attained = np.maximum([unit.best for unit in units], [response.payoff for response in responses])
-    best_payoffs = np.maximum(attained, [response.supremum for response in responses])
-    _refuse_contradicted_bounds(game, x, current_payoffs, best_payoffs, responses, proof)
-    with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
-        regret = np.maximum(best_payoffs - current_payoffs, 0.0)
-        # fmax: where no payoff was found (NaN) an infinite bound remains infinite
-        bound = np.maximum(
-            np.fmax([response.bound for response in responses], best_payoffs) - current_payoffs, 0.0
-        )
-    best_responses = np.array([response.strategy for response in responses])
-    limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(current_payoffs))
+    highest = np.maximum(attained, [response.supremum for response in responses])
+    bounds = np.array([response.bound for response in responses])
+    return _Gains(current_payoffs, attained, highest, bounds)
+
+
+def _allowance(
+    game: Game,
+    x: np.ndarray,
+    gains: _Gains,
+    responses: Sequence[Response],
+    units: Sequence[Unit],
+    tolerance: float,
+) -> _Allowance:
+    """Return the largest gains of an equilibrium, and what they are made of."""
+    regret, bound = gains.regret, gains.bound
+    limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(gains.current))
     sizes = np.array([unit.capped(limit) for unit, limit in zip(units, limits, strict=True)])
-    rounded = _rounding_of_payoffs(game, profile, current_payoffs, best_payoffs)
-    # payoffs of other ordinary choices are rounded too, also where that at x is 0
-    ordinary = np.array([unit.size for unit in units])
-    rounded = np.maximum(rounded, EPS * np.where(np.isfinite(ordinary), ordinary, 0.0))
+    rounded = _rounding_of_payoffs(game, x, gains, units)
     allowed, hidden = tolerance * sizes + rounded, np.zeros(len(sizes))
     if np.any(np.fmax(regret, bound) > allowed):
         error = np.array([response.error for response in responses])
         if isinstance(game.space, Box):
-            gain_change, hidden = _rounding_of_choices(game, game.space, profile, best_responses)
+            strategies = np.array([response.strategy for response in responses])
+            gain_change, hidden = _rounding_of_choices(game, game.space, x, strategies)
             error = error + gain_change
         # a regret above rounding is no error of rounding, so less than it is allowed
         allowed = allowed + np.where(regret > rounded, np.minimum(error, regret / 2), error)
+    return _Allowance(sizes, rounded, hidden, allowed)
+
+
+def _decided_gains(
+    gains: _Gains, allowance: _Allowance, units: Sequence[Unit]
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return regrets and bounds ``[player]``, and a note; NaN and infinity where rounding hides a gain."""
+    regret, bound = gains.regret, gains.bound
     # without payoffs at x no gain is defined, and none is excluded
-    if not np.isfinite(current_payoffs).all():
-        regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
-    method = ""
+    if not np.isfinite(gains.current).all():
+        regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     # of payoffs whose digits are lost to a constant, or to rounding of choices, small gains are unknown
-    uncertain = np.where(regret > allowed, hidden, rounded)
+    is_gain = regret > allowance.allowed
     largest = np.array([unit.largest for unit in units])
-    is_lost = np.where(regret > allowed, regret <= hidden, (largest > 0) & (rounded > APPROXIMATE * largest))
-    if np.any(is_lost):
-        regret, bound = np.where(is_lost, np.nan, regret), np.where(is_lost, np.inf, bound)
-        method = (
-            f"; payoffs are rounded to {np.max(uncertain[is_lost]):.2g}, and another choice costs "
-            f"{np.max(largest[is_lost]):.2g}"
-        )
-    with np.errstate(invalid="ignore"):  # of infinite payoffs
-        approached = best_payoffs - attained > allowed
-    if np.any(approached):
-        player = int(np.argmax(approached))
-        method += f"; {NO_BEST_RESPONSE}: gains of player {player} approach {regret[player]:.3g}"
-    # a certificate covers no more than its weakest response
-    weak = min(responses, key=lambda response: COVERAGES.index(response.coverage))
-    weakest = weak.coverage
-    if weakest in ("tight", "bounded"):
-        # a gap within the tolerance between regret and bound leaves nothing undecided
-        weakest = "tight" if np.all(bound - regret <= allowed) else "bounded"
-    roundings = {response.rounding for response in responses}
-    rounding: Rounding = (
-        (roundings.pop() if len(roundings) == 1 else "floating point") if np.isfinite(bound).any() else ""
+    is_lost_to_constant = (largest > 0) & (allowance.rounded > APPROXIMATE * largest)
+    is_lost = np.where(is_gain, regret <= allowance.hidden, is_lost_to_constant)
+    if not np.any(is_lost):
+        return regret, bound, ""
+    uncertain = np.where(is_gain, allowance.hidden, allowance.rounded)
+    note = (
+        f"; payoffs are rounded to {np.max(uncertain[is_lost]):.2g}, and another choice costs "
+        f"{np.max(largest[is_lost]):.2g}"
     )
-    if rounding == "outward":  # the difference is rounded too
-        bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
-    # where both ends of a range are far any gain is small beside the unit, but not beside the choices
-    distant = np.any(visibly_apart(game.space, profile, best_responses, tolerance), axis=1)
-    allowed = np.where(distant & (regret > rounded), np.minimum(rounded, allowed), allowed)
-    words = weak.method + method
-    numbers = regret, bound, weakest, words, allowed, sizes, rounding
-    result = Certificate(*numbers, payoff=current_payoffs, scope=claim_scope(game))
-    return with_rise(game, profile, [response.strategy for response in responses], result)
+    return np.where(is_lost, np.nan, regret), np.where(is_lost, np.inf, bound), note
+
+
+def _note_of_supremum(gains: _Gains, regret: np.ndarray, allowed: np.ndarray) -> str:
+    """Return a note on the first player whose gains approach a supremum that no strategy attains."""
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        is_approached = gains.highest - gains.attained > allowed
+    if not np.any(is_approached):
+        return ""
+    player = int(np.argmax(is_approached))
+    return f"; {NO_BEST_RESPONSE}: gains of player {player} approach {regret[player]:.3g}"
+
+
+def _rounding_of_bound(responses: Sequence[Response], bound: np.ndarray) -> Rounding:
+    """Return how bounds were rounded, in floating point where not all in the same way."""
+    if not np.isfinite(bound).any():
+        return ""
+    roundings = {response.rounding for response in responses}
+    return roundings.pop() if len(roundings) == 1 else "floating point"
+
+
+def _allowed_near(
+    game: Game,
+    x: np.ndarray,
+    responses: Sequence[Response],
+    regret: np.ndarray,
+    allowance: _Allowance,
+    tolerance: float,
+) -> np.ndarray:
+    """Return the largest gains of an equilibrium ``[player]``: no more than rounding by distant responses.
+
+    Where both ends of a range are far, any gain is small beside the unit, but not beside the choices.
+    """
+    strategies = np.array([response.strategy for response in responses])
+    is_distant = np.any(visibly_apart(game.space, x, strategies, tolerance), axis=1)
+    no_more_than_rounding = np.minimum(allowance.rounded, allowance.allowed)
+    return np.where(is_distant & (regret > allowance.rounded), no_more_than_rounding, allowance.allowed)
 
 
 def _refuse_contradicted_bounds(
-    game: Game,
-    x: Any,
-    current_payoffs: np.ndarray,
-    best_payoffs: np.ndarray,
-    responses: Sequence[Response],
-    proof: bool,
+    game: Game, x: Any, gains: _Gains, responses: Sequence[Response], proof: bool
 ) -> None:
     """Raise `ValueError` for a bound on payoffs that a payoff exceeds."""
     for player, response in enumerate(responses):
-        highest = best_payoffs[player]
+        highest = gains.highest[player]
         # a profile that is outside the space by rounding contradicts no bound
-        if current_payoffs[player] > response.bound + ROUNDING * abs(response.bound):
+        if gains.current[player] > response.bound + ROUNDING * abs(response.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
             highest = max(highest, payoffs(game, inside)[player])
         source = "" if response.rounding == "outward" else source_of_bound(game)
         refuse_above(game, x, player, source, highest, response.strategy, response.bound)
 
 
-def _rounding_of_payoffs(
-    game: Game, x: np.ndarray, current_payoffs: np.ndarray, best_payoffs: np.ndarray
-) -> np.ndarray:
+def _rounding_of_payoffs(game: Game, x: np.ndarray, gains: _Gains, units: Sequence[Unit]) -> np.ndarray:
     """Return a bound on the rounding errors of gains, ``[player]``."""
     if rounding_error.knows(game):
-        return np.array([rounding_error(game, x, player) for player in range(len(x))])
-    rounded = ROUNDING * np.maximum(np.abs(best_payoffs), np.abs(current_payoffs))
-    return np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
+        rounded = np.array([rounding_error(game, x, player) for player in range(len(x))])
+    else:
+        rounded = ROUNDING * np.maximum(np.abs(gains.highest), np.abs(gains.current))
+        rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
+    # payoffs of other ordinary choices are rounded too, also where that at x is 0
+    ordinary = np.array([unit.size for unit in units])
+    return np.maximum(rounded, EPS * np.where(np.isfinite(ordinary), ordinary, 0.0))
 
 
 def _rounding_of_choices(
