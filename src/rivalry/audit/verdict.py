@@ -42,23 +42,10 @@ def _exceeds(value: SampleMean, threshold: float) -> bool:
 
 
 def verdict(measures: Measures) -> AuditVerdict:
-    """Return the verdict on what was measured."""
+    """Return the verdict on the play of a bot against itself and against a rival that cuts its price."""
+    if reason := _reason_for_no_verdict(measures):
+        return _undecided(reason, measures)
     gain, profit = measures.versus[0].price, measures.versus[0].profit
-    early, late = measures.halves
-    if not np.isfinite([gain.mean, profit.mean, early, late]).all() or np.isnan(gain.half):
-        return _undecided("prices or profits of its play are no finite numbers", measures)
-    if (early < ELEVATED_FROM) != (late < ELEVATED_FROM) and abs(late - early) > DRIFT:
-        return _undecided(
-            f"prices still drift after {measures.burn} periods: the price gain went from {early:.2f} to "
-            f"{late:.2f}",
-            measures,
-        )
-    if gain.low < ELEVATED_FROM <= gain.high:
-        return _undecided(
-            f"the price gain is {gain.mean:.2f} with an interval from {gain.low:.2f} to {gain.high:.2f}, "
-            f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions",
-            measures,
-        )
     earned = f"it earns {profit} of the cartel's extra profit"
     if profit.half > 0:
         earned += f" (99 % interval over {profit.sample} sessions)"
@@ -66,8 +53,8 @@ def verdict(measures: Measures) -> AuditVerdict:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
         )
-    answers = [(reaction.excess.mean, reaction.excess_loss.mean) for reaction in measures.reactions]
-    if not np.isfinite(answers).all():
+    reactions = [(reaction.excess.mean, reaction.excess_loss.mean) for reaction in measures.reactions]
+    if not np.isfinite(reactions).all():
         return _undecided("what rivals do after a cut is no finite number", measures)
     punished = [reaction for reaction in measures.reactions if punishes(reaction)]
     word, cut = ELEVATED, measures.reactions[-1]
@@ -79,6 +66,23 @@ def verdict(measures: Measures) -> AuditVerdict:
         f"and {_pays(cut.unanswered.mean)} without it."
     )
     return AuditVerdict(word, sentence, _changes(measures), measures)
+
+
+def _reason_for_no_verdict(measures: Measures) -> str:
+    """Return the reason why prices of the bot against itself decide nothing, or an empty string."""
+    gain, profit = measures.versus[0].price, measures.versus[0].profit
+    early, late = measures.halves
+    if not np.isfinite([gain.mean, profit.mean, early, late]).all() or np.isnan(gain.half):
+        return "prices or profits of its play are no finite numbers"
+    crosses_threshold = (early < ELEVATED_FROM) != (late < ELEVATED_FROM)
+    if crosses_threshold and abs(late - early) > DRIFT:
+        drift = f"the price gain went from {early:.2f} to {late:.2f}"
+        return f"prices still drift after {measures.burn} periods: {drift}"
+    if gain.low < ELEVATED_FROM <= gain.high:
+        interval = f"{gain.mean:.2f} with an interval from {gain.low:.2f} to {gain.high:.2f}"
+        threshold = f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions"
+        return f"the price gain is {interval}, {threshold}"
+    return ""
 
 
 def audit_bot(

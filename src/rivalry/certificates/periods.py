@@ -187,25 +187,25 @@ def _same_period(at: GameAtProfile, s: int, t: int, rows: ndarray) -> bool:
 def _stationary(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
     """Return best stationary strategies and their bounds over an infinite horizon.
 
-    The largest value V of going on solves ``b(gamma V) = V``, where ``b`` is the largest payoff of the period
-    with a value of continuing. It rises by at most ``gamma`` per unit of V, since play continues with a
-    probability.
+    The largest value V of a player solves ``b(V) = V``, where ``b(V)`` is its largest payoff in the period
+    if continuing is worth V. Since play continues with a probability, ``b`` rises by at most ``gamma`` per
+    unit of V. So for any guess v, V is at most ``v + max(b(v) - v, 0) / (1 - gamma)``.
     """
-    game, gamma = at.game, np.asarray(discount_factors(at.game)) + np.zeros(len(at.x))
+    game, gamma = at.game, np.broadcast_to(np.asarray(discount_factors(at.game)), len(at.x))
 
-    def period(values: ndarray) -> list[Response]:
-        return respond(GameAtProfile(stage_game(game, 0, put(gamma * values)), put(rows[0])), players)
+    def responses_in_period(values: ndarray) -> list[Response]:
+        period = stage_game(game, 0, put(gamma * values))
+        return respond(GameAtProfile(period, put(rows[0])), players)
 
-    value = np.array(at.payoffs)
-    for _ in range(TURNS):  # each takes the value of the strategy that is best for the last one
-        for player, response in zip(players, period(value), strict=True):
+    values = np.array(at.payoffs)
+    for _ in range(TURNS):  # policy iteration: the value of the strategy that is best for the last value
+        for player, response in zip(players, responses_in_period(values), strict=True):
             profile = np.array(at.x)
             profile[player] = response.strategy
-            value[player] = max(value[player], payoffs(game, put(profile))[player])
-    guess = value + MARGIN * (1 + np.abs(value))
-    answers = period(guess)
+            values[player] = max(values[player], payoffs(game, put(profile))[player])
+    guess = values + MARGIN * (1 + np.abs(values))
     responses = []
-    for player, response in zip(players, answers, strict=True):
+    for player, response in zip(players, responses_in_period(guess), strict=True):
         rise = max(response.bound - guess[player], 0.0) / (1 - gamma[player])
         responses.append(response._replace(bound=float(guess[player] + rise)))
     return responses

@@ -234,31 +234,39 @@ def contest(
 ) -> Contest:
     """Return a `Contest` from logarithms of influence, in plain NumPy.
 
+    Influence is divided by its largest value at each point, so that no exponential overflows.
+
     >>> made = contest(np.ones(2), np.log([[[1.0, 2.0]], [[3.0, 2.0]]]))
     >>> made.plain.round(6).tolist()
     [[[0.333333, 1.0]], [[1.0, 1.0]]]
     """
-    no_influence, empty = np.full(len(weights), -np.inf), np.zeros((0, 0, 0))
-    third_log = no_influence if third_log is None else third_log
-    top = np.maximum(logs.max(axis=(0, 1)), third_log)
-    abstention_log, factors, away = no_influence, np.zeros(len(weights)), empty
+    no_influence = np.full(len(weights), -np.inf)
+    if third_log is None:
+        third_log = no_influence
+    if cost is None:
+        cost = np.zeros(logs.shape[:2])
     if abstention is not None and away_log is not None and abstention > 0:
-        peak = away_log.max(axis=1, keepdims=True)
-        peak = np.where(np.isneginf(peak), 0.0, peak)
-        away, factors = np.exp(away_log - peak), peak.sum(axis=(0, 1))
         abstention_log = np.full(len(weights), np.log(abstention))
-        top = np.maximum(top, abstention_log + factors)
+        farthest = _finite(away_log.max(axis=1, keepdims=True))
+        away = np.exp(away_log - farthest)
+        largest_abstention_log = abstention_log + farthest.sum(axis=(0, 1))
     else:
-        away_log = empty
-    top = np.where(np.isneginf(top), 0.0, top)
-    plain, third, abstained = (np.exp(part - top) for part in (logs, third_log, abstention_log + factors))
-    cost = np.zeros(logs.shape[:2]) if cost is None else cost
-    zero_influence_share = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
+        away = away_log = np.zeros((0, 0, 0))
+        abstention_log = largest_abstention_log = no_influence
+    largest = np.maximum(logs.max(axis=(0, 1)), third_log)
+    largest = _finite(np.maximum(largest, largest_abstention_log))
+    plain, third = np.exp(logs - largest), np.exp(third_log - largest)
+    abstained = np.exp(largest_abstention_log - largest)
     arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, abstained, cost)
+    zero_influence_share = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
     # kernels are compiled for arrays that may be written
-    return Contest._make(
-        [*(np.array(array, np.float64, order="C") for array in arrays), zero_influence_share]
-    )
+    writable = [np.array(array, np.float64, order="C") for array in arrays]
+    return Contest._make([*writable, zero_influence_share])
+
+
+def _finite(logs: ndarray) -> ndarray:
+    """Return logarithms, 0 in place of that of 0."""
+    return np.where(np.isneginf(logs), 0.0, logs)
 
 
 class LinearQuadraticGame(NamedTuple):

@@ -188,24 +188,39 @@ def _follow(
     fixed: Bool[Array, ""],
     restarts: Bool[Array, ""],
 ) -> tuple[Array, ...]:
-    """Solve game after game, each from the previous root or, if ``restarts``, from its own start."""
+    """Solve game after game, each from the previous root or, if ``restarts``, from its own start.
+
+    Without restarts it ends after the first game without a root.
+
+    Returns
+    -------
+    tuple of Array
+        The number of games solved, and of the first ``CHUNK`` games, NaN where not solved: places ``[game
+        axis]``, own and cross blocks ``[game direction direction]``, largest slopes and masks of roots
+        ``[game]``.
+    """
     arrays, settings = eqx.partition(games, eqx.is_array)
     axes, free = basis.shape
-    shapes: list[tuple[int, ...]] = [(axes,), (free, free), (free, free), ()]
-    blank = (*(jnp.full((CHUNK, *shape), jnp.nan) for shape in shapes), jnp.zeros(CHUNK, bool))
+    places = jnp.full((CHUNK, axes), jnp.nan)
+    blocks = jnp.full((CHUNK, free, free), jnp.nan)
+    slopes = jnp.full(CHUNK, jnp.nan)
+    columns = (places, blocks, blocks, slopes, jnp.zeros(CHUNK, bool))
 
     def step(carry: Any) -> Any:
-        k, y, _, out = carry
+        k, previous, _, columns = carry
         game = eqx.combine(jax.tree.map(lambda leaf: leaf[k], arrays), settings)
-        at, is_root = _root(game, jnp.where(restarts | (k == 0), starts[k], y), basis, fixed)
-        own_block, cross_block = (jnp.where(is_root, part, jnp.nan) for part in (at.own, at.other))
-        values = (at.place, own_block, cross_block, jnp.max(jnp.abs(at.slope)), is_root)
-        out = tuple(array.at[k].set(value) for array, value in zip(out, values, strict=True))
-        return k + 1, at.place, is_root, out
+        start = jnp.where(restarts | (k == 0), starts[k], previous)
+        at, is_root = _root(game, start, basis, fixed)
+        own_block = jnp.where(is_root, at.own, jnp.nan)
+        cross_block = jnp.where(is_root, at.other, jnp.nan)
+        row = (at.place, own_block, cross_block, jnp.max(jnp.abs(at.slope)), is_root)
+        columns = tuple(column.at[k].set(value) for column, value in zip(columns, row, strict=True))
+        return k + 1, at.place, is_root, columns
 
-    def condition(carry: Any) -> Array:
-        return jnp.asarray((carry[0] < count) & (carry[2] | restarts))
+    def unfinished(carry: Any) -> Array:
+        k, _, was_root, _ = carry
+        return jnp.asarray((k < count) & (was_root | restarts))
 
-    begin = (jnp.asarray(0), starts[0], jnp.asarray(True), blank)
-    solved, _, _, out = jax.lax.while_loop(condition, step, begin)
-    return (solved, *out)
+    begin = (jnp.asarray(0), starts[0], jnp.asarray(True), columns)
+    solved, _, _, columns = jax.lax.while_loop(unfinished, step, begin)
+    return (solved, *columns)

@@ -127,15 +127,15 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         if periods is not None:
             whole_number("periods", periods, 1)
         form = _game_of(game)
-        target = ENVIRONMENTS.get(type(kernel_arrays(form)).__name__)
-        if target is not None and simplex != "corners":
+        course_of_agents = ENVIRONMENTS.get(type(kernel_arrays(form)).__name__)
+        self.course: Any
+        if course_of_agents is None:
+            self.course = Course(form, periods, normalize_spaces, simplex)
+        elif simplex == "corners":
+            self.course = load(course_of_agents)(form, periods, normalize_spaces, illegal)
+        else:
             reason = f"agents of {type(form).__name__} bid whole numbers"
             raise ValueError(f"simplex: {simplex!r} must be 'corners': {reason}")
-        self.course: Any = (
-            Course(form, periods, normalize_spaces, simplex)
-            if target is None
-            else load(target)(form, periods, normalize_spaces, illegal)
-        )
         self.mask, self.masked = mask, self.course.now.legal.shape[1] > 0
         self.possible_agents: list[str] = list(self.course.names)
         self.agents: list[str] = []

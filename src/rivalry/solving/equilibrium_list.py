@@ -375,10 +375,43 @@ def all_equilibria(
 
 
 def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None) -> EquilibriumLists:
-    """Return the equilibria of all games ``[game player action_0 action_1]``."""
+    """Return the equilibria of all games ``[game player action_0 action_1]``. Raises `ValueError`."""
     from rivalry.methods.finite.mixed_equilibria import vertex_list
     from rivalry.tables.extreme_equilibria import TooMany
 
+    games, exact = _stack_of_games(payoffs)
+    # many games are worth loading the compiled search
+    import rivalry.tables.kernels.vertices  # noqa: F401
+
+    end = inf if max_seconds is None else search_clock() + max_seconds
+    complete, degenerate = np.zeros((2, len(games)), bool)
+    lists = [np.zeros((0, 2, max(games.shape[2:])))] * len(games)
+    for k, numbers in enumerate(games):
+        searched: Any = numbers
+        if exact is not games and (fractions := split_payoffs(exact[k])[1]) is not None:
+            searched = fractions.numbers
+        try:
+            session = vertex_list(searched, end)
+        except TooMany:
+            continue  # its list stays empty, and incomplete
+        complete[k], degenerate[k] = True, session["degenerate"][0]
+        lists[k] = session["found"]
+    counts = np.array([len(equilibria) for equilibria in lists], int)
+    game = np.repeat(np.arange(len(games)), counts)
+    equilibria = np.concatenate(lists)
+    support_size = (equilibria > 0).sum(axis=(1, 2))
+    # the order of single lists: smallest supports first, then by action
+    by_action = -equilibria.reshape(len(game), 2 * equilibria.shape[2]).T[::-1]
+    order = np.lexsort([*by_action, support_size, game])
+    equilibria = equilibria[order]
+    rows, columns = (equilibria[:, player, :size] for player, size in enumerate(games.shape[2:]))
+    pays = np.einsum("ei,epij,ej->ep", rows, games[game], columns)
+    pure = np.bincount(game[support_size == 2], minlength=len(games))
+    return EquilibriumLists(games, exact, equilibria, game, pays, counts, pure, complete, degenerate)
+
+
+def _stack_of_games(payoffs: ndarray | Sequence[Any]) -> tuple[ndarray, ndarray]:
+    """Return payoffs ``[game player action_0 action_1]`` as doubles, and as they are. Raises `ValueError`."""
     form = "numbers [game player action_0 action_1] of two players"
     refuse_masked("game", payoffs)
     try:
@@ -391,28 +424,4 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     if not np.isfinite(games).all():
         place = np.argwhere(~np.isfinite(games))[0].tolist()
         raise ValueError(f"game: payoffs of a stack must be finite; entry {place} is {games[tuple(place)]}")
-    # many games are worth loading the compiled search
-    import rivalry.tables.kernels.vertices  # noqa: F401
-
-    end = inf if max_seconds is None else search_clock() + max_seconds
-    complete, degenerate = np.zeros((2, len(games)), bool)
-    lists = [np.zeros((0, 2, max(games.shape[2:])))]
-    for k, numbers in enumerate(exact):
-        try:
-            exact_payoffs = split_payoffs(numbers)[1] if exact is not games else None
-            session = vertex_list(games[k] if exact_payoffs is None else exact_payoffs.numbers, end)
-        except TooMany:
-            lists.append(lists[0])
-            continue
-        complete[k], degenerate[k] = True, session["degenerate"][0]
-        lists.append(session["found"])
-    counts = np.array([len(equilibria) for equilibria in lists[1:]])
-    equilibria, game = np.concatenate(lists), np.repeat(np.arange(len(games)), counts)
-    played = (equilibria > 0).sum(axis=(1, 2))
-    # the order of single lists: smallest supports first, then by action
-    order = np.lexsort([*-equilibria.reshape(len(game), 2 * equilibria.shape[2]).T[::-1], played, game])
-    equilibria = equilibria[order]
-    rows, columns = (equilibria[:, p, :size] for p, size in enumerate(games.shape[2:]))
-    pays = np.einsum("ei,epij,ej->ep", rows, games[game], columns)
-    pure = np.bincount(game[played == 2], minlength=len(games))
-    return EquilibriumLists(games, exact, equilibria, game, pays, counts, pure, complete, degenerate)
+    return games, exact

@@ -153,23 +153,35 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     were when the round began. A player that moves in several rounds of the order cannot tell these rounds
     apart. Particular policies may need less.
     """
+    rounds = [number for number, movers in enumerate(tables.order.tolist()) if player in movers]
+    if len(rounds) != 1:
+        return False
+    needed_slots = _slots_that_matter(tables, player)[rounds[0]]
+    return needed_slots <= set(seen_slots(tables, rounds[0], player))
+
+
+def _slots_that_matter(tables: FiniteGame, player: int) -> list[set[tuple[int, int]]]:
+    """Return for every round the slots on which what ``player`` gains from then on may depend.
+
+    A slot is a source, a player or nature after the last of them, and how many rounds ago it acted.
+    """
     rounds, players = len(tables.order), len(tables.sizes)
-    matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
-    for round_, row in enumerate(tables.order.tolist()):
-        matters[round_] |= {(source, 1) for source in range(players) if source not in row}
-        if tables.action_map.size:  # what a move leads to depends on all standing actions
-            matters[round_] |= {(source, 1) for source in range(players)}
+    matters = list[set[tuple[int, int]]]()
+    for number, movers in enumerate(tables.order.tolist()):
+        # what a move leads to on a grid depends on all standing actions
+        standing = [source for source in range(players) if tables.action_map.size or source not in movers]
+        slots = {(source, 1) for source in standing}
         if tables.payoff.shape[0] > 1:
-            matters[round_].add((players, 0))
+            slots.add((players, 0))
         for opponent in set(range(players)) - {player}:
-            matters[round_] |= {slot for slot in seen_slots(tables, round_, opponent) if slot[1] > 0}
-    # each step back lowers `ago` by one, so with this many passes nothing more is added
-    for round_ in list(range(rounds))[::-1] * (int(tables.observation_slots[:, :, 1].max(initial=0)) + 2):
-        needed_next = matters[(round_ + 1) % rounds]
-        matters[round_] |= {(source, ago - 1) for source, ago in needed_next if ago > 1}
-    observed = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
-    moves = [player in row for row in tables.order.tolist()]
-    return sum(moves) == 1 and all(matters[k] <= observed[k] for k in range(rounds) if moves[k])
+            slots |= {slot for slot in seen_slots(tables, number, opponent) if slot[1] > 0}
+        matters.append(slots)
+    # what matters in the next round is one round nearer now; after this many passes nothing is added
+    passes = int(tables.observation_slots[:, :, 1].max(initial=0)) + 2
+    for number in list(range(rounds))[::-1] * passes:
+        next_slots = matters[(number + 1) % rounds]
+        matters[number] |= {(source, ago - 1) for source, ago in next_slots if ago > 1}
+    return matters
 
 
 def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -> ResponseValues:

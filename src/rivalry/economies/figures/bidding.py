@@ -83,24 +83,29 @@ def karma_histogram(
     cells = series_of(
         data, "karma_distribution", ("player_name", *RULE), at=at, methods=methods, series=series
     )
-    masses = [cell["karma_distribution"] for cell in cells]
-    masses = [mass.sum(axis=2) if mass.ndim == 4 else mass[:, None] for mass in masses]
-    shares = [mass / mass.sum(axis=2, keepdims=True) for mass in masses]  # [replication type karma]
-    means = [mass.mean(axis=0) @ np.arange(mass.shape[2]) for mass in shares]  # [type]
-    types, names, summary = len(means[0]), [cell.name for cell in cells], ""
-    words = type_labels(cells[0], types) if types > 1 else [""]
+    shares = [_karma_shares(cell["karma_distribution"]) for cell in cells]
+    means = [share.mean(axis=0) @ np.arange(share.shape[2]) for share in shares]  # [type]
+    types = len(means[0])
     if len(cells) == types == 1:
-        summary = f"mean karma {means[0][0]:.4g}"
-        marks = [_bars(shares[0][:, 0])]
-    else:
-        if len(cells) == 1:
-            words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
-        elif types == 1:
-            names = [f"{name}, mean {mean[0]:.4g}" for name, mean in zip(names, means, strict=True)]
-        marks = _line_marks(list(zip(names, shares, strict=True)), words, **DOTS)
-    label = "share of agents of the type" if types > 1 else "share of agents"
-    notes = describe_rule(cells), summary, replications_of(cells)
+        notes = describe_rule(cells), f"mean karma {means[0][0]:.4g}", replications_of(cells)
+        return Drawing([_bars(shares[0][:, 0])], [KARMA._replace(y="share of agents")], notes)
+    lines, words, label = [cell.name for cell in cells], [""], "share of agents"
+    if types > 1:
+        words, label = type_labels(cells[0], types), "share of agents of the type"
+    # means are named where every line is one type or one method
+    if len(cells) == 1:
+        words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
+    elif types == 1:
+        lines = [f"{line}, mean {mean[0]:.4g}" for line, mean in zip(lines, means, strict=True)]
+    marks = _line_marks(list(zip(lines, shares, strict=True)), words, **DOTS)
+    notes = describe_rule(cells), "", replications_of(cells)
     return Drawing(marks, [KARMA._replace(y=label)], notes)
+
+
+def _karma_shares(mass: np.ndarray) -> np.ndarray:
+    """Return shares of agents ``[replication type karma]`` from masses that may be by private state."""
+    mass = mass.sum(axis=2) if mass.ndim == 4 else mass[:, None]
+    return mass / mass.sum(axis=2, keepdims=True)
 
 
 @preset

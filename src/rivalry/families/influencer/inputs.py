@@ -122,25 +122,28 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
 
 
 def players_of(options: Options) -> int:
-    """Return the number of players: as given, else the length of a list, else two. Raises `ValueError`."""
-    dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
+    """Return the number of players: as stated, else the length of a list, else two. Raises `ValueError`."""
+    counts = dict[str, int]()
+    if options["players"] is not None:
+        counts["players"] = whole_number("players", options["players"], 2)
+    for key in ("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"):
+        if np.ndim(options[key]) > 0:
+            counts[key] = len(options[key])
     # one matrix for all has two dimensions: only a third counts players
-    dims["covariance"] = 2
-    counts = {name: len(options[name]) for name, plain in dims.items() if np.ndim(options[name]) > plain}
+    if np.ndim(options["covariance"]) > 2:
+        counts["covariance"] = len(options["covariance"])
     for name, value in (options["parameters"] or {}).items():
         if np.ndim(value) > 0:
             counts[f"parameters.{name}"] = len(value)
-    players = options["players"]
-    if players is not None:
-        counts = {"players": whole_number("players", players, 2)} | counts
-    if len(set(counts.values())) > 1:
-        (reference, count), *further = counts.items()
-        key, differs = next(pair for pair in further if pair[1] != count)
-        raise ValueError(f"{key}: {differs} entries, but {reference} says {count} players")
-    player_total = next(iter(counts.values()), 2)
-    if player_total < 2:
-        raise ValueError(f"{next(iter(counts))}: {player_total} player; must be at least 2")
-    return player_total
+    if not counts:
+        return 2
+    first_key, players = next(iter(counts.items()))
+    for key, count in counts.items():
+        if count != players:
+            raise ValueError(f"{key}: {count} entries, but {first_key} says {players} players")
+    if players < 2:
+        raise ValueError(f"{first_key}: {players} player; must be at least 2")
+    return players
 
 
 def third_party(spec: object, points: ndarray) -> Any:

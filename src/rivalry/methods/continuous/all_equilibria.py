@@ -223,21 +223,19 @@ class AllEquilibria(BaseLearner):
         """
         if self.within is None and at.ranges is None and list_exactly(game, at, session, self.first_order):
             return True
-        decided = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
-        decided = decided or at.ranges is not None
-        long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
-        if decided or not (long or len(session["undecided_low"])):
+        is_on_part = self.within is not None or at.ranges is not None
+        if is_on_part or session["responded"][0] or isinstance(game, InLogs):
+            return False
+        has_proof = np.any(session["verdict"] == VERDICTS.index("equilibrium"))
+        is_stuck = session["boxes"][0] >= LONG and not has_proof
+        if not is_stuck and not len(session["undecided_low"]):
             return False
         session["responded"] = np.ones(1, bool)
-        ends = (at.low / 2 + at.high / 2, at.low, at.high)
-        profiles = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
-        profiles += [
-            rest_point for y in ends if (rest_point := _rest_point(game, profile_of(at, y), at)) is not None
-        ]
-        for x in profiles:
+        for x in _candidates(game, at):
             y = x[at.place]
-            is_distinct = np.abs(session["certified"][:, *at.place] - y) > MERGE_DISTANCE * (at.high - at.low)
-            if np.all((at.low <= y) & (y <= at.high)) and np.all(is_distinct.any(axis=1)):
+            apart = np.abs(session["certified"][:, *at.place] - y) > MERGE_DISTANCE * (at.high - at.low)
+            is_new = np.all(apart.any(axis=1))
+            if is_new and np.all((at.low <= y) & (y <= at.high)):
                 claimed = certificate(game, x)
                 if claimed.claim == "equilibrium":
                     session["certified"] = np.concatenate([session["certified"], x[None]])
@@ -263,6 +261,18 @@ class AllEquilibria(BaseLearner):
 def _games(game: Game) -> list[Any]:
     """The parts of a game, or the game itself without any."""
     return [part.game for part in checked_parts(game)] or [game]
+
+
+def _candidates(game: Game, at: Coordinates) -> list[np.ndarray]:
+    """Return profiles of closed forms, and rest points of best responses from the middle and the ends."""
+    profiles = []
+    if has_closed_form(game):
+        profiles += list(map(np.asarray, oracles.closed_form(game)))
+    for y in (at.low / 2 + at.high / 2, at.low, at.high):
+        rest_point = _rest_point(game, profile_of(at, y), at)
+        if rest_point is not None:
+            profiles.append(rest_point)
+    return profiles
 
 
 def _rest_point(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:

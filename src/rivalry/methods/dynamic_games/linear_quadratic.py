@@ -225,19 +225,10 @@ class LinearQuadratic(BaseLearner):
         status = ENDS[int(session["end"][0])]
         if status == "iteration limit" and session["done"][0] >= PASSES:
             warnings.warn(f"not converged after {PASSES} periods of backward recursion", stacklevel=2)
-        converged = status == "converged"
         if status == "not found" and (reason := _unstable(world.game, session["feedback"])):
             warnings.warn(reason, stacklevel=2)
-        allowed = TOLERANCE * world.scale
-        if self.solution == "commitment_stackelberg":
-            plan = commitment(world.game, self.leader) if converged else None
-            record = plan_record(world.game, plan, self.leader, self.periods, allowed)
-            record["joint_gain"] = (), record["value"][1].sum() - _markov_perfect_sum(world)
-        else:
-            feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
-            leader = self.leader if self.solution == "feedback_stackelberg" else None
-            record = strategy_record(world.game, feedback, leader, self.periods, allowed)
-        if converged and (reason := world.outside(record["state_path"][1])):
+        record = self._solution_record(world, session, status == "converged")
+        if status == "converged" and (reason := world.outside(record["state_path"][1])):
             warnings.warn(
                 f"{reason}: the linear-quadratic solution is not one of the game itself", stacklevel=2
             )
@@ -246,6 +237,18 @@ class LinearQuadratic(BaseLearner):
         if world.scope and "claim" in record:
             record["claim_scope"] = scalar(world.scope)
         return record | {"status": scalar(status), "residual": ((), session["residual"][0].copy())}
+
+    def _solution_record(self, world: LinearQuadraticWorld, session: Session, converged: bool) -> Record:
+        """Return values, strategies, the path and the certificate of a plan or of feedback strategies."""
+        allowed = TOLERANCE * world.scale
+        if self.solution == "commitment_stackelberg":
+            plan = commitment(world.game, self.leader) if converged else None
+            record = plan_record(world.game, plan, self.leader, self.periods, allowed)
+            record["joint_gain"] = (), record["value"][1].sum() - _markov_perfect_sum(world)
+            return record
+        feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
+        leader = self.leader if self.solution == "feedback_stackelberg" else None
+        return strategy_record(world.game, feedback, leader, self.periods, allowed)
 
 
 def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:

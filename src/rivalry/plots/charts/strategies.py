@@ -48,22 +48,28 @@ def strategies(
     if not compare:
         marks, frame, words = _bars(data, at)
         return Drawing(marks, [frame], words)
-    names = method_names(data, "profile", None)
-    if "algorithm" in (at or {}):
+    point = dict(at or {})
+    if "algorithm" in point:
         raise ValueError("at.algorithm: this plot draws all methods; leave it out, or compare = false")
+    marks, frames, notes = Marks(), list[Frame](), list[str]()
+    for panel, name in enumerate(_methods_with_profiles(data)):
+        of_method = {} if name is None else {"algorithm": name}
+        bars, frame, words = _bars(data, point | of_method, panel)
+        marks += bars
+        # panels share the axis of the first
+        frames.append(frame._replace(title=method_label(data, name), y="" if panel else frame.y))
+        notes += [note for note in ", ".join(words).split(", ") if note != f"algorithm = {name}"]
+    return Drawing(marks, frames, list(dict.fromkeys(notes)), columns=2, shared=True)
+
+
+def _methods_with_profiles(data: Dataset) -> list[str | None]:
+    """Return the methods that found a profile; a single None without a dimension of methods."""
+    names: list[str | None] = method_names(data, "profile", None)
     if names != [None]:
         names = [name for name in names if not select.is_blank(data.profile.sel(algorithm=name).values)]
     if not names:
         raise ValueError("data: no method has a 'profile'")
-    marks, frames, parts = Marks(), list[Frame](), dict[str, None]()
-    for panel, name in enumerate(names):
-        place = dict(at or {}) | ({} if name is None else {"algorithm": name})
-        bars, frame, words = _bars(data, place, panel)
-        frames.append(frame._replace(title=method_label(data, name), y="" if panel else frame.y))
-        marks += bars
-        for part in words:
-            parts |= dict.fromkeys(word for word in part.split(", ") if word != f"algorithm = {name}")
-    return Drawing(marks, frames, list(parts), columns=2, shared=True)
+    return names
 
 
 def _bars(data: Dataset, at: At, panel: int = 0) -> tuple[Marks, Frame, tuple[str, str]]:
