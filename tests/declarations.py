@@ -15,6 +15,7 @@ from types import ModuleType
 
 SOURCE = Path(__file__).parents[1] / "src" / "rivalry"
 REGISTERED = {"games": "GAMES", "methods": "METHODS", "plots": "PLOTS"}
+WITH_MODULES = ("extend", "influencers", "karma", "markets", "races", "tables", "trees")
 TYPES: dict[type, str] = {frozenset: "frozenset[str]", tuple: "tuple[str, ...]", dict: "dict[str, {}]"}
 
 
@@ -25,8 +26,12 @@ def homes(name: str) -> dict[str, str]:
         packages = vars(module)["_SUBPACKAGES"]
         found = {one: home.rpartition(".")[0] for one, home in packages.items()} | vars(module)["_MODULES"]
         return {one: f"rivalry.{home}".rstrip(".") for one, home in found.items()}
-    if name in ("tables", "markets"):
-        targets = list(module._MODULES.values())
+    targets: list[str] = []
+    if name in WITH_MODULES:
+        targets = [target for target in module._MODULES.values() if ":" in target]
+        packages = [target for target in module._MODULES.values() if ":" not in target]
+        modules = {target.rpartition(".")[2]: target.rpartition(".")[0] for target in packages}
+        return {target.partition(":")[2]: target.partition(":")[0] for target in targets} | modules
     else:
         targets = [one for entry in vars(module)[REGISTERED[name]].values() for one in entry.targets]
     found = {target.partition(":")[2]: target.partition(":")[0] for target in targets}
@@ -78,7 +83,7 @@ def stub_of(name: str) -> Path:
     return Path(str(import_module(f"rivalry.{name}".rstrip(".")).__file__)).with_suffix(".pyi")
 
 
-NAMES = ("", *REGISTERED, "tables", "markets")
+NAMES = ("", *REGISTERED, *WITH_MODULES)
 
 if __name__ == "__main__":
     for module_name in NAMES:

@@ -23,6 +23,7 @@ _NAMES = {
     "core.space": ("Box", "Choices", "Simplex"),
     "interop": ("read_nfg",),
     "lab.executor": ("run_study",),
+    "lab.export": ("export",),
     "lab.store": ("load_run",),
     "lab.study": ("Study", "load_study"),
     "living.widget": ("explore",),
@@ -31,7 +32,10 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 _SUBPACKAGES = {
     name: name
-    for name in ("envs", "extend", "games", "interop", "markets", "methods", "plots", "tables", "transforms")
+    for name in (
+        *("envs", "extend", "games", "influencers", "interop", "karma", "markets", "methods", "plots"),
+        *("population", "races", "tables", "transforms", "trees"),
+    )
 } | {"oracles": "core.oracles"}
 
 _configure()

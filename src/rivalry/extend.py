@@ -3,15 +3,18 @@
 A game needs none of them, only ``space`` and ``payoffs``; a method is any class with ``init`` and ``step``.
 """
 
-from rivalry.core import needs as needs
-from rivalry.core.game import own_gradients as own_gradients
-from rivalry.core.method import BaseLearner as BaseLearner
-from rivalry.core.method import BaseMethod as BaseMethod
-from rivalry.core.method import Finish as Finish
-from rivalry.core.method import generator_from_array as generator_from_array
-from rivalry.core.method import generator_to_array as generator_to_array
-from rivalry.core.tree import Tree as Tree
-from rivalry.core.tree import static as static
-from rivalry.methods.continuous.mixtures import TableLearner as TableLearner
-from rivalry.methods.continuous.mixtures import played as played
-from rivalry.methods.continuous.mixtures import tables_of as tables_of
+from rivalry.schema.registry import lazy_package
+
+_NAMES = {
+    "core.game": ("own_gradients",),
+    "core.method": (*("BaseLearner", "BaseMethod", "Finish", "generator_from_array", "generator_to_array"),),
+    "core.tree": ("Tree", "static"),
+    "methods.continuous.mixtures": ("TableLearner", "played", "tables_of"),
+    "schema.register": ("DefaultFigure", "Entry", "FamilyDefaults", "FamilyEntry", "PlotEntry"),
+}
+_MODULES = {name: f"rivalry.{module}:{name}" for module, names in _NAMES.items() for name in names}
+_MODULES["needs"] = "rivalry.core.needs"
+
+__all__ = sorted(_MODULES)
+
+lazy_package(__name__, _MODULES)

@@ -39,7 +39,7 @@ _OWN = {
         words={"low": "lower bound", "high": "upper bound"},
     ),
     "influencer": FamilyEntry(
-        "rivalry.families.influencer:influencer",
+        "rivalry.families.influencer.factory:influencer",
         "players choose positions; the resource at every point is shared in proportion to influence",
         "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
         "the influence of player i there from position xᵢ; r runs over all players and outside rows",
@@ -154,7 +154,7 @@ _OWN = {
         player="team",
     ),
     "race": FamilyEntry(
-        "rivalry.families.race:race",
+        "rivalry.families.race.factory:race",
         "players invest in performance, which wins, and in safety, which prevents a disaster",
         "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the probability that j wins "
         "with performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the probability of no disaster if j wins, from the odds "
@@ -213,4 +213,6 @@ _OWN = {
 
 GAMES = collect("GAMES", _OWN)
 
-lazy_package(__name__, {kind: entry.targets[0] for kind, entry in GAMES.items()}, "GAMES")
+_FACTORIES = {kind: entry.targets[0] for kind, entry in GAMES.items()}
+
+lazy_package(__name__, _FACTORIES | {"lq": "rivalry.families.lq:lq"}, "GAMES")

@@ -14,7 +14,7 @@ _MODULES = {
     name: f"rivalry.families.market.{module}:{name}"
     for module, names in _NAMES.items()
     for name in names.split()
-}
+} | {"CommitmentWithSwitchingCost": "rivalry.studies.commitment_dial:CommitmentWithSwitchingCost"}
 
 __all__ = sorted(_MODULES)
 

@@ -20,3 +20,4 @@ from rivalry.families.market.valuation import one_ahead as one_ahead
 from rivalry.families.market.valuation import recurring_value as recurring_value
 from rivalry.families.market.valuation import sensitivity as sensitivity
 from rivalry.families.market.valuation import valuation as valuation
+from rivalry.studies.commitment_dial import CommitmentWithSwitchingCost as CommitmentWithSwitchingCost

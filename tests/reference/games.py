@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.families.influencer import InfluencerGame
+from rivalry.families.influencer.model import InfluencerGame
 
 Inputs = Mapping[str, Any]
 SWEPT = "swept"

@@ -11,14 +11,9 @@ import numpy as np
 import rivalry as rv
 from rivalry import tables
 from rivalry.core.game import jacobian, own_gradients, with_
-from rivalry.families.influencer import (
-    InfluencerGame,
-    group_levels,
-    moments,
-    threshold_reach,
-    threshold_variance,
-)
+from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.resources import resource_points, resource_weights
+from rivalry.influencers import group_levels, moments, threshold_reach, threshold_variance
 from rivalry.methods.dynamics import step_sizes
 from rivalry.methods.q_learning import exploration
 from rivalry.tables.kernels import learn, shapes

@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.assumed_range import NO_BEST_RESPONSE
 from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.families.race.symmetric import dsigma, symmetric_equilibria
+from rivalry.families.race.symmetric import safety_slope, symmetric_equilibria
 from rivalry.tables import tabulate
 from tests.race_keys import KEYS, nested
 from tests.reference.games import function_of
@@ -256,8 +256,8 @@ def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     wrt = {"n": "players", "W": "prize", "L": "loser_prize"}.get(inputs["wrt"]) or KEYS[inputs["wrt"]].split(
         "."
     )[-1]
-    slope = dsigma(oracle_game(inputs), wrt)
-    return {"sigma": slope.sigma, "dsigma": slope.dsigma, "sign": slope.sign}
+    slope = safety_slope(oracle_game(inputs), wrt)
+    return {"sigma": slope.safety, "dsigma": slope.derivative, "sign": slope.sign}
 
 
 def dynamic_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:

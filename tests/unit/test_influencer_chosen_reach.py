@@ -10,7 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.families.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
+from rivalry.influencers import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
 from tests.duel import formulas
 
 pytestmark = pytest.mark.slow

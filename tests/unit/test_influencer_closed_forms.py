@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.core.game import jacobian
-from rivalry.families.influencer import (
+from rivalry.influencers import (
     group_levels,
     moments,
     symmetric_equilibrium,

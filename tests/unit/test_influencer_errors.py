@@ -9,12 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.families.influencer import (
-    symmetric_equilibrium,
-    threshold_exponent,
-    threshold_reach,
-    threshold_variance,
-)
+from rivalry.influencers import symmetric_equilibrium, threshold_exponent, threshold_reach, threshold_variance
 
 BOX: dict[str, Any] = {"space": "box", "bounds": [[0, 1], [0, 1]]}
 SIMPLEX: dict[str, Any] = {"space": "simplex"}

@@ -14,8 +14,8 @@ from scipy.optimize import brentq
 from scipy.special import polygamma
 
 import rivalry as rv
-from rivalry.families.influencer import symmetric_equilibrium
 from rivalry.families.influencer.kernels import Beta, DirichletMode
+from rivalry.influencers import symmetric_equilibrium
 
 RNG = np.random.default_rng(7)
 SIMPLEX: dict[str, Any] = {"space": "simplex", "kernel": "dirichlet_mode"}

@@ -13,13 +13,13 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.families.influencer import (
+from rivalry.families.resources import resource_points, resource_weights
+from rivalry.influencers import (
     symmetric_equilibrium,
     symmetric_positions,
     symmetric_spectrum,
     threshold_exponent,
 )
-from rivalry.families.resources import resource_points, resource_weights
 from tests.selection import slow_except
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "influencer_simplex.json"

@@ -122,7 +122,7 @@ def test_the_names_of_an_optional_subpackage_are_those_that_it_registers(package
     rows = {
         name: tables.get(name, {}) for name in ("GAMES", "METHODS", "PLOTS", "COMMANDS", "EXECUTORS", "HOOKS")
     }
-    names = {name for table in rows.values() for name in table} - set(vars(methods)["_OWN"])
+    names = {name for table in rows.values() for name in table} - set(vars(methods)["_ENTRIES"])
     entries = [*rows["GAMES"].values(), *rows["METHODS"].values()]
     names |= {target.partition(":")[2] for entry in entries for target in entry.targets}
     place = f"src/rivalry/schema/register.py, OPTIONAL, {package}: "

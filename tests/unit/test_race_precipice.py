@@ -6,7 +6,7 @@ from scipy.integrate import quad
 
 import rivalry as rv
 from rivalry.core.payoffs import payoffs
-from rivalry.families.precipice import INFORMATION, solution
+from rivalry.families.precipice import INFORMATION, precipice_rule
 from rivalry.runtime.jax import jnp
 
 
@@ -49,7 +49,7 @@ def test_claim_and_risk_of_the_symmetric_rule(word: str) -> None:
     """No deviation within the rule's form; with public information the leader gains by another rule."""
     mu, enmity = 1.4, 0.9
     game = rv.games.precipice(players=3, max_capability=mu, enmity=enmity, information=word)
-    rule, risk = solution(3, mu, enmity, word)
+    rule, risk = precipice_rule(3, mu, enmity, word)
     found = rv.solve(game, rv.methods.ClosedForm())
     none = "not an equilibrium" if word == "public" else "no deviation found"
     assert found.claim == none
@@ -87,8 +87,8 @@ def test_risks_match_numerical_integrals() -> None:
     steep = 1 + e * (n - 1)
     private = quad(lambda c: (1 - c / steep) * n * (c / mu) ** (n - 1) / mu, 0, mu)[0]
     public = quad(lambda a: (1 - min(1, a / e)) * n * (1 - a / mu) ** (n - 1) / mu, 0, mu, points=[e])[0]
-    assert solution(n, mu, e, "private")[1] == pytest.approx(private, abs=1e-9)
-    assert solution(n, mu, e, "public")[1] == pytest.approx(public, abs=1e-9)
+    assert precipice_rule(n, mu, e, "private")[1] == pytest.approx(private, abs=1e-9)
+    assert precipice_rule(n, mu, e, "public")[1] == pytest.approx(public, abs=1e-9)
 
 
 def test_public_information_is_riskier_than_none_for_large_enmity() -> None:
@@ -96,8 +96,8 @@ def test_public_information_is_riskier_than_none_for_large_enmity() -> None:
     for n in (2, 3, 5):
         for e in (0.1, 0.5, 1.0):
             for mu in (0.1 * e, 0.5 * e, e):
-                assert solution(n, mu, e, "public")[1] > solution(n, mu, e, "none")[1]
-    assert solution(2, 3.0, 1.0, "none")[1] == 0 < solution(2, 3.0, 1.0, "public")[1]
+                assert precipice_rule(n, mu, e, "public")[1] > precipice_rule(n, mu, e, "none")[1]
+    assert precipice_rule(2, 3.0, 1.0, "none")[1] == 0 < precipice_rule(2, 3.0, 1.0, "public")[1]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import logit
 
-from rivalry.families.race.symmetric import PARAMETERS, dsigma, symmetric_equilibria
+from rivalry.families.race.symmetric import PARAMETERS, safety_slope, symmetric_equilibria
 from rivalry.methods.continuation.comparative_statics import slopes
 from rivalry.methods.continuation.parameters import entries_of
 from tests.race_keys import race
@@ -66,10 +66,10 @@ TABLE = (
 def test_slopes_match_the_derivatives_of_the_substituted_equation(k: int, wrt: str) -> None:
     keys = random_parameters(3 * k)  # of two players
     (point,) = symmetric_equilibria(race(**keys))
-    slope = dsigma(race(**keys), wrt)
+    slope = safety_slope(race(**keys), wrt)
     expected = by_table(keys, wrt, point.technology_safety, point.performance_input)
-    assert slope.sigma == point.technology_safety
-    assert slope.dsigma == pytest.approx(expected, rel=1e-9)
+    assert slope.safety == point.technology_safety
+    assert slope.derivative == pytest.approx(expected, rel=1e-9)
 
 
 def test_slopes_are_exact_where_hardly_any_performance_is_bought() -> None:
@@ -80,7 +80,7 @@ def test_slopes_are_exact_where_hardly_any_performance_is_bought() -> None:
     whole |= {"loser_prize": 0.0, "decisiveness": 1.0, **keys}
     (point,) = symmetric_equilibria(race(**keys))
     expected = by_table(whole, "safety_price", point.technology_safety, point.performance_input)
-    assert dsigma(race(**keys), "safety_price").dsigma == pytest.approx(expected, rel=1e-6)
+    assert safety_slope(race(**keys), "safety_price").derivative == pytest.approx(expected, rel=1e-6)
 
 
 def safety(keys: dict[str, Any]) -> float:
@@ -94,7 +94,7 @@ def test_slopes_match_finite_differences_of_the_equilibrium(wrt: str) -> None:
         step = 1e-5 * max(abs(keys[changed[0]]), 0.1)
         up, down = ({**keys, **{name: keys[name] + side * step for name in changed}} for side in (1, -1))
         difference = (safety(up) - safety(down)) / (2 * step)
-        assert dsigma(race(**keys), wrt).dsigma == pytest.approx(difference, rel=1e-5, abs=1e-8)
+        assert safety_slope(race(**keys), wrt).derivative == pytest.approx(difference, rel=1e-5, abs=1e-8)
 
 
 def by_hand(keys: dict[str, Any], n: float) -> float:
@@ -133,8 +133,10 @@ def test_the_slope_in_the_number_of_players_matches_differences() -> None:
         difference = (
             by_hand(random_parameters(k), n + 1e-4) - by_hand(random_parameters(k), n - 1e-4)
         ) / 2e-4
-        assert by_hand(random_parameters(k), n) == pytest.approx(dsigma(game, "players").sigma, abs=1e-9)
-        assert dsigma(game, "players").dsigma == pytest.approx(difference, rel=1e-4, abs=1e-7)
+        assert by_hand(random_parameters(k), n) == pytest.approx(
+            safety_slope(game, "players").safety, abs=1e-9
+        )
+        assert safety_slope(game, "players").derivative == pytest.approx(difference, rel=1e-4, abs=1e-7)
 
 
 @pytest.mark.slow
@@ -146,7 +148,7 @@ def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
     prices = entries_of(game, ["safety_price", "performance_price"], "wrt")
     xs, xp = slopes(game, prices.derivative(game), profile).slope[0]
     odds = 0.5 * xs / point.safety_input - 0.5 * 0.5 * xp / point.performance_input
-    assert dsigma(game, "price").dsigma == pytest.approx(
+    assert safety_slope(game, "price").derivative == pytest.approx(
         point.technology_safety * (1 - point.technology_safety) * odds, rel=1e-8
     )
 
@@ -157,7 +159,7 @@ def test_signs_of_slopes_match_the_proved_table() -> None:
     for k in range(6):
         keys = random_parameters(k)
         game = race(**keys)
-        found = {name: dsigma(game, name) for name in PARAMETERS}
+        found = {name: safety_slope(game, name) for name in PARAMETERS}
         fixed = {
             "safety_productivity": 1,
             "performance_productivity": -1,
@@ -171,8 +173,8 @@ def test_signs_of_slopes_match_the_proved_table() -> None:
         if spoils <= keys["safety_exponent"]:
             assert found["players"].sign == -1
         equal = race(**{**keys, "safety_price": 0.1, "performance_price": 0.1})
-        assert dsigma(equal, "price").sign == np.sign(spoils - keys["safety_exponent"])
-    assert dsigma(race(scale_penalty=0.0), "performance_productivity").sign == 0
+        assert safety_slope(equal, "price").sign == np.sign(spoils - keys["safety_exponent"])
+    assert safety_slope(race(scale_penalty=0.0), "performance_productivity").sign == 0
 
 
 def test_safety_may_be_independent_of_input_prices() -> None:
@@ -193,9 +195,9 @@ def test_safety_may_be_independent_of_input_prices() -> None:
 ])  # fmt: skip
 def test_other_variants_are_refused(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}"):
-        dsigma(race(**keys), "safety_productivity")
+        safety_slope(race(**keys), "safety_productivity")
 
 
 def test_an_unknown_parameter_is_refused() -> None:
     with pytest.raises(ValueError, match="wrt: 'gamma' is unknown"):
-        dsigma(race(), "gamma")
+        safety_slope(race(), "gamma")

@@ -5,7 +5,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import with_
-from rivalry.families.influencer import symmetric_spectrum
+from rivalry.influencers import symmetric_spectrum
 from rivalry.methods.limit_sets.eigenvalues import spectra
 from rivalry.methods.limit_sets.newton import rest_point
 

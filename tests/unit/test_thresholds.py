@@ -18,7 +18,7 @@ from rivalry.core import files, oracles
 from rivalry.core.game import arrays, with_
 from rivalry.core.results import collect, netcdf
 from rivalry.core.space import Box, Simplex, Space
-from rivalry.families.influencer import threshold_reach, threshold_variance
+from rivalry.influencers import threshold_reach, threshold_variance
 from rivalry.lab.answer.estimates import estimates
 from rivalry.methods import Thresholds
 from rivalry.runtime.jax import jnp, put

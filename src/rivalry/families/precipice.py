@@ -174,7 +174,7 @@ def _(game: Precipice) -> oracles.Labels:
 @oracles.closed_form.register(Precipice)
 def _(game: Precipice) -> np.ndarray:
     """Return the symmetric equilibrium. Raises `ValueError` where none is known."""
-    rule, _ = solution(game.players, float(game.max_capability), float(game.enmity), game.information)
+    rule, _ = precipice_rule(game.players, float(game.max_capability), float(game.enmity), game.information)
     return np.full((1, game.players, 1), rule)
 
 
@@ -248,7 +248,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
     return jax.lax.map(gain, jnp.arange(game.players))
 
 
-def solution(players: int, mu: float, enmity: float, information: str) -> tuple[float, float]:
+def precipice_rule(players: int, mu: float, enmity: float, information: str) -> tuple[float, float]:
     """Return the symmetric equilibrium's rule, and the risk of a disaster in it, in [0, 1].
 
     Without information the rule is the safety ``min(1, mu / (n e))``; with private information the slope ``1
@@ -273,7 +273,7 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
 
     Examples
     --------
-    >>> [round(solution(4, 1.2, 0.7, word)[1], 4) for word in INFORMATION]
+    >>> [round(precipice_rule(4, 1.2, 0.7, word)[1], 4) for word in INFORMATION]
     [0.5714, 0.6903, 0.6614]
 
     References

@@ -270,6 +270,8 @@ OTHERS = {
     **{
         name: f"rivalry.methods.q_learning.options:{name}" for name in ("Exploration", "StepSize", "Stopping")
     },
+    "hopf_coefficient": "rivalry.methods.limit_sets.periodic_orbits:hopf_coefficient",
+    "orbits_beyond": "rivalry.methods.limit_sets.periodic_orbits:orbits_beyond",
     "spectra": "rivalry.methods.limit_sets.eigenvalues:spectra",
     "spectrum": "rivalry.methods.limit_sets.end_state:spectrum",
 }

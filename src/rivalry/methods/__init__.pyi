@@ -53,6 +53,8 @@ from rivalry.methods.finite.table_learners import SoftmaxPolicyGradient as Softm
 from rivalry.methods.limit_sets.eigenvalues import spectra as spectra
 from rivalry.methods.limit_sets.end_state import spectrum as spectrum
 from rivalry.methods.limit_sets.newton import Newton as Newton
+from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient as hopf_coefficient
+from rivalry.methods.limit_sets.periodic_orbits import orbits_beyond as orbits_beyond
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay as PopulationFictitiousPlay
 from rivalry.methods.populations.newton import PopulationNewton as PopulationNewton
 from rivalry.methods.populations.online_mirror_descent import OnlineMirrorDescent as OnlineMirrorDescent

@@ -12,6 +12,7 @@ _NAMES = {
     "one_deviation": ("Deviation", "deviations", "static_best_response"),
     "discretize": ("normalise", "tabulate"),
     "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),
+    "repeated": ("repeated_form",),
     "response_gaps": ("Gaps", "ResponseValues", "gaps", "observes_enough", "response_values"),
     "greedy_play": ("Rollout", "choices", "in_turn", "mix_exploration", "rollout", "states"),
     "history": ("Cycles", "Whole", "limit_cycles", "whole_states"),

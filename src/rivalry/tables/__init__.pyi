@@ -30,6 +30,7 @@ from rivalry.tables.policy_response import PolicyBestResponse as PolicyBestRespo
 from rivalry.tables.policy_response import best_response as best_response
 from rivalry.tables.policy_response import policy_certificate as policy_certificate
 from rivalry.tables.policy_response import policy_regrets as policy_regrets
+from rivalry.tables.repeated import repeated_form as repeated_form
 from rivalry.tables.response_gaps import Gaps as Gaps
 from rivalry.tables.response_gaps import ResponseValues as ResponseValues
 from rivalry.tables.response_gaps import gaps as gaps

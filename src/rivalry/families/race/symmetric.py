@@ -286,16 +286,16 @@ TOGETHER = {"price": ("safety_price", "performance_price"), "disaster_cost": ("d
 class Slope(NamedTuple):
     """The safety at a symmetric point, and its derivative with respect to a parameter."""
 
-    sigma: float
-    dsigma: float
+    safety: float
+    derivative: float
 
     @property
     def sign(self) -> int:
-        """Return the sign of ``dsigma``: -1, 0 or 1."""
-        return int(np.sign(self.dsigma))
+        """Return the sign of the derivative: -1, 0 or 1."""
+        return int(np.sign(self.derivative))
 
 
-def dsigma(game: Race, wrt: str) -> Slope:
+def safety_slope(game: Race, wrt: str) -> Slope:
     """Return the derivative of safety at the symmetric point with respect to a parameter of all players.
 
     It follows from the derivatives of the two first-order equations.
@@ -315,7 +315,7 @@ def dsigma(game: Race, wrt: str) -> Slope:
     Examples
     --------
     >>> import rivalry as rv
-    >>> dsigma(rv.games.race(), "price").sign, dsigma(rv.games.race(scale_penalty=1.0), "price").sign
+    >>> [safety_slope(rv.games.race(scale_penalty=theta), "price").sign for theta in (0.5, 1.0)]
     (-1, 0)
     """
     if wrt not in PARAMETERS:
