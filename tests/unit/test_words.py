@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from rivalry import plots
 from rivalry.core.results import Record, collect
-from rivalry.families.race import race
+from rivalry.families.race.factory import race
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer
 from rivalry.lab.figures import draw
