@@ -12,7 +12,7 @@ from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.agents import cumulative as cumulative_rows
 from rivalry.economies.karma.agents import equal_karma
 from rivalry.economies.karma.chains import stationary_distribution
-from rivalry.economies.karma.factory import charge_of
+from rivalry.economies.karma.keys import PaymentKeys
 from rivalry.economies.karma.transitions import expect_after, randomly_rounded, redistribution_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
@@ -212,9 +212,9 @@ def test_charges_match_the_payment_rules() -> None:
         ("highest_losing_bid", None, other),
         ("fixed_price", 2, np.minimum(own, 2)),
     ):
-        np.testing.assert_array_equal(charge_of(name, price, None, 3), table * below)
+        np.testing.assert_array_equal(PaymentKeys(payment=name, price=price).charges(3), table * below)
     full = own + 10 * (other > own)  # entries of losing bids are ignored
-    np.testing.assert_array_equal(charge_of("PBP", None, full, 3), own * below)
+    np.testing.assert_array_equal(PaymentKeys(charge=full).charges(3), own * below)
 
 
 @pytest.mark.default

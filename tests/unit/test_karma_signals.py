@@ -7,7 +7,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.economies.envs.karma import economy_of
-from rivalry.economies.karma.factory import signal_of
+from rivalry.economies.karma.keys import ContestKeys
 from rivalry.lab.study import StudyError, build_game, build_method
 from rivalry.methods import PopulationQLearning, Simulation
 
@@ -21,11 +21,13 @@ def ran(game: Any, learner: Any, seed: int = 0) -> dict[str, np.ndarray]:
 
 def test_named_signals_and_tables_of_signals() -> None:
     own, peer = np.indices((4, 4))
-    np.testing.assert_array_equal(signal_of("karma", 3), peer)
-    np.testing.assert_array_equal(signal_of("richer", 3), 1 + (peer > own) - 1 * (peer < own))
+    np.testing.assert_array_equal(ContestKeys(signal="karma").signals(3), peer)
+    np.testing.assert_array_equal(
+        ContestKeys(signal="richer").signals(3), 1 + (peer > own) - 1 * (peer < own)
+    )
     for nothing in ("none", np.zeros((4, 4)), [[0] * 4] * 4):
-        assert signal_of(nothing, 3).shape == (0, 0)
-    np.testing.assert_array_equal(signal_of((peer > 2).tolist(), 3), peer > 2)
+        assert ContestKeys(signal=nothing).signals(3).shape == (0, 0)
+    np.testing.assert_array_equal(ContestKeys(signal=(peer > 2).tolist()).signals(3), peer > 2)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_named_signals_and_tables_of_signals() -> None:
 )
 def test_wrong_signals_are_refused(signal: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        signal_of(signal, 3)
+        ContestKeys(signal=signal).signals(3)
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from rivalry.lab.figures import draw
 from rivalry.lab.store import LeftOut
 from rivalry.results.render import dataframe, latex, latex_label, markdown
 from rivalry.schema.installation import remedy
+from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -52,6 +53,7 @@ class Exported(NamedTuple):
     damaged: list[DamagedFile]
 
 
+@check_keywords
 def export(
     run: Run, to: str, out: str | os.PathLike[str] | None = None, *, everything: bool = False
 ) -> Exported:

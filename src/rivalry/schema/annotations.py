@@ -13,12 +13,13 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, wraps
 from typing import (
     Annotated,
     Any,
     Literal,
     NamedTuple,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -33,6 +34,7 @@ Natural = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Share = Annotated[float, Ge(0), Le(1)]
 Factory = Callable[..., Any]  # a factory or a class
+R = TypeVar("R")
 
 
 class Symbol(str):
@@ -158,6 +160,45 @@ class _OneAnnotation:
         home = inspect.unwrap(target)
         self.__globals__ = vars(sys.modules[home.__module__])
         self.__annotations__ = {name: annotation}
+
+
+def keywords_of_groups(factory: Callable[..., R]) -> Callable[..., R]:
+    """Decorate a factory of groups of keys: its keywords are the fields of its parameters' classes.
+
+    The classes are frozen dataclasses. Their annotations and defaults are those of the keywords.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Demand:
+    ...     slope: Annotated[float, "decrease of the price per unit"] = 1.0
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Costs:
+    ...     unit_cost: float = 0.0
+    >>> @keywords_of_groups
+    ... def margin(demand: Demand, costs: Costs) -> float:
+    ...     return 10.0 - demand.slope - costs.unit_cost
+    >>> str(inspect.signature(margin)).startswith("(*, slope: "), margin(unit_cost=2.0)
+    (True, 7.0)
+    """
+    groups = {name: group for name, group in get_type_hints(factory).items() if name != "return"}
+    fields = {name: [field.name for field in dataclasses.fields(group)] for name, group in groups.items()}
+    usual = {name: group() for name, group in groups.items()}
+    parameters = []
+    for name, group in groups.items():
+        hints = get_type_hints(group, include_extras=True)
+        for key in fields[name]:
+            parameter = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=hints[key])
+            parameters.append(parameter.replace(default=getattr(usual[name], key)))
+
+    @wraps(factory)
+    def call(**values: Any) -> R:
+        made = {}
+        for name, group in groups.items():
+            made[name] = group(**{key: values[key] for key in fields[name] if key in values})
+        return factory(**made)
+
+    vars(call)["__signature__"] = inspect.Signature(parameters)
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
 
 
 SYNONYMS = {
