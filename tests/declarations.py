@@ -4,14 +4,16 @@ A module whose names are loaded on first use has a stub beside it, which imports
 """
 
 import ast
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from subprocess import run
-from types import ModuleType
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 SOURCE = Path(__file__).parents[1] / "src" / "rivalry"
 REGISTERED = {"games": "GAMES", "methods": "METHODS", "plots": "PLOTS"}
@@ -56,12 +58,55 @@ def own(module: ModuleType, imports: set[str]) -> Iterator[str]:
                 yield f"{name}: {ast.unparse(node.annotation)}"
 
 
+def keywords_of(name: str, factory: Any, imports: set[str]) -> str:
+    """Return the declaration of a factory of groups of keys, and add what it imports."""
+    parameters = inspect.signature(factory).parameters
+    types = {key: type_of(parameter.annotation, imports) for key, parameter in parameters.items()}
+    game = get_type_hints(inspect.unwrap(factory))["return"]
+    imports.add(f"from {game.__module__} import {game.__name__}")
+    keywords = ", ".join(f"{key}: {kind} = ..." for key, kind in types.items())
+    return f"def {name}(*, {keywords}) -> {game.__name__}: ..."
+
+
+def type_of(hint: Any, imports: set[str]) -> str:
+    """Return an annotation without its notes, and add what it imports.
+
+    >>> type_of(Annotated[list[float], "amounts"] | None, set())
+    'list[float] | None'
+    """
+    origin, members = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return type_of(members[0], imports)
+    if origin in (Union, UnionType):
+        return " | ".join(dict.fromkeys(type_of(member, imports) for member in members))
+    if origin is Literal:
+        imports.add("from typing import Literal")
+        return f"Literal[{', '.join(map(repr, members))}]"
+    if origin is Callable:
+        imports |= {"from collections.abc import Callable", "from typing import Any"}
+        return "Callable[..., Any]"
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(type_of(member, imports) for member in members)}]"
+    if hint is type(None):
+        return "None"
+    if hint.__module__ != "builtins":
+        imports.add(f"from {hint.__module__} import {hint.__name__}")
+    return str(hint.__name__)
+
+
 def declaration(name: str) -> str:
     """Return the stub of a module with lazy names."""
     module = import_module(f"rivalry.{name}".rstrip("."))
-    imports = {f"from {home} import {one} as {one}" for one, home in homes(name).items()}
+    imports, factories = set[str](), list[str]()
+    for one, home in homes(name).items():
+        loaded = getattr(module, one)
+        # of other lazy names a type checker reads the signature where they are defined
+        if name == "games" and "__signature__" in vars(loaded):
+            factories.append(keywords_of(one, loaded, imports))
+        else:
+            imports.add(f"from {home} import {one} as {one}")
     lines = [f'"""{(module.__doc__ or "").splitlines()[0]}"""', ""]
-    rest = [*own(module, imports), *(["__version__: str"] if not name else [])]
+    rest = [*factories, *own(module, imports), *(["__version__: str"] if not name else [])]
     text = "\n".join([*lines, *sorted(imports), "", *rest, ""])
     for action in (["check", "--fix-only", "--select=I"], ["format"]):
         command = [*ruff(), *action, "--quiet", "--stdin-filename=x.pyi", "-"]

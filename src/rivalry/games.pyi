@@ -1,7 +1,12 @@
 """Game families: name, factory and summary of each. A factory's signature is its schema."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
+from numpy import ndarray
+
 from rivalry.economies.city import city as city
-from rivalry.economies.karma import karma as karma
+from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.families.auction import auction as auction
 from rivalry.families.continuous import continuous as continuous
 from rivalry.families.influencer.factory import influencer as influencer
@@ -13,5 +18,33 @@ from rivalry.families.race.factory import race as race
 from rivalry.roads.bottleneck import bottleneck as bottleneck
 from rivalry.roads.factory import routes as routes
 from rivalry.schema.register import FamilyEntry
+
+def karma(
+    *,
+    urgencies: list[float] | ndarray = ...,
+    chain: list[list[float]] | list[float] | ndarray | str | Callable[..., Any] | None = ...,
+    served_chain: list[list[float]] | list[float] | ndarray | str | Callable[..., Any] | None = ...,
+    reward: str | Callable[..., Any] | None = ...,
+    private_names: list[str] | None = ...,
+    gamma: float = ...,
+    mean_karma: float = ...,
+    max_karma: int = ...,
+    payment: Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price"] = ...,
+    receiver: Literal["peer", "society"] | None = ...,
+    price: int | None = ...,
+    charge: list[list[int]] | ndarray | str | Callable[..., Any] | None = ...,
+    overflow: Literal["surplus", "winner_pays_room", "burn"] = ...,
+    tax: float | list[float] | ndarray | str | Callable[..., Any] = ...,
+    redistribute_every: int = ...,
+    participants: int = ...,
+    places: int = ...,
+    bids: list[int] | ndarray | None = ...,
+    tie: Literal["coin", "lowest_index", "highest_urgency", "nobody"] = ...,
+    signal: Literal["none", "richer", "karma"] | list[list[int]] | ndarray = ...,
+    types: list[dict[str, Any]] | None = ...,
+    agents: int | None = ...,
+    initial_karma: list[int] | ndarray | None = ...,
+    idle: Literal["none", "random"] = ...,
+) -> KarmaEconomy: ...
 
 GAMES: dict[str, FamilyEntry]
