@@ -9,7 +9,7 @@ from rivalry.economies.city import city as city
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.families.auction import auction as auction
 from rivalry.families.continuous import continuous as continuous
-from rivalry.families.influencer.factory import influencer as influencer
+from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.lq import lq as lq
 from rivalry.families.market import market as market
 from rivalry.families.matrix import matrix as matrix
@@ -19,6 +19,35 @@ from rivalry.roads.bottleneck import bottleneck as bottleneck
 from rivalry.roads.factory import routes as routes
 from rivalry.schema.register import FamilyEntry
 
+def influencer(
+    *,
+    players: int | None = ...,
+    space: Literal["interval", "box", "simplex"] = ...,
+    corners: int | None = ...,
+    bounds: list[float] | list[list[float]] | ndarray | None = ...,
+    kernel: Literal[
+        "gaussian", "power_law", "exponential", "beta", "dirichlet", "dirichlet_mode", "blotto", "custom"
+    ] = ...,
+    reach: float | list[float] | ndarray | None = ...,
+    variance: float | list[float] | ndarray | None = ...,
+    covariance: list[list[float]] | list[list[list[float]]] | ndarray | None = ...,
+    normalised: bool = ...,
+    choose_reach: list[float] | ndarray | None = ...,
+    reach_cost: float | list[float] | ndarray | None = ...,
+    exponent: float | list[float] | ndarray | None = ...,
+    alpha: float | list[float] | ndarray | None = ...,
+    reference_corner: int | None = ...,
+    distance_floor: float | None = ...,
+    influence: str | Callable[..., Any] | None = ...,
+    parameters: dict[str, float | list[float] | ndarray] | None = ...,
+    resource_points: dict[str, Any] | list[float] | list[list[float]] | ndarray | None = ...,
+    resource: str | dict[str, Any] | list[float] | ndarray | Callable[..., Any] = ...,
+    normalise: bool = ...,
+    budgets: float | list[float] | ndarray = ...,
+    third_party: str | dict[str, Any] | list[float] | ndarray | Callable[..., Any] | None = ...,
+    abstention: float | dict[str, float] | None = ...,
+    zero_influence: Literal["error", "share", "lost"] = ...,
+) -> InfluencerGame: ...
 def karma(
     *,
     urgencies: list[float] | ndarray = ...,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from warnings import warn
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
 from numpy import ndarray
 
 from rivalry.core.space import Box, Simplex
@@ -15,145 +15,26 @@ from rivalry.families.influencer.continuous import GaussRule, nodes_off_edges, r
 from rivalry.families.influencer.inputs import EDGE, Domain, domain_of, kernel_of, per_player, players_of
 from rivalry.families.influencer.inputs import abstention as abstention_of
 from rivalry.families.influencer.inputs import third_party as third_party_of
+from rivalry.families.influencer.keys import KernelKeys, ResourceKeys, ShareKeys, SpaceKeys
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.resources import resource_points as points_of
 from rivalry.families.resources import resource_weights as weights_of
 from rivalry.runtime.jax import put
-from rivalry.schema.annotations import AcceptedInterval, Symbol
-from rivalry.schema.validate import Options, checked, limit
-
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-INTERVAL = AcceptedInterval("resource_points")  # adaptive resource points depend on every number
-Positives = Annotated[Positive | list[Positive] | ndarray, INTERVAL]
-Matrices = list[list[float]] | list[list[list[float]]] | ndarray
+from rivalry.schema.annotations import keywords_of_groups
+from rivalry.schema.validate import checked, limit
 
 
 @checked
+@keywords_of_groups
 def influencer(
-    *,
-    players: Annotated[
-        int | None,
-        Ge(2),
-        Le(100_000),
-        Symbol("N"),
-        "number of players; by default the length of the lists, else 2",
-    ] = None,
-    space: Annotated[
-        Literal["interval", "box", "simplex"], "space of the positions and of the resource"
-    ] = "interval",
-    corners: Annotated[
-        int | None,
-        Ge(2),
-        Le(10_000),
-        Symbol("L"),
-        "simplex: number of coordinates, which sum to 1 (default 3)",
-    ] = None,
-    bounds: Annotated[
-        list[float] | list[list[float]] | ndarray | None,
-        "[low, high] of the interval, or one per axis of the box (default 0 to 1)",
-    ] = None,
-    kernel: Annotated[
-        Literal[
-            "gaussian", "power_law", "exponential", "beta", "dirichlet", "dirichlet_mode", "blotto", "custom"
-        ],
-        "how influence decreases with distance; a box takes gaussian and custom, a simplex these, "
-        "dirichlet, dirichlet_mode and blotto",
-    ] = "gaussian",
-    reach: Annotated[
-        Positives | None,
-        Symbol("sigma"),
-        "gaussian: standard deviation of each player's influence, in units of the space (default 0.25); "
-        "beta, dirichlet_mode: inverse of the concentration of its density",
-    ] = None,
-    variance: Annotated[
-        Positives | None,
-        Symbol("s"),
-        "gaussian, instead of reach: factor of each player's covariance (default 1)",
-    ] = None,
-    covariance: Annotated[
-        Matrices | None,
-        Symbol("Sigma"),
-        "gaussian, instead of reach: covariance of influence, one matrix or one per player",
-    ] = None,
-    normalised: Annotated[
-        bool,
-        "gaussian: multiply influence by the prefactor of a density, so that a wider reach is a weaker one",
-    ] = False,
-    choose_reach: Annotated[
-        list[Positive] | ndarray | None,
-        INTERVAL,
-        "gaussian: bounds [low, high] of the reach, which the players choose as the last axis of a strategy",
-    ] = None,
-    reach_cost: Annotated[
-        NotNegative | list[NotNegative] | ndarray | None,
-        INTERVAL,
-        "cost per unit of a chosen reach, subtracted from the payoff (default 0)",
-    ] = None,
-    exponent: Annotated[
-        Positives | None,
-        Symbol("P p"),
-        "power_law: power of the inverse distance; blotto: power of a player's amount (default 1)",
-    ] = None,
-    alpha: Annotated[
-        Positives | None, "dirichlet: concentration of each player's influence (default 1)"
-    ] = None,
-    reference_corner: Annotated[
-        int | None,
-        Ge(0),
-        Symbol("phi"),
-        "dirichlet: the corner whose parameter is alpha itself, counted from 0 (default 0)",
-    ] = None,
-    distance_floor: Annotated[
-        Positive | None,
-        INTERVAL,
-        Symbol("epsilon"),
-        "power_law: the smallest distance that counts (default 1e-10)",
-    ] = None,
-    influence: Annotated[
-        str | Callable[..., Any] | None,
-        Symbol("f"),
-        "custom: a formula of b and x (b1, b2, x1, x2 for several coordinates); in Python also a function "
-        "of (x, b, parameters) that returns the logarithm of influence",
-    ] = None,
-    parameters: Annotated[
-        dict[str, float | list[float] | ndarray] | None,
-        "custom: parameters of the formula, each a number or one per player",
-    ] = None,
-    resource_points: Annotated[
-        dict[str, Any] | list[float] | list[list[float]] | ndarray | None,
-        Symbol("b"),
-        "where the resource is: {kind = linspace, grid, points, corners, file, mesh (of a simplex) or "
-        "continuous} (default 100 points on an interval, 20 per axis on a box, a mesh of a simplex, or "
-        "nodes off its edges for dirichlet and dirichlet_mode)",
-    ] = None,
-    resource: Annotated[
-        str | dict[str, Any] | list[float] | ndarray | Callable[..., Any],
-        Symbol("B"),
-        "resource at each point: bimodal, unimodal, uniform, a formula of b, {kind = mixture, beta, "
-        "dirichlet, formula, array or file}, or a list",
-    ] = "uniform",
-    normalise: Annotated[bool, "scale the resource to a sum of 1"] = False,
-    budgets: Annotated[Positives, Symbol("w"), "factor of each player's influence"] = 1.0,
-    third_party: Annotated[
-        str | dict[str, Any] | list[float] | ndarray | Callable[..., Any] | None,
-        "influence of a party that does not move: a formula of b, or one number per point",
-    ] = None,
-    abstention: Annotated[
-        NotNegative | dict[str, float] | None,
-        Symbol("Q"),
-        "abstention has influence Q times the product of all squared distances",
-    ] = None,
-    zero_influence: Annotated[
-        Literal["error", "share", "lost"], "what happens to the resource where no row has influence"
-    ] = "error",
+    space: SpaceKeys, kernel: KernelKeys, resource: ResourceKeys, shares: ShareKeys
 ) -> InfluencerGame:
     """Return a game in which players choose positions and share a resource in proportion to influence.
 
     Parameters
     ----------
     **keywords
-        The keys of a study's ``[game]`` table, described at each argument; ``rivalry show influencer`` lists
+        The fields of these groups, and keys of a study's ``[game]`` table; ``rivalry show influencer`` lists
         them with units, defaults and bounds. One number holds for all players.
 
     Returns
@@ -177,71 +58,80 @@ def influencer(
     D. Lovett, F. Fu and A. McAvoy, InflGame. H. Hotelling, Stability in competition, Economic Journal 39
     (1929). G. Tullock, Efficient rent seeking (1980).
     """
-    return _build(**locals())
-
-
-def _build(**options: Any) -> InfluencerGame:
-    domain = domain_of(options)
-    players = players_of(options)
+    domain = domain_of(space, kernel.kernel)
+    players = players_of(space, kernel, shares)
     limit("players", players, domain.axes)
-    space = _space(options, domain, players)
-    spec = options["resource_points"]
+    builder = _Builder(domain, _strategies(kernel, domain, players), kernel, resource, shares)
+    spec: Any = resource.resource_points
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
-        rule = GaussRule.of(
-            spec, options["resource"], domain, graded=options["kernel"].startswith("dirichlet")
+        return builder.on_continuum(spec)
+    if domain.simplex and spec is None and kernel.kernel == "blotto":
+        spec = {"kind": "corners"}
+    if domain.simplex and spec is None and kernel.kernel.startswith("dirichlet"):
+        # logarithms at points on an edge would be those of the inset
+        nodes = nodes_off_edges(resource.resource, shares.third_party, domain)
+        if nodes is not None:
+            return builder.game_at(*nodes)
+    points = points_of(spec, domain.edges, simplex=domain.simplex)
+    return builder.game_at(points, weights_of(resource.resource, points))
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """What a game has wherever the points of its resource are."""
+
+    domain: Domain
+    space: Box | Simplex
+    kernel: KernelKeys
+    resource: ResourceKeys
+    shares: ShareKeys
+
+    def game_at(self, points: ndarray, weights: ndarray) -> InfluencerGame:
+        """Return the game with its resource, ``weights [point]``, at ``points [point axis]``."""
+        players = self.space.shape[0]
+        limit("resource_points", players, len(points))
+        if self.resource.normalise:
+            weights = weights / weights.sum()
+        return InfluencerGame(
+            space=self.space,
+            points=put(points),
+            weights=put(weights),
+            kernel=kernel_of(self.kernel, players, points, self.domain),
+            budgets=per_player("budgets", self.shares.budgets, players),
+            third_party=third_party_of(self.shares.third_party, points),
+            abstention=abstention_of(self.shares.abstention),
+            zero_influence=self.shares.zero_influence,
+            reach_cost=_reach_cost(self.kernel, players),
         )
-        third = options["third_party"]
-        if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
+
+    def on_continuum(self, spec: Mapping[str, Any]) -> InfluencerGame:
+        """Return the game with its resource at nodes of quadrature, refined until payoffs stay."""
+        third_party = self.shares.third_party
+        is_rule = isinstance(third_party, str | Mapping) or callable(third_party)
+        graded = self.kernel.kernel.startswith("dirichlet")
+        rule = GaussRule.of(spec, self.resource.resource, self.domain, graded=graded)
+        if third_party is not None and not is_rule:
             raise ValueError(
                 "third_party: numbers have no value between points; give a formula or a function"
             )
 
         def game_at(step: int) -> InfluencerGame | None:
             nodes = rule.nodes(step)
-            return None if nodes is None else _at(options, domain, space, *nodes)
+            return None if nodes is None else self.game_at(*nodes)
 
         return refine_rule(game_at, rule)
-    if spec is None and options["kernel"] == "blotto" and domain.simplex:
-        spec = {"kind": "corners"}
-    if spec is None and domain.simplex and options["kernel"].startswith("dirichlet"):
-        # logarithms at points on an edge would be those of the inset
-        nodes = nodes_off_edges(options["resource"], options["third_party"], domain)
-        if nodes is not None:
-            return _at(options, domain, space, *nodes)
-    points = points_of(spec, domain.edges, simplex=domain.simplex)
-    return _at(options, domain, space, points, weights_of(options["resource"], points))
 
 
-def _at(
-    options: Options, domain: Domain, space: Box | Simplex, points: ndarray, weights: ndarray
-) -> InfluencerGame:
-    """Return the game with its resource at ``points [point axis]``."""
-    players = space.shape[0]
-    limit("resource_points", players, len(points))
-    kernel = kernel_of(options, players, points, domain)
-    has_reach = options["choose_reach"] is not None
-    return InfluencerGame(
-        space=space,
-        points=put(points),
-        weights=put(weights / weights.sum() if options["normalise"] else weights),
-        kernel=kernel,
-        budgets=per_player("budgets", options["budgets"], players),
-        third_party=third_party_of(options["third_party"], points),
-        abstention=abstention_of(options["abstention"]),
-        zero_influence=options["zero_influence"],
-        reach_cost=_reach_cost(options, players) if has_reach else None,
-    )
-
-
-def _space(options: Options, domain: Domain, players: int) -> Box | Simplex:
-    reach_range = options["choose_reach"]
+def _strategies(kernel: KernelKeys, domain: Domain, players: int) -> Box | Simplex:
+    """Return the space of positions, and of chosen reaches. Raises `ValueError`."""
+    reach_range = kernel.choose_reach
     if reach_range is None:
-        if options["reach_cost"] is not None:
+        if kernel.reach_cost is not None:
             raise ValueError("reach_cost: is what a chosen reach costs; set choose_reach = [low, high]")
         if not domain.simplex:
             return Box.of(domain.edges, players=players)
-        nowhere = options["kernel"] in ("dirichlet", "blotto")  # influence is 0 where a coordinate is 0
-        return Simplex((domain.axes,) * players, EDGE if nowhere else 0.0)
+        has_none_on_edges = kernel.kernel in ("dirichlet", "blotto")
+        return Simplex((domain.axes,) * players, EDGE if has_none_on_edges else 0.0)
     if domain.simplex:
         raise ValueError("choose_reach: is for an interval or a box, not for a simplex")
     try:
@@ -253,12 +143,17 @@ def _space(options: Options, domain: Domain, players: int) -> Box | Simplex:
     return Box.of([*domain.edges, [low, high]], players=players)
 
 
-def _reach_cost(options: Options, players: int) -> Any:
-    """Return the cost per unit of reach of each player; warn if it is 0."""
-    spec = 0.0 if options["reach_cost"] is None else options["reach_cost"]
-    cost = per_player("reach_cost", spec, players, minimum=0.0)
+def _reach_cost(kernel: KernelKeys, players: int) -> Any:
+    """Return the cost per unit of a chosen reach of each player; None where reaches are not chosen.
+
+    Warns where a wide reach costs nothing.
+    """
+    if kernel.choose_reach is None:
+        return None
+    stated_cost = 0.0 if kernel.reach_cost is None else kernel.reach_cost
+    cost = per_player("reach_cost", stated_cost, players, minimum=0.0)
     free = np.flatnonzero(np.asarray(cost) == 0)
-    if free.size and not options["normalised"]:
+    if free.size and not kernel.normalised:
         warn(
             f"choose_reach: player {free[0]}'s reach costs nothing, so the widest always wins; "
             "set reach_cost, or normalised = true",

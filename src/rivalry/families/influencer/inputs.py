@@ -22,6 +22,7 @@ from rivalry.families.influencer.kernels import (
     Kernel,
     PowerLaw,
 )
+from rivalry.families.influencer.keys import KernelKeys, ShareKeys, SpaceKeys
 from rivalry.families.resources import (
     check_covariance,
     formula_values,
@@ -58,9 +59,9 @@ def per_player(
     return put(np.broadcast_to(numbers, (players,)))
 
 
-def _per_player_or(usual: float, name: str, options: Options, players: int) -> Any:
-    """Return a parameter of each player, ``usual`` if it is not given. Raises `ValueError`."""
-    return per_player(name, usual if options[name] is None else options[name], players)
+def _per_player_or(usual: float, name: str, value: object, players: int) -> Any:
+    """Return a parameter of each player, ``usual`` if it is not stated. Raises `ValueError`."""
+    return per_player(name, usual if value is None else value, players)
 
 
 class Domain(NamedTuple):
@@ -88,14 +89,14 @@ class Domain(NamedTuple):
         return [low + part * (high - low) for part in (0.5, 0.37)]
 
 
-def domain_of(options: Options) -> Domain:
-    """Return the space that the keywords describe. Raises `ValueError`."""
-    space, bounds, corners = options["space"], options["bounds"], options["corners"]
+def domain_of(keys: SpaceKeys, kernel: str) -> Domain:
+    """Return the space that the keys describe. Raises `ValueError`."""
+    space, bounds, corners = keys.space, keys.bounds, keys.corners
     if space != "simplex":
         if corners is not None:
             raise ValueError(f"corners: is for space = 'simplex', not for {space!r}")
         edges = _edges(space, bounds)
-        if options["kernel"] == "exponential":  # it has no influence at 0
+        if kernel == "exponential":  # it has no influence at 0
             low, high = edges[0]
             if low < 0 or high <= EDGE:
                 raise ValueError(
@@ -121,18 +122,20 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
     return edges.tolist()
 
 
-def players_of(options: Options) -> int:
+def players_of(space: SpaceKeys, kernel: KernelKeys, shares: ShareKeys) -> int:
     """Return the number of players: as stated, else the length of a list, else two. Raises `ValueError`."""
     counts = dict[str, int]()
-    if options["players"] is not None:
-        counts["players"] = whole_number("players", options["players"], 2)
+    if space.players is not None:
+        counts["players"] = whole_number("players", space.players, 2)
+    keys: dict[str, Any] = vars(kernel) | vars(shares)
     for key in ("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"):
-        if np.ndim(options[key]) > 0:
-            counts[key] = len(options[key])
+        if np.ndim(keys[key]) > 0:
+            counts[key] = len(keys[key])
     # one matrix for all has two dimensions: only a third counts players
-    if np.ndim(options["covariance"]) > 2:
-        counts["covariance"] = len(options["covariance"])
-    for name, value in (options["parameters"] or {}).items():
+    if np.ndim(keys["covariance"]) > 2:
+        counts["covariance"] = len(keys["covariance"])
+    parameters: dict[str, Any] = kernel.parameters or {}
+    for name, value in parameters.items():
         if np.ndim(value) > 0:
             counts[f"parameters.{name}"] = len(value)
     if not counts:
@@ -204,14 +207,14 @@ TAKES = {
 ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
 
-def kernel_of(options: Options, players: int, points: ndarray, domain: Domain) -> Kernel:
-    """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
-    kind = options["kernel"]
+def kernel_of(keys: KernelKeys, players: int, points: ndarray, domain: Domain) -> Kernel:
+    """Return the kernel that the keys describe, evaluated once for a check. Raises `ValueError`."""
+    kind = keys.kernel
     for name in dict.fromkeys(name for names in PARAMETERS.values() for name in names):
-        if options[name] is not None and name not in PARAMETERS[kind]:
+        if vars(keys)[name] is not None and name not in PARAMETERS[kind]:
             parameter_names = ", ".join(PARAMETERS[kind]) or "none"
             raise ValueError(f"{name}: is no parameter of the {kind} kernel; it has {parameter_names}")
-    if options["normalised"] and kind != "gaussian":
+    if keys.normalised and kind != "gaussian":
         raise ValueError(f"normalised: is for the gaussian kernel, not for {kind}")
     if kind not in TAKES[domain.kind]:
         home = next(ARTICLE[space] for space, takes in TAKES.items() if kind in takes)
@@ -219,24 +222,24 @@ def kernel_of(options: Options, players: int, points: ndarray, domain: Domain) -
             f"kernel: {kind} is for {home}; {ARTICLE[domain.kind]} takes {', '.join(TAKES[domain.kind])}"
         )
     if kind == "gaussian":
-        return _gaussian(options, players, domain.axes)
+        return _gaussian(keys, players, domain.axes)
     if kind == "custom":
-        return _custom(options, players, points, domain)
+        return _custom(keys, players, points, domain)
     if kind == "dirichlet":
-        return _dirichlet(options, players, points)
+        return _dirichlet(keys, players, points)
     if kind == "beta":
         if domain.edges != [[0.0, 1.0]]:
             raise ValueError(f"bounds: {domain.edges[0]} must be [0, 1] for the beta kernel")
         _refuse_edges(kind, np.concatenate([points, 1 - points], axis=1))
-        return Beta(_per_player_or(REACH, "reach", options, players))
+        return Beta(_per_player_or(REACH, "reach", keys.reach, players))
     if kind == "dirichlet_mode":
         _refuse_edges(kind, points)
-        return DirichletMode(_per_player_or(REACH, "reach", options, players))
+        return DirichletMode(_per_player_or(REACH, "reach", keys.reach, players))
     if kind == "blotto":
-        return _blotto(options, players, points)
+        return _blotto(keys, players, points)
     if kind == "power_law":
-        floor = per_player("distance_floor", options["distance_floor"] or FLOOR, 1)[0]
-        return PowerLaw(_per_player_or(1.0, "exponent", options, players), floor)
+        floor = per_player("distance_floor", keys.distance_floor or FLOOR, 1)[0]
+        return PowerLaw(_per_player_or(1.0, "exponent", keys.exponent, players), floor)
     low = np.flatnonzero(points[:, 0] <= 0)
     if low.size:
         at = f"resource_points[{low[0]}]: {points[low[0], 0]:g}"
@@ -244,11 +247,11 @@ def kernel_of(options: Options, players: int, points: ndarray, domain: Domain) -
     return Exponential()
 
 
-def _dirichlet(options: Options, players: int, points: ndarray) -> Dirichlet:
-    corner = 0 if options["reference_corner"] is None else options["reference_corner"]
+def _dirichlet(keys: KernelKeys, players: int, points: ndarray) -> Dirichlet:
+    corner = 0 if keys.reference_corner is None else keys.reference_corner
     number_of("reference_corner", corner, points.shape[1])
     _refuse_edges("dirichlet", points)
-    return Dirichlet(_per_player_or(1.0, "alpha", options, players), int(corner))
+    return Dirichlet(_per_player_or(1.0, "alpha", keys.alpha, players), int(corner))
 
 
 def _refuse_edges(kind: str, shares: ndarray) -> None:
@@ -266,7 +269,7 @@ def _refuse_edges(kind: str, shares: ndarray) -> None:
         )
 
 
-def _blotto(options: Options, players: int, points: ndarray) -> Blotto:
+def _blotto(keys: KernelKeys, players: int, points: ndarray) -> Blotto:
     # the kernel reads only which coordinate is largest, so any other point would count as a corner
     interior = np.flatnonzero((points.max(axis=1) != 1) | (np.count_nonzero(points, axis=1) != 1))
     if interior.size:
@@ -274,22 +277,22 @@ def _blotto(options: Options, players: int, points: ndarray) -> Blotto:
             f"resource_points[{interior[0]}]: {points[interior[0]].tolist()} must be a corner for the blotto "
             'kernel ({kind = "corners"})'
         )
-    return Blotto(_per_player_or(1.0, "exponent", options, players))
+    return Blotto(_per_player_or(1.0, "exponent", keys.exponent, players))
 
 
-def _gaussian(options: Options, players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
-    variance, covariance = options["variance"], options["covariance"]
-    normalised = bool(options["normalised"])
-    if options["choose_reach"] is not None:
+def _gaussian(keys: KernelKeys, players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
+    variance, covariance = keys.variance, keys.covariance
+    normalised = bool(keys.normalised)
+    if keys.choose_reach is not None:
         for name in ("reach", "variance", "covariance"):
-            if options[name] is not None:
+            if vars(keys)[name] is not None:
                 raise ValueError(f"{name}: is chosen by the players; leave it out beside choose_reach")
         return ChosenReach(normalised)
     if variance is None and covariance is None:
-        return Gaussian(_per_player_or(REACH, "reach", options, players), normalised)
-    if options["reach"] is not None:
+        return Gaussian(_per_player_or(REACH, "reach", keys.reach, players), normalised)
+    if keys.reach is not None:
         raise ValueError("reach: stands in place of variance and covariance, not beside them")
-    variances = _per_player_or(1.0, "variance", options, players)
+    variances = _per_player_or(1.0, "variance", keys.variance, players)
     matrices = as_numbers(np.eye(axes) if covariance is None else covariance, "covariance")
     if matrices.shape not in ((axes, axes), (players, axes, axes)):
         raise ValueError(
@@ -301,11 +304,11 @@ def _gaussian(options: Options, players: int, axes: int) -> Gaussian | GaussianM
     return GaussianMatrix(variances, put(matrices), normalised)
 
 
-def _custom(options: Options, players: int, points: ndarray, domain: Domain) -> Custom:
-    influence = options["influence"]
+def _custom(keys: KernelKeys, players: int, points: ndarray, domain: Domain) -> Custom:
+    influence: Any = keys.influence
     parameters = {
         name: per_player(f"parameters.{name}", value, players, above=None)
-        for name, value in (options["parameters"] or {}).items()
+        for name, value in (keys.parameters or {}).items()
     }
     if influence is None:
         raise ValueError("influence: the custom kernel needs a formula, or a function (x, b, parameters)")
