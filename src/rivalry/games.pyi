@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from numpy import ndarray
 
-from rivalry.economies.city import city as city
+from rivalry.economies.city.model import City
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.families.auction import auction as auction
 from rivalry.families.continuous import continuous as continuous
@@ -19,6 +19,37 @@ from rivalry.roads.bottleneck import bottleneck as bottleneck
 from rivalry.roads.factory import routes as routes
 from rivalry.schema.register import FamilyEntry
 
+def city(
+    *,
+    network: str | dict[str, Any] = ...,
+    exclude_same_node: bool = ...,
+    agents: int | None = ...,
+    paths_per_agent: int | None = ...,
+    allocation: int = ...,
+    routes: list[list[list[str]]] | None = ...,
+    demand: Any = ...,
+    planning: Literal["none", "start", "nodes", "k_shortest"] = ...,
+    alternatives: int | None = ...,
+    urgencies: list[float] | ndarray = ...,
+    urgency_distribution: list[float] | None = ...,
+    p_dormant: float = ...,
+    trip_distribution: list[list[float]] | list[float] | ndarray | None = ...,
+    gamma: float = ...,
+    types: list[dict[str, Any]] | None = ...,
+    max_karma: int = ...,
+    mean_karma: float = ...,
+    initial_karma: list[int] | ndarray | None = ...,
+    capacity: int | list[int] | dict[str, Any] | str | None = ...,
+    payment: Literal["PBS", "PBP", "uniform_highest_refused", "uniform_lowest_admitted"] = ...,
+    charge_uncontended: bool = ...,
+    exclude_dormant: bool = ...,
+    toll: float | list[float] | dict[str, Any] = ...,
+    subsidy: float | list[float] | dict[str, Any] = ...,
+    local: float = ...,
+    tie: Literal["coin", "lowest_index"] = ...,
+    coalition: int | dict[str, Any] = ...,
+    transfer: Literal["independent", "none", "even", "urgent"] = ...,
+) -> City: ...
 def influencer(
     *,
     players: int | None = ...,

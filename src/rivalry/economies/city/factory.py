@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge, Le, Lt
 from numpy import ndarray
 
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.free_flow import of_agents, of_distribution
+from rivalry.economies.city.keys import CoalitionKeys, HoldingKeys, LaneKeys, TravellerKeys, TripKeys
 from rivalry.economies.city.model import INDEPENDENT, City
 from rivalry.economies.city.network_data import network_of
 from rivalry.economies.city.networks import KINDS, Network
@@ -28,7 +28,7 @@ from rivalry.economies.city.travellers import (
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers
 from rivalry.economies.kernels import shapes
-from rivalry.schema.annotations import AcceptedInterval
+from rivalry.schema.annotations import keywords_of_groups
 from rivalry.schema.validate import checked, limit, whole_number
 
 PRICES = {
@@ -44,131 +44,23 @@ TRANSFERS = {
     "urgent": shapes.URGENT,
 }
 
-NotNegative = Annotated[float, Ge(0)]
-Chance = Annotated[float, Ge(0), Le(1)]
 SHARE = 0.75  # default capacity: this share of the agents per lane, rounded down
 UNLIMITED = "unlimited"
 
 
 @checked
+@keywords_of_groups
 def city(
-    *,
-    network: Annotated[
-        str | dict[str, Any],
-        "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
-        "terminals, or {kind = 'file', path}: .json, .tntp, .csv, .graphml, a folder of GMNS",
-    ] = "stubs_4x4",
-    exclude_same_node: Annotated[bool, "exclude trips between stubs at the same core node"] = True,
-    agents: Annotated[
-        int | None, Ge(1), Le(10_000_000), "number of agents (default: the number of routes, or 1000)"
-    ] = None,
-    paths_per_agent: Annotated[
-        int | None, Ge(1), Le(1_000), "paths per agent (default: as in routes, or 2)"
-    ] = None,
-    allocation: Annotated[int, Ge(0), "seed of the random allocation of paths to agents"] = 0,
-    routes: Annotated[
-        list[list[list[str]]] | None, "paths of each agent, as nodes, in place of a random allocation"
-    ] = None,
-    demand: Annotated[
-        Any,
-        "trips by pair, in any unit, {'a>b' = 100}, or a file .tntp, .csv: agents' trips are drawn in these "
-        "proportions, then a shortest path of the pair (default: uniformly from all shortest paths); or a "
-        "list of as many as paths per agent, such as the hours of a day",
-    ] = None,
-    urgencies: Annotated[
-        list[NotNegative] | ndarray,
-        AcceptedInterval(),
-        "costs of a refused step; constant during a trip",
-    ] = [1.0, 5.0],  # noqa: B006
-    urgency_distribution: Annotated[
-        list[Chance] | None, "probability of each urgency (default: uniform)"
-    ] = None,
-    p_dormant: Annotated[
-        float,
-        Ge(0),
-        Lt(1),
-        AcceptedInterval("coalition subsidy toll"),
-        "probability that a dormant step follows, and no trip",
-    ] = 0.1,
-    trip_distribution: Annotated[
-        list[list[Chance]] | list[Chance] | ndarray | None,
-        "transition matrix of trips, or one distribution; trips are ordered by path, then "
-        "urgency, dormancy last (default: from p_dormant, uniform paths and urgency_distribution)",
-    ] = None,
-    gamma: Annotated[float, Ge(0), Lt(1), AcceptedInterval(), "discount factor per step"] = 0.98,
-    max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 14,
-    # no interval: times the agents it must be a whole number
-    mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 9.0,
-    initial_karma: Annotated[
-        list[int] | ndarray | None, "initial karma of each agent (default: mean_karma)"
-    ] = None,
-    capacity: Annotated[
-        int | list[int] | dict[str, Any] | str | None,
-        "agents that a lane admits per step: a number, one per lane, a table by lanes "
-        "from>to, kinds (core, entry, exit) and others, or unlimited (default: 0.75 "
-        "agents / lanes, rounded down)",
-    ] = None,
-    payment: Annotated[
-        Literal["PBS", "PBP", "uniform_highest_refused", "uniform_lowest_admitted"],
-        "payment on admission, to society: the own bid, or a uniform price, the highest "
-        "refused or the lowest admitted bid; PBP is for pairs and refused",
-    ] = "PBS",
-    charge_uncontended: Annotated[
-        bool, "whether agents also pay on lanes with demand within capacity"
-    ] = True,
-    exclude_dormant: Annotated[bool, "whether dormant agents are excluded from redistribution"] = False,
-    toll: Annotated[
-        NotNegative | list[NotNegative] | dict[str, Any],
-        AcceptedInterval(),
-        "karma paid on admission in addition to the bid: a number, one per lane, a table "
-        "by lanes, or {kind = 'load', slope, from}: slope times the excess of free-flow "
-        "load / capacity over from",
-    ] = 0.0,
-    subsidy: Annotated[
-        NotNegative | list[NotNegative] | dict[str, Any],
-        AcceptedInterval(),
-        "karma for each agent that requests the lane, while the surplus lasts; a value as for toll",
-    ] = 0.0,
-    local: Annotated[
-        float,
-        Ge(0),
-        Le(1),
-        AcceptedInterval(),
-        "share of a lane's payments that is paid to the agents that request it",
-    ] = 0.0,
-    planning: Annotated[
-        Literal["none", "start", "nodes", "k_shortest"],
-        "when an agent chooses among shortest paths: never, at the start of a trip, or at each node; "
-        "k_shortest: at the start, among the shortest of all paths",
-    ] = "none",
-    alternatives: Annotated[
-        int | None,
-        Ge(1),
-        Le(10_000),
-        "number of paths to choose from: with planning = k_shortest, of each pair; with start the largest "
-        "number, sampled per agent",
-    ] = None,
-    tie: Annotated[Literal["coin", "lowest_index"], "rule among equal bids"] = "coin",
-    coalition: Annotated[
-        int | dict[str, Any],
-        "number of colluding agents, the first ones, or {agents, from}: from lucky, "
-        "average, unlucky or random",
-    ] = 0,
-    transfer: Annotated[
-        Literal["independent", "none", "even", "urgent"],
-        "what members share: nothing (for comparison), their mean reward, and also karma, "
-        "in equal parts or to the more urgent first",
-    ] = "none",
-    types: Annotated[
-        list[dict[str, Any]] | None,
-        "tables of name, share or count, urgencies, urgency_distribution, p_dormant, "
-        "trip_distribution, gamma",
-    ] = None,
+    trips: TripKeys,
+    travels: TravellerKeys,
+    holdings: HoldingKeys,
+    lanes: LaneKeys,
+    coalitions: CoalitionKeys,
 ) -> City:
     """Create a city whose agents bid karma for admission to lanes; a refusal costs the agent its urgency.
 
-    Every keyword is a key of a study's ``[game]``; `rivalry show city` lists them. Agents of one type have
-    consecutive numbers, in the order of the types.
+    The keywords are the fields of these groups, and the keys of a study's ``[game]``; `rivalry show city`
+    lists them. Agents of one type have consecutive numbers, in the order of the types.
 
     Raises
     ------
@@ -180,31 +72,17 @@ def city(
     >>> city(network="plain_3x3", agents=64, capacity=2).capacity.tolist() == [2] * 24
     True
     """
-    options = dict(locals())
-    whole_number("max_karma", max_karma, 1)
-    whole_number("allocation", allocation)
-    graph, slots = network_of(network), slots_of(options)
-    if demand is not None:
-        tables = tables_of_trips(demand)
-        unread = dict.fromkeys(chain.from_iterable(table.unread for table in tables))
-        read = [f"node.{name}" for table in tables for name in table.node_columns]
-        notes = chain.from_iterable(table.notes() for table in tables)
-        graph = replace(
-            graph,
-            unread=(
-                *(name for name in graph.unread if name not in read),
-                *(f"demand.{name}" for name in unread),
-            ),
-            notes=(*graph.notes, *notes),
-        )
-    drivers, given_count = travellers(options, slots)
-    count = _count(given_count, routes)
+    max_karma = whole_number("max_karma", holdings.max_karma, 1)
+    whole_number("allocation", trips.allocation)
+    graph, slots = _network(trips), slots_of(trips)
+    drivers, stated_count = travellers(vars(travels) | {"agents": trips.agents}, slots)
+    count = _count(stated_count, trips.routes)
     limit("agents", count, slots)
-    mean = float(numbers("mean_karma", mean_karma, max_karma=max_karma))
+    mean = float(numbers("mean_karma", holdings.mean_karma, max_karma=max_karma))
     sizes = agents_per_type(count, drivers.share, drivers.names)
     type_of = np.repeat(np.arange(len(sizes)), sizes)
-    paths = allocate(graph, options, count, slots)
-    rooms = capacity_of(capacity, graph, count)
+    paths = allocate(graph, trips, count, slots, max_karma)
+    rooms = capacity_of(lanes.capacity, graph, count)
     if paths.chances is None:
         expected = of_agents(paths.journeys, paths.slots, type_of, drivers.first, len(graph.lanes))
     else:
@@ -213,10 +91,11 @@ def city(
         )
     centre, _ = centre_of(graph, expected.wanting, rooms)
     classes = classes_of(unavoidable(paths.journeys, centre)[paths.slots])
-    members = coalition_of(coalition, classes, allocation)
+    members = coalition_of(coalitions.coalition, classes, trips.allocation)
+    transfer = coalitions.transfer
     if transfer in ("even", "urgent") and members.sum() < 2:
         raise ValueError(f"transfer: {transfer!r} needs a coalition of at least two agents; give coalition")
-    if payment == "PBP":
+    if lanes.payment == "PBP":
         lane = int(np.argmax(expected.wanting))
         demand = f"lane {lane} has {expected.wanting[lane]:.3g} for {rooms[lane]} places"
         raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {demand}; use PBS")
@@ -230,31 +109,45 @@ def city(
         trip_chain=drivers.trip_chain,
         first=drivers.first,
         gamma=drivers.gamma,
-        karma=initial_amounts(initial_karma, count, mean, max_karma),
+        karma=initial_amounts(holdings.initial_karma, count, mean, max_karma),
         capacity=rooms,
         expected=expected,
-        toll=karma_of("toll", toll, graph, expected.wanting, rooms),
-        subsidy=karma_of("subsidy", subsidy, graph, expected.wanting, rooms),
+        toll=karma_of("toll", lanes.toll, graph, expected.wanting, rooms),
+        subsidy=karma_of("subsidy", lanes.subsidy, graph, expected.wanting, rooms),
         coalition=members,
-        local=float(local),
+        local=float(lanes.local),
         mean_karma=mean,
         most=max_karma,
-        price=PRICES[payment],
-        uncontended=int(charge_uncontended),
-        dormant_share=int(not exclude_dormant),
-        tie=TIES[tie],
+        price=PRICES[lanes.payment],
+        uncontended=int(lanes.charge_uncontended),
+        dormant_share=int(not lanes.exclude_dormant),
+        tie=TIES[lanes.tie],
         transfer=TRANSFERS[transfer],
         sizes=drivers.sizes,
         type_names=drivers.names,
-        planning=planning,
+        planning=trips.planning,
     )
 
 
-def _count(given_count: int | None, routes: Any) -> int:
+def _network(trips: TripKeys) -> Network:
+    """Return the network; what is not read of a file of demand is among its notes. Raises `ValueError`."""
+    network = network_of(trips.network)
+    if trips.demand is None:
+        return network
+    tables = tables_of_trips(trips.demand)
+    columns_read = [f"node.{name}" for table in tables for name in table.node_columns]
+    unread = [name for name in network.unread if name not in columns_read]
+    unread_demand = dict.fromkeys(chain.from_iterable(table.unread for table in tables))
+    unread += [f"demand.{name}" for name in unread_demand]
+    notes = chain.from_iterable(table.notes() for table in tables)
+    return replace(network, unread=tuple(unread), notes=(*network.notes, *notes))
+
+
+def _count(stated_count: int | None, routes: Any) -> int:
     if routes is None:
-        return AGENTS if given_count is None else given_count
-    if given_count is not None and given_count != len(routes):
-        raise ValueError(f"agents: {given_count} must be {len(routes)}, as many as routes")
+        return AGENTS if stated_count is None else stated_count
+    if stated_count is not None and stated_count != len(routes):
+        raise ValueError(f"agents: {stated_count} must be {len(routes)}, as many as routes")
     return len(routes)
 
 

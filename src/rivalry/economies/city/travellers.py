@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from rivalry.economies.city.classes import CLASSES
 from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_journeys
+from rivalry.economies.city.keys import TripKeys
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import (
     Paths,
@@ -117,44 +118,44 @@ class Allocation(NamedTuple):
     chances: ndarray | None = None  # their probabilities
 
 
-def allocate(network: Network, options: Options, agents: int, slots: int) -> Allocation:
+def allocate(network: Network, keys: TripKeys, agents: int, slots: int, max_karma: int) -> Allocation:
     """Return the journeys of agents: along ``routes``, or along shortest paths drawn agent by agent.
 
     Paths are drawn with replacement, by ``demand`` or uniformly, so that the first agents keep theirs if more
     follow. Planning keeps only the origins and destinations of paths. Raises `ValueError`.
     """
-    random, planning = np.random.default_rng(options["allocation"]), options["planning"]
-    if options["alternatives"] is not None:
+    random, planning = np.random.default_rng(keys.allocation), keys.planning
+    if keys.alternatives is not None:
         # idle without planning at the start: studies sweep over planning
-        whole_number("alternatives", options["alternatives"], 1)
-    if options["routes"] is not None and options["demand"] is not None:
+        whole_number("alternatives", keys.alternatives, 1)
+    if keys.routes is not None and keys.demand is not None:
         raise ValueError("demand: clashes with routes; give one of them")
     if planning == "k_shortest":
-        allocation = _nearest_paths(network, options, (agents, slots), random)
+        allocation = _nearest_paths(network, keys, (agents, slots), random)
     else:
-        paths, numbers, chances = _drawn_paths(network, options, (agents, slots), random)
+        paths, numbers, chances = _drawn_paths(network, keys, (agents, slots), random)
         if planning == "none":
             journeys = fixed_journeys(paths)
             return Allocation(journeys, numbers, paths.ends[numbers], journeys, chances)
-        allocation = _planned(network, options, paths, numbers, chances, random)
-    most, largest = allocation.journeys.most_options(), options["max_karma"]
-    if most > largest + 1:  # choices share the rows of bids
-        reason = f"{planning!r} offers {most} at once; must be at most max_karma + 1 = {largest + 1}"
+        allocation = _planned(network, keys, paths, numbers, chances, random)
+    most = allocation.journeys.most_options()
+    if most > max_karma + 1:  # choices share the rows of bids
+        reason = f"{planning!r} offers {most} at once; must be at most max_karma + 1 = {max_karma + 1}"
         raise ValueError(f"planning: {reason}" + ("; give alternatives" if planning == "start" else ""))
     return allocation
 
 
 def _drawn_paths(
-    network: Network, options: Options, size: tuple[int, int], random: np.random.Generator
+    network: Network, keys: TripKeys, size: tuple[int, int], random: np.random.Generator
 ) -> tuple[Paths, ndarray, ndarray | None]:
     """Return paths, those of each agent ``[agent slot]``, and their probabilities unless they are given."""
-    if options["routes"] is not None:
-        return *_routes(network, options["routes"]), None
-    if options["demand"] is None:
-        paths = shortest(network, options["exclude_same_node"])
+    if keys.routes is not None:
+        return *_routes(network, keys.routes), None
+    if keys.demand is None:
+        paths = shortest(network, keys.exclude_same_node)
         count = len(paths.lanes)
         return paths, random.integers(count, size=size), np.full(count, 1 / count)
-    pairs, shares = _demand(network, options["demand"], size[1])
+    pairs, shares = _demand(network, keys.demand, size[1])
     paths = between(network, pairs)
     pair = np.array([pairs.index((a, b)) for a, b in paths.ends.tolist()])
     chances = (shares / np.bincount(pair))[:, pair]
@@ -205,32 +206,32 @@ def tables_of_trips(demand: Any) -> list[Trips]:
 
 
 def _nearest_paths(
-    network: Network, options: Options, size: tuple[int, int], random: np.random.Generator
+    network: Network, keys: TripKeys, size: tuple[int, int], random: np.random.Generator
 ) -> Allocation:
     """Return journeys that begin with a choice among the shortest paths of a pair. Raises `ValueError`."""
-    if options["alternatives"] is None:
+    if keys.alternatives is None:
         raise ValueError(
             "alternatives: is missing; must be the number of paths where planning is 'k_shortest'"
         )
-    if options["routes"] is not None:
-        paths, numbers = _routes(network, options["routes"])
+    if keys.routes is not None:
+        paths, numbers = _routes(network, keys.routes)
         ends = paths.ends[numbers]
     else:
-        if options["demand"] is None:
-            pairs = all_pairs(network, options["exclude_same_node"])
+        if keys.demand is None:
+            pairs = all_pairs(network, keys.exclude_same_node)
             weights = np.array(counts_of_pairs(network, pairs), dtype=float)
         else:
-            pairs, weights = _demand(network, options["demand"], size[1])
+            pairs, weights = _demand(network, keys.demand, size[1])
         shares = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), (size[1], len(pairs)))
         ends = np.array(pairs)[_sample(shares, size, random)]
     used, slots = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
-    groups = k_shortest(network, [(a, b) for a, b in used.tolist()], options["alternatives"], random)
+    groups = k_shortest(network, [(a, b) for a, b in used.tolist()], keys.alternatives, random)
     return Allocation(at_start(groups), slots.reshape(size), ends)
 
 
 def _planned(
     network: Network,
-    options: Options,
+    keys: TripKeys,
     paths: Paths,
     numbers: ndarray,
     chances: ndarray | None,
@@ -240,12 +241,12 @@ def _planned(
     pairs, pair = np.unique(paths.ends, axis=0, return_inverse=True)
     end_nodes = list(map(tuple, pairs.tolist()))
     all_paths = between(network, end_nodes) if chances is None else paths
-    ends, alternatives = paths.ends[numbers], options["alternatives"]
-    if options["planning"] == "start" and alternatives is not None:
+    ends, alternatives = paths.ends[numbers], keys.alternatives
+    if keys.planning == "start" and alternatives is not None:
         own_numbers = _positions_in(paths, all_paths)[numbers]
         journeys, slots = _drawn_alternatives(all_paths, own_numbers, ends, alternatives, random)
         return Allocation(journeys, slots, ends, fixed_journeys(all_paths), chances)
-    if options["planning"] == "nodes":
+    if keys.planning == "nodes":
         journeys = at_nodes(network, distances(network), end_nodes)
     else:
         journeys = at_start([_lists(all_paths, (all_paths.ends == row).all(axis=1)) for row in pairs])
@@ -290,9 +291,9 @@ def _node(network: Network, name: object, where: str) -> int:
     return network.nodes.index(str(name))
 
 
-def slots_of(options: Options) -> int:
+def slots_of(keys: TripKeys) -> int:
     """Return the number of journeys per agent. Raises `ValueError`."""
-    given_slots, routes = options["paths_per_agent"], options["routes"]
+    given_slots, routes = keys.paths_per_agent, keys.routes
     slots = None if given_slots is None else whole_number("paths_per_agent", given_slots, 1)
     if routes is None:
         return SLOTS if slots is None else slots
