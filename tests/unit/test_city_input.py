@@ -45,7 +45,7 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
     "capacity[1]: -1e+30 must be a whole number, at least 0, or 'unlimited'": {
         "capacity": [10**30, -(10**30)] * 12
     },
-    "capacity[0]: 9.5 must be a whole number, at least 0, or 'unlimited'": {"capacity": [9.5] * 24},
+    "capacity[0]: 9.5 must be a whole number, at least 0, or 'unlimited'": {"capacity": [9.5, *[9] * 23]},
     "capacity: 'endless' must be a whole number, at least 0, or 'unlimited'": {"capacity": "endless"},
     "capacity: 2 numbers must be 24, one per lane": {"capacity": [1, 2]},
     "capacity: '1.1>3.3' is no lane of the network; known: 1.1>1.2, 1.1>2.1, 1.2>1.1, 1.2>1.3, "
