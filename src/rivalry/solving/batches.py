@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 MOST = 100_000  # points of a sweep, each of which is a game
+OPTIONS_OF_RUN = ("start", "tol", "max_steps")  # swept as ``method.start``, though they are no options of one
 LENGTHS = 1, 2, 3, 4, 6, 8, 12
 """Of parts, up to `PART`: programs are compiled for each, and filled up by a third at most."""
 
@@ -220,10 +221,12 @@ def _run(
 ) -> dict[int, Record]:
     """Return the records of all points: learners one after the other, other methods in batches."""
     records: dict[int, Record] = {}
-    key, limits = keys_of(sequence, 2)[1], [(run.settings.tol, run.settings.max_steps) for run in members]
-    alone = [[k] for k in range(len(members))]
-    for group in alone if learns else of_one_form([member[:2] for member in members], limits):
-        games, methods, starts, (settings, *_) = zip(*(members[k] for k in group), strict=True)
+    if learns:
+        groups = [[k] for k in range(len(members))]
+    else:
+        limits = [(member.settings.tol, member.settings.max_steps) for member in members]
+        groups = of_one_form([(member.game, member.method) for member in members], limits)
+    for group in groups:
 
         def progress(event: Progress, before: int = len(records), points: int = len(group)) -> bool:
             return watch(Progress(before + points * event.done // max(event.total, 1), len(members)))
@@ -231,23 +234,36 @@ def _run(
         if learns:
             # by number, so that a stream does not depend on how many were made before
             stream = SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, *group))
-            options = settings._replace(seed=stream, rng=None, progress=progress)
-            solutions = [solve(games[0], methods[0], starts[0], **options._asdict())]
+            solutions = [_learn(members[group[0]], stream, progress)]
         else:
-            profiles = [inputs.start_profile(*run[:3], key) for run in map(members.__getitem__, group)]
-            solutions = solve_batch(
-                games,
-                methods,
-                profiles,
-                seed=sequence,
-                tol=settings.tol,
-                max_steps=settings.step_limit,
-                progress=progress,
-                tolerance=settings.tolerance,
-                part=next((length for length in LENGTHS if length >= len(group)), PART),
-            )
+            solutions = _solve_group([members[k] for k in group], sequence, progress)
         records |= zip(group, (solution.record for solution in solutions), strict=True)
     return records
+
+
+def _learn(member: Member, stream: SeedSequence, progress: ProgressCallback) -> Solution:
+    """Return the solution of a learner at one point."""
+    options = member.settings._replace(seed=stream, rng=None, progress=progress)
+    return solve(member.game, member.method, member.start, **options._asdict())
+
+
+def _solve_group(
+    members: Sequence[Member], sequence: SeedSequence, progress: ProgressCallback
+) -> list[Solution]:
+    """Return the solutions at points that differ in numbers only, with the settings of the first."""
+    key, settings = keys_of(sequence, 2)[1], members[0].settings
+    lengths = [length for length in LENGTHS if length >= len(members)]
+    return solve_batch(
+        [member.game for member in members],
+        [member.method for member in members],
+        [inputs.start_profile(member.game, member.method, member.start, key) for member in members],
+        seed=sequence,
+        tol=settings.tol,
+        max_steps=settings.step_limit,
+        progress=progress,
+        tolerance=settings.tolerance,
+        part=lengths[0] if lengths else PART,
+    )
 
 
 def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, Any]]:
@@ -270,33 +286,47 @@ def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Mem
 
     ``names`` are those of the game's arrays.
     """
-    game, method, start, settings = base
-    limits = ("start", "tol", "max_steps")
-    plain = {name.removeprefix("game."): value for name, value in point.items()}
-    options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
-    options_of_run = {name: options.pop(name) for name in limits if name in options}
+    of_game, of_method, of_run = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+    for name, value in point.items():
+        key = name.removeprefix("game.")
+        option = key.removeprefix("method.")
+        if option == key:
+            of_game[key] = value
+        elif option in OPTIONS_OF_RUN:
+            of_run[option] = value
+        else:
+            of_method[option] = value
+    start = of_run.pop("start", base.start)
+    settings = base.settings._replace(**of_run)
+    settings.check()
+    game = _vary_game(base.game, of_game, names)
+    return Member(game, _vary_method(base.method, of_method), start, settings)
+
+
+def _vary_game(game: Any, values: dict[str, Any], names: Collection[str]) -> Any:
+    """Return the game with values of its arrays, whose ``names`` these are, and of keys of its factory."""
+    replaced = {name: values.pop(name) for name in names if name in values}
+    if values and recipe_of(game):
+        game = variant(game, **values)
+    elif values:  # not made by a factory, or changed since: `with_` raises
+        game = with_(game, **values)
+    return with_(game, **replaced) if replaced else game
+
+
+def _vary_method(method: Any, options: Mapping[str, Any]) -> Any:
+    """Return the method with other options; raise `ValueError` for an unknown one."""
     field_names = [field.name for field in fields(method)] if is_dataclass(method) else []
     changed: dict[str, Any] = {}
     for name, value in options.items():
         head, *tail = parse_key(name)
         if head not in field_names:
-            hint = near(name, [*field_names, *limits])
+            hint = near(name, [*field_names, *OPTIONS_OF_RUN])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
         old = changed.get(head, getattr(method, head))
         if tail and isinstance(tail[0], str):
             old = written_out(str(head), old)
         changed[head] = replace_entry(old, tail, value, f"over: method.{name}", None)
-    game_values = {name: value for name, value in plain.items() if not name.startswith("method.")}
-    direct = {name: game_values.pop(name) for name in names if name in game_values}
-    if game_values:
-        # not made by a factory, or changed since: `with_` raises
-        game = variant(game, **game_values) if recipe_of(game) else with_(game, **game_values)
-    game = with_(game, **direct) if direct else game
-    start = options_of_run.pop("start", start)
-    method = replace(method, **changed) if changed else method
-    swept = settings._replace(**options_of_run)
-    swept.check()
-    return Member(game, method, start, swept)
+    return replace(method, **changed) if changed else method
 
 
 def of_one_form(members: Sequence[object], marks: Sequence[object] | None = None) -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -244,27 +244,16 @@ def certify(
     if "equilibria" in record and (scope := claim_scope(game)):
         record["claim_scope"] = scalar(scope)
     if isinstance(game, Game) and has_answer(record):
-        profile = floats(checked_profile(game, record["profile"][1]))
-        certified = {} if certified is None else certified
-        if len(certified) >= PROFILES:
-            certified.clear()
-        key = profile.tobytes(), tolerance
-        at_profile = remembered(certified, key, partial(_at_profile, game, profile, tolerance))
-        added, known_proof, _, in_full = at_profile
-        record |= added
-        if not np.isfinite(record["payoff"][1]).all():
-            record |= _without_rest(record, NO_PAYOFF)
-        elif known_proof is not None:
-            for reason in (NO_BEST_RESPONSE, UNBOUNDED):
-                record |= _without_rest(record, reason) if reason in known_proof.method else {}
+        at_profile = _known_at_profile(game, record["profile"][1], tolerance, certified)
+        in_full = at_profile.in_full
+        record |= at_profile.record
+        _refuse_unattained(record, at_profile.proof)
         if is_reparametrised(game):
-            profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
-            for name, (dims, array) in profiles.items():
-                record[f"unconstrained_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
-        if known_proof is not None:
-            proof = _of_concept(record, known_proof)
-            record |= at_profile.certificate if proof is known_proof else proof.record()
-            record |= _of_list(game, record, tolerance, known_proof)
+            record |= _unconstrained_profiles(game, record)
+        if at_profile.proof is not None:
+            proof = _of_concept(record, at_profile.proof)
+            record |= at_profile.certificate if proof is at_profile.proof else proof.record()
+            record |= _of_list(game, record, tolerance, at_profile.proof)
     if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.choices):
         record["is_choice"] = (("player", "axis"), game.space.choices)
     actions = labels(game).actions
@@ -272,6 +261,28 @@ def certify(
         record |= _name_record(game, (len(actions), max(map(len, actions), default=0)))
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
+
+
+def _known_at_profile(
+    game: Game, profile: ndarray, tolerance: float | None, certified: Certified | None
+) -> AtProfile:
+    """Return the known properties of a profile; those of a new one are added to ``certified``."""
+    profile = floats(checked_profile(game, profile))
+    if certified is None:
+        certified = {}
+    if len(certified) >= PROFILES:
+        certified.clear()
+    key = profile.tobytes(), tolerance
+    return remembered(certified, key, partial(_at_profile, game, profile, tolerance))
+
+
+def _unconstrained_profiles(game: Any, record: Record) -> Record:
+    """Return profiles of a record in the coordinates in which a reparametrised box is searched."""
+    profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
+    return {
+        f"unconstrained_{name}": (dims, np.asarray(game.space.unconstrain(array)))
+        for name, (dims, array) in profiles.items()
+    }
 
 
 def _of_list(game: Game, record: Record, tolerance: float | None, of_profile: Certificate) -> Record:
@@ -294,12 +305,19 @@ def _of_list(game: Game, record: Record, tolerance: float | None, of_profile: Ce
     }
 
 
-def _without_rest(record: Record, remedy: str) -> Record:
-    """Status of a run that ended where a payoff is no finite number or is not attained: no rest counts."""
+def _refuse_unattained(record: Record, proof: Certificate | None) -> None:
+    """Replace the status `converged` of a run that ended where a payoff is not finite, or not attained."""
+    reason = ""
+    if not np.isfinite(record["payoff"][1]).all():
+        reason = NO_PAYOFF
+    elif proof is not None:
+        reasons = [reason for reason in (NO_BEST_RESPONSE, UNBOUNDED) if reason in proof.method]
+        reason = "".join(reasons[:1])
+    if not reason:
+        return
     record.pop("end_state", None)
-    if str(record["status"][1]) != "converged":
-        return {}
-    return {"status": scalar("not found"), "remedy": scalar(remedy)}
+    if str(record["status"][1]) == "converged":
+        record |= {"status": scalar("not found"), "remedy": scalar(reason)}
 
 
 def _refuse_missing_profile(record: Record) -> None:
@@ -315,11 +333,17 @@ def _at_profile(game: Game, profile: Profile | ndarray, tolerance: float | None)
 
 
 def _at_profiles(games: Together, profiles: ndarray, tolerance: float | None) -> list[AtProfile]:
-    proofs = [None] * len(games) if tolerance is None else certificates(games, profiles, tolerance)
-    payoffs_known = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
-    pays = np.stack(payoffs_known) if len(payoffs_known) == len(games) else payoffs_at(games, profiles)
+    """Return the known properties of a profile ``[game player axis]`` of each of several games."""
+    proofs: Sequence[Certificate | None] = [None] * len(games)
+    if tolerance is not None:
+        proofs = certificates(games, profiles, tolerance)
+    known_payoffs = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
+    all_known = len(known_payoffs) == len(games)
+    pays = np.stack(known_payoffs) if all_known else payoffs_at(games, profiles)
     at_jump = _discontinuity_mask(games, profiles, pays, proofs)
-    results, concrete = [], np.asarray if numpy_payoffs.knows(games.games[0]) else put
+    # metrics of other games than finite ones are JAX's
+    concrete = np.asarray if numpy_payoffs.knows(games.games[0]) else put
+    results = []
     for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
         record: Record = {"payoff": (("player",), paid)}
         if exchangeable.knows(game):

@@ -200,20 +200,20 @@ def commitment_proof(tables: ndarray, record: Record) -> Document:
     sizes = tables.shape[1:]
     x, y = (profile[player, :size] for player, size in enumerate(sizes))
     paid = [x @ table @ y for table in read]
-    multipliers = record["exact_multipliers"][1]
+    multipliers = np.vectorize(Fraction, otypes=[object])(record["exact_multipliers"][1])
     # the follower's strategy is pure; where both are, the value says who leads
-    leader = next(
-        k
-        for k in (0, 1)
-        if paid[k] == value and max(profile[1 - k]) == 1 and len(multipliers) == sizes[1 - k]
-    )
-    table, rival = (np.moveaxis(array, leader, 0) for array in (read[leader], read[1 - leader]))
-    factors = []
-    for action, row in enumerate(np.vectorize(Fraction, otypes=[object])(multipliers)):
-        bonus = rival[:, [action]] - rival
-        row_values = bonus @ row
-        # where the action is never a best response, no multiple of the factors is too large
-        scale = max([Fraction(1), *((table[:, action] - value) / -row_values)]) if max(row_values) < 0 else 1
+    may_lead = [
+        paid[k] == value and max(profile[1 - k]) == 1 and len(multipliers) == sizes[1 - k] for k in (0, 1)
+    ]
+    leader = may_lead.index(True)
+    leader_payoffs = np.moveaxis(read[leader], leader, 0)  # [leader's action, follower's action]
+    follower_payoffs = np.moveaxis(read[1 - leader], leader, 0)
+    factors = list[str]()
+    for action, row in enumerate(multipliers):
+        loss_by_leader_action = (follower_payoffs[:, [action]] - follower_payoffs) @ row
+        scale = Fraction(1)
+        if max(loss_by_leader_action) < 0:  # never a best response: no multiple of the factors is too large
+            scale = max(scale, *((leader_payoffs[:, action] - value) / -loss_by_leader_action))
         factors += [str(scale * factor) for k, factor in enumerate(row) if k != action]
     return _document(
         "finite",
