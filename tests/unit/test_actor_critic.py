@@ -156,7 +156,7 @@ def test_loss_gradients_agree_with_finite_differences(realised: bool) -> None:
     seen, drawn = draw.normal(size=(3, 4, 3)), draw.normal(size=(2, 4, 2))
     payoff, discount = draw.normal(size=(2, 4)), 0.7
     given = [jnp.asarray(one) for one in (seen, drawn, payoff, discount, realised)]
-    slopes = np.asarray(jax.grad(lambda r: rollouts._loss(PLAN, r, *given))(jnp.asarray(row)))
+    slopes = np.asarray(jax.grad(lambda r: rollouts._player_loss(PLAN, r, *given))(jnp.asarray(row)))
 
     def values(r: np.ndarray) -> np.ndarray:
         return np.array([[_numpy_network(r[actor:], x, 1)[0] for x in line] for line in seen])

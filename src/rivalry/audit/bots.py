@@ -197,11 +197,11 @@ class MessageBot:
         if self._channel is None:
             self._channel = self._open()
         for period in range(len(self._asked)):
-            self._ask(self._asked[:period], self._profits[period - 1] if period else None)
+            self._ask_price(self._asked[:period], self._profits[period - 1] if period else None)
         self._asked = []
-        return self._ask(history, self._profits[-1] if self._profits else None)
+        return self._ask_price(history, self._profits[-1] if self._profits else None)
 
-    def _ask(self, history: History, profit: float | None) -> float:
+    def _ask_price(self, history: History, profit: float | None) -> float:
         seed, firm = self._session
         message = {"seed": seed, "firm": firm, "period": len(history), "history": history, "profit": profit}
         answer = self._channel.ask(json.dumps(message))

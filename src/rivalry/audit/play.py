@@ -87,10 +87,10 @@ class Session:
             np.random.set_state(self._state[1])  # noqa: NPY002
             self._state = None
         with alarm:
-            self._run(periods, forced, firm)
+            self._advance(periods, forced, firm)
         return self
 
-    def _run(self, periods: int, forced: ndarray | None, firm: int) -> None:
+    def _advance(self, periods: int, forced: ndarray | None, firm: int) -> None:
         learning = any(bot.learns for bot in self.bots)
         for step in range(periods):
             prices = [self._price(number) for number in range(len(self.bots))]

@@ -105,10 +105,10 @@ def certificate(
     if not isinstance(game, Game):
         use = "; rivalry.solve certifies the policies of agents in play" if is_agents(game) else ""
         raise ValueError(f"game: {type(game).__name__} has no payoffs of profiles{use}")
-    return _certificate(game, concrete_profile(game, x), tolerance, points, proof)
+    return _certificate_at(game, concrete_profile(game, x), tolerance, points, proof)
 
 
-def _certificate(
+def _certificate_at(
     game: Game, x: Any, tolerance: float, points: int = POINTS, proof: bool = False
 ) -> Certificate:
     """Return `certificate` at a profile that is known to be one of the game."""
@@ -129,7 +129,7 @@ def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> lis
     """Return `certificate` of several games, each at its profile ``[game player axis]`` of its space."""
     if len(games) == 1 or shared_constraints.knows(games.games[0]):
         pairs = zip(games.games, profiles, strict=True)
-        return [_certificate(game, concrete_array(game, x), tolerance) for game, x in pairs]
+        return [_certificate_at(game, concrete_array(game, x), tolerance) for game, x in pairs]
     responses = _responses_together(games, profiles)
     units = _units_together(games, profiles, responses)
     current_payoffs = payoffs_at(games, profiles)

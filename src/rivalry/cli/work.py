@@ -92,7 +92,7 @@ def resume(
     """Continue a run where it stopped, to the same bits."""
     options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
     with output.reserve_stdout() as tell:
-        reported = _resume(run, options, None if json else tell)
+        reported = _continue_run(run, options, None if json else tell)
     return _print_run(json, reported, verbose)
 
 
@@ -183,7 +183,7 @@ def report(
 
     opened = _opened(run)
     answer = answer_of(opened)
-    path = _report(opened, answer, out)
+    path = _build_report(opened, answer, out)
     data = {"run": str(run), "answer": answer.as_json(), "report": str(path)} if json else None
     return output.print_result(json, data, *([] if json else summary.of_run(opened, answer, path, verbose)))
 
@@ -502,7 +502,7 @@ def prepare(name: str, out: Path | None) -> Run:
     return Run.create_or_open(folder, study, same_name=True)
 
 
-def _resume(folder: Path, options: Table, tell: Tell | None) -> Reported:
+def _continue_run(folder: Path, options: Table, tell: Tell | None) -> Reported:
     """Continue a run, with the cells of its shards."""
     from rivalry.lab.array import gather
     from rivalry.lab.store import finished_cells
@@ -551,7 +551,7 @@ def _carry_out(
                 for line in draw_own(part):
                     output.note(f"{part.name}: {line}")
                     part.log(line)
-        return run, answer, _report(run, answer)
+        return run, answer, _build_report(run, answer)
 
 
 def _compute(run: Run, options: Table, tell: Tell | None) -> dict[str, Answer]:
@@ -580,7 +580,7 @@ def _compute(run: Run, options: Table, tell: Tell | None) -> dict[str, Answer]:
     return answers
 
 
-def _report(run: Run, answer: Answer, out: Path | None = None) -> Path:
+def _build_report(run: Run, answer: Answer, out: Path | None = None) -> Path:
     from rivalry.lab.report.page import build
 
     note_left_out(run)

@@ -129,7 +129,7 @@ def extract(path: Path, folder: Path, manifest: str, max_bytes: int = LARGEST) -
         _check_end(path, file, size)
         try:
             with zipfile.ZipFile(file) as packed:
-                return _extract(path, packed, size, folder, manifest, max_bytes)
+                return _unpack_members(path, packed, size, folder, manifest, max_bytes)
         except DamagedFile:
             raise
         except _BROKEN as error:
@@ -151,7 +151,7 @@ def _check_end(path: Path, file: io.FileIO, size: int) -> None:
         raise DamagedFile(path, f"{count} files with an index of {length} bytes; must be at most {_INDEX}")
 
 
-def _extract(
+def _unpack_members(
     path: Path, packed: zipfile.ZipFile, size: int, folder: Path, manifest: str, max_bytes: int
 ) -> dict[str, str]:
     members = packed.infolist()

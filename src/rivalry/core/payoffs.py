@@ -109,14 +109,16 @@ def payoffs(game: Game, x: Profile | ndarray) -> ndarray:
         return payoffs(game.game, x)
     if isinstance(game, Unconstrained):  # so that one program serves both coordinates
         return payoffs(game.game, game.constrain(x))
-    return np.asarray(numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x))
+    if numpy_payoffs.knows(game):
+        return np.asarray(numpy_payoffs(game, np.asarray(x)))
+    return np.asarray(_payoffs_by_program(game, x))
 
 
 def payoffs_of_profiles(game: Game, profiles: ndarray) -> ndarray:
     """Return the payoffs ``[profile player]`` at several concrete profiles ``[profile player axis]``."""
     if numpy_payoffs.knows(game) or isinstance(game, WithScales | Unconstrained):
         return np.array([payoffs(game, x) for x in profiles])
-    return np.asarray(_payoffs_of_profiles(game, profiles))
+    return np.asarray(_payoffs_of_profiles_by_program(game, profiles))
 
 
 def payoffs_at(games: Together, x: ndarray) -> ndarray:
@@ -136,7 +138,8 @@ def payoffs_of(games: Together, profiles: ndarray, player: int) -> ndarray:
     count = profiles.shape[1]
     # one shape, one program; the last profile is repeated
     rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
-    batches = [_payoffs_of(games, profiles[:, indices], np.asarray(player)) for indices in rows]
+    index = np.asarray(player)
+    batches = [_payoffs_of_player_by_program(games, profiles[:, part], index) for part in rows]
     return np.concatenate(batches, axis=1)[:, :count]
 
 
@@ -277,12 +280,12 @@ def _projected(space: Space, x: Any) -> Array:
 
 
 @partial(compiled, effort=1)
-def _payoffs(game: Game, x: Any) -> Array:
+def _payoffs_by_program(game: Game, x: Any) -> Array:
     return game.payoffs(x)
 
 
 @partial(compiled, effort=1)
-def _payoffs_of_profiles(game: Game, profiles: Any) -> Array:
+def _payoffs_of_profiles_by_program(game: Game, profiles: Any) -> Array:
     return jax.vmap(game.payoffs)(profiles)
 
 
@@ -290,5 +293,5 @@ _payoffs_together = per_game(lambda game, x: game.payoffs(x), effort=1)
 
 
 @partial(per_game, shared=1, effort=1)
-def _payoffs_of(game: Game, profiles: Any, player: Any) -> Array:
+def _payoffs_of_player_by_program(game: Game, profiles: Any, player: Any) -> Array:
     return jax.vmap(lambda x: own_payoff(game, x, player, x[player]))(profiles)

@@ -431,7 +431,7 @@ class Solution:
         Each has ``columns`` and ``rows``, whose entries have a text and a number. `to_dataframe` has them in
         full.
         """
-        return tuple(self._tables(numbers=False))
+        return tuple(self._tables_in_order(numbers=False))
 
     def to_dataframe(self, table: int | str = 0) -> DataFrame:
         """Return a table as numbers, in full precision; words stay words.
@@ -452,7 +452,7 @@ class Solution:
         >>> rv.solve(rv.games.market(), rv.methods.ClosedForm()).to_dataframe().payoff.round(6).tolist()
         [900.0, 900.0]
         """
-        selected = self._table(list(self._tables(numbers=True)), table)
+        selected = self._table(list(self._tables_in_order(numbers=True)), table)
         return dataframe(selected)
 
     def to_latex(self, table: int | str = 0) -> str:
@@ -482,7 +482,7 @@ class Solution:
             choices = f"this result has no tables: {next(reversed(self._rows().values()))}"
         raise ValueError(f"table: {key!r}; {choices}")
 
-    def _tables(self, *, numbers: bool) -> Iterator[Table]:
+    def _tables_in_order(self, *, numbers: bool) -> Iterator[Table]:
         """Yield the tables of what the method is for, that of the profile, and those that stand beside it."""
         tables = list(tables_of(self._reader(numbers=numbers)))
         yield from (table for table in tables if table.shows)

@@ -292,7 +292,7 @@ class Box(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
         low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
-        draws = dealt(self.choices, _uniform(key, self.shape))
+        draws = dealt(self.choices, _draw_uniform(key, self.shape))
         xp = concrete_module(low, draws)
         low, high = xp.asarray(low), xp.asarray(high)
         return self.constrain(put_concrete(low + (high - low) * draws))
@@ -643,7 +643,7 @@ def dealt(mask: Bool[Array | ndarray, "player axis"], draws: Profile) -> Profile
 
 
 @compiled
-def _uniform(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+def _draw_uniform(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
     return jax.random.uniform(key, shape)
 
 

@@ -241,7 +241,7 @@ class BatchEnv(VectorEnv[Any, Any, ndarray]):
         else:
             raise ValueError(f"seed: {len(seed)} seeds must be {self.num_envs}, one per copy")
         self.seat.begin(seeds, self.seat.whole)
-        return self._view()
+        return self._view_copies()
 
     def step(self, actions: Any) -> tuple[Any, ndarray, ndarray, ndarray, dict[str, Any]]:
         """Apply the player's actions, and play until it acts again, in every copy. Raises `ValueError`."""
@@ -251,10 +251,10 @@ class BatchEnv(VectorEnv[Any, Any, ndarray]):
         paid = seat.act(actions, ~over)
         if over.any():
             seat.begin([None] * self.num_envs, over)
-        observations, infos = self._view()
+        observations, infos = self._view_copies()
         return observations, paid, seat.ended, seat.cut, infos
 
-    def _view(self) -> tuple[Any, dict[str, Any]]:
+    def _view_copies(self) -> tuple[Any, dict[str, Any]]:
         """Return observations and infos of all copies, as Gymnasium does with an array of where they are."""
         observations, infos = self.seat.view(self.seat.player)
         return observations, infos | {f"_{MASK}": np.ones(self.num_envs, bool) for _ in infos}

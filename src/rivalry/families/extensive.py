@@ -120,7 +120,7 @@ class BehaviourSpace(Tree):
 
     def grid(self, player: int, points: int) -> Float[ndarray, "point axis"]:
         """Return random pure strategies: there are too many for a grid."""
-        return _pure_strategies(self.sizes[player], points, self.shape[1])
+        return _draw_strategies(self.sizes[player], points, self.shape[1])
 
     def pure_strategies(self, x: ndarray, count: int) -> Float[ndarray, "draw player axis"]:
         """Return profiles of pure strategies, drawn by the probabilities of behaviour strategies ``x``."""
@@ -164,7 +164,7 @@ class BehaviourSpace(Tree):
 
 
 @lru_cache(maxsize=16)
-def _pure_strategies(sizes: tuple[int, ...], points: int, width: int) -> ndarray:
+def _draw_strategies(sizes: tuple[int, ...], points: int, width: int) -> ndarray:
     draws, strategies, offset = np.random.default_rng(0), np.zeros((points, width)), 0
     for size in sizes:
         strategies[np.arange(points), offset + draws.integers(size, size=points)] = 1.0

@@ -382,7 +382,7 @@ def _root(value: Any) -> Any:
     return jnp.where(value == 0, 0.0, jnp.sqrt(jnp.where(value == 0, 1.0, value)))
 
 
-def _power(base: Any, power: Any) -> Any:
+def _power_of_value(base: Any, power: Any) -> Any:
     # an integer power allows a negative base and is differentiable everywhere
     return jnp.power(base, int(power) if isinstance(power, float) and power.is_integer() else power)
 
@@ -410,7 +410,7 @@ _OPERATIONS: Functions = {
     "-": operator.sub,
     "*": operator.mul,
     "/": lambda left, right: jnp.divide(left, right),
-    "^": _power,
+    "^": _power_of_value,
 }
 
 

@@ -142,7 +142,9 @@ class Precipice(OneLineRepr, eqx.Module):
         >>> round(float(game.free_gains(jnp.asarray(oracles.closed_form(game)[0]))[0]), 4)
         0.0576
         """
-        return self._leader_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
+        if self.information == "public":
+            return self._leader_gains(x[:, 0])
+        return _gains_at_capabilities(self, x)
 
     def _leader_gains(self, boldness: Array) -> PerPlayer:
         """Return the gain of each leader from the best safety at every lead.
@@ -209,7 +211,7 @@ def _safe(game: Precipice, x: Profile) -> Array:
 
 
 @seldom
-def _free_gains(game: Precipice, x: Profile) -> Array:
+def _gains_at_capabilities(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]
     is_private = game.information == "private"

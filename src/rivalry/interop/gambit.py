@@ -200,7 +200,7 @@ def read_nfg(path: str | os.PathLike[str]) -> Matrix:
     sizes, actions = _strategies(file, len(players))
     if file.is_text:
         file.text("the comment")
-    rows = _outcomes(file, sizes) if file.token == "{" else _payoffs(file, sizes)
+    rows = _outcomes(file, sizes) if file.token == "{" else _read_payoff_version(file, sizes)
     file.end(f"{prod(sizes)} profiles of {len(players)} players")
     # player 0's strategy varies fastest
     table = np.stack([column.reshape(sizes, order="F") for column in rows.T])
@@ -230,7 +230,7 @@ def _strategies(file: Scanner, players: int) -> tuple[list[int], tuple[tuple[str
     )
 
 
-def _payoffs(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
+def _read_payoff_version(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     """Read the payoffs ``[profile player]`` of the payoff version."""
     payoffs = np.empty(prod(sizes) * len(sizes), object)
     for k in range(payoffs.size):

@@ -211,20 +211,21 @@ def named(drawing: Drawing, names: Sequence[str]) -> Drawing:
         return drawing
     marks = []
     for mark in drawing.marks:
-        marks.append(replace(mark, label=_named(mark.label, names), texts=_named(mark.texts, names)))
-    frames = [Frame(*_named(list(frame), names)) for frame in drawing.frames]
-    caption, subject = _named(drawing.caption, names), _named(drawing.subject, names)
+        label, texts = _with_names(mark.label, names), _with_names(mark.texts, names)
+        marks.append(replace(mark, label=label, texts=texts))
+    frames = [Frame(*_with_names(list(frame), names)) for frame in drawing.frames]
+    caption, subject = _with_names(drawing.caption, names), _with_names(drawing.subject, names)
     return drawing._replace(marks=marks, frames=frames, caption=caption, subject=subject)
 
 
-def _named(texts: Any, names: Sequence[str]) -> Any:
+def _with_names(texts: Any, names: Sequence[str]) -> Any:
     """Text, texts, or texts by place, with the names of players; anything else is unchanged."""
     if isinstance(texts, str):
         return _PLAYER.sub(lambda match: dict(enumerate(names)).get(int(match[1]), match[0]), texts)
     if isinstance(texts, Mapping):
-        return {_named(text, names): place for text, place in texts.items()}
+        return {_with_names(text, names): place for text, place in texts.items()}
     if isinstance(texts, list | tuple):
-        return type(texts)([_named(text, names) for text in texts])
+        return type(texts)([_with_names(text, names) for text in texts])
     return texts
 
 

@@ -126,10 +126,10 @@ def enclosed_cost(game: RouteGame, link: int, flow: ndarray) -> Jet:
 def rises(game: RouteGame, is_of: ndarray) -> bool:
     """Whether the formulas of some links, ``[link]`` are truth values, certainly do not fall anywhere."""
     links = np.flatnonzero(is_of & (np.diff(game.begins) > 0)).tolist()
-    return all(_rises(game, link, marginal=False) for link in links)
+    return all(_cost_rises(game, link, marginal=False) for link in links)
 
 
-def _rises(game: RouteGame, link: int, *, marginal: bool) -> bool:
+def _cost_rises(game: RouteGame, link: int, *, marginal: bool) -> bool:
     """Whether the cost of a link certainly does not fall anywhere, or its marginal cost."""
     most = game.largest_flows()[link]
     cells = _cells(0.0, most)
@@ -157,7 +157,7 @@ def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
     """
     loss = 0.0
     for link in np.flatnonzero(game.is_road() & (np.diff(game.begins) > 0)).tolist():
-        if _rises(game, link, marginal=True):
+        if _cost_rises(game, link, marginal=True):
             continue
         most = game.largest_flows()[link]
         at = np.array([[flow[link]]] * 2)

@@ -116,7 +116,7 @@ def _cache_folder() -> str:
 
 def _configure() -> None:
     jax.config.update("jax_enable_x64", True)
-    jax.monitoring.register_event_duration_secs_listener(_note_compilation)
+    jax.monitoring.register_event_duration_secs_listener(_record_compilation)
     # XLA writes to the terminal, past Python, such as that compiling is slow; "1" is what JAX itself sets
     loggers = getattr(jax.config, "jax_logging_level", "")
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "1" and loggers == "NOTSET":
@@ -139,7 +139,7 @@ def _configure() -> None:
 _compiling: list[tuple[float, float]] = []  # when programs were traced and compiled; disjoint, in order
 
 
-def _note_compilation(event: str, duration_secs: float, **_: str | int) -> None:
+def _record_compilation(event: str, duration_secs: float, **_: str | int) -> None:
     if event.startswith("/jax/core/compile/"):
         note_compilation(monotonic() - duration_secs)
 

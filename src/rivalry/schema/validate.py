@@ -209,13 +209,13 @@ def _named_errors(arguments: Options, names: Iterable[str]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        words = _message(error, arguments, names)
+        words = _error_message(error, arguments, names)
         if words == str(error):
             raise
         raise ValueError(words) from error
 
 
-def _message(error: Exception, arguments: Options, names: Iterable[str]) -> str:
+def _error_message(error: Exception, arguments: Options, names: Iterable[str]) -> str:
     """Return the message of a factory's error with its arguments, on one line.
 
     Messages of subclasses of `ValueError` are unchanged.

@@ -121,7 +121,7 @@ def _text(array: ndarray) -> Any:
     return np.array(flat, object).reshape(array.shape).tolist()
 
 
-def _document(kind: str, claim: str, tables: ndarray, **entries: Any) -> Document:
+def _game_document(kind: str, claim: str, tables: ndarray, **entries: Any) -> Document:
     """Return a document of a game, ``tables [player action_0 ..]``."""
     game = {"actions": list(tables.shape[1:]), "payoffs": _text(tables.reshape(len(tables), -1))}
     return {"format": "rivalry-proof", "version": VERSION, "kind": kind, "claim": claim, **game, **entries}
@@ -134,7 +134,7 @@ def equilibria_proof(tables: ndarray, record: Record) -> Document:
         extremes = extreme_equilibria(tables)
         pairs = [(extremes.first[row], extremes.second[column]) for row, column in extremes.pairs.tolist()]
         strategies = [[[str(p) for p in strategy] for strategy in pair] for pair in pairs]
-        return _document(
+        return _game_document(
             "finite", "extreme_equilibria", read, dominated=_dominated(tables), equilibria=strategies
         )
     if np.any((record["equilibria"][1] > 0).sum(axis=2) > 1):
@@ -168,7 +168,7 @@ def pure_proof(tables: ndarray) -> Document:
     is_equilibrium = np.logical_and.reduce(best_responses).astype(bool)
     if not np.array_equal(is_equilibrium, pure_equilibria(tables)):
         raise ValueError("proof: payoffs that differ by rounding alone are no ties in exact arithmetic")
-    return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(is_equilibrium).tolist())
+    return _game_document("finite", "pure_equilibria", read, equilibria=np.argwhere(is_equilibrium).tolist())
 
 
 def save_profile(tables: ndarray, profile: Sequence[Sequence[Fraction]], file: Path) -> None:
@@ -176,13 +176,13 @@ def save_profile(tables: ndarray, profile: Sequence[Sequence[Fraction]], file: P
     read = np.array([payoff_fractions(table) for table in tables])
     gains = [str(gain) for gain in exact_gains(read, profile)]
     strategies = [[str(p) for p in table] for table in profile]
-    write(_document("finite", "profile", read, strategies=strategies, gain=gains), file)
+    write(_game_document("finite", "profile", read, strategies=strategies, gain=gains), file)
 
 
 def correlated_proof(tables: ndarray, record: Record) -> Document:
     """Return the proof of the correlated equilibrium of highest welfare, by the dual programme."""
     _refuse_missed(record, "the fractions miss an incentive")
-    return _document(
+    return _game_document(
         "finite",
         "correlated_equilibrium",
         np.vectorize(exact_payoff, otypes=[object])(tables),
@@ -215,7 +215,7 @@ def commitment_proof(tables: ndarray, record: Record) -> Document:
         if max(loss_by_leader_action) < 0:  # never a best response: no multiple of the factors is too large
             scale = max(scale, *((leader_payoffs[:, action] - value) / -loss_by_leader_action))
         factors += [str(scale * factor) for k, factor in enumerate(row) if k != action]
-    return _document(
+    return _game_document(
         "finite",
         "commitment",
         read,
@@ -452,7 +452,7 @@ class _Histories:
             )
             sessions.append(self.session(rows, policy_values, best_values, gamma, begin(k, rows)))
         gain = np.max([session.pop("ends") for session in sessions], axis=0)
-        return _document(
+        return _game_document(
             "policy",
             "policy",
             self.payoff.reshape(-1, *self.sizes),

@@ -79,7 +79,7 @@ class Bar:
         """Show an event; never stop the work."""
         with self.lock:
             self.event = event
-            self._update()
+            self._redraw()
         return False
 
     def _draw(self) -> None:
@@ -95,9 +95,9 @@ class Bar:
                 bar.stop()
                 return
             self.bar = bar
-            self._update()
+            self._redraw()
 
-    def _update(self) -> None:
+    def _redraw(self) -> None:
         if self.bar is None or self.event is None:
             return
         count, total, _ = self.event

@@ -143,9 +143,9 @@ class StepwiseRuns:
             self._restore(saved)
         while self._restart(stopped=self._forward()):
             pass
-        return [self._record(k) for k in range(len(self.games))]
+        return [self._run_record(k) for k in range(len(self.games))]
 
-    def _record(self, k: int) -> Record:
+    def _run_record(self, k: int) -> Record:
         game, unstable = self.games[k], self.unstable[k]
         method, carry = self.methods[k], rows_of(self.carry, k)
         path = self.paths[k].record(game, method, carry) if self.settings.path else {}

@@ -185,17 +185,17 @@ def play(city: CityArrays, drivers: Drivers, policy: ndarray, tallied: CityTalli
     """
     with draws.quiet():
         flat, line = policy.reshape(-1), policy.shape[3]
-        _play(city, drivers, buffers_of(city), flat, flat.view(np.uint32), line, tallied, steps)
+        _play_steps(city, drivers, buffers_of(city), flat, flat.view(np.uint32), line, tallied, steps)
 
 
 @kernel
-def _play(city, drivers, buffers, flat, bits, line, tallied, steps):  # type: ignore[no-untyped-def]
+def _play_steps(city, drivers, buffers, flat, bits, line, tallied, steps):  # type: ignore[no-untyped-def]
     locate_all(city, drivers, buffers)
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
         draws.words(drivers.stream, buffers.words)
-        _turn(city, drivers, buffers, flat, bits, line, buffers.junctions)
+        _draw_turns(city, drivers, buffers, flat, bits, line, buffers.junctions)
         if city.award == shapes.BIDS:
             _choose(city, drivers, buffers, flat, bits, line)
         else:
@@ -286,7 +286,7 @@ def lot_of(drivers):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _turn(city, drivers, buffers, policy, bits, line, junctions):  # type: ignore[no-untyped-def]
+def _draw_turns(city, drivers, buffers, policy, bits, line, junctions):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions, by their policies or, without policies, uniformly."""
     if junctions is None:
         return
@@ -349,13 +349,13 @@ def step(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
 def ready(city: CityArrays, drivers: Drivers, buffers: CityBuffers) -> None:
     """Begin a step: store the agents' locations and the random words of the step."""
     with draws.quiet():
-        _ready(city, drivers, buffers)
+        _store_step(city, drivers, buffers)
 
 
 def take(city: CityArrays, drivers: Drivers, buffers: CityBuffers, options: ndarray) -> None:
     """Apply options ``[agent]``, numbered from 0, to agents at junctions; no time passes."""
     with draws.quiet():
-        _take(city, drivers, buffers, np.asarray(options, dtype=np.int64))
+        _apply_options(city, drivers, buffers, np.asarray(options, dtype=np.int64))
 
 
 def bid(
@@ -366,17 +366,17 @@ def bid(
     Errors are reported in ``drivers.status``.
     """
     with draws.quiet():
-        _bid(city, drivers, buffers, np.asarray(bids, dtype=np.int64), tallied)
+        _step_with_bids(city, drivers, buffers, np.asarray(bids, dtype=np.int64), tallied)
 
 
 @loop
-def _ready(city, drivers, buffers):  # type: ignore[no-untyped-def]
+def _store_step(city, drivers, buffers):  # type: ignore[no-untyped-def]
     locate_all(city, drivers, buffers)
     draws.words(drivers.stream, buffers.words)
 
 
 @loop
-def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
+def _apply_options(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
     for i in range(options.shape[0]):
         if drivers.spot[i] < -1:
             drivers.stream[1] += np.uint64(1)
@@ -384,7 +384,7 @@ def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _bid(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
+def _step_with_bids(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
     copy_into(buffers.bids, bids)
     step(city, drivers, buffers, tallied)
 

@@ -224,7 +224,7 @@ def learn(
     After an error, reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
-        _learn(city, rule, drivers, learning, kernel.buffers_of(city), _rows(city), tallied, steps)
+        _learn_steps(city, rule, drivers, learning, kernel.buffers_of(city), _rows(city), tallied, steps)
 
 
 def play(
@@ -232,11 +232,11 @@ def play(
 ) -> None:
     """Simulate ``steps`` further steps of the agents' policies, which do not change."""
     with draws.quiet():
-        _play(city, drivers, learning, kernel.buffers_of(city), _rows(city), tallied, steps)
+        _play_steps(city, drivers, learning, kernel.buffers_of(city), _rows(city), tallied, steps)
 
 
 @loop
-def _learn(city, rule, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
+def _learn_steps(city, rule, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
     kernel.locate_all(city, drivers, buffers)
     q, policy, visits = learning.q.reshape(-1), learning.policy.reshape(-1), learning.visits.reshape(-1)
     marks, bits = q.view(np.uint32), policy.view(np.uint32)
@@ -257,7 +257,7 @@ def _learn(city, rule, drivers, learning, buffers, work, tallied, steps):  # typ
 
 
 @loop
-def _play(city, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
+def _play_steps(city, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
     kernel.locate_all(city, drivers, buffers)
     q, policy = learning.q.reshape(-1), learning.policy.reshape(-1)
     marks, bits = q.view(np.uint32), policy.view(np.uint32)

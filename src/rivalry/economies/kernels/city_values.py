@@ -48,12 +48,12 @@ def evaluate(
     """
     states = chances.shape[:3]
     values = LaneValues(np.zeros(states), np.zeros(states), np.zeros(states[0]))
-    _evaluate(city, environment, chances, values, tolerance, sweeps)
+    _iterate_values(city, environment, chances, values, tolerance, sweeps)
     return values
 
 
 @loop
-def _evaluate(city, environment, chances, result, tolerance, sweeps):  # type: ignore[no-untyped-def]
+def _iterate_values(city, environment, chances, result, tolerance, sweeps):  # type: ignore[no-untyped-def]
     row_count, levels = chances.shape[1], city.most + 1
     new, ends, lost = np.zeros((row_count, levels)), np.zeros(levels), np.zeros(levels)
     won, means = np.zeros(levels), np.zeros((city.trip_chain.shape[1], levels))

@@ -171,7 +171,7 @@ def play(
     """
     with draws.quiet():
         followed = PolicyRows.of(policy, choices(policy, economy.most), owner)
-        _play(economy, agents, buffers_of(economy, agents), followed, _NO_BIDS, tallied, steps)
+        _play_steps(economy, agents, buffers_of(economy, agents), followed, _NO_BIDS, tallied, steps)
 
 
 def act(
@@ -184,11 +184,11 @@ def act(
     """
     with draws.quiet():
         row = np.asarray(bids, dtype=np.int64)[None]
-        _play(economy, agents, buffers, _no_policies(), row, tallied, 1)
+        _play_steps(economy, agents, buffers, _no_policies(), row, tallied, 1)
 
 
 @kernel
-def _play(economy, agents, buffers, followed, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
+def _play_steps(economy, agents, buffers, followed, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
     """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
     copy_into(buffers.started, agents.wins)
     for n in range(steps):
@@ -231,12 +231,12 @@ def probe(
         trial = copy_agents(agents)
         buffers, trial_buffers = (buffers_of(economy, copied) for copied in (agents, trial))
         followed, counts = PolicyRows.of(policy, index, owner), (won, transitions)
-        _probe(economy, agents, buffers, trial, trial_buffers, followed, no_tallies(), steps, *counts)
+        _probe_all(economy, agents, buffers, trial, trial_buffers, followed, no_tallies(), steps, *counts)
     return won, transitions
 
 
 @loop
-def _probe(economy, agents, buffers, trial, trial_buffers, followed, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
+def _probe_all(economy, agents, buffers, trial, trial_buffers, followed, none, steps, won, transitions):  # type: ignore[no-untyped-def]
     owner = followed.owner
     for _ in range(steps):
         if agents.status[0] != RUNNING:
@@ -256,10 +256,10 @@ def _probe(economy, agents, buffers, trial, trial_buffers, followed, no_tallies,
                 copy_into(trial_buffers.words, buffers.words)
                 copy_into(trial_buffers.bids, buffers.bids)
                 trial_buffers.bids[i] = bid
-                step(economy, trial, trial_buffers, no_tallies)
+                step(economy, trial, trial_buffers, none)
                 won[kind, z, k, bid] += trial.wins[i] - agents.wins[i] + is_idle[i]
                 transitions[kind, z, k, bid, trial.karma[i]] += 1
-        step(economy, agents, buffers, no_tallies)
+        step(economy, agents, buffers, none)
 
 
 def deviate(
@@ -294,13 +294,13 @@ def deviate(
         deviating = followed._replace(owner=owner.copy())
         run = agents, buffers_of(economy, agents), followed
         trial_run = trial, buffers_of(economy, trial), deviating
-        _deviate(economy, run, trial_run, bonus, turns, factors, none, baseline, changed)
+        _play_deviations(economy, run, trial_run, bonus, turns, factors, none, baseline, changed)
     agents.status[:] = np.maximum(agents.status, trial.status)
     return baseline, changed
 
 
 @loop
-def _deviate(economy, run, trial, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
+def _play_deviations(economy, run, trial, bonus, turns, factors, none, baseline, changed):  # type: ignore[no-untyped-def]
     (agents, buffers, followed), (deviators, trial_buffers, deviating) = run, trial
     sums = np.zeros((followed.owner.shape[0], 3))
     for episode in range(turns.shape[0]):

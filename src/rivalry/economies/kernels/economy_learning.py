@@ -96,7 +96,7 @@ def learn(
         buffers = kernel.buffers_of(economy, agents)
         softmax = softmax_buffers(learning.choice.shape[1], economy.most)
         gamma = economy.discount[economy.type_of]
-        _learn(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps)
+        _learn_steps(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps)
 
 
 @loop
@@ -107,7 +107,7 @@ def _renew_all(rule, learning, epoch, softmax):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _learn(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps):  # type: ignore[no-untyped-def]
+def _learn_steps(economy, rule, agents, learning, buffers, softmax, gamma, tallied, steps):  # type: ignore[no-untyped-def]
     copy_into(buffers.started, agents.wins)
     for _ in range(steps):
         if agents.status[0] != kernel.RUNNING:

@@ -108,7 +108,7 @@ def monitor(
     )
     with draws.quiet():
         buffers = kernel.buffers_of(economy, agents)
-        _monitor(economy, rule, agents, buffers, followed, estimates, kernel.no_tallies(), steps)
+        _monitor_steps(economy, rule, agents, buffers, followed, estimates, kernel.no_tallies(), steps)
 
 
 class Rows(NamedTuple):
@@ -143,7 +143,7 @@ def _rows(policy: ndarray, max_karma: int, weight: float = 0.0) -> Rows:
 
 
 @loop
-def _monitor(economy, rule, agents, buffers, followed, estimates, tallied, steps):  # type: ignore[no-untyped-def]
+def _monitor_steps(economy, rule, agents, buffers, followed, estimates, tallied, steps):  # type: ignore[no-untyped-def]
     targets = estimates.target.shape[0]
     further = np.zeros((1 + targets) * followed.owner.shape[0], dtype=np.uint64)
     next_of = np.zeros(targets, dtype=np.int64)

@@ -107,7 +107,7 @@ class CityQLearning(EpochLearner):
             tables = f"the tables of {world.agents} take {size / 1e9:.3g} GB"
             raise ValueError(f"agents: {tables}; must be at most {LARGEST / 1e9:g} GB")
 
-    def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
+    def _initial_session(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         city, kernel = world.arrays, kernels.city
         return {
             **kernel.fresh(city, stream)._asdict(),

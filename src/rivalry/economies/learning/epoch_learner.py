@@ -130,7 +130,7 @@ class EpochLearner(BaseLearner):
         """Raise `ValueError` for options that do not fit the agents."""
 
     @abstractmethod
-    def _begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def _initial_session(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and tables."""
 
     @abstractmethod
@@ -163,7 +163,7 @@ class EpochLearner(BaseLearner):
         if self.stop is not None:
             self.stop.check_agents(world.agents)
         self._check(world)
-        session = self._begin(world, stream) | {"words": stream.generate_state(4, np.uint32)}
+        session = self._initial_session(world, stream) | {"words": stream.generate_state(4, np.uint32)}
         if self.resume_from is not None:
             session = epochs.restore(self.resume_from, session, self.dimensions)
         start, names = int(session["clock"][0]), self.monitored(world)

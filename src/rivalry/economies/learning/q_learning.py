@@ -207,7 +207,7 @@ class PopulationQLearning(EpochLearner):
             raise ValueError(f"stopping.metric: {stop.metric!r} has no meaning: {world.refusal}")
         limit("agents", world.agents, _entries(world))
 
-    def _begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
+    def _initial_session(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         entries, levels = _entries(world), world.shape[2]
         values, by_type = np.full((1, entries), float(self.initial_q)), self.algorithm == "centralised"
         sampled = monitors.sampled_names(len(SAMPLED), bool(self.regularised))

@@ -318,24 +318,24 @@ class Dirichlet(_Kernel):
     def logs(self, x: Profile, points: Points) -> Logs:
         from jax.scipy.special import gammaln
 
-        a = self._parameters(x)
+        a = self._parameters_at(x)
         # in logarithms: gamma functions of large parameters overflow
         normaliser = gammaln(a.sum(axis=1)) - gammaln(a).sum(axis=1)
         return (a - 1) @ jnp.log(points).T + normaliser[:, None]
 
     def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
-        level = self._level(self._parameters(x))
+        level = self._level(self._parameters_at(x))
         mean = weights @ jnp.log(points) + jnp.sum(weights, axis=1, keepdims=True) * level
         return self._slopes(mean, x)
 
     def gradients(self, x: Profile, points: Points) -> Gradients:
-        logs = jnp.log(points)[None] + self._level(self._parameters(x))[:, None]
+        logs = jnp.log(points)[None] + self._level(self._parameters_at(x))[:, None]
         return jax.vmap(self._slopes, in_axes=(1, None), out_axes=1)(logs, x)
 
     def hessians(self, x: Profile, points: Points) -> Hessians:
         from jax.scipy.special import polygamma
 
-        a, c = self._parameters(x), self.reference_corner
+        a, c = self._parameters_at(x), self.reference_corner
         axes = x.shape[1]
         others_mask = jnp.arange(axes) != c
         ratio = (self.alpha / x[:, c])[:, None]
@@ -378,7 +378,7 @@ class Dirichlet(_Kernel):
         slopes.append(-((floor + spare) * (after + level) + floor * level_sum))
         return jnp.stack(slopes[::-1], axis=1)
 
-    def _parameters(self, x: Profile) -> Profile:
+    def _parameters_at(self, x: Profile) -> Profile:
         c = self.reference_corner
         return (self.alpha[:, None] * x / x[:, c, None]).at[:, c].set(self.alpha)
 

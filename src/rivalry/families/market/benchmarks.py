@@ -78,7 +78,7 @@ def benchmark(game: MarketGame, name: str) -> Benchmark:
     if not len(market.observed_levels):
         return _evaluate(market, _choices(market, name))
     outcomes = [benchmark(market.at_level(level), name) for level in market.observed_levels]
-    return _mean(outcomes, _chances(market))
+    return _mean_over_levels(outcomes, _chances(market))
 
 
 _choices_by_market: Known[ndarray] = {}
@@ -270,7 +270,7 @@ def _at_mean(market: Market) -> Market:
     return market.at_level(float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
 
 
-def _mean(results: list[Benchmark], probabilities: ndarray) -> Benchmark:
+def _mean_over_levels(results: list[Benchmark], probabilities: ndarray) -> Benchmark:
     """Return the average of benchmarks at the levels of a shock."""
 
     def mean(rows: Sequence[ndarray]) -> ndarray:

@@ -201,10 +201,10 @@ def nash(market: Market) -> ndarray:
     if has_cases(market, bounded=False):
         cases = equilibria_of_entry(market)
         return np.array(cases.equilibria, dtype=float).reshape(-1, market.product_count)
-    return np.array([_nash(market)])
+    return np.array([_first_equilibrium(market)])
 
 
-def _nash(market: Market) -> ndarray:
+def _first_equilibrium(market: Market) -> ndarray:
     """Return the first of some candidates at which no firm gains. Raises `ValueError`."""
     tolerance = GAINED * float(payoff_scale(market))
     for choices in _candidates(market):

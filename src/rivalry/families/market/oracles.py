@@ -202,7 +202,7 @@ def _(game: ContingentMarket) -> oracles.Labels:
 @oracles.metrics.register(ContingentMarket)
 def _(game: ContingentMarket, x: Profile) -> Record:
     """Return the metrics of the levels: means, and choices by level."""
-    levels = [oracles.metrics(part, choices) for part, choices in _at_levels(game, x)]
+    levels = [oracles.metrics(part, choices) for part, choices in _level_games(game, x)]
     record: Record = {}
     for name, (dims, _) in levels[0].items():
         arrays = [level[name][1] for level in levels]
@@ -224,7 +224,7 @@ def _by_level(game: ContingentMarket, x: Profile) -> Array:
     return jnp.moveaxis(x.reshape(len(x), len(game.occurs), -1), 1, 0)
 
 
-def _at_levels(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
+def _level_games(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
     """Return the game of every level with the profile there."""
     width = x.shape[1] // len(game.occurs)
     return [(part.game, x[:, k * width : (k + 1) * width]) for k, part in enumerate(game.parts)]
@@ -233,7 +233,7 @@ def _at_levels(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
 @oracles.proved_response.register(ContingentMarket)
 def _(game: ContingentMarket, x: Profile, player: int) -> oracles.Response:
     """Return the best responses at all levels, with the mean of their bounds."""
-    answers = [best_response(part, choices, player) for part, choices in _at_levels(game, x)]
+    answers = [best_response(part, choices, player) for part, choices in _level_games(game, x)]
     strategy = np.concatenate([answer.strategy for answer in answers])
     weights = np.asarray(game.probabilities)
     paid = float(weights @ [answer.payoff for answer in answers])
@@ -246,7 +246,7 @@ def _(game: ContingentMarket, x: Profile, player: int) -> oracles.Response:
     ContingentMarket, when=lambda game: oracles.best_response.knows(game.at_level(0.0))
 )
 def _(game: ContingentMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
-    answers = [oracles.best_response(part, choices, player) for part, choices in _at_levels(game, x)]
+    answers = [oracles.best_response(part, choices, player) for part, choices in _level_games(game, x)]
     strategies, pays, coverages = zip(*answers, strict=True)
     weakest = min(coverages, key=COVERAGES.index)
     return jnp.concatenate(strategies), game.probabilities @ jnp.stack(pays), weakest
@@ -342,7 +342,7 @@ def _plot_data(game: MarketGame) -> oracles.PlotData:
     market = whole_market(game)
 
     def reaction(x: Profile) -> Record:
-        return _reaction(market, game.choices(x) if isinstance(game, StagedMarket) else x)
+        return _reaction_curves(market, game.choices(x) if isinstance(game, StagedMarket) else x)
 
     views = {BENCHMARKS: partial(_benchmarks, market)}
     return views | {"reaction": reaction} if market.players == 2 and market.is_single else views
@@ -376,7 +376,7 @@ def _benchmarks(market: Market, x: Profile) -> Record:
     return table
 
 
-def _reaction(market: Market, x: Profile) -> Record:
+def _reaction_curves(market: Market, x: Profile) -> Record:
     """Return the reaction curves of two firms, and the benchmarks among them.
 
     ``reaction_point [point duellist]`` with ``reaction_point_name [point]``.

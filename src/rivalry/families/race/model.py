@@ -281,7 +281,7 @@ class Race(OneLineRepr, eqx.Module):
         It pays the period's weight times its payoff, and ``ahead`` [player] if play continues.
         """
         return Race(
-            space=self._period_space(2),
+            space=self._space_of_columns(2),
             numbers=self.numbers_at(t, state),
             weights=self.weights[t][None],
             ahead=jnp.asarray(ahead),
@@ -313,9 +313,9 @@ class Race(OneLineRepr, eqx.Module):
     @property
     def period_space(self) -> Box:
         """Return the space of one period."""
-        return self._period_space(len(self.columns))
+        return self._space_of_columns(len(self.columns))
 
-    def _period_space(self, count: int) -> Box:
+    def _space_of_columns(self, count: int) -> Box:
         """Return the first ``count`` columns of one period."""
         box = self.space
         columns: Box = jax.tree.map(lambda edge: edge[:, :count], box)

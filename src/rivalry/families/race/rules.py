@@ -123,7 +123,7 @@ class Ratio(ContestKind):
     def probabilities(
         cls, log_p: PerPlayer, p: PerPlayer, numbers: Numbers
     ) -> Float[Array, "player outcome"]:
-        return _probabilities(cls.weights(log_p, p, numbers), numbers)
+        return _shares_of_weights(cls.weights(log_p, p, numbers), numbers)
 
 
 @keys
@@ -154,7 +154,7 @@ def log_nobody(numbers: Numbers) -> Scalar:
     return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
 
 
-def _probabilities(logs: PerPlayer, numbers: Numbers) -> Chances:
+def _shares_of_weights(logs: PerPlayer, numbers: Numbers) -> Chances:
     """Return the probabilities that each player and nobody wins; nobody wins where all weights are 0.
 
     A row holds the own probability, and those of the others as shares of what is left. Bounds on a player's

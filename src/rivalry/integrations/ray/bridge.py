@@ -57,7 +57,7 @@ def serve(pipe: Connection, address: str | None, processors: int) -> None:
     parent = _ParentEvents(pipe)
     try:
         with suppress(OSError, EOFError):
-            _serve(pipe, parent, address, processors)
+            _execute_orders(pipe, parent, address, processors)
     finally:
         parent.end(0)  # Ray's exit handlers have run
 
@@ -140,7 +140,7 @@ def _session_of(pid: int) -> int:
         return 0
 
 
-def _serve(pipe: Connection, parent: _ParentEvents, address: str | None, processors: int) -> None:
+def _execute_orders(pipe: Connection, parent: _ParentEvents, address: str | None, processors: int) -> None:
     import ray
 
     pipe.send(("begun", ""))

@@ -241,7 +241,7 @@ def slopes(game: Game, derivative: object, profile: ndarray) -> ProfileSlopes:
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
     """
-    derivatives = _slopes(game, derivative, floats(profile))
+    derivatives = _solve_slopes(game, derivative, floats(profile))
     slope, unconstrained, payoff, at_bound, system, step = map(np.asarray, derivatives)
     return ProfileSlopes(slope, unconstrained, payoff, at_bound, regularity(system), float(step))
 
@@ -262,7 +262,7 @@ def regularity(matrix: ndarray) -> float:
 
 
 @seldom
-def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
+def _solve_slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     zero, unit = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:

@@ -42,8 +42,8 @@ class System:
         self.count = len(self.sizes)
         self.firsts = firsts = [int(np.flatnonzero(self.groups == g)[0]) for g in range(self.count)]
         self._basis = all_directions(space)  # of all players, [row direction], player-major
-        self._all = _blocks([basis.shape[1] for basis in family.directions])
-        self._slices = _blocks([family.directions[player].shape[1] for player in firsts])
+        self._all = _block_rows([basis.shape[1] for basis in family.directions])
+        self._slices = _block_rows([family.directions[player].shape[1] for player in firsts])
         self.unknowns = int(self._slices[-1].stop)  # without the parameter
         self._rows = np.concatenate([np.r_[self._all[player]] for player in firsts])  # of the full system
         self._expand = np.zeros((self._all[-1].stop, self.unknowns))  # [direction unknown]
@@ -166,6 +166,6 @@ def relabel(groups: ndarray) -> ndarray:
     return np.argsort(np.argsort(heads))[inverse]
 
 
-def _blocks(sizes: list[int]) -> list[slice]:
+def _block_rows(sizes: list[int]) -> list[slice]:
     ends = np.cumsum([0, *sizes]).tolist()
     return [slice(a, b) for a, b in pairwise(ends)]

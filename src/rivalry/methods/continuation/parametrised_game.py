@@ -130,7 +130,7 @@ class ParametrisedGame:
         search.
         """
         grids = stacked_grids([self.space.grid(player, points) for player in range(len(x))])
-        payoffs, gains = _payoffs_and_gains(self.at(value), x, grids)
+        payoffs, gains = _gains_on_grids(self.at(value), x, grids)
         return np.asarray(payoffs), np.asarray(gains)
 
     def exchange_classes(self) -> ndarray:
@@ -169,7 +169,7 @@ def _gradients(game: Game, x: Profile) -> tuple[Array, Array]:
 
 
 @compiled
-def _payoffs_and_gains(
+def _gains_on_grids(
     game: Game, x: Profile, grids: Float[Array, "player point axis"]
 ) -> tuple[PerPlayer, PerPlayer]:
     payoffs = game.payoffs(x)

@@ -170,16 +170,16 @@ class AllEquilibria(BaseLearner):
             return {
                 f"{t} {name}": part
                 for t, part_game in enumerate(world.parts)
-                for name, part in self._begin(part_game).items()
+                for name, part in self._begin_search(part_game).items()
             }
-        return self._begin(world)
+        return self._begin_search(world)
 
     @property
     def search(self) -> BoxSearch:
         """The search of boxes with these options."""
         return BoxSearch(self.max_boxes, self.within, self.first_order)
 
-    def _begin(self, game: Any) -> Session:
+    def _begin_search(self, game: Any) -> Session:
         if isinstance(game, CaseAnalysis):
             return {}
         shape = coordinates(game).start.shape

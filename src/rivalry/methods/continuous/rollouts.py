@@ -184,7 +184,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
     _, outcome = jax.lax.scan(together, learning.choice, jax.random.split(key, PERIODS + 1))
 
     def loss(row: Array, features: Array, sampled: Array, payoff: Array, discount: Array) -> Array:
-        return _loss(plan, row, features, sampled, payoff, discount, play.last)
+        return _player_loss(plan, row, features, sampled, payoff, discount, play.last)
 
     slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
         learning.weights, outcome.features, outcome.sampled[:-1], outcome.payoff[:-1], play.discount
@@ -220,7 +220,7 @@ def _adam(slopes: Array, momentum: Array, variance: Array, count: Array) -> tupl
     return mean / (jnp.sqrt(square) + 1e-8), momentum, variance
 
 
-def _loss(
+def _player_loss(
     plan: RolloutPlan,
     row: Row,
     observations: Float[Array, "period_and_next copy feature"],

@@ -194,7 +194,7 @@ class Design(DesignSearch):
 
         # Only trials of the grid set the bracket and what a failed trial counts: an interrupted search must
         # take the same steps, whatever later trials find.
-        before_search = self._loss(session, len(grid))[: len(grid)]
+        before_search = self._trial_losses(session, len(grid))[: len(grid)]
         lowest = int(np.nanargmin(before_search))
         failed = np.max(before_search, where=np.isfinite(before_search), initial=-np.inf) + 1.0
         ordered = np.sort(grid)
@@ -205,7 +205,7 @@ class Design(DesignSearch):
             trials = np.flatnonzero(session["codes"][:trial, 0] == value)
             if not trials.size:
                 raise _Untried(value)
-            loss = float(self._loss(session, len(grid))[trials[0]])
+            loss = float(self._trial_losses(session, len(grid))[trials[0]])
             return loss if np.isfinite(loss) else float(failed)
 
         limits = {"maxiter": self._trials(world) - len(grid), "xatol": FINE * (high - low)}
@@ -216,7 +216,7 @@ class Design(DesignSearch):
         session["finished"][0] = True
         return None
 
-    def _loss(self, session: Session, grid_size: int | None = None) -> ndarray:
+    def _trial_losses(self, session: Session, grid_size: int | None = None) -> ndarray:
         """Return the quantity to minimise, ``[trial]``.
 
         It is infinite for trials that are not certified, if any of the first ``grid_size`` trials (all) is.
@@ -274,7 +274,7 @@ class Design(DesignSearch):
             **indexed("trial", "player", trial_regret=regret),
             **indexed("trial", "player", "axis", trial_profile=profile),
         }
-        loss = self._loss(session)[:count]
+        loss = self._trial_losses(session)[:count]
         if not np.any(np.isfinite(loss)):
             undefined = np.full(session["profile"].shape[1:], np.nan)
             status = "not found" if count else "iteration limit"

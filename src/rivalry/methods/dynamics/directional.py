@@ -197,7 +197,7 @@ class Directional(BaseLearner):
     def advance(self, world: Seating, session: Session, steps: int) -> int:
         periods = min(steps, self.periods - int(session["clock"][0]))
         turns = self._turns(world)
-        play = partial(_play, world.game, turns, self.signal, bool(np.any(turns.noise > 0)))
+        play = partial(_play_batch, world.game, turns, self.signal, bool(np.any(turns.noise > 0)))
         # batches of one size: compiled once, and with the same bits whatever the number of runs
         for begin in range(0, self.runs, BATCH):
             rows = np.minimum(np.arange(begin, begin + BATCH), self.runs - 1)  # the last run fills the batch
@@ -289,7 +289,7 @@ def _initial_bound(key: str, value: object, space: Box) -> np.ndarray:
 
 
 @compiled
-def _play(
+def _play_batch(
     game: Any, turns: Turns, signal: str, noisy: bool, batch: DirectionalRun, periods: Array
 ) -> DirectionalRun:
     """Play ``periods`` periods of a batch of runs."""

@@ -108,13 +108,13 @@ class AgentPlay(TableLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, Any]:
         seeds = stream.generate_state(len(tables_of(world).sizes))
-        plays = [self._begin(world, seeds)["play"] for _ in range(2)]
+        plays = [self._begin_agents(world, seeds)["play"] for _ in range(2)]
         for _ in range(TRIED):
             if plays[0].go_on() != plays[1].go_on():
                 raise ValueError(UNSEEDED)
-        return self._begin(world, seeds)
+        return self._begin_agents(world, seeds)
 
-    def _begin(self, world: object, seeds: np.ndarray) -> dict[str, Any]:
+    def _begin_agents(self, world: object, seeds: np.ndarray) -> dict[str, Any]:
         assert self.agent is not None
         return {
             "seeds": seeds,
@@ -129,7 +129,7 @@ class AgentPlay(TableLearner):
     def advance(self, world: object, session: dict[str, Any], steps: int) -> int:
         clock, ring = int(session["clock"][0]), session["actions"]
         if "play" not in session:  # as it was stored: agents may hold anything
-            again = self._begin(world, session["seeds"])
+            again = self._begin_agents(world, session["seeds"])
             self.advance(world, again, clock)
             if not np.array_equal(ring, again["actions"]):
                 raise ValueError(UNSEEDED)

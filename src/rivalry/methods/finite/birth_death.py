@@ -114,13 +114,13 @@ class BirthDeath(BaseLearner):
             for resident in range(begin, end):
                 for player, size in enumerate(self._sizes(tables)):
                     for mutant in range(size):
-                        session["log_fixation"][resident, player, mutant] = self._log_fixation(
+                        session["log_fixation"][resident, player, mutant] = self._log_fixation_at(
                             tables, residents[resident], player, mutant
                         )
         session["taken"] = np.array([end])
         return end - begin
 
-    def _log_fixation(self, tables: ndarray, joint: ndarray, player: int, mutant: int) -> float:
+    def _log_fixation_at(self, tables: ndarray, joint: ndarray, player: int, mutant: int) -> float:
         """Return the log of the chance that a mutant takes over one population, the others at ``joint``."""
         if mutant == joint[player]:  # equals are neutral, even with fitness 0
             return -float(np.log(self.population))

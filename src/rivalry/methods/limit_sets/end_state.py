@@ -127,7 +127,7 @@ def _finish_of(end: _Local, profile: Any, unit: ndarray, near: float) -> Finish:
         free_rows = np.flatnonzero(np.diag(end.keep) > 0.5)
         owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
         radius = response_radius(derivative[np.ix_(free_rows, free_rows)], owner)
-    measured = _spectrum(point.size, values) | {"best_response_radius": scalar(radius)}
+    measured = _sorted_spectrum(point.size, values) | {"best_response_radius": scalar(radius)}
     return Finish(profile, word, measured)
 
 
@@ -315,7 +315,7 @@ def _eigenvalues_on(directions: ndarray, derivative: ndarray) -> ndarray:
     return values.astype(complex)[np.lexsort((-values.imag, -values.real))]
 
 
-def _spectrum(entries: int, values: ndarray) -> Record:
+def _sorted_spectrum(entries: int, values: ndarray) -> Record:
     padded = np.full(entries, np.nan, complex)
     padded[: len(values)] = values
     has_values = bool(len(values))
@@ -329,7 +329,7 @@ def _spectrum(entries: int, values: ndarray) -> Record:
 
 def _measures(shape: tuple[int, ...], values: ndarray, cycle: Orbit | None = None) -> Record:
     undefined = np.full(shape, np.nan)
-    return _spectrum(shape[0] * shape[1], values) | {
+    return _sorted_spectrum(shape[0] * shape[1], values) | {
         "cycle_period": scalar(cycle.period if cycle else np.nan),
         "cycle_low": (("player", "axis"), cycle.low if cycle else undefined),
         "cycle_high": (("player", "axis"), cycle.high if cycle else undefined),

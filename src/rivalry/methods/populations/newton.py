@@ -174,7 +174,7 @@ class PopulationNewton(BaseMethod):
 
     def adjusted(self, game: PopulationGame, state: PopulationNewtonState) -> MeanFieldPoint:
         """Return the point from which the next stage leaps."""
-        return _adjusted(game, state.point, self._next_rule(game, state))
+        return _adjusted_policy(game, state.point, self._next_rule(game, state))
 
     def extrapolated(self, game: PopulationGame, state: PopulationNewtonState) -> MeanFieldPoint:
         """Return the point from which the next stage follows the branch."""
@@ -292,7 +292,7 @@ def _extrapolate(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
     )
 
 
-def _adjusted(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> MeanFieldPoint:
+def _adjusted_policy(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> MeanFieldPoint:
     """Return a point after agents have adjusted their policy to values and population for some steps."""
     q = operators.action_values(game, point.env, point.values)
     policy = operators.softmax(game, q, by.beta, by.exploration)

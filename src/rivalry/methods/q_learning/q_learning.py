@@ -205,14 +205,14 @@ class QLearning(BaseLearner):
         return int(self._lengths.sum()) * (self.trials if self.carry_tables else 1)
 
     def begin(self, world: Tabulated, stream: SeedSequence) -> Session:
-        return self._begin(world, stream, np.full(len(world.tables.sizes), -1, int))
+        return self._begin_session(world, stream, np.full(len(world.tables.sizes), -1, int))
 
     def begin_at(self, world: Tabulated, stream: SeedSequence, start: object) -> Session:
         """Return a session whose epochs begin at the profile ``start`` [player axis].
 
         Raise `ValueError` off the grid.
         """
-        return self._begin(world, stream, policies.nearest_grid_points(world, start))
+        return self._begin_session(world, stream, policies.nearest_grid_points(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, rounds, table
@@ -250,7 +250,7 @@ class QLearning(BaseLearner):
             record["status"] = scalar("iteration limit")
         return record
 
-    def _begin(self, world: Tabulated, stream: SeedSequence, start: ndarray) -> Session:
+    def _begin_session(self, world: Tabulated, stream: SeedSequence, start: ndarray) -> Session:
         from rivalry.tables.kernels import draws
 
         tables, trials = world.tables, self.trials

@@ -254,14 +254,14 @@ class RepeatedQLearning(BaseLearner):
         return int(FADED / slowest) + self._stable if set(falls.kind) == {"greedy"} and slowest > 0 else 0
 
     def begin(self, world: RepeatedWorld, stream: SeedSequence) -> Session:
-        return self._begin(world, stream, None)
+        return self._begin_session(world, stream, None)
 
     def begin_at(self, world: RepeatedWorld, stream: SeedSequence, start: object) -> Session:
         """Return sessions whose past rounds were all ``start`` [player axis].
 
         Raise `ValueError` off the grid.
         """
-        return self._begin(world, stream, nearest_grid_points(world, start))
+        return self._begin_session(world, stream, nearest_grid_points(world, start))
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         rule, due, count = self._rule(world), session["marks"], 0
@@ -324,7 +324,7 @@ class RepeatedQLearning(BaseLearner):
         record["discount"] = (("player",), gamma)
         return record | greedy_play(world, roles, session, gamma, self.zero_gain)
 
-    def _begin(self, world: RepeatedWorld, stream: SeedSequence, start: Any) -> Session:
+    def _begin_session(self, world: RepeatedWorld, stream: SeedSequence, start: Any) -> Session:
         from rivalry.tables.kernels import draws
 
         tables = world.tables

@@ -141,7 +141,7 @@ def histogram(
     references = [_levels_of(sample, quantity) | dict(lines or {}) for sample in sample_list]
     drawing = (_means if form == "means" else _bars)(sample_list, references)
     *upper, lowest = drawing.frames
-    across = GAIN_LABEL if quantity == GAIN else _label(data, quantity)
+    across = GAIN_LABEL if quantity == GAIN else _metric_label(data, quantity)
     words = place, "means with 95 % intervals" if form == "means" else ""
     return drawing._replace(frames=[*upper, lowest._replace(x=across)], caption=words)
 
@@ -171,7 +171,7 @@ def _levels_of(sample: Sample, quantity: str) -> dict[str, float]:
     return {f"{name} ({level:.4g})": level for name, level in finite.items() if quantity.endswith("_payoff")}
 
 
-def _label(data: Dataset, quantity: str) -> str:
+def _metric_label(data: Dataset, quantity: str) -> str:
     """Return the name of a metric of sessions, with the dimension of its mean."""
     prefix, _, metric = quantity.partition("_")
     return f"{name_of(data, metric)} ({WHEN[prefix]})" if prefix in WHEN else name_of(data, quantity)

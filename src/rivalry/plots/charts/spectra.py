@@ -69,7 +69,7 @@ def spectrum(data: Dataset, *, at: At = None, plane: bool = False, source: str |
     >>> spectrum(sink).get_xlabel()
     'real part (payoff per unit squared)'
     """
-    curves = _spectrum(data, at, source)
+    curves = _spectrum_marks(data, at, source)
     name, caption = name_of(data, curves.name), [curves.selection.words]
     if plane or curves.x is None:
         frame = Frame(f"real part {UNIT}", f"imaginary part {UNIT}")
@@ -80,7 +80,7 @@ def spectrum(data: Dataset, *, at: At = None, plane: bool = False, source: str |
     return Drawing(_parameter_marks(curves, curves.x), [Frame(name, f"eigenvalue {UNIT}", **scale)], caption)
 
 
-def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
+def _spectrum_marks(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
     if source not in (None, "branch", "scan", "end"):
         raise ValueError(f"source: {source!r} must be 'branch', 'scan' or 'end'")
     for name in ("branch", "scan"):

@@ -481,7 +481,7 @@ def reach(tables, states, policy, acts, free, start, place, visited, joints, lea
 
 
 @merged
-def _play_round(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
+def _play_in_place(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
     """Play one round in place: ``before`` are the actions before it, ``actions`` after it (``[player]``)."""
     for player in range(actions.shape[0]):
         before[player] = actions[player]
@@ -512,7 +512,7 @@ def follow(order, policies, moves, sizes, slots, before, actions, path, stood): 
         for player in range(actions.shape[0]):
             path[turn, player] = actions[player]
         for row in range(order.shape[0]):
-            _play_round(order[row], policies, moves, sizes, slots, before, actions)
+            _play_in_place(order[row], policies, moves, sizes, slots, before, actions)
             for k in range(order.shape[1]):
                 if order[row, k] < 0:
                     break

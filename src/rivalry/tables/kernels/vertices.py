@@ -81,7 +81,7 @@ def _slot(table, key):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _insert(bases, free, zero):  # type: ignore[no-untyped-def]
+def _add_basis(bases, free, zero):  # type: ignore[no-untyped-def]
     """Add a basis to a table with room for it, and return whether it is new."""
     slot = _slot(bases.free, free)
     for word in range(free.shape[0]):
@@ -101,7 +101,7 @@ def _insert_all(bases, source):  # type: ignore[no-untyped-def]
         for word in range(source.free.shape[1]):
             used |= source.free[k, word] != 0
         if used:
-            _insert(bases, source.free[k], source.zero[k])
+            _add_basis(bases, source.free[k], source.zero[k])
 
 
 def empty(words: int, slots: int = 1 << 8) -> Bases:
@@ -122,7 +122,7 @@ def with_room(bases: Bases, count: int) -> Bases:
 def insert(bases: Bases, free: ndarray, zero: ndarray) -> tuple[Bases, bool]:
     """Return the table with a basis, larger if needed, and whether the basis is new."""
     bases = with_room(bases, 1)
-    return bases, bool(_insert(bases, free, zero))
+    return bases, bool(_add_basis(bases, free, zero))
 
 
 def explore(
@@ -149,7 +149,7 @@ def explore(
     steps, hard = np.empty((1024, 3), dtype=np.int16), np.empty((64, len(root)), dtype=np.uint64)
     # reference counts would take two thirds of the time: what is compiled allocates nothing
     turn = max(TURN // (rows * columns * small), 1)
-    while not _explore(polytope, bases, search, work, steps, hard, max_bases):
+    while not _continue_search(polytope, bases, search, work, steps, hard, max_bases):
         pause()
         search.counts[LEFT] = turn
         bases = with_room(bases, columns)
@@ -237,7 +237,7 @@ class _VertexSearch(NamedTuple):
 
 
 @kernel
-def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
+def _continue_search(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
     """Continue a search, and return whether it is over; it also returns where memory or a turn ends.
 
     Each of ``steps [step 3]`` is to be taken, or, with 1, to be taken back: what enters, what leaves.
@@ -287,7 +287,7 @@ def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ig
                 _copy(tableau, after)
                 _pivot(after, -1 - tableau.place[leaving[column]], column)
                 if _proved(polytope, key, after, work, search.zero):
-                    _insert(bases, key, search.zero)
+                    _add_basis(bases, key, search.zero)
                     step = steps[counts[WAITING]]
                     step[0], step[1], step[2] = tableau.free[column], leaving[column], 0
                     counts[WAITING] += 1
