@@ -63,9 +63,8 @@ def keywords_of(name: str, factory: Any, imports: set[str]) -> str:
     parameters = inspect.signature(factory).parameters
     types = {key: type_of(parameter.annotation, imports) for key, parameter in parameters.items()}
     game = get_type_hints(inspect.unwrap(factory))["return"]
-    imports.add(f"from {game.__module__} import {game.__name__}")
     keywords = ", ".join(f"{key}: {kind} = ..." for key, kind in types.items())
-    return f"def {name}(*, {keywords}) -> {game.__name__}: ..."
+    return f"def {name}(*, {keywords}) -> {type_of(game, imports)}: ..."
 
 
 def type_of(hint: Any, imports: set[str]) -> str:

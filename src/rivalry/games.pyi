@@ -11,7 +11,9 @@ from rivalry.families.auction import auction as auction
 from rivalry.families.continuous import continuous as continuous
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.lq import lq as lq
-from rivalry.families.market import market as market
+from rivalry.families.market.contingent import ContingentMarket
+from rivalry.families.market.leaders import StagedMarket
+from rivalry.families.market.model import Market
 from rivalry.families.matrix import matrix as matrix
 from rivalry.families.precipice import precipice as precipice
 from rivalry.families.race.factory import race as race
@@ -106,5 +108,63 @@ def karma(
     initial_karma: list[int] | ndarray | None = ...,
     idle: Literal["none", "random"] = ...,
 ) -> KarmaEconomy: ...
+def market(
+    *,
+    players: int | None = ...,
+    demand: Literal["linear", "isoelastic", "differentiated", "logit"]
+    | str
+    | dict[str, Any]
+    | Callable[..., Any] = ...,
+    choice: Literal["quantity", "price"] | None = ...,
+    intercept: float | None = ...,
+    slope: float | None = ...,
+    substitution: float | None = ...,
+    market_size: float | None = ...,
+    elasticity: float | None = ...,
+    price_flat_below: float | None = ...,
+    quality: float | list[float] | ndarray | None = ...,
+    outside_option: float | None = ...,
+    taste_spread: float | None = ...,
+    nests: list[list[int]] | None = ...,
+    nesting: float = ...,
+    consumers: dict[str, Any] | None = ...,
+    unit_cost: float | list[float] | ndarray | None = ...,
+    convex_cost: float | list[float] | ndarray = ...,
+    fixed_cost: float | list[float] | ndarray = ...,
+    capacity: float | list[float] | ndarray = ...,
+    tax: float | list[float] | ndarray | dict[str, Any] = ...,
+    tax_losses: Literal["refunded", "none"] = ...,
+    owners: list[list[int]] | None = ...,
+    ownership: list[list[float]] | ndarray | None = ...,
+    cost_saving: float | list[float] | ndarray = ...,
+    rationing: Literal["efficient", "proportional"] | None = ...,
+    low: float | list[float] | ndarray | None = ...,
+    high: float | list[float] | ndarray | None = ...,
+    grid_margin: float = ...,
+    stages: list[list[int]] | None = ...,
+    timing: Literal["simultaneous", "staged", "alternating"] | None = ...,
+    turns: list[list[int]] | None = ...,
+    shock: dict[str, Any] | None = ...,
+    shock_observed: bool = ...,
+    growth: float = ...,
+    adjustment: Literal["none", "spot", "predetermined"] = ...,
+    adjustment_cost: float | list[float] | ndarray = ...,
+    initial: float | list[float] | ndarray | None = ...,
+    sticky: float = ...,
+    cash: float | list[float] | ndarray | None = ...,
+    cash_min: float | list[float] | ndarray = ...,
+    capex: float | list[float] | ndarray | None = ...,
+    capex_convex: float | list[float] | ndarray = ...,
+    depreciation: float | list[float] | ndarray = ...,
+    reversible: bool = ...,
+    gamma: float | list[float] | ndarray | None = ...,
+    wacc: float | list[float] | ndarray | None = ...,
+    survival: float | list[float] | ndarray = ...,
+    horizon: int | None = ...,
+    convention: Literal["period0", "mid", "end"] = ...,
+    terminal: Literal["none", "gordon", "perpetuity", "multiple"] = ...,
+    terminal_growth: float = ...,
+    multiple: float = ...,
+) -> Market | StagedMarket | ContingentMarket: ...
 
 GAMES: dict[str, FamilyEntry]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
 from numpy import ndarray
 
 from rivalry.core.space import Box
@@ -25,6 +24,16 @@ from rivalry.families.market.demand import (
     states_quantities,
     used_parameters,
 )
+from rivalry.families.market.keys import (
+    ChoiceKeys,
+    CostKeys,
+    DemandKeys,
+    DynamicsKeys,
+    OrderKeys,
+    OwnerKeys,
+    ShockKeys,
+    ValueKeys,
+)
 from rivalry.families.market.leaders import StagedMarket
 from rivalry.families.market.model import STAGES, Accounts, Dynamics, Market, priced_numbers
 from rivalry.families.market.owners import check_rows, checked_weights
@@ -32,7 +41,7 @@ from rivalry.families.market.ranges import check_interior, largest_choices, reta
 from rivalry.families.market.shocks import Shock, shock_of
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import floats, put, put_all
-from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol
+from rivalry.schema.annotations import keywords_of_groups
 from rivalry.schema.validate import (
     Options,
     bound_violation,
@@ -44,42 +53,6 @@ from rivalry.schema.validate import (
     whole_number,
 )
 from rivalry.tables.stages import check_stages
-
-INTERVAL = AcceptedInterval("stages")
-Number = Annotated[float, INTERVAL]
-Numbers = Annotated[float | list[float] | ndarray, INTERVAL]
-NotNegative = Annotated[float, Ge(0)]
-Amounts = Annotated[NotNegative | list[NotNegative] | ndarray, INTERVAL]
-Share = Annotated[float, Ge(0), Le(1)]
-Shares = Annotated[Share | list[Share] | ndarray, INTERVAL]
-Positive = Annotated[Number, Gt(0)]
-
-
-class TaxKeys(NamedTuple):
-    """Keys of ``tax``."""
-
-    unit: Annotated[Numbers, "tax per unit sold; below 0 a subsidy"] = 0.0
-    ad_valorem: Annotated[
-        Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | ndarray,
-        "tax per unit of revenue at consumers' prices",
-    ] = 0.0
-    profit: Annotated[Shares, "tax rate on profits"] = 0.0
-
-
-class ConsumerKeys(NamedTuple):
-    """Keys of ``consumers``, a row or an entry for each kind of consumer."""
-
-    weights: Annotated[
-        list[NotNegative] | ndarray | None, "their parts of all consumers (default: equal)"
-    ] = None
-    quality: Annotated[
-        list[list[float]] | ndarray | None,
-        "added to the quality of every good, [consumer][good] (default: 0)",
-    ] = None
-    taste_spread: Annotated[
-        list[float] | ndarray | None, "in place of taste_spread, by consumer (default: that of all)"
-    ] = None
-
 
 USUAL: dict[str, dict[str, float]] = {
     "linear": {"intercept": 100.0, "slope": 1.0, "unit_cost": 10.0},
@@ -94,180 +67,22 @@ PER_FIRM = "convex_cost fixed_cost capacity adjustment_cost tax cash_min capex_c
 
 
 @checked
+@keywords_of_groups
 def market(
-    *,
-    players: Annotated[
-        int | None, Ge(1), Le(10_000), "number of firms (default: the length of a list, or 2)"
-    ] = None,
-    demand: Annotated[
-        Literal["linear", "isoelastic", "differentiated", "logit"]
-        | str
-        | dict[str, Any]
-        | Callable[..., Any],
-        "demand system, or a formula: of the price, as '120*exp(-Q/40)' with outputs q0, q1, .. and their "
-        "total Q; {price = [..]} has one per firm, {quantity = [..]} quantities at prices p0, p1, ..",
-    ] = "linear",
-    choice: Annotated[
-        Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
-    ] = None,
-    intercept: Annotated[
-        Positive | None,
-        Symbol("a A"),
-        "linear: price at which nothing is sold (100); differentiated: likewise (10)",
-    ] = None,
-    slope: Annotated[
-        Positive | None, Symbol("b"), "linear, differentiated: price decrease per unit of output (1)"
-    ] = None,
-    substitution: Annotated[
-        Number | None, Symbol("g_s"), "differentiated: price decrease per unit of the others' output (0.5)"
-    ] = None,
-    market_size: Annotated[Positive | None, Symbol("A"), "isoelastic: price at an output of 1 (100)"] = None,
-    elasticity: Annotated[Positive | None, Symbol("eta"), "isoelastic: elasticity of demand (2)"] = None,
-    price_flat_below: Annotated[
-        Positive | None, Symbol("Qmin"), "isoelastic: total output below which the price is constant (1e-9)"
-    ] = None,
-    quality: Annotated[
-        Numbers | None,
-        Symbol("a"),
-        "logit: quality of the goods, one per firm; only differences to outside_option matter (2)",
-    ] = None,
-    outside_option: Annotated[Number | None, Symbol("a0"), "logit: quality of buying nothing (0)"] = None,
-    taste_spread: Annotated[
-        float | None,
-        Gt(0),
-        # the joint price of unlike firms may fall and rise with it
-        AcceptedInterval("convex_cost quality stages unit_cost"),
-        Symbol("mu"),
-        "logit: scale of differences in taste, units of price (0.25)",
-    ] = None,
-    nests: Annotated[
-        list[list[int]] | None,
-        "logit: goods of each nest, whose buyers rather change to another of them (default: none)",
-    ] = None,
-    nesting: Annotated[
-        Number, Ge(0), Lt(1), Needs("nests"), Symbol("rho"), "correlation of tastes for goods of one nest"
-    ] = 0.0,
-    consumers: Annotated[
-        dict[str, Any] | None,
-        Keys(ConsumerKeys),
-        "logit: kinds of consumers with unlike tastes, a table {weights, quality, taste_spread}: random "
-        "coefficients (default: all have one)",
-    ] = None,
-    unit_cost: Annotated[
-        Numbers | None, Symbol("c"), "cost per unit (linear 10, else 1); below 0 with logit demand only"
-    ] = None,
-    convex_cost: Annotated[
-        Amounts, Symbol("d"), "increase of the marginal cost per unit: C(q) = c q + d q^2/2"
-    ] = 0.0,
-    fixed_cost: Annotated[Amounts, Symbol("F"), "cost of producing at all; saved at zero output"] = 0.0,
-    capacity: Annotated[Amounts, Symbol("K"), "largest sales of a firm per period"] = float("inf"),
-    owners: Annotated[
-        list[list[int]] | None,
-        "products of each firm: with [[0, 1], [2]] lists have an entry per product (default: one each)",
-    ] = None,
-    ownership: Annotated[
-        list[list[NotNegative]] | ndarray | None,
-        "weights of all firms' profits in what each firm maximizes, a row per firm (default: its own)",
-    ] = None,
-    cost_saving: Annotated[
-        Shares, Needs("owners"), "fraction of the unit cost saved on products of firms with several"
-    ] = 0.0,
-    rationing: Annotated[
-        Literal["efficient", "proportional"] | None,
-        "who buys from cheaper firms of limited capacity, in prices of one good: those who value it most "
-        "(efficient), or buyers in random order (proportional)",
-    ] = None,
-    low: Annotated[Amounts | None, "smallest choice of a firm (default 0)"] = None,
-    high: Annotated[
-        Amounts | None, "largest choice of a firm (default: above it no choice is profitable)"
-    ] = None,
-    grid_margin: Annotated[
-        Number,
-        Ge(0),
-        Symbol("xi"),
-        "action grids extend beyond the Nash and cartel choices by this fraction of their distance",
-    ] = 0.1,
-    stages: Annotated[
-        list[list[int]] | None,
-        "order of moves: [[0], [1]] is a leader and a follower (default: all at once)",
-    ] = None,
-    timing: Annotated[
-        Literal["simultaneous", "staged", "alternating"] | None,
-        "simultaneous; staged: by stages; alternating: one firm per period moves, the others' choices stay",
-    ] = None,
-    turns: Annotated[
-        list[list[int]] | None,
-        "with timing = 'alternating', the firms that move in each period of a cycle: with [[0, 1], [1]] "
-        "firm 0 moves every second period (default: each firm in turn)",
-    ] = None,
-    shock: Annotated[
-        dict[str, Any] | None,
-        "shock added to the intercept, or to the cost with on = 'unit_cost': {kind = 'iid', levels, "
-        "probabilities}, {kind = 'ar1', rho, sd, count} or {kind = 'markov', levels, transitions}",
-    ] = None,
-    shock_observed: Annotated[bool, "firms observe the shock of a period before they choose"] = False,
-    growth: Annotated[Number, Gt(-1), "growth rate of the market per period"] = 0.0,
-    adjustment: Annotated[
-        Literal["none", "spot", "predetermined"],
-        "adjustment cost is paid on the change to this period's output (spot) or to the next one's "
-        "(predetermined)",
-    ] = "none",
-    adjustment_cost: Annotated[Amounts, Symbol("phi"), "cost per squared change of output"] = 0.0,
-    initial: Annotated[Amounts | None, "outputs or prices before the first period"] = None,
-    sticky: Annotated[Number, Ge(0), Lt(1), "weight of the previous price in the current one"] = 0.0,
-    cash: Annotated[
-        Numbers | None, "initial cash; a firm whose cash falls below cash_min exits for good"
-    ] = None,
-    cash_min: Annotated[Numbers, Needs("cash"), "minimum cash of an active firm"] = 0.0,
-    capex: Annotated[
-        Amounts | None, Symbol("k"), "price per unit of new capacity; enables investment"
-    ] = None,
-    capex_convex: Annotated[
-        Amounts, Needs("capex"), Symbol("kappa"), "convexity of the investment cost: k I + kappa I^2/2"
-    ] = 0.0,
-    depreciation: Annotated[
-        Shares, Needs("capacity"), Symbol("dep"), "fraction of capacity lost per period"
-    ] = 0.0,
-    reversible: Annotated[bool, Needs("capex"), "capacity can be sold"] = False,
-    gamma: Annotated[Shares | None, "discount factor per period, one per firm (default 0.95)"] = None,
-    wacc: Annotated[
-        Amounts | None, "cost of capital per period, instead of gamma: gamma = survival/(1 + wacc)"
-    ] = None,
-    survival: Annotated[Shares, Needs("wacc"), "probability of surviving a period, with wacc"] = 1.0,
-    tax: Annotated[
-        Shares | dict[str, Any],
-        Keys(TaxKeys),
-        "tax rate on profits, or a table of taxes: {unit, ad_valorem, profit}",
-    ] = 0.0,
-    tax_losses: Annotated[
-        Literal["refunded", "none"], Needs("tax"), "whether losses are refunded"
-    ] = "refunded",
-    horizon: Annotated[
-        int | None, Ge(1), Le(1_000_000), "periods valued explicitly (default: infinite horizon)"
-    ] = None,
-    convention: Annotated[
-        Literal["period0", "mid", "end"], "time of a cash flow within its period"
-    ] = "period0",
-    terminal: Annotated[
-        Literal["none", "gordon", "perpetuity", "multiple"],
-        Needs("horizon"),
-        "terminal value, from the last cash flow",
-    ] = "none",
-    terminal_growth: Annotated[
-        Number, Needs("terminal", ("gordon",)), "gordon: growth rate of cash flows after the horizon"
-    ] = 0.0,
-    multiple: Annotated[
-        Number,
-        Ge(0),
-        Needs("terminal", ("multiple",)),
-        "multiple: terminal value in units of the last cash flow",
-    ] = 10.0,
+    demand: DemandKeys,
+    cost: CostKeys,
+    owning: OwnerKeys,
+    choices: ChoiceKeys,
+    order: OrderKeys,
+    shocks: ShockKeys,
+    dynamics: DynamicsKeys,
+    valuation: ValueKeys,
 ) -> Market | StagedMarket | ContingentMarket:
     """Return a market in which firms compete in quantities or prices.
 
-    Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
-    keyword is a key of a study's ``[game]``; `rivalry show market` lists them with their symbols and
-    bounds. One number holds for all firms; a list has one entry per firm.
+    Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. The
+    keywords are the fields of these groups, and the keys of a study's ``[game]``; `rivalry show market`
+    lists them with their symbols and bounds. One number holds for all firms; a list has one entry per firm.
 
     Returns
     -------
@@ -289,86 +104,117 @@ def market(
     >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
     [1012.5]
     """
-    options = dict(locals())
-    _read_demand(options)
-    count = _players_of(options)
+    system = _system(demand, cost)
+    texts = system.formulas
+    all_keys = _values_by_key(demand, cost, owning, choices, order, shocks, dynamics, valuation)
+    count = _players_of(all_keys, len(texts))
     limit("players", count, count)
-    numbers = _numbers(options, count)
+    numbers = _numbers(all_keys, system, count)
+    owners = owning.owners
     movers = count if owners is None else len(owners)  # owners lead and follow with all their products
-    numbers["gamma"] = _gamma(options, movers)
-    order, moves = _order(options, movers)
-    cycle = _turns(turns, moves, count)
+    numbers["gamma"] = _gamma(valuation, dynamics.growth, movers)
+    stages, timing = _order(order, movers)
+    cycle = _turns(order.turns, timing, count)
     firms = tuple(range(count))
-    if moves == "alternating" and all(row == firms for row in cycle):
-        moves, cycle = "simultaneous", ()  # all firms move in every period
-    is_owned = owners is not None or ownership is not None
-    if is_owned:
-        _check_owned(options, numbers, moves)
-    chain = shock_of(shock, shock_observed)
+    if timing == "alternating" and all(row == firms for row in cycle):
+        timing, cycle = "simultaneous", ()  # all firms move in every period
+    if owners is not None or owning.ownership is not None:
+        _check_owned(cost, dynamics, numbers, timing)
+    chain = shock_of(shocks.shock, shocks.shock_observed)
     if chain is not None:
-        _check_levels(numbers, chain, options["demand"])
-    formulas = formulas_of(demand, options["formulas"], count) if options["formulas"] else None
+        _check_levels(numbers, chain, system.name)
+    formulas = formulas_of(demand.demand, texts, count) if texts else None
     rows = tuple((product,) for product in range(count)) if owners is None else tuple(map(tuple, owners))
-    weights = None if ownership is None else put(checked_weights(ownership, len(rows)))
+    weights = None
+    if owning.ownership is not None:
+        weights = put(checked_weights(owning.ownership, len(rows)))
     retained = retained_ratios(numbers, rows, weights)
-    box = _space(options, numbers, count, chain, formulas, retained)
+    rations = _rations(choices.rationing, system, numbers)
+    box = _space(choices, system, numbers, chain, formulas, retained)
     if formulas is not None:
-        formulas = _checked_demand(formulas, numbers, box, high is None)
-    if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
+        formulas = _checked_demand(formulas, numbers, box, choices.high is None)
+    if system.name == "isoelastic" and not np.any(np.asarray(box.low) > 0):
         check_interior(float(numbers["elasticity"]), count)
-    accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
-    dynamics = _dynamics(options, numbers)
-    rations = _rations(options, numbers, count)
-    rationed = (rationing or "") if rations else ""
-    # nests of one good each are none
-    groups = tuple(map(tuple, nests or ())) if any(len(goods) > 1 for goods in nests or ()) else ()
-    rule = Rule(options["demand"], options["choice"], rationed, formulas, groups)
-    game = Market(box, put_all(numbers), rule, rows, order, moves, chain, dynamics, accounts, cycle, weights)
-    if initial is not None:
+    accounts = Accounts(cost.tax_losses, valuation.convention, valuation.terminal, valuation.horizon or 0)
+    states = _dynamics(dynamics, system, numbers)
+    rationing = (choices.rationing or "") if rations else ""
+    rule = Rule(system.name, system.choice, rationing, formulas, _nests(demand.nests))
+    game = Market(box, put_all(numbers), rule, rows, stages, timing, chain, states, accounts, cycle, weights)
+    if dynamics.initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
     return game_of(game)
 
 
-def _check_owned(options: Options, numbers: Options, timing: str) -> None:
+class _System(NamedTuple):
+    """A demand system as the keys describe it."""
+
+    name: str  # or "formula"
+    choice: str
+    formulas: list[Any]  # or one function
+    usual: dict[str, Any]  # its parameters, with the numbers that are their defaults
+    is_one_good: bool
+
+
+def _values_by_key(*groups: object) -> dict[str, Any]:
+    """Return the values of all keys, for rules that hold for many of them."""
+    values: dict[str, Any] = {}
+    for group in groups:
+        values |= vars(group)
+    return values
+
+
+def _nests(nests: Any) -> tuple[tuple[int, ...], ...]:
+    """Return the goods of each nest; nests of one good each are none."""
+    rows = tuple(map(tuple, nests or ()))
+    return rows if any(len(goods) > 1 for goods in rows) else ()
+
+
+def _check_owned(cost: CostKeys, dynamics: DynamicsKeys, numbers: Options, timing: str) -> None:
     """Raise `ValueError` for keys of markets over time, which owners and ownership are not for."""
     clashes = {
         "timing": timing == "alternating",
-        "tax_losses": options["tax_losses"] == "none",
-        "adjustment": options["adjustment"] == "predetermined",
+        "tax_losses": cost.tax_losses == "none",
+        "adjustment": dynamics.adjustment == "predetermined",
         "adjustment_cost": np.any(numbers["adjustment_cost"] > 0),
-        "sticky": options["sticky"],
-        "cash": options["cash"] is not None,
-        "capex": options["capex"] is not None,
+        "sticky": dynamics.sticky,
+        "cash": dynamics.cash is not None,
+        "capex": dynamics.capex is not None,
     }
     for name, applies in clashes.items():
         if applies:
             raise ValueError(f"{name}: clashes with owners and ownership, who choose once for all products")
 
 
-def _read_demand(options: dict[str, Any]) -> None:
-    """Set the words of demand and choice, the formulas and the usual parameters. Raises `ValueError`."""
-    demand = options["demand"]
-    named = isinstance(demand, str) and demand in USUAL
+def _system(keys: DemandKeys, cost: CostKeys) -> _System:
+    """Return the demand system, and the variable that firms choose. Raises `ValueError`."""
+    demand: Any = keys.demand
+    is_named = isinstance(demand, str) and demand in USUAL
     if isinstance(demand, str) and demand.isidentifier():
         check_word("demand", demand, USUAL)
-    texts = options["formulas"] = [] if named else formula_texts(demand)
-    system = options["demand"] = demand if named else "formula"
-    options["one_good"] = not isinstance(demand, Mapping) and demand not in ("differentiated", "logit")
-    usual = options["usual"] = dict(USUAL[system]) if named else {"unit_cost": 1.0}
-    choices = ("price",) if states_quantities(demand) else CHOICES[system]
-    for name in used_parameters(texts):
-        if options[name] is None:
-            raise ValueError(f"{name}: is missing; a formula of demand names it")
-        usual[name] = options[name]
-    variable = options["choice"] = options["choice"] or choices[0]
-    if variable not in choices:
+    name = "formula"
+    texts: list[Any] = []
+    usual: dict[str, Any] = {"unit_cost": 1.0}
+    if is_named:
+        name, usual = demand, dict(USUAL[demand])
+    else:
+        texts = formula_texts(demand)
+    stated = {key: vars(keys).get(key, cost.unit_cost) for table in USUAL.values() for key in table}
+    for key in used_parameters(texts):
+        if stated[key] is None:
+            raise ValueError(f"{key}: is missing; a formula of demand names it")
+        usual[key] = stated[key]
+    variables = ("price",) if states_quantities(demand) else CHOICES[name]
+    choice = keys.choice or variables[0]
+    if choice not in variables:
         raise ValueError(
-            f"choice: {variable!r} clashes with demand = {demand!r}, where firms choose a {choices[0]}"
+            f"choice: {choice!r} clashes with demand = {demand!r}, where firms choose a {variables[0]}"
         )
-    for name in sorted({name for keys in USUAL.values() for name in keys} - set(usual)):
-        if options[name] is not None:
+    for key in sorted(set(stated) - set(usual)):
+        if stated[key] is not None:
             takes = ", ".join(key for key in usual if key != "unit_cost") or "those that formulas name"
-            raise ValueError(f"{name}: is no number of {system} demand, which takes {takes}")
+            raise ValueError(f"{key}: is no number of {name} demand, which takes {takes}")
+    is_one_good = not isinstance(demand, Mapping) and demand not in ("differentiated", "logit")
+    return _System(name, choice, texts, usual, is_one_good)
 
 
 def _checked_demand(formulas: Formulas, numbers: dict[str, Any], box: Box, is_assumed: bool) -> Formulas:
@@ -401,19 +247,20 @@ def refusal(name: str, value: float, demand: str = "logit") -> str:
     return bound_violation(market, name.rpartition(".")[2], value)  # keys of tables have no prefix
 
 
-def _players_of(options: Options) -> int:
-    """Number of firms: as given, by a list, by the firms that are named, or 2. Raises `ValueError`."""
+def _players_of(options: Options, formula_count: int) -> int:
+    """Return the number of firms: as stated, by a list, by the firms that are named, or 2.
+
+    Raises `ValueError`.
+    """
     if options["players"] is not None:
         return whole_number("players", options["players"], 1)
     for name, value in options.items():
-        if (
-            name not in (*ORDERS, "formulas", "ownership")
-            and isinstance(value, list | tuple | ndarray)
-            and np.ndim(value)
-        ):
+        if name in (*ORDERS, "ownership") or not isinstance(value, list | tuple | ndarray):
+            continue
+        if np.ndim(value) > 0:
             return len(value) or 2
-    if len(options["formulas"]) > 1:
-        return len(options["formulas"])
+    if formula_count > 1:
+        return formula_count
     for order in filter(None, (options[name] for name in ORDERS)):
         return max([1, *(player + 1 for row in order for player in row)])
     return 2 if options["ownership"] is None else len(options["ownership"])
@@ -434,11 +281,11 @@ def _per_firm(name: str, value: object, players: int) -> ndarray:
     return np.full(players, entries)
 
 
-def _numbers(options: Options, players: int) -> dict[str, Any]:
+def _numbers(options: Options, system: _System, players: int) -> dict[str, Any]:
     """Return all parameters by key. Raises `ValueError`."""
-    demand = options["demand"]
-    usual_values = options["usual"].items()
-    values = {name: usual if options[name] is None else options[name] for name, usual in usual_values}
+    demand = system.name
+    values = dict(system.usual)
+    values |= {name: options[name] for name in system.usual if options[name] is not None}
     values |= {name: options[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
     taxes = options["tax"] if isinstance(options["tax"], Mapping) else {"profit": options["tax"]}
     values["tax"] = taxes.get("profit", 0.0)
@@ -515,29 +362,29 @@ def _consumers(table: dict[str, Any], numbers: Options, demand: str) -> dict[str
     return dict(zip(names, (weights / weights.sum(), quality, spread), strict=True))
 
 
-def _gamma(options: Options, players: int) -> ndarray:
+def _gamma(keys: ValueKeys, market_growth: float, players: int) -> ndarray:
     """Return the discount factors: as given, or ``survival/(1 + wacc)``.
 
     Raises `ValueError` unless sums are finite or converge.
     """
-    gamma = 0.95 if options["gamma"] is None else options["gamma"]
-    if options["wacc"] is not None:
-        if options["gamma"] is not None:
+    gamma: Any = 0.95 if keys.gamma is None else keys.gamma
+    if keys.wacc is not None:
+        if keys.gamma is not None:
             raise ValueError("gamma: clashes with wacc, which takes its place")
-        wacc, survival = (_per_firm(name, options[name], players) for name in ("wacc", "survival"))
+        wacc, survival = _per_firm("wacc", keys.wacc, players), _per_firm("survival", keys.survival, players)
         # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
     discount = _per_firm("gamma", gamma, players)
-    if options["horizon"] is None:
-        check_rates(discount, options["growth"], infinite_horizon=True)
-    growth = options["terminal_growth"] if options["terminal"] == "gordon" else 0.0
-    check_rates(discount, growth, infinite_horizon=options["terminal"] in ("gordon", "perpetuity"))
+    if keys.horizon is None:
+        check_rates(discount, market_growth, infinite_horizon=True)
+    growth = keys.terminal_growth if keys.terminal == "gordon" else 0.0
+    check_rates(discount, growth, infinite_horizon=keys.terminal in ("gordon", "perpetuity"))
     return discount
 
 
-def _order(options: Options, players: int) -> tuple[STAGES, str]:
+def _order(keys: OrderKeys, players: int) -> tuple[STAGES, str]:
     """Return the stages and the timing. Raises `ValueError`."""
-    stages, timing = options["stages"], options["timing"]
+    stages, timing = keys.stages, keys.timing
     if stages is None:
         if timing == "staged":
             raise ValueError("stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]")
@@ -578,38 +425,40 @@ def _turns(turns: object, timing: str, players: int) -> STAGES:
     return cycle
 
 
-def _dynamics(options: Options, numbers: dict[str, Any]) -> Dynamics:
+def _dynamics(keys: DynamicsKeys, system: _System, numbers: dict[str, Any]) -> Dynamics:
     """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
-    is_costly, is_timed = np.any(numbers["adjustment_cost"] > 0), options["adjustment"] != "none"
-    if (is_costly or is_timed) and options["choice"] == "price":
+    is_costly, is_timed = bool(np.any(numbers["adjustment_cost"] > 0)), keys.adjustment != "none"
+    if (is_costly or is_timed) and system.choice == "price":
         name = "adjustment" if is_timed else "adjustment_cost"
         raise ValueError(f"{name}: is a cost of changing quantities; clashes with choice = 'price'")
     if is_costly and not is_timed:
         raise ValueError(
             "adjustment: is missing; with adjustment_cost > 0 it must be 'spot' or 'predetermined'"
         )
-    if options["sticky"] > 0 and not (options["choice"] == "quantity" and options["one_good"]):
+    is_sticky, has_cash, invests = keys.sticky > 0, keys.cash is not None, keys.capex is not None
+    if is_sticky and not (system.choice == "quantity" and system.is_one_good):
         raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
-    if options["cash"] is not None and options["formulas"] and options["choice"] == "price":
+    if has_cash and system.formulas and system.choice == "price":
         raise ValueError("cash: clashes with quantities by formulas, where a firm that exits has no price")
+    players = len(numbers["unit_cost"])
     for name in ("initial", "cash", "capex"):
-        if options[name] is not None:
-            numbers[name] = _per_firm(name, options[name], len(numbers["unit_cost"]))
-    if options["cash"] is not None:
+        if vars(keys)[name] is not None:
+            numbers[name] = _per_firm(name, vars(keys)[name], players)
+    if has_cash:
         money, minimum = np.asarray(numbers["cash"]), np.asarray(numbers["cash_min"])
         for firm in np.flatnonzero(money < minimum):
             raise ValueError(
                 f"cash[{firm}]: {money[firm]:g} is below cash_min = {minimum[firm]:g} (firm {firm})"
             )
-    limited = np.isfinite(np.asarray(numbers["capacity"]))
+    is_limited = np.isfinite(np.asarray(numbers["capacity"]))
     # investment would add nothing to an infinite capacity
-    if options["capex"] is not None and not np.all(limited):
+    if invests and not np.all(is_limited):
         raise ValueError("capacity: must be finite where capex lets firms invest in it")
-    sticky, cash, invest = options["sticky"] > 0, options["cash"] is not None, options["capex"] is not None
-    flags = map(bool, (sticky, cash, invest, invest and options["reversible"], np.any(limited)))
     # where changes of output are free and take effect at once, nothing is adjusted
-    is_free = options["adjustment"] == "spot" and not is_costly
-    return Dynamics("none" if is_free else options["adjustment"], *flags)
+    is_free = keys.adjustment == "spot" and not is_costly
+    adjustment = "none" if is_free else keys.adjustment
+    can_sell = invests and bool(keys.reversible)
+    return Dynamics(adjustment, bool(is_sticky), has_cash, invests, can_sell, bool(np.any(is_limited)))
 
 
 def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
@@ -625,52 +474,59 @@ def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
         raise ValueError(f"shock.levels: make a {name.replace('_', ' ')} of {lowest:g}; must be {rule}")
 
 
-def _rations(options: Options, numbers: dict[str, Any], players: int) -> bool:
+def _rations(rationing: str | None, system: _System, numbers: dict[str, Any]) -> bool:
     """True where firms of limited capacity set prices of one good.
 
-    Raises `ValueError` for too many of them, and for ``rationing`` in another market.
+    Raises `ValueError` for too many of them, for ``rationing`` in another market, and where it is missing.
     """
-    one_good = options["demand"] == "linear" and options["choice"] == "price"
-    if options["rationing"] is not None and not one_good:
+    sets_one_price = system.name == "linear" and system.choice == "price"
+    if rationing is not None and not sets_one_price:
         raise ValueError("rationing: is for prices of one good, demand = 'linear' and choice = 'price'")
-    limited = one_good and bool(np.any(np.isfinite(np.asarray(numbers["capacity"]))))
-    if limited and players > FEW:
-        raise ValueError(f"players: {players} firms with rationing; must be at most {FEW}")
-    return limited
+    capacity = np.asarray(numbers["capacity"])
+    rations = sets_one_price and bool(np.any(np.isfinite(capacity)))
+    if rations and len(capacity) > FEW:
+        raise ValueError(f"players: {len(capacity)} firms with rationing; must be at most {FEW}")
+    if rations and rationing is None:
+        raise ValueError(
+            "rationing: is missing; where firms of limited capacity set prices of one good it must be "
+            "'efficient' or 'proportional'"
+        )
+    return rations
 
 
 def _space(
-    options: Options,
+    keys: ChoiceKeys,
+    system: _System,
     numbers: dict[str, Any],
-    players: int,
     chain: Shock | None,
     formulas: Formulas | None,
     retained: ndarray,
 ) -> Box:
     """Return the box of choices. Raises `ValueError`."""
-    low = _per_firm("low", 0.0 if options["low"] is None else options["low"], players)
-    assumed = np.full(players, options["high"] is None)
-    if options["high"] is not None:
-        high = _per_firm("high", options["high"], players)
+    capacity = np.asarray(numbers["capacity"])
+    players = len(capacity)
+    low = _per_firm("low", 0.0 if keys.low is None else keys.low, players)
+    if keys.high is not None:
+        high = _per_firm("high", keys.high, players)
     elif formulas is not None:
-        levels = np.zeros(1) if chain is None else np.asarray(chain.levels)
-        on_cost = chain is not None and chain.on == "unit_cost"
-        dearest = numbers | {"demand_shift": 0.0 if on_cost else levels.max()}
-        cheapest = np.asarray(numbers["unit_cost"]) + (levels.min() if on_cost else 0.0)
-        cost = np.asarray(priced_numbers(numbers | {"unit_cost": cheapest})["unit_cost"])
-        high = largest_outputs(formulas, dearest, cost)
+        high = _largest_outputs(formulas, numbers, chain)
     else:
-        high = largest_choices(options["demand"], options["choice"], numbers, chain, retained)
-    if options["choice"] == "quantity":
-        capacity = np.asarray(numbers["capacity"])
+        high = largest_choices(system.name, system.choice, numbers, chain, retained)
+    assumed = np.full(players, keys.high is None)
+    if system.choice == "quantity":
         high, assumed = np.minimum(high, capacity), assumed & (high < capacity)
-    elif _rations(options, numbers, players) and options["rationing"] is None:
-        raise ValueError(
-            "rationing: is missing; where firms of limited capacity set prices of one good it must be "
-            "'efficient' or 'proportional'"
-        )
     for firm, (bottom, top) in enumerate(zip(low, high, strict=True)):
         if not bottom < top:
             raise ValueError(f"low[{firm}]: {bottom:g} must be below high[{firm}] = {top:g} (firm {firm})")
     ends = put_all({"low": low[:, None], "high": np.asarray(high)[:, None], "assumed": assumed[:, None]})
     return Box(ends["low"], ends["high"], assumed=ends["assumed"], range_key="high")
+
+
+def _largest_outputs(formulas: Formulas, numbers: dict[str, Any], chain: Shock | None) -> ndarray:
+    """Return choices ``[firm]`` above which none is profitable at any level of the shock."""
+    levels = np.zeros(1) if chain is None else np.asarray(chain.levels)
+    highest_shift, lowest_cost = levels.max(), np.asarray(numbers["unit_cost"])
+    if chain is not None and chain.on == "unit_cost":
+        highest_shift, lowest_cost = 0.0, lowest_cost + levels.min()
+    cost = np.asarray(priced_numbers(numbers | {"unit_cost": lowest_cost})["unit_cost"])
+    return largest_outputs(formulas, numbers | {"demand_shift": highest_shift}, cost)
