@@ -503,7 +503,7 @@ class Bridge:
 
         def run() -> None:
             with theirs:
-                bridge._serve(theirs, self.parent, address, 3)
+                bridge._execute_orders(theirs, self.parent, address, 3)
 
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()

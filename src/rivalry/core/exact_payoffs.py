@@ -63,7 +63,7 @@ def split_payoffs(payoffs: ndarray) -> tuple[ndarray, ExactPayoffs | None]:
 
 
 def holds_doubles(payoffs: object) -> bool:
-    """Return whether nothing in nested lists and arrays can change where it becomes a double."""
+    """True if no number in nested lists and arrays changes where it becomes a double."""
     if isinstance(payoffs, ndarray):
         return payoffs.dtype.kind in "fb" and payoffs.dtype.itemsize <= 8
     if isinstance(payoffs, list | tuple):

@@ -412,7 +412,7 @@ def json_of(
     parse_float: Callable[[str], object] | None = None,
     object_pairs_hook: Callable[[list[tuple[str, Any]]], object] | None = None,
 ) -> Any:
-    """Return what a text in JSON holds; the other arguments are those of `json.loads`.
+    """Return the content of a text in JSON; the other arguments are those of `json.loads`.
 
     Raises `ValueError` for a text that is no JSON, with line and column; ``where`` is the name of its file.
     """

@@ -272,7 +272,7 @@ def _(game: Matrix, x: Profile | ndarray, player: int) -> oracles.Response:
 
 
 def _rounding_of_payoffs(game: Matrix, player: int) -> float:
-    """Return what a difference of two payoffs given may differ from that of their doubles."""
+    """Return the largest error of a difference of two payoffs when both become doubles."""
     return 0.0 if game.exact is None else float(np.abs(np.asarray(game.table[player])).max()) * EPS
 
 

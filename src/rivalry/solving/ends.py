@@ -286,7 +286,7 @@ def _unconstrained_profiles(game: Any, record: Record) -> Record:
 
 
 def _of_list(game: Game, record: Record, tolerance: float | None, of_profile: Certificate) -> Record:
-    """Return what certificates say of the equilibria of a list, the first `LISTED` of them.
+    """Return gains and claims by certificates at the equilibria of a list, the first `LISTED` of them.
 
     Those with a proof need none, unless they are of a finite game, where it takes a millisecond.
     """

@@ -99,15 +99,31 @@ def constants(
 ) -> Constants:
     """Return all Lipschitz constants of an economy.
 
-    ``kernel`` is the constant of the karma kernel in the distribution of bids, summed over outcomes
-    (`kernel_constant`): 0 where the winner pays the loser; ``K_nu`` is 1 more. With ``L_pop = dh = 0``, their
-    smallest possible values, ``L`` is the smallest temperature that the theory could allow.
+    Parameters
+    ----------
+    u_max, u_min : float
+        The largest and the smallest urgency.
+    discount : float
+        Discount factor per step, below 1.
+    kernel : float
+        Constant of the karma kernel in the distribution of bids, summed over outcomes (`kernel_constant`): 0
+        where the winner pays the loser; ``K_nu`` is 1 more.
+    L_pop, dh : float
+        Constants of the population and of the entropy. At 0, their smallest possible values, ``L`` is the
+        smallest temperature that the theory could allow.
+    tight : bool
+        Take the smallest constants for which the inequalities hold. A probability of losing changes by at
+        most half of ``|nu - nu'|``, so ``L_nu = u_max/2``. Two urgencies differ by at most ``L_u = u_max -
+        u_min``. Values of two states differ by ``L_s + L_a`` per step because both state and action may
+        differ, and by ``L_a`` where only karma differs.
 
-    ``tight`` takes the smallest constants for which the inequalities hold. A probability of losing changes by
-    at most half of ``|nu - nu'|``, so ``L_nu = u_max/2``. Two urgencies differ by at most ``L_u = u_max -
-    u_min``. Values of two states differ by ``L_s + L_a`` per step because both state and
-    action may differ, and by ``L_a`` where only karma differs. Raises `ValueError` for a discount of 1.
+    Raises
+    ------
+    ValueError
+        For a discount of 1.
 
+    Examples
+    --------
     >>> bounds = constants(1.0, 0.9)
     >>> round(bounds.L_vs, 9), round(bounds.L, 9)
     (20.0, 126.0)
@@ -158,12 +174,27 @@ class Baseline(NamedTuple):
 
 
 def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int) -> Baseline:
-    """Compute efficiency and fairness of a rule without karma among infinitely many agents.
+    """Return efficiency and fairness of a rule without karma among infinitely many agents, up to rounding.
 
-    ``urgencies`` ``[private]`` are at least 0; ``chain`` is a transition matrix ``[private private]`` with
-    rows summing to 1, or a distribution ``[private]`` of independent draws. The result is exact up to
-    rounding. Raises `ValueError` for an unknown rule, negative urgencies and an invalid chain.
+    Parameters
+    ----------
+    mechanism : str
+        The rule, such as ``COIN``, ``TURN`` or ``DICT``.
+    urgencies : array_like
+        Urgency in each private state, at least 0, ``[private]``.
+    chain : array_like
+        Transition matrix ``[private private]`` with rows summing to 1, or a distribution ``[private]`` of
+        independent draws.
+    steps : int
+        Steps over which fairness is measured.
 
+    Raises
+    ------
+    ValueError
+        For an unknown rule, negative urgencies and an invalid chain.
+
+    Examples
+    --------
     >>> [round(value, 9) for value in exact_baseline("DICT", [1.0, 5.0], [0.5, 0.5], 10_000)]
     [-1.0, -0.015811388, -0.005]
     """

@@ -38,10 +38,15 @@ class Gap(NamedTuple):
 
 
 def scaling_gap(bids: object, larger: object) -> Gap:
-    """Return ``|b(u, a k; larger)/a - b(u, k)|`` for the mean bids ``[.. karma]`` of two economies.
+    """Return ``|b(u, a k; larger)/a - b(u, k)|`` for the mean bids of two economies.
 
-    The factor ``a`` is the ratio of the largest karma amounts.
+    Parameters
+    ----------
+    bids, larger : array_like
+        Mean bids at karma 0, 1, .., ``[.. karma]``. The factor ``a`` is the ratio of the largest karma.
 
+    Examples
+    --------
     >>> scaling_gap([[0.0, 1.0, 1.5]], [[0.0, 0.0, 2.0, 3.0, 4.0]])[:3]
     (0.5, 0.16666666666666666, 2)
     """

@@ -128,6 +128,7 @@ class Restricted(OneLineRepr, eqx.Module):
 # compiled, since the followers' search inside would run step by step; it runs once per result
 @seldom
 def whole_profile(game: Restricted, x: Profile) -> Array:
+    """Return the profile of all players, ``[player axis]``, at the strategies of those that remain."""
     return game.whole(x)
 
 

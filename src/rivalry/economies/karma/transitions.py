@@ -79,10 +79,22 @@ def level_of(distribution: KarmaDistribution, surplus: Scalar) -> Scalar:
 
 
 def redistribution_level(distribution: object, surplus: float) -> float:
-    """Return `level_of` a distribution of karma, ``[karma]``, after checking both arguments.
+    """Return the level of redistribution: the karma that every agent receives, as far as it has room.
 
-    Raises `ValueError` for an invalid distribution, and for a surplus that is negative or exceeds the room.
+    Parameters
+    ----------
+    distribution : array_like
+        Shares of agents with karma 0, 1, .. up to the largest, ``[karma]``.
+    surplus : float
+        Karma per agent that is redistributed.
 
+    Raises
+    ------
+    ValueError
+        For an invalid distribution, and for a surplus that is negative or exceeds the room.
+
+    Examples
+    --------
     >>> redistribution_level([0.1, 0.2, 0.3, 0.4], 0.05)
     0.08333333333333333
     """

@@ -60,7 +60,7 @@ def joint_conduct(market: Market) -> ndarray:
 
 
 def ascent(market: Market, conduct: Conduct, choices: PerFirm) -> PerFirm:
-    """Return which way every product's choice is moved: the slope of what it serves, ``[product]``."""
+    """Return the slope of the payoff that each product's choice serves, ``[product]``."""
     if conduct is None:
         q, p = market.clear(choices)
         margin = p - market.priced["unit_cost"] - market.priced["convex_cost"] * q

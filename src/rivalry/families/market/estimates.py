@@ -81,7 +81,7 @@ class LogitStack(NamedTuple):
         return part * np.exp(unnested * of_nest - total), part
 
     def _changed(self, leaving: ndarray, sold: ndarray, part: ndarray) -> ndarray:
-        """Return how many of those who leave a good change to each good, ``[market good good]``."""
+        """Return the numbers of buyers who leave a good for each good, ``[market good good]``."""
         turned, ratio = leaving.swapaxes(1, 2), self.nesting / (1 - self.nesting)
         return np.asarray(turned @ sold + ratio * self.same_nest * (turned @ part))
 

@@ -91,6 +91,13 @@ def compensating_costs(market: Market, choices: Any) -> ndarray:
     After a merger, with the choices before it, they are the costs that compensate for lost competition
     (Werden 1996); their first-order conditions are linear in them.
 
+    Parameters
+    ----------
+    market : Market
+        A market of one period.
+    choices : array_like
+        Prices or outputs of all products, ``[product]``.
+
     Examples
     --------
     >>> import rivalry as rv
@@ -110,12 +117,19 @@ def compensating_costs(market: Market, choices: Any) -> ndarray:
 
 
 def pass_through(market: Market, choices: Any) -> ndarray:
-    """Return the slopes of equilibrium prices in unit costs, ``[product product]``, by the implicit theorem.
+    """Return the slopes of equilibrium prices in unit costs, ``[price cost]``, by the implicit theorem.
+
+    Parameters
+    ----------
+    market : Market
+        A market of one period.
+    choices : array_like
+        Prices or outputs of all products, ``[product]``.
 
     Raises
     ------
     ValueError
-        Unless ``choices [product]`` meet the first-order conditions, inside all bounds.
+        Unless the choices meet the first-order conditions, inside all bounds.
 
     Examples
     --------
@@ -137,6 +151,13 @@ def pass_through(market: Market, choices: Any) -> ndarray:
 def elasticities(market: Market, choices: Any) -> ndarray:
     """Return the elasticities of demand ``[product price]`` at choices: ``(p_k/q_j) dq_j/dp_k``.
 
+    Parameters
+    ----------
+    market : Market
+        A market of one period.
+    choices : array_like
+        Prices or outputs of all products, ``[product]``.
+
     Raises
     ------
     ValueError
@@ -154,9 +175,16 @@ def elasticities(market: Market, choices: Any) -> ndarray:
 
 
 def diversion_ratios(market: Market, choices: Any) -> ndarray:
-    """Return diversion ratios ``[product product]``: where those go whom a dearer product loses.
+    """Return diversion ratios ``[product product]``: the part of lost sales that goes to each other product.
 
-    The diagonal has the rest, who buy less in all.
+    Row j is of a dearer product j. The diagonal has the part that leaves the market.
+
+    Parameters
+    ----------
+    market : Market
+        A market of one period.
+    choices : array_like
+        Prices or outputs of all products, ``[product]``.
 
     Examples
     --------

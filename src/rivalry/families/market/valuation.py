@@ -190,6 +190,20 @@ def one_ahead(
     if the forecast is, and cash flows then grow by ``growth``. It guides adaptive rules, and is never a
     reward.
 
+    Parameters
+    ----------
+    cash_flow, next_cash_flow : array_like
+        Cash flow of the period, and the forecast of the next, in units of payoff; any shape ``[..]``.
+    gamma : array_like
+        Discount factors per period.
+    growth : array_like
+        Growth rate g of later cash flows per period.
+
+    Raises
+    ------
+    ValueError
+        Unless ``gamma (1 + g)`` is below 1.
+
     Examples
     --------
     >>> one_ahead(900.0, 900.0, 0.95).round(6).tolist()
@@ -207,6 +221,15 @@ def sensitivity(
     """Return values with a ``gordon`` terminal value by rate r and growth g, ``[.. rate growth]``.
 
     NaN for ``r <= g``.
+
+    Parameters
+    ----------
+    cash_flows : array_like
+        Explicit cash flows, ``[.. period]``.
+    rates, growths : array_like
+        Discount rates r and growth rates g per period, ``[rate]`` and ``[growth]``.
+    convention : {"period0", "mid", "end"}
+        Time of a cash flow within its period.
 
     Examples
     --------

@@ -565,7 +565,7 @@ class CustomRule:
     function: Rule
 
     def __call__(self, *arguments: Any) -> Any:
-        """Return what the function answers. Raises `ValueError` unless that is one number per player."""
+        """Return the function's numbers. Raises `ValueError` unless there is one per player."""
         output = call(self.part, self.function, *arguments)
         is_pair = self.part == "production"
         if is_pair and not (isinstance(output, tuple | list) and len(output) == 2):
@@ -589,7 +589,7 @@ class CustomRule:
 
 
 def call(part: str, function: Rule, *arguments: object) -> Any:
-    """Return what a user's function answers. Raises `ValueError` that names the part and the function."""
+    """Return the result of a user's function. Raises `ValueError` that names the part and the function."""
     try:
         return function(*arguments)
     except Exception as error:  # a custom function may raise anything

@@ -346,7 +346,7 @@ def safety_slope(game: Race, wrt: str) -> Slope:
 
 @seldom
 def _derivatives(at: Numbers, direction: Numbers) -> tuple[Array, Array]:
-    """Return how both equations change at a root, where they hold, along a direction."""
+    """Return the change of both equations along a direction, at a root, where they hold."""
     cost = jnp.exp(at["y"]) * at["performance_price"] / at["performance_exponent"]
 
     def equations(at: Numbers) -> tuple[Array, Array]:

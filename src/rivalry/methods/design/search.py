@@ -334,7 +334,7 @@ class DesignSearch(BaseLearner):
         """Return the largest number of trials."""
 
     def _seeds(self, world: Any) -> int:
-        """Return how often the players answer in a trial."""
+        """Return the number of answers of the players in a trial."""
         return 1
 
     @abstractmethod

@@ -119,14 +119,14 @@ class LinearProgramme(OneStepLearner):
 
 
 def _bounds(form: SequenceForm, exact: ndarray) -> tuple[Fraction, Fraction]:
-    """Return what player 1's and player 0's best responses prove of the value."""
+    """Return the bounds on the value that best responses of players 1 and 0 prove."""
     # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
     programme = form._replace(paid=form.paid[:, :1] * [1, -1])
     return -best_plan(programme, exact, 1)[1], best_plan(programme, exact, 0)[1]
 
 
 def _is_close(form: SequenceForm, bounds: tuple[Fraction, Fraction]) -> bool:
-    """Return whether bounds on the value are near each other beside what most payoffs differ from it by.
+    """True if bounds on the value are near each other beside what most payoffs differ from it by.
 
     A few payoffs far larger than all others are no yardstick.
     """
@@ -153,7 +153,7 @@ def _solved_in_fractions(form: SequenceForm) -> ndarray | None:
 
 
 def _plans(form: SequenceForm, player: int) -> ndarray:
-    """Return which axes, after a 1, each pure plan plays, ``[plan 1 + axis]``; of many plans not all."""
+    """Return the axes that each pure plan plays, after a 1, ``[plan 1 + axis]``; of many plans not all."""
     rows = np.eye(1, 1 + sum(form.sizes[player]), dtype=int)
     for axes in information_sets(form.sizes[player]):
         is_reached = rows[:, 1 + form.before[player, axes.start]] == 1

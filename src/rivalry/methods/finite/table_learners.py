@@ -97,7 +97,7 @@ class RepeatedPlay(TableLearner):
 
     @abstractmethod
     def _scale(self, world: object) -> ndarray:
-        """Return what the rule scales its numbers by, ``[player]``."""
+        """Return the scale of the rule's numbers, ``[player]``."""
 
     @abstractmethod
     def _reported(self, world: object, session: Session) -> ndarray:

@@ -21,14 +21,26 @@ if TYPE_CHECKING:
 def spectra(
     game: Game, parameter: str | Callable[[float], Any], values: Sequence[float], start: object
 ) -> Dataset:
-    """Return eigenvalues at the rest point near ``start`` [player axis], followed through ``values`` in
-    order.
+    """Return eigenvalues at a rest point that is followed through values of a parameter.
 
-    ``parameter`` is the name of one of the game's arrays, or a function from a value to a game. The dataset
-    holds ``scan_parameter`` (scan), ``scan_position`` (scan, player, axis), ``scan_eigenvalues_real`` and
-    ``scan_eigenvalues_imag`` (scan, eigenvalue), those of the Jacobian of own gradients in the free
-    directions, largest real part first, ``scan_stable`` (scan) and ``parameter_name``, as plotted by
-    ``rivalry.plots.spectrum``. Once Newton's method loses the point, numbers are NaN.
+    Parameters
+    ----------
+    game : Game
+        A game with smooth payoffs.
+    parameter : str or callable
+        Name of one of the game's arrays, or a function from a value to a game.
+    values : sequence of float
+        Values of the parameter, in the order in which the point is followed.
+    start : array_like
+        A profile ``[player axis]`` near the rest point at the first value.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``scan_parameter`` (scan), ``scan_position`` (scan, player, axis), ``scan_eigenvalues_real`` and
+        ``scan_eigenvalues_imag`` (scan, eigenvalue), those of the Jacobian of own gradients in the free
+        directions, largest real part first, ``scan_stable`` (scan) and ``parameter_name``, as plotted by
+        ``rivalry.plots.spectrum``. Once Newton's method loses the point, numbers are NaN.
 
     Raises
     ------

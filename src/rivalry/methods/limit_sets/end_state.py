@@ -288,8 +288,20 @@ def _without_idle(local: _Local) -> _Local:
 def spectrum(game: Game, x: Profile | ndarray, weight: ndarray | None = None) -> tuple[ndarray, bool]:
     """Return eigenvalues of the Jacobian of own gradients in the free directions, largest real part first.
 
-    Also return whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default:
-    1). On a simplex the directions are those that sum to zero.
+    Parameters
+    ----------
+    game : Game
+        A game with smooth payoffs.
+    x : array_like
+        Profile ``[player axis]``.
+    weight : array_like, optional
+        Factors of the players' rows, ``[player]`` (default: 1).
+
+    Returns
+    -------
+    tuple of ndarray and bool
+        Eigenvalues ``[direction]``, and whether a bound holds any entry. On a simplex the directions are
+        those that sum to zero.
 
     Examples
     --------

@@ -68,13 +68,22 @@ _At = tuple[float, PeriodicOrbit]  # a parameter value and the orbit there
 
 
 def hopf_coefficient(game: Game, x: Profile) -> Hopf:
-    """Return the first Lyapunov coefficient at ``x`` [player axis], a rest point with eigenvalues ``± i w``.
+    """Return the first Lyapunov coefficient at a rest point with eigenvalues ``± i w``, and the frequency w.
 
+    Parameters
+    ----------
+    game : Game
+        A game with smooth payoffs.
+    x : array_like
+        The rest point ``[player axis]``. It uses the complex pair nearest to the imaginary axis, so a point
+        near a Hopf point suffices.
+
+    Notes
+    -----
     Kuznetsov's formula (Elements of Applied Bifurcation Theory, 2004, section 5.4): with ``J q = i w q``,
     ``J' p = -i w p``, ``<q, q> = <p, q> = 1`` and B, C the second and third derivative of the field,
     ``l1 = Re[<p, C(q, q, q*)> - 2 <p, B(q, J^-1 B(q, q*))> + <p, B(q*, (2iw - J)^-1 B(q, q))>] / (2 w)``.
-    (Some programs return half of that.) It uses the complex pair nearest to the imaginary axis, so a point
-    near a Hopf point suffices.
+    (Some programs return half of that.)
 
     Raises
     ------
@@ -302,12 +311,18 @@ def _similar(orbit_before: PeriodicOrbit, next_orbit: PeriodicOrbit) -> bool:
 def orbits_beyond(
     game_at: Callable[[float], Game], hopf: float, x: Profile, values: Sequence[float]
 ) -> list[PeriodicOrbit | None]:
-    """Return the cycles born at a Hopf point, at the parameters ``values``, which lead away from it in their
-    order.
+    """Return the cycles born at a Hopf point, one per parameter value, None where no cycle is found.
 
-    ``hopf`` is the parameter and ``x`` [player axis] the profile of the Hopf point; ``game_at`` returns the
-    game at a parameter value. None where no cycle is found: all of them where the cycles are on the
-    other side.
+    Parameters
+    ----------
+    game_at : callable
+        The game at a parameter value.
+    hopf : float
+        The parameter at the Hopf point.
+    x : array_like
+        The profile there, ``[player axis]``.
+    values : sequence of float
+        Parameters that lead away from the Hopf point, in order. No cycle is found on the side without any.
 
     Raises
     ------
