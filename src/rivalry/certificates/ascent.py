@@ -137,10 +137,10 @@ def poll(game: Game, x: Profile, player: int | Array, start: Strategy) -> tuple[
     return y, value
 
 
-def ascend_beside_jumps(
+def ascend_by_comparison(
     game: Game, x: Profile, player: int | Array, start: Strategy, step: Array
 ) -> tuple[Strategy, Scalar]:
-    """Return the same for payoffs that jump: by comparing points around the best one, ever nearer.
+    """Return `ascend` for payoffs that jump: by comparing points around the best one, ever nearer.
 
     ``step [axis]`` is the distance of the first points. Two axes move.
     """

@@ -320,7 +320,7 @@ def all_equilibria(
     0     3           2     yes       no
     1     2           2     yes       yes
     """
-    from rivalry.methods import METHODS, AllEquilibria, FiniteEquilibria
+    from rivalry.methods import AllEquilibria, FiniteEquilibria
 
     if max_seconds is not None:
         limit_of("max_seconds", max_seconds, positive=True)
@@ -329,22 +329,16 @@ def all_equilibria(
             raise ValueError("game: a stack of games takes max_seconds alone; options are for single games")
         return _lists_of_stack(game, max_seconds)
     refuse_shared(game, "all_equilibria")
-    kinds = [load(target) for target in METHODS["all_equilibria"].targets]
-    fitting = [kind for kind in kinds if fits(kind, game)]
-    if not fitting:
-        if "payoffs" in dir(game) or type(game).__module__ == "builtins":  # else a game of another kind
-            check_game(game)
-        needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
-        raise ValueError(f"game: {type(game).__name__} has no list of equilibria; needed are {needed}")
-    refuse_unknown(fitting[0], options, "all_equilibria", extras=("max_seconds", "progress", "where"))
+    method = _method_of_lists(game)
+    refuse_unknown(method, options, "all_equilibria", extras=("max_seconds", "progress", "where"))
     if where is not None:
-        if fitting[0] is not AllEquilibria:
+        if method is not AllEquilibria:
             raise ValueError("where: parameters are ranges only in games on intervals and simplices")
         options["where"] = dict(where)
-    if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
+    if method is FiniteEquilibria:  # one limit of time, not the smaller of two
         options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
     before = compiling_seconds()
-    solution = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
+    solution = solve(game, method(**options), max_seconds=max_seconds, progress=progress)
     if "stopped_by" in solution.record:
         reason, compiling = solution.record["complete_reason"][1], compiling_seconds() - before
         times = f"{max_seconds:g} s of search are over, and {compiling:.0f} s of compiling"
@@ -372,6 +366,20 @@ def all_equilibria(
         record["equilibrium_payoff"],
         solution,
     )
+
+
+def _method_of_lists(game: object) -> Any:
+    """Return the class of methods that lists equilibria of a game. Raises `ValueError` without any."""
+    from rivalry.methods import METHODS
+
+    methods = [load(target) for target in METHODS["all_equilibria"].targets]
+    for method in methods:
+        if fits(method, game):
+            return method
+    if "payoffs" in dir(game) or type(game).__module__ == "builtins":  # else a game of another kind
+        check_game(game)
+    needed = " or ".join(", ".join(need.words for need in needs_of(method)) for method in methods)
+    raise ValueError(f"game: {type(game).__name__} has no list of equilibria; needed are {needed}")
 
 
 def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None) -> EquilibriumLists:

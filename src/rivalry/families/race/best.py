@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.certificates.ascent import (
     amounts_of,
     ascend,
-    ascend_beside_jumps,
+    ascend_by_comparison,
     coordinate_ends,
     payoff_of,
     peaks,
@@ -78,7 +78,7 @@ def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scala
 
     def improved(start: Array) -> tuple[Array, Array]:
         if race.rules.contest is rules.Best:
-            return ascend_beside_jumps(race, x, player, start, steps)
+            return ascend_by_comparison(race, x, player, start, steps)
         return ascend(race, x, player, start)
 
     ends, payoffs = jax.lax.map(improved, starts)
