@@ -141,9 +141,39 @@ def retired_names() -> list[str]:
     return sorted(findings)
 
 
+COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+def dense_expressions() -> list[str]:
+    """Comprehensions with two loops or conditions, or within another; ternaries within either."""
+    findings = []
+    for module, tree in trees():
+        findings += [f"{module}: {name}" for name in _dense(tree, "", within=False)]
+    return sorted(findings)
+
+
+def _dense(node: ast.AST, name: str, *, within: bool) -> Iterator[str]:
+    """Yield the name of the function of every dense expression; ``within`` one already."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        name = node.name
+    is_comprehension = isinstance(node, COMPREHENSIONS)
+    if isinstance(node, COMPREHENSIONS) and not within:
+        loops = node.generators
+        if len(loops) > 1 or len(loops[0].ifs) > 1:
+            yield name
+    if within and (is_comprehension or isinstance(node, ast.IfExp)):
+        yield name
+    # what a nested function does is a thought of its own
+    starts_anew = isinstance(node, ast.stmt | ast.Lambda)
+    within = not starts_anew and (within or is_comprehension or isinstance(node, ast.IfExp))
+    for child in ast.iter_child_nodes(node):
+        yield from _dense(child, name, within=within)
+
+
 # with what to do where a count rises
 GUARDS: dict[str, tuple[Callable[[], list[str]], str]] = {
     "circles": (circles, "move what both modules need to a third"),
+    "dense_expressions": (dense_expressions, "give the inner expression a statement and a name"),
     "homonyms": (homonyms, "rename one of the classes"),
     "one_importer": (one_importer, "merge it into the module that imports it"),
     "probes": (probes, "remove it: declare the attribute in a type or protocol"),
