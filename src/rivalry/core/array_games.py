@@ -140,8 +140,11 @@ class GameTree(NamedTuple):
 
     def set_numbers(self) -> list[int]:
         """Number of the information set of every node among those of its player; -1 for other nodes."""
-        places = [{key: k for k, key in enumerate(sets)} for sets in self.information]
-        return [places[node.owner][node.information] if node.owner >= 0 else -1 for node in self.nodes]
+        numbers = {}
+        for player, sets in enumerate(self.information):
+            for number, key in enumerate(sets):
+                numbers[player, key] = number
+        return [numbers.get((node.owner, node.information), -1) for node in self.nodes]
 
     def histories(self, roots: Collection[int] = ()) -> Iterator[tuple[Fraction, tuple[Way, ...]]]:
         """Yield the probability of chance, and the players' own moves, before every node in turn.

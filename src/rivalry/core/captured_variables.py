@@ -204,12 +204,13 @@ class _Reads:
 
     def _function(self, function: FunctionType) -> None:
         codes = list(_codes(function.__code__))
-        names = frozenset(name for code in codes for name in code.co_names)
-        for of, step in ((code, step) for code in codes for step in get_instructions(code)):
-            shared = step.opname == "STORE_DEREF" and step.argval in of.co_freevars
-            if shared or step.opname in ("STORE_GLOBAL", "STORE_ATTR"):
-                self.stored.add(step.argval)
-            self.mutates |= step.opname in ("STORE_ATTR", "STORE_SUBSCR")
+        names = frozenset().union(*(code.co_names for code in codes))
+        for code in codes:
+            for step in get_instructions(code):
+                is_shared = step.opname == "STORE_DEREF" and step.argval in code.co_freevars
+                if is_shared or step.opname in ("STORE_GLOBAL", "STORE_ATTR"):
+                    self.stored.add(step.argval)
+                self.mutates |= step.opname in ("STORE_ATTR", "STORE_SUBSCR")
         self.mutates |= bool(names & MUTATORS)
         for name in names & function.__globals__.keys():
             self._add(_Variable(function.__globals__, name), names)

@@ -664,9 +664,13 @@ def levels(value: object) -> Iterator[list[Any]]:
     level = [value]
     while level:
         yield level
-        tables = [entry for entry in level if isinstance(entry, (dict, list))]
-        level = [part for container in tables for part in container]
-        level += [part for container in tables if isinstance(container, dict) for part in container.values()]
+        below = list[Any]()
+        for entry in level:
+            if isinstance(entry, (dict, list)):
+                below += entry  # of a table its keys
+            if isinstance(entry, dict):
+                below += entry.values()
+        level = below
 
 
 def _check_depth(value: object) -> None:

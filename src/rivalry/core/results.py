@@ -751,11 +751,20 @@ def _pad_cells(name: str, columns: Sequence[Column], lengths: tuple[int, ...]) -
     return dims, values.reshape((*lengths, *shape))
 
 
+def rename_dim(dims: Dims, old: str, new: str) -> Dims:
+    """Return dimensions with one of them renamed.
+
+    >>> rename_dim(("step", "player"), "player", "seat")
+    ('step', 'seat')
+    """
+    return tuple(new if dim == old else dim for dim in dims)
+
+
 def _align(name: str, columns: Sequence[Column]) -> tuple[Dims, list[Column]]:
     """Return dimensions that all columns fit, and the columns reshaped to these."""
     # "seat" counts followers too; where some cells have it, the players of the others are seats
     if any("seat" in column.dims for column in columns):
-        columns = [c._replace(dims=tuple("seat" if d == "player" else d for d in c.dims)) for c in columns]
+        columns = [column._replace(dims=rename_dim(column.dims, "player", "seat")) for column in columns]
     dims = max((column.dims for column in columns), key=len)
     aligned = []
     for own_dims, at, values in columns:
@@ -769,11 +778,14 @@ def _align(name: str, columns: Sequence[Column]) -> tuple[Dims, list[Column]]:
 
 def _unique_dims(name: str, dims: Dims, shape: tuple[int, ...], variables: Record, lead: Dims) -> Dims:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
-    sizes_known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
-    sizes = zip(dims, shape, strict=True)
-    return lead + tuple(
-        d if sizes_known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in sizes
-    )
+    known_sizes = dict[str, int]()
+    for known_dims, array in variables.values():
+        known_sizes |= zip(known_dims, array.shape, strict=True)
+    unique = list(lead)
+    for dim, size in zip(dims, shape, strict=True):
+        is_free = known_sizes.get(dim, size) == size and dim not in lead
+        unique.append(dim if is_free else f"{name}_{dim}")
+    return tuple(unique)
 
 
 def place_key(value: object) -> Any:

@@ -74,6 +74,46 @@ def tree_of(nodes: Sequence[TreeNode], moves: Sequence[Mapping[Any, tuple[str, .
     return GameTree(tuple(nodes), tuple(map(tuple, moves)), tuple(sizes), tuple(names))
 
 
+class _OwnMoves(NamedTuple):
+    """Moves of a player of a game with perfect recall, numbered set by set.
+
+    Attributes
+    ----------
+    numbers
+        The number of the last of each way of own moves; -1 without any.
+    before
+        The number of the own move before each, ``[move]``; -1 for first ones.
+    names
+        Labels ``set: action``, ``[move]``.
+    depth
+        The largest number of own moves on a way.
+    """
+
+    numbers: dict[Way, int]
+    before: list[int]
+    names: tuple[str, ...]
+    depth: int
+
+    @classmethod
+    def of(cls, tree: GameTree, form: ExtensiveForm, player: int) -> _OwnMoves:
+        """Return the moves of a player. Raises `ValueError` where it lacks perfect recall."""
+        numbers: dict[Way, int] = {(): -1}
+        before, names, depth = list[int](), list[str](), 1
+        for number, key in enumerate(tree.information[player]):
+            if len(form.entries[player][number]) != 1:
+                raise ValueError(
+                    f"game: player {player} forgets own moves at information set {key}; must have "
+                    "perfect recall, or be solved in normal form"
+                )
+            (way,) = form.entries[player][number]
+            depth = max(depth, len(way) + 1)
+            for action, name in enumerate(tree.moves[player][number]):
+                before.append(numbers[way])
+                numbers[(*way, (number, action))] = len(names)
+                names.append(f"{key}: {name}")
+        return cls(numbers, before, tuple(names), depth)
+
+
 class BehaviourSpace(Tree):
     """Behaviour strategies: at every information set a distribution over its moves.
 
@@ -240,42 +280,26 @@ class Extensive(Tree):
         if not any(tree.sizes):
             raise ValueError("game: no player decides anything; must have a decision")
         form = ExtensiveForm.of(tree)
-        axes: list[dict[Way, int]] = []
-        before, names, depth = [], [], 1
-        for player, (sets, moves) in enumerate(zip(tree.information, tree.moves, strict=True)):
-            labels_of_player: dict[Way, int] = {(): -1}
-            previous, labels = list[int](), list[str]()
-            for number, (key, actions) in enumerate(zip(sets, moves, strict=True)):
-                if len(form.entries[player][number]) != 1:
-                    raise ValueError(
-                        f"game: player {player} forgets own moves at information set {key}; must have "
-                        "perfect recall, or be solved in normal form"
-                    )
-                (way,) = form.entries[player][number]
-                depth = max(depth, len(way) + 1)
-                for action, name in enumerate(actions):
-                    previous.append(labels_of_player[way])
-                    labels_of_player[(*way, (number, action))] = len(labels)
-                    labels.append(f"{key}: {name}")
-            axes.append(labels_of_player)
-            before.append(previous)
-            names.append(tuple(labels))
+        moves = [_OwnMoves.of(tree, form, player) for player in range(len(tree.sizes))]
         # a file may have no payoff but 0
         payoffs = form.payoffs or {((),) * len(tree.sizes): (Fraction(0),) * len(tree.sizes)}
-        unit = lcm(*(paid.denominator for row in payoffs.values() for paid in row))
-        longest = max(1, *map(len, names))
-        whole = [[int(paid * unit) for paid in row] for row in payoffs.values()]
-        paid, exact = split_payoffs(np.array(whole, object))
+        fractions = np.array(list(payoffs.values()), object)
+        unit = lcm(*(paid.denominator for paid in fractions.flat))
+        paid, exact = split_payoffs(np.vectorize(int, otypes=[object])(fractions * unit))
         if exact or unit >= WHOLE:
-            exact = ExactPayoffs(np.array(list(payoffs.values()), object), paid)
+            exact = ExactPayoffs(fractions, paid)
+        before = np.full((len(moves), max(1, *(len(own.names) for own in moves))), -1)
+        for player, own in enumerate(moves):
+            before[player, : len(own.before)] = own.before
+        last_moves = [[own.numbers[way] for own, way in zip(moves, ways, strict=True)] for ways in payoffs]
         return cls(
-            np.array([[*history_row, *[-1] * (longest - len(history_row))] for history_row in before]),
-            np.array([[axis[way] for axis, way in zip(axes, ways, strict=True)] for ways in payoffs]),
+            before,
+            np.array(last_moves),
             paid,
             tree.sizes,
             float(unit),
-            depth,
-            tuple(names),
+            max(own.depth for own in moves),
+            tuple(own.names for own in moves),
             tuple(players),
             tree,
             exact,

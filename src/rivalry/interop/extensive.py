@@ -222,9 +222,14 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
 
 def _strategy_names(labels: Sequence[tuple[str, ...]], plans: ndarray) -> tuple[str, ...]:
     """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
-    action_names = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
-    numbered = ["/".join("*" if a < 0 else str(a + 1) for a in plan) or "*" for plan in plans.tolist()]
-    return distinct(action_names if all(map(all, labels)) else ()) or tuple(numbered)
+    numbered, named = list[str](), list[str]()
+    for plan in plans.tolist():
+        numbers = [str(action + 1) if action >= 0 else "*" for action in plan]
+        numbered.append("/".join(numbers) or "*")
+        words = [labels[k][action] for k, action in enumerate(plan) if action >= 0]
+        named.append("/".join(words))
+    has_names = all(map(all, labels))
+    return distinct(named if has_names else ()) or tuple(numbered)
 
 
 def _expected_payoffs(form: ExtensiveForm, plans: Sequence[ndarray]) -> ndarray:

@@ -17,6 +17,7 @@ from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.payoffs import payoffs as payoffs_of_profile
+from rivalry.core.results import rename_dim
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import concrete_module, jax, jnp, put_concrete, seldom
@@ -117,12 +118,11 @@ class Restricted(OneLineRepr, eqx.Module):
             "play_payoff": (("seat",), payoffs_of_profile(self.game, profile)),
         }
         for name, (dims, array) in measures_of(self.game, profile).items():
-            record.setdefault(name, (tuple("seat" if d == "player" else d for d in dims), array))
-        if profile.shape[1] != x.shape[1]:  # the whole has more columns than these players
-            record = {
-                n: (tuple("column" if d == "axis" else d for d in ds), a) for n, (ds, a) in record.items()
-            }
-        return record
+            record.setdefault(name, (rename_dim(dims, "player", "seat"), array))
+        if profile.shape[1] == x.shape[1]:
+            return record
+        # the whole has more columns than these players
+        return {name: (rename_dim(dims, "axis", "column"), array) for name, (dims, array) in record.items()}
 
 
 # compiled, since the followers' search inside would run step by step; it runs once per result

@@ -509,6 +509,13 @@ def _texts(rows: Sequence[Vertex], size: int) -> ndarray:
     return np.array([list(map(str, row)) for row in rows], str).reshape(len(rows), size)
 
 
+def _radius(point: list[float], texts: list[str]) -> float:
+    """Return a bound on the distance of a point in floats from the exact one, in every coordinate."""
+    errors = [abs(Fraction(value) - Fraction(text)) for value, text in zip(point, texts, strict=True)]
+    largest = max(errors, default=Fraction(0))
+    return float(np.nextafter(float(largest), np.inf)) if largest else 0.0
+
+
 def exact_record(game: Game, session: Session, record: Record) -> Record:
     """Return the record of a list: that of boxes, or the exact one where there is one."""
     if session["patterns"][0] < 0:
@@ -518,14 +525,7 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         return record | {"pattern_count": scalar(patterns)}
     at = coordinates(game)
     points, corners = (_in_floats(session[name]) for name in ("exact_point", "exact_vertex"))
-    off = [
-        max(
-            (abs(Fraction(v) - Fraction(text)) for v, text in zip(row, texts, strict=True)),
-            default=Fraction(0),
-        )
-        for row, texts in zip(points.tolist(), session["exact_point"].tolist(), strict=True)
-    ]
-    rounded = [float(np.nextafter(float(value), np.inf)) if value else 0.0 for value in off]
+    radii = [_radius(*rows) for rows in zip(points.tolist(), session["exact_point"].tolist(), strict=True)]
     number, count = session["vertex_set"], int(session["vertex_set"].max(initial=-1)) + 1
     hulls = [(corners[number == k].min(axis=0), corners[number == k].max(axis=0)) for k in range(count)]
     profiles = profiles_of(at, points)
@@ -534,7 +534,7 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
     record = record | {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
-        "radius": (("equilibrium",), np.array(rounded)),
+        "radius": (("equilibrium",), np.array(radii)),
         "equilibrium_count": scalar(len(points)),
         "complete": scalar(True),
         "complete_reason": scalar(
