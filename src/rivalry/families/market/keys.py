@@ -127,9 +127,9 @@ class CostKeys:
         Keys(TaxKeys),
         "tax rate on profits, or a table of taxes: {unit, ad_valorem, profit}",
     ] = 0.0
-    tax_losses: Annotated[Literal["refunded", "none"], Needs("tax"), "whether losses are refunded"] = (
-        "refunded"
-    )
+    tax_losses: Annotated[
+        Literal["refunded", "none"], Needs("tax"), "whether losses are refunded at the rate of the tax"
+    ] = "refunded"
 
 
 @dataclass(frozen=True)
