@@ -110,7 +110,7 @@ def reserve_stdout() -> Iterator[Callable[..., None]]:
     sys.stdout.flush()
     stdout, stream = os.dup(1), sys.stdout
 
-    def tell(*parts: Printed) -> None:
+    def print_parts(*parts: Printed) -> None:
         os.dup2(stdout, 1)
         try:
             with redirect_stdout(stream):
@@ -122,7 +122,7 @@ def reserve_stdout() -> Iterator[Callable[..., None]]:
     os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):
-            yield tell
+            yield print_parts
     finally:
         os.dup2(stdout, 1)
         os.close(stdout)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from rivalry.lab.study.identity import Table, TableDict
 
     Reported = tuple[Run, Answer, Path]  # a run, its answer, and its report
-    Tell = Callable[..., None]  # prints parts of a result
+    PrintParts = Callable[..., None]  # prints parts of a result
 
 REPLICATIONS = ("replications", "count")
 FAILED, UNDECIDED = 1, 3  # exit statuses; the second is of `verify`, where cells were left out
@@ -72,9 +72,9 @@ def run(
 ) -> int:
     """Run a study, or continue its run."""
     options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
-    with output.reserve_stdout() as tell:
+    with output.reserve_stdout() as print_parts:
         selected_study = _chosen_study(study, set_ or [], sweep or [], replications, quick)
-        reported = carry_out_study(selected_study, out, options, None if json else tell)
+        reported = carry_out_study(selected_study, out, options, None if json else print_parts)
     return _print_run(json, reported, verbose)
 
 
@@ -91,8 +91,8 @@ def resume(
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
     options = _execution(workers, executor, address, device, accept_version=accept_version, trusted=trust)
-    with output.reserve_stdout() as tell:
-        reported = _continue_run(run, options, None if json else tell)
+    with output.reserve_stdout() as print_parts:
+        reported = _continue_run(run, options, None if json else print_parts)
     return _print_run(json, reported, verbose)
 
 
@@ -461,8 +461,10 @@ def _opened(folder: Path) -> Run:
     return Run.open(folder)
 
 
-def carry_out_study(study: Study, out: Path | None, options: Table, tell: Tell | None = None) -> Reported:
-    """Run a study, or continue its run, and report it; ``tell`` prints the answer of each part once it is."""
+def carry_out_study(
+    study: Study, out: Path | None, options: Table, print_parts: PrintParts | None = None
+) -> Reported:
+    """Run a study, or continue its run, and report it; ``print_parts`` prints the answer of each part once it is."""
     from rivalry.lab.store import Run, finished_cells
 
     folder = study.default_folder if out is None else out
@@ -472,7 +474,7 @@ def carry_out_study(study: Study, out: Path | None, options: Table, tell: Tell |
         _note_other_form(folder, study)
         return Run.create_or_open(folder, study, same_name=True)
 
-    return _carry_out(studies, studies, finished_cells(folder, study.parts()), open_run, options, tell)
+    return _carry_out(studies, studies, finished_cells(folder, study.parts()), open_run, options, print_parts)
 
 
 def _note_other_form(folder: Path, study: Study) -> None:
@@ -502,7 +504,7 @@ def prepare(name: str, out: Path | None) -> Run:
     return Run.create_or_open(folder, study, same_name=True)
 
 
-def _continue_run(folder: Path, options: Table, tell: Tell | None) -> Reported:
+def _continue_run(folder: Path, options: Table, print_parts: PrintParts | None) -> Reported:
     """Continue a run, with the cells of its shards."""
     from rivalry.lab.array import gather
     from rivalry.lab.store import finished_cells
@@ -513,7 +515,7 @@ def _continue_run(folder: Path, options: Table, tell: Tell | None) -> Reported:
     parts, finished = run.runs().values(), finished_cells(folder, run.parts())
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
     unfinished = [part.study for part in parts if not finished >= {cell.id for cell in part.cells}]
-    return _carry_out([part.study for part in parts], unfinished, finished, lambda: run, options, tell)
+    return _carry_out([part.study for part in parts], unfinished, finished, lambda: run, options, print_parts)
 
 
 def _carry_out(
@@ -522,7 +524,7 @@ def _carry_out(
     finished: Collection[str],
     open_run: Callable[[], Run],
     options: Table,
-    tell: Tell | None,
+    print_parts: PrintParts | None,
 ) -> Reported:
     """Check the studies that may need it, compute the remaining cells, and build figures and report."""
     from rivalry.lab.answer import answer_of
@@ -536,7 +538,7 @@ def _carry_out(
             with output.checking(study.name) as receive_count:
                 study.check(receive_count, finished)
         run = open_run()
-        parts = _compute(run, options, tell)
+        parts = _compute(run, options, print_parts)
     with output.alive(lambda: f"{run.folder}: collecting the results"):
         answer = answer_of(run, parts)
     if not any(part.plot_files for part in studies) and run.is_reported():
@@ -554,7 +556,7 @@ def _carry_out(
         return run, answer, _build_report(run, answer)
 
 
-def _compute(run: Run, options: Table, tell: Tell | None) -> dict[str, Answer]:
+def _compute(run: Run, options: Table, print_parts: PrintParts | None) -> dict[str, Answer]:
     """Compute the remaining cells of a run, and return the answers of its parts.
 
     Each answer is printed when its part is done, since later parts may take minutes.
@@ -564,16 +566,16 @@ def _compute(run: Run, options: Table, tell: Tell | None) -> dict[str, Answer]:
 
     answers: dict[str, Answer] = {}
     parts = run.parts()
-    if tell is not None and parts:
-        tell(run.head["study"].get("question") or run.title, "")
+    if print_parts is not None and parts:
+        print_parts(run.head["study"].get("question") or run.title, "")
     with output.progress(str(run.folder)) as show:
 
         def receive(event: RunEvent) -> object:
             if event.kind == "collected":
                 name = event.cell
                 answers[name] = answer_of(parts[name])
-                if tell is not None:
-                    tell(*summary.of_part(name, parts[name], answers[name]), "")
+                if print_parts is not None:
+                    print_parts(*summary.of_part(name, parts[name], answers[name]), "")
             return show(event)
 
         carry_out(run, progress=receive, **options)
