@@ -166,7 +166,7 @@ def _axes(game: Any, x: ndarray, equilibria: list[TableDict], low: ndarray, high
     count = low.shape[1]
     labels = axis_names(game) or [f"choice {a}" if count > 1 else "choice" for a in range(count)]
     # players whose choices differ have names for them
-    labels_by_player = [[*own, *[""] * count] for own in oracles.labels(game).entries]
+    labels_by_player = [[*names, *[""] * count] for names in oracles.labels(game).entries]
     axes = []
     for a, label in enumerate(labels):
         top = float(high[:, a].max())

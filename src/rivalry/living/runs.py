@@ -242,7 +242,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     rows = {str(certificate["cell"]): row for row, (certificate, _) in enumerate(judged)}
     rows_of_places = [rows.get(cell.id) for cell in places]
     properties = [None if row is None else judged[row][1] for row in rows_of_places]
-    facts = [ClaimFacts() if known is None else known["facts"] for known in properties]
+    facts = [ClaimFacts() if about is None else about["facts"] for about in properties]
     states = dict.fromkeys(run.failures(), "failed") | dict.fromkeys(rows, "done")
 
     def numbers_on(name: str) -> list[int]:
@@ -251,7 +251,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
         numbers = {repr(value): k for k, value in enumerate(values)}
         return [numbers.get(repr(cell.at[name]), -1) for cell in places]
 
-    claims = Counter(known["claim"] for _, known in answer.cells)
+    claims = Counter(about["claim"] for _, about in answer.cells)
     claim_counts = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
     text = f"{counts['done']} of {counts['total']} cells are computed{': ' * bool(claims)}{claim_counts}."
     text += f" {len(places)} of them are here, evenly spaced." * bool(answer.sample)
@@ -263,7 +263,7 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
             "id": [cell.id for cell in places],
             "at": list(map(numbers_on, run.axes)),
             "state": [states.get(cell.id, "left") for cell in places],
-            "status": [known and known["status"] for known in properties],
+            "status": [about and about["status"] for about in properties],
             "coverage": [fact.coverage for fact in facts],
             "regret": [fact.gain for fact in facts],
             "bound": [typeset(fact.bound_text) for fact in facts],
