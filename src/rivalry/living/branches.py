@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from rivalry.core.results import UNREFUTED, NamesByDimension, Record
 from rivalry.living.game_parts import axis_names, numbers, player_names
-from rivalry.living.line import UNITS, Found
+from rivalry.living.line import Found, axis_label
 from rivalry.plots.select import EVENTS
 
 ROWS = 400  # most rows of a branch that are sent
@@ -38,50 +38,40 @@ def view_of_record(game: Any, record: Record, names: NamesByDimension) -> Found 
         return None
     from rivalry.plots.branches import with_events  # loads Matplotlib
 
-    numbers_by_name = with_events(_arrays(record))
-    rows = np.flatnonzero(np.isfinite(numbers_by_name["branch_parameter"]))
+    arrays = with_events({name: np.asarray(value) for name, (_, value) in record.items()})
+    rows = np.flatnonzero(np.isfinite(arrays["branch_parameter"]))
     if not len(rows):
         return None
-    name = str(numbers_by_name["parameter_name"]).rpartition(".")[2] or "parameter"
-    x, position = numbers_by_name["branch_parameter"], numbers_by_name["branch_position"]
-    branches = _branches(numbers_by_name, rows)
-    events, orbits = _events(numbers_by_name), _orbits(numbers_by_name)
-    players, axes = position.shape[1:]
-    labels = axis_names(game) if game is not None else list(names.get("axis", ()))
-    labels = (
-        labels
-        if len(labels) == axes
-        else [f"position {a}" for a in range(axes)]
-        if axes > 1
-        else ["position"]
-    )
-    exchangeable = numbers_by_name.get("exchangeable", np.arange(players))
+    name = str(arrays["parameter_name"]).rpartition(".")[2] or "parameter"
+    low, high = float(arrays["branch_parameter"][rows].min()), float(arrays["branch_parameter"][rows].max())
+    branches, events = _branches(arrays, rows), _events(arrays)
+    players, axes = arrays["branch_position"].shape[1:]
+    exchangeable = arrays.get("exchangeable", np.arange(players))
     data = {
-        "parameter": {"name": name, "key": name, "low": float(x[rows].min()), "high": float(x[rows].max())},
-        "players": player_names(game) if game is not None else [f"player {k}" for k in range(players)],
-        "axes": [
-            {"name": axis, "label": f"{axis} ({UNITS[axis]})" if axis in UNITS else axis} for axis in labels
-        ],
+        "parameter": {"name": name, "key": name, "low": low, "high": high},
+        "players": [f"player {k}" for k in range(players)] if game is None else player_names(game),
+        "axes": [{"name": axis, "label": axis_label(axis)} for axis in _axis_names(game, names, axes)],
         "profile": [],
         "branches": branches,
         "events": events,
-        "orbits": orbits,
+        "orbits": _orbits(arrays),
         "exchangeable": bool(np.all(exchangeable == exchangeable[0])),
-        "coverage": str(numbers_by_name["branch_coverage"][rows[0]])
-        if "branch_coverage" in numbers_by_name
-        else "",
+        "coverage": str(arrays["branch_coverage"][rows[0]]) if "branch_coverage" in arrays else "",
         "answers": [],
     }
     marks = "; ".join(f"{event['words']} at {event['parameter']:.6g}" for event in events) or "no bifurcation"
     stable = sum(any(branch["stable"]) for branch in branches)
-    span = f"from {x[rows].min():.4g} to {x[rows].max():.4g}"
+    span = f"from {low:.4g} to {high:.4g}"
     text = f"{len(branches)} branches over {name} {span}, {stable} of them stable somewhere; {marks}."
     return f"Branches of equilibria over {name}", text, data
 
 
-def _arrays(record: Record) -> dict[str, ndarray]:
-    """Return the arrays of a record by name."""
-    return {name: np.asarray(value) for name, (_, value) in record.items()}
+def _axis_names(game: object, names: NamesByDimension, count: int) -> list[str]:
+    """Return the names of the axes of a strategy: those of the game, or of the record; else positions."""
+    axes = list(names.get("axis", ())) if game is None else axis_names(game)
+    if len(axes) == count:
+        return axes
+    return [f"position {a}" for a in range(count)] if count > 1 else ["position"]
 
 
 def _branches(arrays: dict[str, ndarray], rows: ndarray) -> list[dict[str, Any]]:
@@ -91,52 +81,50 @@ def _branches(arrays: dict[str, ndarray], rows: ndarray) -> list[dict[str, Any]]
 
     claims = claims_of_rows(DrawnPoint(arrays, ""))
     certified = claims == UNREFUTED[0]
-    of_row = arrays.get("branch", np.zeros(len(arrays["branch_parameter"]), int))
-    stable = arrays.get("branch_stable", np.ones(len(of_row))).astype(float) > 0.5
+    numbers_of_branches = arrays.get("branch", np.zeros(len(arrays["branch_parameter"]), int))
+    stable = arrays.get("branch_stable", np.ones(len(certified))).astype(float) > 0.5
     endings = arrays.get("branch_ending", np.empty(0, str))
-    result = []
-    for branch in dict.fromkeys(of_row[rows].tolist()):
-        rows_of_branch = rows[of_row[rows] == branch]
-        # rows between which stability or certificates change are all kept
-        looks = np.stack([stable[rows_of_branch], certified[rows_of_branch]])
-        change = np.flatnonzero(np.any(looks[:, 1:] != looks[:, :-1], axis=0))
-        even = np.linspace(0, len(rows_of_branch) - 1, min(ROWS, len(rows_of_branch))).astype(int)
-        rows_of_branch = rows_of_branch[np.unique(np.concatenate([even, change, change + 1]).astype(int))]
-        entry = {
-            "parameter": numbers(arrays["branch_parameter"][rows_of_branch]),
-            "position": numbers(arrays["branch_position"][rows_of_branch]),
-            "stable": stable[rows_of_branch].tolist(),
-            "certified": certified[rows_of_branch].tolist(),
-            "claim": claims[rows_of_branch].tolist(),
-            "structure": structure(arrays["branch_group"][rows_of_branch[0]])
-            if "branch_group" in arrays
-            else "",
-            "ending": str(endings[int(branch)]) if int(branch) < len(endings) else "",
-        }
-        for key, name in (("regret", "branch_regret"), ("payoff", "branch_payoff")):
-            entry[key] = numbers(arrays[name][rows_of_branch]) if name in arrays else []
-        entry["regret"] = [None if None in row else max(row) for row in entry["regret"]]
-        result.append(entry)
-    return result
+    branches = []
+    for branch in dict.fromkeys(numbers_of_branches[rows].tolist()):
+        on_branch = rows[numbers_of_branches[rows] == branch]
+        on_branch = on_branch[_sent_rows(np.stack([stable[on_branch], certified[on_branch]]))]
+        group = structure(arrays["branch_group"][on_branch[0]]) if "branch_group" in arrays else ""
+        regrets = numbers(arrays["branch_regret"][on_branch]) if "branch_regret" in arrays else []
+        branches.append(
+            {
+                "parameter": numbers(arrays["branch_parameter"][on_branch]),
+                "position": numbers(arrays["branch_position"][on_branch]),
+                "stable": stable[on_branch].tolist(),
+                "certified": certified[on_branch].tolist(),
+                "claim": claims[on_branch].tolist(),
+                "structure": group,
+                "ending": str(endings[int(branch)]) if int(branch) < len(endings) else "",
+                "regret": [None if None in row else max(row) for row in regrets],
+                "payoff": numbers(arrays["branch_payoff"][on_branch]) if "branch_payoff" in arrays else [],
+            }
+        )
+    return branches
+
+
+def _sent_rows(marks: ndarray) -> ndarray:
+    """Return at most `ROWS` rows evenly, and both rows of each change of ``marks [mark row]``."""
+    count = marks.shape[1]
+    changes = np.flatnonzero(np.any(marks[:, 1:] != marks[:, :-1], axis=0))
+    even = np.linspace(0, count - 1, min(ROWS, count)).astype(int)
+    return np.unique(np.concatenate([even, changes, changes + 1]).astype(int))
 
 
 def _events(arrays: dict[str, ndarray]) -> list[dict[str, Any]]:
     """Return the events by parameter, with their words."""
     if not {"event_kind", "event_parameter", "event_position"} <= set(arrays):
         return []
-    kinds, values = arrays["event_kind"], arrays["event_parameter"]
-    events = [
-        k for k in range(min(len(kinds), len(values))) if np.isfinite(values[k]) and str(kinds[k]) in EVENTS
-    ]
-    return [
-        {
-            "kind": str(kinds[k]),
-            "words": EVENTS[str(kinds[k])][1],
-            "parameter": float(values[k]),
-            "position": numbers(arrays["event_position"][k]),
-        }
-        for k in sorted(events, key=lambda k: float(values[k]))
-    ]
+    events = []
+    rows = zip(arrays["event_kind"], arrays["event_parameter"], arrays["event_position"], strict=False)
+    for kind, parameter, position in rows:
+        if np.isfinite(parameter) and str(kind) in EVENTS:
+            event = {"kind": str(kind), "words": EVENTS[str(kind)][1], "parameter": float(parameter)}
+            events.append(event | {"position": numbers(position)})
+    return sorted(events, key=lambda event: event["parameter"])
 
 
 def _orbits(arrays: dict[str, ndarray]) -> list[dict[str, Any]]:

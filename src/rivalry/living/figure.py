@@ -97,11 +97,11 @@ def figure_of(game: object, profile: object = None) -> Figure:
 def figures_of(game: Any, profile: object) -> list[Figure]:
     """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
     start = initial_profile(game) if profile is None else np.asarray(game.space.check(profile, "profile"))
-    views = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
+    views = {name: _load(name, "view_of")(game, start) for name in _views_in_order(game)}
     return [_figure(name, content, None, game) for name, content in views.items() if content is not None]
 
 
-def _ordered(game: object) -> Sequence[str]:
+def _views_in_order(game: object) -> Sequence[str]:
     """Return the views of games and records, a line before the others where players choose positions."""
     # loads JAX, which figures of runs do not need
     from rivalry.families.influencer.model import InfluencerGame
@@ -144,7 +144,7 @@ def figures_of_record(
     """
     answer, profile = stored_answer(record), _profile_of(game, record)
     views: dict[str, Found | None] = {}
-    for name in STORED if game is None else _ordered(game):
+    for name in STORED if game is None else _views_in_order(game):
         views[name] = _load(name, "view_of_record")(game, record, names)
         if views[name] is None and profile is not None:
             views[name] = _load(name, "view_of")(game, profile)
@@ -282,13 +282,14 @@ def plain(value: object) -> Any:
 
 
 def _figure(view: str, content: Found, answer: TableDict | None, game: object) -> Figure:
-    """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
+    """Return a figure from the content of its view, with an answer for its data if there is one."""
     title, text, data = content
-    data = plain(data | ({"answers": [answer]} if answer and "profile" in data else {}))
-    start = {"profile": data["profile"]} if "profile" in data else {}
-    return Figure(
-        view, typeset(title), typeset(text), data, start | {"parameters": {}, "settled": True}, game
-    )
+    data, state = plain(data), {"parameters": {}, "settled": True}
+    if "profile" in data:
+        state = {"profile": data["profile"], **state}
+        if answer:
+            data["answers"] = [plain(answer)]
+    return Figure(view, typeset(title), typeset(text), data, state, game)
 
 
 def initial_profile(game: Any) -> ndarray | None:

@@ -38,14 +38,12 @@ def view_of_record(
     """
     if not isinstance(world, RepeatedWorld) or not _replays(world, record):
         return None
-    tables = world.tables
-    sessions = _sessions(world, record)
+    tables, sessions = world.tables, _sessions(world, record)
     if not sessions:
         return None
     players = len(tables.sizes)
     finite = isinstance(world.game.space, Simplex)  # whose axes are actions
     axes = () if finite else oracles.labels(world.game).axes
-    rate = np.broadcast_to(record["discount"][1], (players,))
     proof = Certificate.from_record(record)
     data = {
         "players": player_names(world.game),
@@ -56,25 +54,18 @@ def view_of_record(
         "slots": slots_of(tables),
         "signal": tables.signal[0] if tables.signal.size else None,
         "payoff": tables.payoff[0],
-        "discount": rate,
+        "discount": np.broadcast_to(record["discount"][1], (players,)),
         "sessions": sessions,
-        "proof": None
-        if proof is None
-        else {
-            "claim": proof.facts.kind,
-            "regret": proof.regret,
-            "bound": proof.bound,
-        },
+        "proof": proof and {"claim": proof.facts.kind, "regret": proof.regret, "bound": proof.bound},
     }
-    count, total = len(sessions), len(record["policy"][1])
-    title = "A forced deviation from learned policies"
-    text = f"Learned policies of {count} of {total} sessions: force one player to deviate once."
+    total = len(record["policy"][1])
+    text = f"Learned policies of {len(sessions)} of {total} sessions: force one player to deviate once."
     gains = record["deviation_gain"][1] if "deviation_gain" in record else np.zeros(0)
     gains = gains[np.isfinite(gains)]
     if len(gains):
         part = f"{np.mean(gains <= 0):.0%}".replace("%", " %")
         text += f" The deviation that pays most in its own period loses overall in {part} of the cases."
-    return title, text, data
+    return "A forced deviation from learned policies", text, data
 
 
 def _replays(world: RepeatedWorld, record: Record) -> bool:

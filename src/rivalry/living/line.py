@@ -71,7 +71,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
         "players": names,
         "axis": {
             "name": axis,
-            "label": f"{axis} ({UNITS[axis]})" if axis in UNITS else axis,
+            "label": axis_label(axis),
             "low": float(low.min()),
             "high": float(high.max()),
         },
@@ -84,9 +84,14 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
         "paths": [],
         "answers": [],
     }
-    verb = f"chooses {f'{axis} ' * (axis != CHOICE)}"
-    text = sentence_of_play(names, [f"{verb}{choice:.4g}" for choice in x[:, 0]], paid)
+    verb = "chooses" if axis == CHOICE else f"chooses {axis}"
+    text = sentence_of_play(names, [f"{verb} {choice:.4g}" for choice in x[:, 0]], paid)
     return repr(game).split(":")[0], text, data
+
+
+def axis_label(axis: str) -> str:
+    """Return the label of an axis, with its unit where that is known."""
+    return f"{axis} ({UNITS[axis]})" if axis in UNITS else axis
 
 
 def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: ndarray) -> str:

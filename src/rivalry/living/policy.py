@@ -12,7 +12,7 @@ import numpy as np
 from rivalry.core.game import is_population
 from rivalry.core.results import NO_CERTIFICATE, Certificate, NamesByDimension, Record
 from rivalry.lab.study.identity import TableDict
-from rivalry.text.display import bound_in_words, typeset
+from rivalry.text.display import bound_in_words, count_text, typeset
 
 SNAPSHOTS = 12  # most policies of a path
 DIGITS = 4  # of probabilities
@@ -44,39 +44,42 @@ def view_of_record(
     """
     if "policy" not in record or record["policy"][0] != DIMS:
         return None
-    policy = record["policy"][1]
-    types, urgencies = policy.shape[:2]
-    urgency = (
-        record["urgency"][1] if "urgency" in record else np.arange(1.0, urgencies + 1)[None].repeat(types, 0)
-    )
-    labels = list(names.get("player", ())) or [f"type {k}" for k in range(types)]
-    path = _path(record, policy.shape)
-    entries = [*path, _entry(record)]
-    data = {"types": labels, "urgency": urgency, "entries": entries, "start": len(path)}
-    gain = record["exploitability"][1] if "exploitability" in record else np.zeros(0)
-    text = f"Bids by karma held, for {types} type{'s' * (types > 1)} and {urgencies} urgencies."
-    if gain.size and np.isfinite(gain).all():
+    shape = record["policy"][1].shape
+    types, urgencies = shape[:2]
+    urgency = _stored(record, "urgency")
+    if urgency is None:
+        urgency = np.tile(np.arange(1.0, urgencies + 1), (types, 1))
+    path = _path(record, shape)
+    data = {
+        "types": list(names.get("player", ())) or [f"type {k}" for k in range(types)],
+        "urgency": urgency,
+        "entries": [*path, _entry(record)],
+        "start": len(path),
+    }
+    text = f"Bids by karma held, for {count_text(types, 'type')} and {urgencies} urgencies."
+    gain = _stored(record, "exploitability")
+    if gain is not None and gain.size and np.isfinite(gain).all():
         text += f" One agent could gain at most {bound_in_words(float(np.max(gain)))} by another policy."
     return "Bids by karma held", text, data
+
+
+def _stored(record: Record, name: str) -> Any:
+    """Return an array of a record; None where it is missing."""
+    return record[name][1] if name in record else None
 
 
 def _entry(record: Record) -> TableDict:
     policy = record["policy"][1]
     proof = Certificate.from_record(record)
     facts = (proof or NO_CERTIFICATE).facts
-    levels = np.arange(policy.shape[-1])
-
-    def stored(name: str) -> Any:
-        return record[name][1] if name in record else None
-
     return {
         "label": "",
         "policy": np.round(policy, DIGITS),
-        "mean_bid": np.round(policy @ levels, DIGITS),
-        "karma": stored("karma_distribution"),
-        "gain": stored("exploitability"),
-        "relative": stored("relative_exploitability"),
-        "payoff": stored("payoff"),
+        "mean_bid": np.round(policy @ np.arange(policy.shape[-1]), DIGITS),
+        "karma": _stored(record, "karma_distribution"),
+        "gain": _stored(record, "exploitability"),
+        "relative": _stored(record, "relative_exploitability"),
+        "payoff": _stored(record, "payoff"),
         "claim": None if proof is None else proof.facts.kind,
         "word": facts.word,
         "sentence": typeset(facts.left_open) if proof else "No certificate is stored for this policy.",
@@ -84,16 +87,15 @@ def _entry(record: Record) -> TableDict:
 
 
 def _path(record: Record, shape: tuple[int, ...]) -> list[TableDict]:
-    """Return policies along a method's path, without their populations."""
+    """Return policies along a method's path, without their populations and without the last, the result."""
     if "path" not in record or record["path"][0] != ("step", "state", "action"):
         return []
-    rows = record["path"][1]
-    row_numbers = np.unique(np.linspace(0, len(rows) - 1, SNAPSHOTS).round().astype(int))[:-1]
-    policies = []
-    for row in row_numbers.tolist():
-        step = int(record["path_step"][1][row])
-        gain = record["path_exploitability"][1][row] if "path_exploitability" in record else None
-        parts: Record = {"policy": (DIMS, rows[row].reshape(shape))}
-        parts |= {} if gain is None else {"exploitability": (("player",), gain)}
-        policies.append({**_entry(parts), "label": f"step {step}"})
-    return policies
+    policies, gains = record["path"][1], _stored(record, "path_exploitability")
+    rows = np.unique(np.linspace(0, len(policies) - 1, SNAPSHOTS).round().astype(int))
+    entries = []
+    for row in rows[:-1].tolist():
+        snapshot: Record = {"policy": (DIMS, policies[row].reshape(shape))}
+        if gains is not None:
+            snapshot["exploitability"] = ("player",), gains[row]
+        entries.append({**_entry(snapshot), "label": f"step {int(record['path_step'][1][row])}"})
+    return entries

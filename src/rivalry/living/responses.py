@@ -42,7 +42,7 @@ from rivalry.living.game_parts import (
 )
 from rivalry.living.line import Found, is_profile, sentence_of_play
 from rivalry.runtime.jax import floats, jax
-from rivalry.text.display import typeset
+from rivalry.text.display import count_text, typeset
 
 GRID = 81  # choices per player behind the curves
 OWN, OWN_OF_TWO = 401, 49  # choices behind a gain, of one axis and of each of two
@@ -70,11 +70,11 @@ def view_of_record(game: object, record: Record, names: NamesByDimension) -> Fou
     """
     if game is None or not {"equilibria", "profile"} & set(record):
         return None
-    known_equilibria = _equilibria(record)
+    equilibria = _equilibria(record)
     profile = np.asarray(record["profile"][1]) if "profile" in record else None
-    if (profile is None or not np.isfinite(profile).all()) and known_equilibria:
-        profile = np.asarray(known_equilibria[0]["profile"])
-    content = _view(game, profile, known_equilibria)
+    if equilibria and (profile is None or not np.isfinite(profile).all()):
+        profile = np.asarray(equilibria[0]["profile"])
+    content = _view(game, profile, equilibria)
     if content is None:
         return None
     title, text, data = content
@@ -82,29 +82,20 @@ def view_of_record(game: object, record: Record, names: NamesByDimension) -> Fou
         has_sets = len(record.get("equilibrium_set", ((), []))[1]) > 0
         data["complete"] = bool(record["complete"][1]) and not has_sets
         data["reason"] = str(record["complete_reason"][1]) if "complete_reason" in record else ""
-        count = (
-            f"{len(known_equilibria)} equilibrium is"
-            if len(known_equilibria) == 1
-            else f"{len(known_equilibria)} equilibria are"
-        )
-        text += f" {count} known" + (", and no other exists." if data["complete"] else ".")
+        count = count_text(len(equilibria), "equilibrium is", "equilibria are")
+        text += f" {count} known{', and no other exists' * data['complete']}."
     return title, text, data
 
 
-def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDict]) -> Found | None:
-    if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
-        return None
-    mixture = isinstance(game.space, Simplex)
-    if mixture and (not isinstance(game, Matrix) or game.sizes != (2, 2)):
-        return None
-    if not mixture and game.space.shape[1] > 2:
+def _view(game: object, profile: ndarray | None, equilibria: list[TableDict]) -> Found | None:
+    """Return the plane at a profile, with payoffs added to ``equilibria``; None for other games."""
+    if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or not _has_plane(game):
         return None
     x = floats(initial_profile(game) if profile is None else profile)
     if not is_profile(game, x):
         return None
     low, high = _edges(game.space)
-    names = player_names(game)
-    axes = _axes(game, x, known_equilibria, low, high)
+    axes = _axes(game, x, equilibria, low, high)
     if not np.isfinite(high).all():
         return None
     tops = [axis["high"] for axis in axes]
@@ -114,14 +105,15 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
         gains, points = _gains(game, x, tops, low, high, paid)
     except (jax.errors.JAXTypeError, TypeError):  # payoffs that JAX cannot trace
         return None
-    known_equilibria = [
-        equilibrium | {"payoffs": numbers(payoffs(game, concrete_profile(game, equilibrium["profile"])))}
-        for equilibrium in known_equilibria
-    ]
+    with_payoffs = []
+    for equilibrium in equilibria:
+        pays = payoffs(game, concrete_profile(game, equilibrium["profile"]))
+        with_payoffs.append(equilibrium | {"payoffs": numbers(pays)})
+    names = player_names(game)
     data = {
         "players": names,
         "axes": axes,
-        "mixture": mixture,
+        "mixture": isinstance(game.space, Simplex),
         "low": numbers(low),
         "high": numbers(high),
         "profile": numbers(x),
@@ -129,21 +121,30 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
         "curves": curves,
         "own": gains,
         "points": points,
-        "equilibria": known_equilibria,
+        "equilibria": with_payoffs,
         "complete": False,
         "reason": "",
         "answers": [],
     }
-    clauses = [
-        "chooses "
-        + ", ".join(
-            f"{label.removesuffix(f' of {name}')} {value:.4g}"
-            for axis, value in zip(axes, row, strict=False)
-            if (label := axis["names"][k])
-        )
-        for k, (name, row) in enumerate(zip(names, x, strict=True))
-    ]
+    clauses = [_clause(axes, k, name, x[k]) for k, name in enumerate(names)]
     return repr(game).split(":")[0], sentence_of_play(names, clauses, paid), data
+
+
+def _has_plane(game: Game) -> bool:
+    """True for two players with at most two axes, or with two actions each in a game of matrices."""
+    if isinstance(game.space, Simplex):
+        return isinstance(game, Matrix) and game.sizes == (2, 2)
+    players, axes = game.space.shape
+    return players == 2 and axes <= 2
+
+
+def _clause(axes: list[TableDict], player: int, name: str, choices: ndarray) -> str:
+    """Return in words what a player chooses on the axes on which it has a choice."""
+    words = []
+    for axis, value in zip(axes, choices, strict=False):  # a mixture has an axis, and a share per action
+        if label := axis["names"][player]:
+            words.append(f"{label.removesuffix(f' of {name}')} {value:.4g}")
+    return f"chooses {', '.join(words)}"
 
 
 def _edges(space: Box | Simplex) -> tuple[ndarray, ndarray]:
@@ -153,34 +154,33 @@ def _edges(space: Box | Simplex) -> tuple[ndarray, ndarray]:
     return floats(space.low), floats(space.high)
 
 
-def _axes(
-    game: Any, x: ndarray, known_equilibria: list[TableDict], low: ndarray, high: ndarray
-) -> list[TableDict]:
+def _axes(game: Any, x: ndarray, equilibria: list[TableDict], low: ndarray, high: ndarray) -> list[TableDict]:
     """Return the label and the range of every axis of the plane."""
+    players = player_names(game)
     if isinstance(game.space, Simplex):
-        action_name = str(game.actions[0][0])
-        action = action_name if not action_name.isdigit() else f"action {action_name}"
+        action = str(game.actions[0][0])
+        action = f"action {action}" if action.isdigit() else action
         label = f"probability of {action}"
-        names_of_players = [f"{label} of {player}" for player in player_names(game)]
-        return [{"label": label, "names": names_of_players, "short": action, "low": 0.0, "high": 1.0}]
+        names = [f"{label} of {player}" for player in players]
+        return [{"label": label, "names": names, "short": action, "low": 0.0, "high": 1.0}]
+    count = low.shape[1]
+    labels = axis_names(game) or [f"choice {a}" if count > 1 else "choice" for a in range(count)]
     # players whose choices differ have names for them
-    by_player = oracles.labels(game).entries
-    names = axis_names(game) or [f"choice {a}" if low.shape[1] > 1 else "choice" for a in range(low.shape[1])]
+    labels_by_player = [[*names, *[""] * count] for names in oracles.labels(game).entries]
     axes = []
-    for a, name in enumerate(names):
+    for a, label in enumerate(labels):
         top = float(high[:, a].max())
         if game.space.reparametrised:  # the space is far wider than where play is
-            highest = [
-                x[:, a].max(),
-                *(np.max(np.asarray(equilibrium["profile"])[:, a]) for equilibrium in known_equilibria),
-            ]
-            top = min(top, float(f"{ROOM * max(highest):.2g}") or 1.0)
-        short = name.removesuffix(" input")
-        labels = [f"{name} of {player}" for player in player_names(game)]
-        if by_player:
-            labels = [axis_labels[a] if a < len(axis_labels) else "" for axis_labels in by_player]
-        low_end = float(low[:, a].min())
-        axes.append({"label": name, "names": labels, "short": short, "low": low_end, "high": top})
+            profiles = [x, *(np.asarray(equilibrium["profile"]) for equilibrium in equilibria)]
+            largest = max(np.max(profile[:, a]) for profile in profiles)
+            top = min(top, float(f"{ROOM * largest:.2g}") or 1.0)
+        names = [f"{label} of {player}" for player in players]
+        if labels_by_player:
+            names = [own_labels[a] for own_labels in labels_by_player]
+        short = label.removesuffix(" input")
+        axes.append(
+            {"label": label, "names": names, "short": short, "low": float(low[:, a].min()), "high": top}
+        )
     return axes
 
 
@@ -238,7 +238,7 @@ def _switch(game: Any, x: ndarray, player: int) -> TableDict:
 
     Payoffs are linear in the probability of the rival, whose ends decide.
     """
-    excess = []
+    excess = []  # of the first action, at either end
     for probability in (0.0, 1.0):
         against = x.copy()
         against[1 - player] = probability, 1 - probability
@@ -246,7 +246,8 @@ def _switch(game: Any, x: ndarray, player: int) -> TableDict:
         excess.append(float(paid[0] - paid[1]))
     first, last = excess
     cut = first / (first - last) if first * last < 0 else 1.0
-    before, after = (float(side > 0) for side in (first or last, last or first))
+    # where both actions pay the same at one end, the other end decides
+    before, after = float((first or last) > 0), float((last or first) > 0)
     return {"rival": [0.0, cut, cut, 1.0], "found": [before, before, after, after]}
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.checks import REFERENCES, JudgedCell, JudgedExpectation, cells, results, tally
+from rivalry.lab.checks import REFERENCES, JudgedExpectation, cells, results, tally
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.identity import Table, TableDict
@@ -72,7 +73,7 @@ def figures_of_parts(run: Run, answer: Answer, *, games: bool = True) -> list[li
 
 def figures_of_run(run: Run, answer: Answer, *, games: bool = True) -> list[Figure]:
     """Return the living figures of all parts of a run; see `figures_of_parts`."""
-    return [figure for figures in figures_of_parts(run, answer, games=games) for figure in figures]
+    return list(chain.from_iterable(figures_of_parts(run, answer, games=games)))
 
 
 class ReportFigures(NamedTuple):
@@ -87,14 +88,16 @@ class ReportFigures(NamedTuple):
 
 def parts_of_report(run: Run, answer: Answer) -> ReportFigures:
     """Return the living figures of a run's report, without reference values; see `figures_of_parts`."""
-    figure_groups = figures_of_parts(run, answer, games=False)
-    by_part = [[figure for figure in group if figure.view != "reference"] for group in figure_groups]
-    rooms, *parts = page_parts([figure for group in by_part for figure in group])
-    remaining = iter(rooms)
-    # those of cells are the last of each part
-    return ReportFigures(
-        [([next(remaining) for _ in group[:-1]], next(remaining)) for group in by_part], *parts
-    )
+    by_part: list[list[Figure]] = []
+    for group in figures_of_parts(run, answer, games=False):
+        by_part.append([figure for figure in group if figure.view != "reference"])
+    rooms, *parts = page_parts(list(chain.from_iterable(by_part)))
+    rooms_by_part = []
+    for group in by_part:
+        *of_results, of_cells = rooms[: len(group)]  # the figure of all cells is the last of a part
+        rooms_by_part.append((of_results, of_cells))
+        rooms = rooms[len(group) :]
+    return ReportFigures(rooms_by_part, *parts)
 
 
 def explore_run(run: Run) -> Any:
@@ -107,27 +110,28 @@ def explore_run(run: Run) -> Any:
 def figures_of_cells(run: Run, games: bool) -> list[Figure]:
     """Return the living figures of a run's first cells, at most two of one view; see `figures_of_parts`."""
     figures: list[Figure] = []
-    views: Counter[str] = Counter()
     methods: Counter[str] = Counter()
     tasks = _tasks(run) if games else {}
-    max_per_view = PER_VIEW if games else 1
-    for cell in (place for place in run.cells[:KEPT] if not place.replication):
-        record = _record_of(run, cell)
-        # figures of policies hold those of many cells, other figures one each
-        if record is None or (methods[cell.method] >= PER_VIEW and "policy" not in record):
+    per_view = PER_VIEW if games else 1
+    for cell in run.cells[:KEPT]:
+        record = None if cell.replication else _record_of(run, cell)
+        # policies of many cells are in one figure, which other results have one each of
+        if record is None or ("policy" not in record and methods[cell.method] >= PER_VIEW):
             continue
         methods[cell.method] += 1
         for figure in _figures_of_cell(run, tasks.get(cell.id), record):
-            where = place_in_words(run, cell)
-            before = next(
-                (k for k, sibling in enumerate(figures) if sibling.view == figure.view == "policy"), None
-            )
-            if before is not None:
-                figures[before] = _with_entries(figures[before], figure, where)
-            elif views[figure.view] < max_per_view and len(figures) < FIGURES:
-                views[figure.view] += 1
-                figures.append(_with_place(figure, where))
+            _add_figure(figures, figure, place_in_words(run, cell), per_view)
     return figures
+
+
+def _add_figure(figures: list[Figure], figure: Figure, where: str, per_view: int) -> None:
+    """Add the figure of a cell unless its view has enough; policies are added to the figure of policies."""
+    views = [present.view for present in figures]
+    if figure.view == "policy" and "policy" in views:
+        k = views.index("policy")
+        figures[k] = _with_entries(figures[k], figure, where)
+    elif views.count(figure.view) < per_view and len(figures) < FIGURES:
+        figures.append(_with_place(figure, where))
 
 
 def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure | None]:
@@ -135,15 +139,18 @@ def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure |
 
     None where there is none, and beyond `BYTES` of all of them.
     """
-    tasks, figures, size = _tasks(run), list[Figure | None](), 0
-    for point in points:
+    tasks, size = _tasks(run), 0
+    figures: list[Figure | None] = [None] * len(points)
+    for k, point in enumerate(points):
+        if size > BYTES:
+            break
         cell = first_cell(run, point)
-        record = None if cell is None or size > BYTES else _record_of(run, cell)
-        figures_of_cell = _figures_of_cell(run, tasks.get(cell.id), record) if cell and record else []
-        figures.append(
-            _with_place(figures_of_cell[0], place_in_words(run, cell)) if cell and figures_of_cell else None
-        )
-        size += len(json.dumps(figures_of_cell[0].data)) if figures_of_cell else 0
+        record = cell and _record_of(run, cell)
+        if cell is None or record is None:
+            continue
+        for figure in _figures_of_cell(run, tasks.get(cell.id), record)[:1]:
+            figures[k] = _with_place(figure, place_in_words(run, cell))
+            size += len(json.dumps(figure.data))
     return figures
 
 
@@ -196,14 +203,13 @@ def _game_of(run: Run, task: Table | None) -> tuple[Any, Any]:
 
 
 def _with_place(figure: Figure, where: str) -> Figure:
-    """Return a figure whose title, or the label of whose policy, says of which cell it is."""
-    if figure.view == "policy":
-        entries = [
-            {**entry, "label": ", ".join(filter(None, [where, entry["label"]]))}
-            for entry in figure.data["entries"]
-        ]
-        return replace(figure, data={**figure.data, "entries": entries})
-    return replace(figure, title=f"{figure.title} ({where})" if where else figure.title)
+    """Return a figure whose title, or the labels of whose policies, say of which cell it is."""
+    if figure.view != "policy":
+        return replace(figure, title=f"{figure.title} ({where})" if where else figure.title)
+    entries = []
+    for entry in figure.data["entries"]:
+        entries.append({**entry, "label": ", ".join(filter(None, [where, entry["label"]]))})
+    return replace(figure, data={**figure.data, "entries": entries})
 
 
 def _with_entries(figure: Figure, addition: Figure, where: str) -> Figure:
@@ -229,49 +235,41 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
     left), ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which
     cells can be coloured; ``command``, to which the options of a cell are added.
     """
-    study, counts, failures = run.head["study"], run.counts(), run.failures()
-    judged, places, sample = answer.cells, run.cells, answer.sampled
-    if answer.sample:  # a sample of the cells
-        judged, ids = cells(sample), set(sample["cell"].values.ravel().tolist())
+    counts, judged, places = run.counts(), answer.cells, run.cells
+    if answer.sample:
+        judged, ids = cells(answer.sampled), set(answer.sampled["cell"].values.ravel().tolist())
         places = [cell for cell in run.cells if cell.id in ids]
-    rows_by_cell = {str(row[0]["cell"]): k for k, row in enumerate(judged)}
-    rows: list[JudgedCell | None] = [
-        judged[rows_by_cell[place.id]] if place.id in rows_by_cell else None for place in places
-    ]
-    grid = Grid(study["sweep"], "sweep")
-    axes = [_axis(run, name, grid, answer.sample.get(name)) for name in run.axes]
-    number = {
-        axis["name"]: {
-            repr(value): k
-            for k, value in enumerate(_selection(run.axes[axis["name"]], answer.sample.get(axis["name"])))
-        }
-        for axis in axes
-    }
-    facts = [row[1]["facts"] if row else ClaimFacts() for row in rows]
-    metrics = results(sample, judged) if rows_by_cell else []
-    claims = Counter(row[1]["claim"] for row in answer.cells)
-    counts_text = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
-    text = f"{counts['done']} of {counts['total']} cells are computed" + (
-        f": {counts_text}." if counts_text else "."
-    )
+    rows = {str(certificate["cell"]): row for row, (certificate, _) in enumerate(judged)}
+    rows_of_places = [rows.get(cell.id) for cell in places]
+    properties = [None if row is None else judged[row][1] for row in rows_of_places]
+    facts = [ClaimFacts() if about is None else about["facts"] for about in properties]
+    states = dict.fromkeys(run.failures(), "failed") | dict.fromkeys(rows, "done")
+
+    def numbers_on(name: str) -> list[int]:
+        """Return the number of each cell's value on an axis; -1 for one that is not drawn."""
+        values = _selection(run.axes[name], answer.sample.get(name))
+        numbers = {repr(value): k for k, value in enumerate(values)}
+        return [numbers.get(repr(cell.at[name]), -1) for cell in places]
+
+    claims = Counter(about["claim"] for _, about in answer.cells)
+    claim_counts = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
+    text = f"{counts['done']} of {counts['total']} cells are computed{': ' * bool(claims)}{claim_counts}."
     text += f" {len(places)} of them are here, evenly spaced." * bool(answer.sample)
+    grid = Grid(run.head["study"]["sweep"], "sweep")
     data = {
         "name": run.name,
-        "axes": axes,
+        "axes": [_axis(run, name, grid, answer.sample.get(name)) for name in run.axes],
         "cells": {
             "id": [cell.id for cell in places],
-            "at": [[number[axis["name"]].get(repr(c.at[axis["name"]]), -1) for c in places] for axis in axes],
-            "state": [
-                "done" if row else "failed" if cell.id in failures else "left"
-                for cell, row in zip(places, rows, strict=True)
-            ],
-            "status": [row[1]["status"] if row else None for row in rows],
-            "coverage": [row.coverage for row in facts],
-            "regret": [row.gain for row in facts],
-            "bound": [typeset(row.bound_text) for row in facts],
-            "claim": [row.word if row.claim else None for row in facts],
+            "at": list(map(numbers_on, run.axes)),
+            "state": [states.get(cell.id, "left") for cell in places],
+            "status": [about and about["status"] for about in properties],
+            "coverage": [fact.coverage for fact in facts],
+            "regret": [fact.gain for fact in facts],
+            "bound": [typeset(fact.bound_text) for fact in facts],
+            "claim": [fact.word if fact.claim else None for fact in facts],
         },
-        "values": _values(answer, metrics, [rows_by_cell.get(cell.id) for cell in places]),
+        "values": _values(answer, results(answer.sampled, judged) if judged else [], rows_of_places),
         "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",
         "counts": counts,
     }
@@ -284,40 +282,36 @@ def _selection(values: Sequence[Any], index: np.ndarray | None) -> list[Any]:
 
 def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> TableDict:
     """Return name, label and values of an axis, and the options that give each value; None if not swept."""
-    values = _selection(run.axes[name], index)
-    companions = run.head["companions"].items()
-    along = {name: run.axes[name]} | {key: levels for key, (dim, levels) in companions if dim == name}
+    values, words = _selection(run.axes[name], index), Words(run.head["study"])
+    # keys that are swept in step have one axis, which is called as one of them
+    coordinates = {name: run.axes[name]}
+    for companion, (axis, levels) in run.head["companions"].items():
+        if axis == name:
+            coordinates[companion] = levels
     keys = {short: key for key, short in short_names(grid.values).items()}
-    swept = {keys[short]: _selection(levels, index) for short, levels in along.items() if short in keys}
+    swept = {keys[short]: _selection(coordinates[short], index) for short in coordinates if short in keys}
     options = [" ".join(map(sweep_option, swept, at)) for at in zip(*swept.values(), strict=True)]
-    words = Words(run.head["study"])
-    texts = [words.method(str(value)) for value in values] if name == "algorithm" else values
-    return {"name": name, "label": words.key(name), "values": texts, "options": options if swept else None}
+    if name == "algorithm":
+        values = [words.method(str(value)) for value in values]
+    return {"name": name, "label": words.key(name), "values": values, "options": options if swept else None}
 
 
-def _values(
-    answer: Answer,
-    metrics: Sequence[Table],
-    place: Sequence[int | None],
-) -> list[TableDict]:
-    """Return the metrics with one number per cell, those that the study names first."""
-    numeric = {
-        name
-        for row in metrics
-        for name, value in row["metrics"].items()
-        if isinstance(value, bool | int | float)
-    }
+def _values(answer: Answer, metrics: Sequence[Table], rows: Sequence[int | None]) -> list[TableDict]:
+    """Return the metrics with one number per cell, those that the study names first.
+
+    ``rows`` are those of the cells in ``metrics``, None for a cell without results.
+    """
+    numeric: set[str] = set()
+    for row in metrics:
+        numeric |= {name for name, value in row["metrics"].items() if isinstance(value, int | float)}
     order = [name for name in quantities(answer.study, answer.data) if name in numeric]
     words = Words(answer.study)
     order += sorted(numeric - set(order) - {"steps", "distance"})
-    return [
-        {
-            "name": name,
-            "label": heading(answer.data, name, words),
-            "data": [None if k is None else metrics[k]["metrics"].get(name) for k in place],
-        }
-        for name in order[:VALUES]
-    ]
+    values = []
+    for name in order[:VALUES]:
+        numbers = [None if k is None else metrics[k]["metrics"].get(name) for k in rows]
+        values.append({"name": name, "label": heading(answer.data, name, words), "data": numbers})
+    return values
 
 
 def _reference(run: Run, answer: Answer) -> list[Figure]:
@@ -329,29 +323,28 @@ def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
 
     Data: ``rows``, each as ``--json`` prints it, with the study's ``note``; ``signed``, ours minus the
     reference in units of the tolerance, of the published value where there is one; ``difference``, its size;
-    ``cells``, the first cells at the value's point.
+    ``cells``, the first cells at the value's point, none for a value of all cells.
     """
     rows = []
     for comparison in judged:
         signed = _in_tolerances(comparison.row)
-        cells = [cell.id for cell in run.cells if _is_at(cell, comparison.row["at"])]
-        row = {
-            **comparison.row,
-            "note": comparison.note,
-            "cells": cells[:CELLS] if len(cells) < len(run.cells) else [],
-        }
+        ids = [cell.id for cell in run.cells if _is_at(cell, comparison.row["at"])]
+        row = {**comparison.row, "note": comparison.note}
+        row["cells"] = ids[:CELLS] if len(ids) < len(run.cells) else []
         rows.append(row | {"signed": signed, "difference": None if signed is None else abs(signed)})
     text = f"{tally([comparison.row for comparison in judged])}."
     return Figure("reference", "Published and expected values", text, plain({"rows": rows}))
 
 
 def _is_at(cell: StoredCell, at: Table) -> bool:
-    # a list is text in a dataset
-    fixed = {
-        name: value if isinstance(value, str | int | float) else repr(value)
-        for name, value in cell.at.items()
-    }
-    return all(fixed[name] == value for name, value in at.items() if name in fixed)
+    for name, value in at.items():
+        if name in cell.at:
+            coordinate = cell.at[name]
+            # a list is text in a dataset
+            text_or_number = coordinate if isinstance(coordinate, str | int | float) else repr(coordinate)
+            if text_or_number != value:
+                return False
+    return True
 
 
 def _in_tolerances(row: Table) -> float | None:

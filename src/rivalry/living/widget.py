@@ -21,12 +21,13 @@ def explore(game: object, profile: object = None) -> Any:
     game
         A game of any family.
     profile
-        The profile to begin with, ``[player axis]``.
+        The first profile, ``[player axis]``; by default as in `rivalry.living.figure.figure_of`.
 
     Returns
     -------
     anywidget.AnyWidget
-        The figure. Its ``state`` is what a person sets, and its ``answer`` the certificate of that.
+        The figure. A person sets its ``state``: ``profile``, ``parameters`` of the game, and ``settled``,
+        False during a drag. Its ``answer`` is the certificate of the last settled profile.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def explore_solution(solution: Solution) -> Any:
 
 
 def widget_of(figures: Sequence[Figure]) -> Any:
-    """Return a widget of figures; what a person sets is computed and certified where a figure has a game.
+    """Return a widget of figures, which certifies the profiles that a person sets where a figure has a game.
 
     Raises
     ------
@@ -60,23 +61,22 @@ def widget_of(figures: Sequence[Figure]) -> Any:
     """
     if not figures:
         raise ValueError(no_figure("result"))
-    kind = _widget_class()
-    figure = figures[0]
-    widget = kind(
+    first = figures[0]
+    widget = _widget_class()(
         _esm=widget_module(figure.view for figure in figures),
         _css=style(),
         titles=[figure.title for figure in figures],
-        figure=figure.content,
-        state=figure.state,
+        figure=first.content,
+        state=first.state,
     )
 
-    def choose(change: Any) -> None:
+    def show_figure(change: Any) -> None:
         figure = figures[change["new"]]
         with widget.hold_trait_notifications():
             widget.answer, widget.current = None, None
             widget.state, widget.figure = figure.state, figure.content
 
-    def follow(change: Any) -> None:
+    def answer_state(change: Any) -> None:
         figure, state = figures[widget.chosen], change["new"]
         if figure.game is None or not state.get("profile"):
             return
@@ -85,16 +85,16 @@ def widget_of(figures: Sequence[Figure]) -> Any:
             if state.get("settled"):
                 widget.answer = answer(figure.game, state)
         except ValueError as error:  # parameters that the family refuses
-            widget.answer = {
-                **state,
+            refusal: dict[str, Any] = {
                 "claim": None,
                 "word": UNCERTIFIED,
                 "sentence": str(error),
                 "regret": [],
             }
+            widget.answer = {**state, **refusal}
 
-    widget.observe(choose, "chosen")
-    widget.observe(follow, "state")
+    widget.observe(show_figure, "chosen")
+    widget.observe(answer_state, "state")
     return widget
 
 

@@ -47,60 +47,57 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     a certificate shows that they are equilibria.
     """
     at = coordinates(game)
-    labels = at.labels
-    points, verdicts = points_in_all_orders(at, labels, points_of(session), session["verdict"])
+    points, verdicts = points_in_all_orders(at, at.labels, points_of(session), session["verdict"])
     proved_points = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
     proved_points, range_note = _within_range(game, at, proved_points)
     unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
     searched = not len(session["low"])
-    places, boxes = undecided_places(at, labels, session, unjudged)
+    places, boxes = undecided_places(at, at.labels, session, unjudged)
     complete = searched and not len(boxes[0]) and not _unsearched(search, game) and not range_note
-    rows = np.array([profile_of(at, point.centre) for point in proved_points])
-    profiles = np.reshape(rows, (len(proved_points), *at.start.shape))
     # what is around an entry of the list is that entry
     slack = MERGE_DISTANCE * (at.high - at.low)
     candidates = session["certified"][:, *at.place]
     new = np.ones(len(candidates), bool)
     for point in proved_points:
         new &= np.any((candidates < point.low - slack) | (candidates > point.high + slack), axis=1)
-    certified = session["certified"][new]
-    record: Record = {
-        "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
-        "radius": (("equilibrium",), np.array([_radius(point) for point in proved_points])),
-        "equilibrium_count": scalar(len(proved_points)),
-        "complete": scalar(complete),
-        "complete_reason": scalar(_reason(search, game, session, places, unjudged, range_note)),
-        "boxes": ((), session["boxes"][0].copy()),
-        "discarded": (("reason",), session["discarded"][1:].copy()),
-        "undecided": (
-            ("place", "player", "axis", "end"),
-            np.stack([profiles_of(at, end) for end in boxes], axis=-1),
-        ),
+    profiles, certified = _centres(at, proved_points), session["certified"][new]
+    record = _list_record(
+        game,
+        profiles,
+        np.array([_radius(point) for point in proved_points]),
+        complete=complete,
+        reason=_reason(search, game, session, places, unjudged, range_note),
+        boxes=session["boxes"][0],
+        discarded=session["discarded"][1:].copy(),
+        undecided=np.stack([profiles_of(at, end) for end in boxes], axis=-1),
+    )
+    record |= {
         "certified": (("certified_profile", "player", "axis"), certified),
         "certified_bound": (("certified_profile",), session["certified_bound"][new]),
-        "status": scalar(_status(session, searched, len(proved_points) + len(certified))),
+        "status": scalar(_status(session, searched, len(profiles) + len(certified))),
     }
     if search.first_order:
-        first_order_profiles = np.array([profile_of(at, point.centre) for point in points]).reshape(
-            -1, *at.start.shape
-        )
-        labels_of_verdicts = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], str)
+        labels = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], str)
         record |= {
-            "first_order": (("first_order_point", "player", "axis"), first_order_profiles),
+            "first_order": (("first_order_point", "player", "axis"), _centres(at, points)),
             "first_order_count": scalar(len(points)),
-            "verdict": (("first_order_point",), labels_of_verdicts),
+            "verdict": (("first_order_point",), labels),
         }
     if len(session["drawn"]):
         record |= {
             "drawn_box": (("drawn", "end", "choice"), session["drawn"].copy()),
             "drawn_reason": (("drawn",), session["drawn_reason"].copy()),
         }
-    if len(proved_points):
+    if len(profiles):
         record["profile"] = (("player", "axis"), profiles[0])
     elif len(certified):
         record["profile"] = (("player", "axis"), certified[0])
     return original_record(game, record)
+
+
+def _centres(at: Coordinates, points: list[FirstOrderPoint]) -> ndarray:
+    """Return the profiles ``[point player axis]`` in the middle of first-order points."""
+    return np.reshape([profile_of(at, point.centre) for point in points], (-1, *at.start.shape))
 
 
 def _status(session: Session, searched: bool, count: int) -> str:
@@ -187,7 +184,10 @@ def _undefined(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndar
 
 
 def _jump(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray | None:
-    """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
+    """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen.
+
+    Of the edge of a box along which payoffs change most, the half with the larger change is halved again.
+    """
 
     def pay(y: ndarray) -> ndarray:
         return payoffs(game, put(profile_of(at, y)))
@@ -195,24 +195,25 @@ def _jump(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray |
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE // 4).astype(int))
     edges = []
     for lower, upper in zip(low[sample], high[sample], strict=True):
-        lower_payoffs, middle = pay(lower), lower / 2 + upper / 2
+        at_lower, middle = pay(lower), lower / 2 + upper / 2
         for k in range(len(lower)):
-            for start in (lower, middle):
-                a, b = start.copy(), start.copy()
+            for corner in (lower, middle):
+                a, b = corner.copy(), corner.copy()
                 a[k], b[k] = lower[k], upper[k]
-                edges.append(
-                    (float(np.max(np.abs(pay(b) - (lower_payoffs if start is lower else pay(a))))), a, b)
-                )
+                at_a = at_lower if corner is lower else pay(a)
+                edges.append((float(np.max(np.abs(pay(b) - at_a))), a, b))
     largest_change, a, b = max(edges, key=lambda edge: edge[0])
-    (k,) = np.flatnonzero(a != b)[:1] if np.any(a != b) else (0,)
+    k = int(np.argmax(a != b))
     while True:
         middle = a.copy()
         middle[k] = a[k] / 2 + b[k] / 2
         if middle[k] in (a[k], b[k]):
             break
         at_a, at_middle, at_b = pay(a), pay(middle), pay(b)
-        near = np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle))
-        a, b = (a, middle) if near else (middle, b)
+        if np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle)):
+            b = middle
+        else:
+            a = middle
     discontinuous = largest_change > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * largest_change
     return original_profile(game, profile_of(at, b)).ravel() if discontinuous else None
 
@@ -249,24 +250,51 @@ def record_of_cases(world: CaseAnalysis) -> Record:
     exact, shape = world.cases.equilibria, world.game.space.shape
     profiles = np.reshape(np.array(exact, float), (len(exact), *shape))
     pairs = zip(np.reshape(np.array(exact, object), (len(exact), -1)), profiles, strict=True)
-    radius = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
+    radii = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
     cases = count_text(world.cases.size, world.cases.noun, world.cases.plural)
-    record: Record = {
-        "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
-        "radius": (("equilibrium",), np.array(radius)),
-        "equilibrium_count": scalar(len(exact)),
-        "complete": scalar(True),
-        "complete_reason": scalar(f"every case is solved in fractions: {cases}"),
-        "boxes": scalar(0),
-        "discarded": (("reason",), np.zeros(len(REASONS) - 1, int)),
-        "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
-        "pattern_count": scalar(world.cases.size),
-        "status": scalar("converged" if len(exact) else "not found"),
-    }
+    record = _list_record(
+        world.game,
+        profiles,
+        np.array(radii),
+        complete=True,
+        reason=f"every case is solved in fractions: {cases}",
+        boxes=0,
+        discarded=np.zeros(len(REASONS) - 1, int),
+        undecided=np.zeros((0, *shape, 2)),
+    )
+    record["pattern_count"] = scalar(world.cases.size)
+    record["status"] = scalar("converged" if len(exact) else "not found")
     if len(exact):
         record["profile"] = (("player", "axis"), profiles[0])
     return record
+
+
+def _list_record(
+    game: Game,
+    profiles: ndarray,
+    radii: ndarray,
+    *,
+    complete: bool,
+    reason: str,
+    boxes: int,
+    discarded: ndarray,
+    undecided: ndarray,
+) -> Record:
+    """Return what all lists have of equilibria ``[equilibrium player axis]`` within ``radii [equilibrium]``.
+
+    ``undecided [place player axis end]`` are boxes in which others may be.
+    """
+    return {
+        "equilibria": (("equilibrium", "player", "axis"), profiles),
+        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
+        "radius": (("equilibrium",), radii),
+        "equilibrium_count": scalar(len(profiles)),
+        "complete": scalar(complete),
+        "complete_reason": scalar(reason),
+        "boxes": scalar(boxes),
+        "discarded": (("reason",), discarded),
+        "undecided": (("place", "player", "axis", "end"), undecided),
+    }
 
 
 def _rounding(exact: list[Fraction], numbers: list[float]) -> float:
@@ -282,74 +310,80 @@ def of_part(session: Session, t: int) -> Session:
 
 def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     """Return the list of a game from the lists of its parts: combinations of an equilibrium per part."""
-    records = [{name: value for name, (_, value) in entry.items()} for entry in lists]
-    counts = [len(entry["equilibria"]) for entry in records]
-    empty = any(entry["status"] == NONE_EXISTS for entry in records)
-    listable = prod(counts) <= COMBINED
-    rows = list(product(*map(range, counts))) if listable else []
-    combinations = np.reshape(np.array(rows, int), (len(rows), len(records)))
-
-    def combined(name: str, indices: ndarray) -> ndarray:
-        parts = [entry[name][k] for entry, k in zip(records, indices.T, strict=True)]
-        return np.concatenate(parts, axis=2)
-
-    space = world.game.space
-    ends = np.split(np.stack([space.low, space.high], axis=-1), len(records), axis=1)
-    undecided = [  # with whatever is played in other parts
-        np.concatenate([*ends[:t], hull, *ends[t + 1 :]], axis=1)
-        for t, entry in enumerate(records)
-        for hull in entry["undecided"]
-    ]
-    profiles = combined("equilibria", combinations)
+    parts = [{name: value for name, (_, value) in entry.items()} for entry in lists]
     noun = f"{world.names[0].split()[0]}s"
-    reasons = [
-        f"{part}: {entry['complete_reason']}"
-        for part, entry in zip(world.names, records, strict=True)
-        if not entry["complete"]
-    ]
-    reasons += [
-        f"{part}: sets of equilibria are not combined with those of other {noun}"
-        for part, entry in zip(world.names, records, strict=True)
-        if len(entry.get("vertex_set", ())) or len(entry.get("equilibrium_set", ()))
-    ]
-    if not listable:
+    none_exists = any(part["status"] == NONE_EXISTS for part in parts)
+    counts = [len(part["equilibria"]) for part in parts]
+    combinations = _combinations(counts)
+    profiles = _joined(parts, "equilibria", combinations)
+    radii = [part["radius"][k] for part, k in zip(parts, combinations.T, strict=True)]
+    space = world.game.space
+    bounds = np.split(np.stack([space.low, space.high], axis=-1), len(parts), axis=1)
+    undecided = []
+    for t, part in enumerate(parts):
+        for hull in () if none_exists else part["undecided"]:
+            # with whatever is played in other parts
+            undecided.append(np.concatenate([*bounds[:t], hull, *bounds[t + 1 :]], axis=1))
+    reasons = []
+    for name, part in zip(world.names, parts, strict=True):
+        if not part["complete"]:
+            reasons.append(f"{name}: {part['complete_reason']}")
+    for name, part in zip(world.names, parts, strict=True):
+        if len(part.get("vertex_set", ())) or len(part.get("equilibrium_set", ())):
+            reasons.append(f"{name}: sets of equilibria are not combined with those of other {noun}")
+    is_cut = prod(counts) > COMBINED
+    if is_cut:
         reasons.append(f"{prod(counts):,} combinations of the equilibria of {noun} are not listed")
-    boxes = sum(int(entry["boxes"]) for entry in records)
-    progress = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} {noun}"
-    if not boxes:
-        progress = f"every case is solved in fractions, in {len(records)} {noun}"
-    radii = [entry["radius"][k] for entry, k in zip(records, combinations.T, strict=True)]
-    limited = not listable or any(entry["status"] == "iteration limit" for entry in records)
-    record: Record = {
-        "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
-        "radius": (("equilibrium",), np.max(radii, axis=0)),
-        "equilibrium_count": scalar(len(profiles)),
-        "complete": scalar(empty or not reasons),
-        "complete_reason": scalar("; ".join(reasons) if reasons and not empty else progress),
-        "boxes": scalar(boxes),
-        "discarded": (("reason",), np.sum([entry["discarded"] for entry in records], axis=0)),
-        "undecided": (
-            ("place", "player", "axis", "end"),
-            np.reshape([] if empty else undecided, (-1, *space.shape, 2)),
-        ),
-        "status": scalar("iteration limit" if limited else "converged" if len(profiles) else "not found"),
-    }
-    if "first_order" in records[0]:
-        counts = [len(entry["first_order"]) for entry in records]
-        if prod(counts) <= COMBINED:
-            points = np.reshape(list(product(*map(range, counts))), (-1, len(records))).astype(int)
-            verdicts = [entry["verdict"][k] for entry, k in zip(records, points.T, strict=True)]
-            refuted = np.any(np.stack(verdicts) == VERDICTS[2], axis=0)
-            proved = np.all(np.stack(verdicts) == VERDICTS[1], axis=0)
-            record |= {
-                "first_order": (("first_order_point", "player", "axis"), combined("first_order", points)),
-                "first_order_count": scalar(len(points)),
-                "verdict": (
-                    ("first_order_point",),
-                    np.array(VERDICTS)[np.where(refuted, 2, np.where(proved, 1, 0))],
-                ),
-            }
+    boxes = sum(int(part["boxes"]) for part in parts)
+    reason = f"every case is solved in fractions, in {len(parts)} {noun}"
+    if boxes:
+        reason = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(parts)} {noun}"
+    is_complete = none_exists or not reasons
+    record = _list_record(
+        world.game,
+        profiles,
+        np.max(radii, axis=0),
+        complete=is_complete,
+        reason=reason if is_complete else "; ".join(reasons),
+        boxes=boxes,
+        discarded=np.sum([part["discarded"] for part in parts], axis=0),
+        undecided=np.reshape(undecided, (-1, *space.shape, 2)),
+    )
+    status = "converged" if len(profiles) else "not found"
+    if is_cut or any(part["status"] == "iteration limit" for part in parts):
+        status = "iteration limit"
+    record["status"] = scalar(status)
+    if "first_order" in parts[0]:
+        record |= _combined_points(parts)
     if len(profiles):
         record["profile"] = (("player", "axis"), profiles[0])
     return record
+
+
+def _combinations(counts: list[int]) -> ndarray:
+    """Return all combinations of an entry per list, ``[combination list]``; none beyond `COMBINED`."""
+    rows = list(product(*map(range, counts))) if prod(counts) <= COMBINED else []
+    return np.reshape(np.array(rows, int), (len(rows), len(counts)))
+
+
+def _joined(parts: list[dict[str, Any]], name: str, combinations: ndarray) -> ndarray:
+    """Return profiles ``[combination player axis]`` of a profile per part."""
+    profiles = [part[name][k] for part, k in zip(parts, combinations.T, strict=True)]
+    return np.concatenate(profiles, axis=2)
+
+
+def _combined_points(parts: list[dict[str, Any]]) -> Record:
+    """Return the combinations of first-order points: equilibria where all are, none where any is none."""
+    counts = [len(part["first_order"]) for part in parts]
+    if prod(counts) > COMBINED:
+        return {}
+    combinations = _combinations(counts)
+    verdicts = np.stack([part["verdict"][k] for part, k in zip(parts, combinations.T, strict=True)])
+    refuted = np.any(verdicts == VERDICTS[2], axis=0)
+    proved = np.all(verdicts == VERDICTS[1], axis=0)
+    profiles = _joined(parts, "first_order", combinations)
+    return {
+        "first_order": (("first_order_point", "player", "axis"), profiles),
+        "first_order_count": scalar(len(combinations)),
+        "verdict": (("first_order_point",), np.array(VERDICTS)[np.select([refuted, proved], [2, 1], 0)]),
+    }

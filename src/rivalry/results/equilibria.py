@@ -17,16 +17,18 @@ def equilibria(reader: Reader) -> Table | None:
     if profiles is None or profiles.ndim != 3:
         return None
     component = reader.array("component")
-    is_connected = component is not None and len(set(component[component >= 0].tolist())) < len(component)
+    labels = [] if component is None else component[component >= 0].tolist()
+    # a component has a column only where several equilibria have one in common
+    is_connected = component is not None and len(set(labels)) < len(component)
     rows: Rows = []
     for k, profile in enumerate(profiles):
-        if np.isnan(profile).all():  # padding
+        players = ~np.isnan(profile).all(axis=1)
+        if not players.any():  # padding
             continue
-        profile_rows = profile[~np.isnan(profile).all(axis=1)]
-        row = _strategies(reader, k, profile_rows, has_component=component is not None)
+        row = _strategies(reader, k, profile[players], has_component=component is not None)
         if pays is not None:
             largest = float(np.nanmax(np.abs(pays), initial=0.0))
-            row |= reader.payoffs(pays[k][: len(profile_rows)], largest)
+            row |= reader.payoffs(pays[k][: players.sum()], largest)
         if component is not None and is_connected:
             row["component"] = exactly(str(int(component[k])), float(component[k]))
         rows.append(row | _certificate(reader, k, is_proved=not {PROVED, RADIUS}.isdisjoint(row)))

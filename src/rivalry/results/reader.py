@@ -207,24 +207,27 @@ class Reader:
     def strategies(
         self, variable: str, rows: ndarray, actions: ndarray | None = None, within: float = 0.0
     ) -> Row:
-        """Return the strategies ``[player axis]`` of a profile, the players' columns first."""
+        """Return the strategies ``[player axis]`` of a profile, the players' columns first.
+
+        NaN are padding; numbers of at most ``within`` are 0.
+        """
         rows = rows[:, ~np.isnan(rows).all(axis=0)] if rows.size else rows
-        present = ~np.isnan(rows)
+        filled = ~np.isnan(rows)
         mixed = actions is not None or are_probabilities(rows)
         size = 1.0 if mixed else float(np.nanmax(np.abs(rows), initial=0.0))
         rows = np.where(np.abs(rows) <= max(ZERO * size, within), 0.0, rows)
-        players = self.players(len(rows))
-        player_axes = [self.axes(variable, rows.shape[1], k) for k in range(len(rows))]
-        labels = np.array(player_axes, object).reshape(rows.shape)
         if actions is not None and np.all(np.array(actions.shape) >= rows.shape):
             labels = actions[: rows.shape[0], : rows.shape[1]]
+        else:
+            axes = [self.axes(variable, rows.shape[1], k) for k in range(len(rows))]
+            labels = np.array(axes, object).reshape(rows.shape)
         if not self.numbers and len(rows) > FEW:
-            texts = [self.strategy(*parts, mixed) for parts in zip(rows, present, labels, strict=True)]
-            is_alike = len(set(texts)) == 1
-            return {"strategies": Estimate(f"each {texts[0]}" if is_alike else ", ".join(texts))}
+            texts = [self.strategy(*parts, mixed) for parts in zip(rows, filled, labels, strict=True)]
+            shared = f"each {texts[0]}" if len(set(texts)) == 1 else ""
+            return {"strategies": Estimate(shared or ", ".join(texts))}
         columns: Row = {}
-        for player, row, filled, names in zip(players, rows, present, labels, strict=True):
-            columns |= self._columns_of(player, row, filled, names, mixed, size)
+        for k, player in enumerate(self.players(len(rows))):
+            columns |= self._columns_of(player, rows[k], filled[k], labels[k], mixed, size)
         return columns
 
     def _columns_of(

@@ -56,23 +56,23 @@ def html_of(table: Table, about: str = "", points: Mapping[int, str] = MappingPr
 
     ``about`` are attributes of the table, ``points`` those of the rows or entries of a point, by its number.
     """
-    printed, names = table.without_repeats(), table.columns
+    names = table.columns
     numeric = {name for name in names[table.keys :] if any(map(_is_number, table.column(name)))}
     head = "".join(f'<th scope="col"{_class(name in numeric)}>{escape(name)}</th>' for name in names)
     lines = [f"<thead><tr>{head}</tr></thead>"]
-    for k, row in enumerate(printed.rows):
-        numbers = table.points[k] if table.points else ()
+    for k, row in enumerate(table.without_repeats().rows):
         if len(row) == 1 < len(names):
-            (text,) = printed.rows[k].values()
+            (text,) = row.values()
             lines.append(f'<tr><th scope="rowgroup" colspan="{len(names)}">{_in_page(text.text)}</th></tr>')
             continue
-        of_entries = [*[""] * table.keys, *(points.get(number, "") for number in numbers)]
+        marks = [points.get(number, "") for number in (table.points[k] if table.points else ())]
+        of_row = marks[0] if len(marks) == 1 else ""
+        of_entries = [*[""] * table.keys, *marks] if len(marks) > 1 else []
         cells = []
-        for name, about_entry in zip_longest(names, of_entries if len(numbers) > 1 else (), fillvalue=""):
+        for name, of_entry in zip_longest(names, of_entries, fillvalue=""):
             entry = row.get(name, EMPTY)
             kind = _class(_is_number(entry) and name in numeric, len(entry.text) > LONG)
-            cells.append(f"<td{kind}{about_entry}>{_in_page(entry.text)}</td>")
-        of_row = points.get(numbers[0], "") if len(numbers) == 1 else ""
+            cells.append(f"<td{kind}{of_entry}>{_in_page(entry.text)}</td>")
         lines.append(f"<tr{of_row}>{''.join(cells)}</tr>")
     return f"<table{about}>{''.join(lines)}</table>"
 
@@ -102,15 +102,17 @@ def dataframe(table: Table) -> DataFrame:
     data: dict[str, list[Any]] = {}
     for name in table.columns:
         entries = table.column(name)
-        if not any(np.isfinite(entry.mean) for entry in entries):
+        if not any(map(_is_number, entries)):
             data[name] = [entry.text for entry in entries]
             continue
         # what is printed as 0 is below what the method resolves
         data[name] = [0.0 if entry.text == "0" else entry.mean for entry in entries]
-        wide = [entry for entry in entries if entry.high > entry.low]
-        if all(np.isclose(entry.high - entry.mean, entry.mean - entry.low) for entry in wide) and wide:
+        intervals = [entry for entry in entries if entry.high > entry.low]
+        if not intervals:
+            continue
+        if all(np.isclose(entry.high - entry.mean, entry.mean - entry.low) for entry in intervals):
             data[f"{name}, ±"] = [(entry.high - entry.low) / 2 for entry in entries]
-        elif wide:
+        else:
             data[f"{name}, from"] = [entry.low for entry in entries]
             data[f"{name}, to"] = [entry.high for entry in entries]
     return DataFrame(data)
@@ -122,62 +124,55 @@ def latex(table: Table, *, caption: str, label: str, below: Sequence[str] = ()) 
     A long table has several pages; of the points of a curve it has as many as print.
     """
     table = table.in_print() if table.path else table
-    printed, columns = table.without_repeats(), table.columns
-    rows = printed.cells
-    by_column = list(zip(*rows, strict=True))
-    sizes = [max((len(entry.text) for entry in column), default=0) for column in by_column]
-    is_wide = [size > CELL for size in sizes]
-    sides = [
-        "r" if any(np.isfinite(entry.mean) for entry in column) and not wide else "l"
-        for wide, column in zip(is_wide, by_column, strict=True)
-    ]
-    heads = [
-        _latex_head(name, min(max(size, HEAD), CELL), side)
-        for name, size, side in zip(columns, sizes, sides, strict=True)
-    ]
-    head = " & ".join(heads) + r" \\"
+    rows = table.without_repeats().cells
+    heads, sides, is_wide, characters = [], "", [], 0
+    for name, entries in zip(table.columns, zip(*rows, strict=True), strict=True):
+        size = max(len(entry.text) for entry in entries)
+        is_wide.append(size > CELL)
+        side = "r" if size <= CELL and any(map(_is_number, entries)) else "l"
+        width = min(max(size, HEAD), CELL)
+        heads.append(_latex_head(name, width, side))
+        sides += side
+        characters += width + 2
+    head = [r"\toprule", " & ".join(heads) + r" \\", r"\midrule"]
     body = [_latex_row([entry.text for entry in row], is_wide) for row in rows]
     title = rf"\caption{{{latex_text(caption)}}}\label{{tab:{label}}}"
-    lines = (f"{line[:1].upper()}{line[1:].removesuffix('.')}." for line in (*table.below(), *below))
-    notes = list(map(latex_text, lines))
+    notes = []
+    for line in (*table.below(), *below):
+        notes.append(latex_text(f"{line[:1].upper()}{line[1:].removesuffix('.')}."))
     if len(body) > PAGE:
-        return "\n".join(
-            [
-                "% needs \\usepackage{booktabs} and \\usepackage{longtable}",
-                r"\begingroup\footnotesize",
-                rf"\begin{{longtable}}{{{''.join(sides)}}}",
-                rf"{title}\\",
-                *(r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
-                *body,
-                r"\end{longtable}",
-                r"\raggedright",
-                *notes,
-                r"\par\endgroup",
-                "",
-            ]
-        )
-    packages, scale, end = r"\usepackage{booktabs}", "", ""
-    if sum(min(max(size, HEAD), CELL) + 2 for size in sizes) > LINE:
-        packages += r" and \usepackage{graphicx}"
-        scale = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        end = "}"
-    return "\n".join(
-        [
-            f"% needs {packages}",
-            r"\begin{table}",
-            r"\centering",
-            rf"{title}\par\smallskip",
-            rf"{scale}\begin{{tabular}}{{{''.join(sides)}}}",
-            *(r"\toprule", head, r"\midrule"),
+        lines = [
+            "% needs \\usepackage{booktabs} and \\usepackage{longtable}",
+            r"\begingroup\footnotesize",
+            rf"\begin{{longtable}}{{{sides}}}",
+            rf"{title}\\",
+            *(*head, r"\endhead", r"\bottomrule", r"\endfoot"),
             *body,
-            r"\bottomrule",
-            rf"\end{{tabular}}{end}",
-            r"\par\smallskip\footnotesize\raggedright",
+            r"\end{longtable}",
+            r"\raggedright",
             *notes,
-            r"\end{table}",
-            "",
+            r"\par\endgroup",
         ]
-    )
+        return "\n".join([*lines, ""])
+    packages, begin, end = r"\usepackage{booktabs}", "", ""
+    if characters > LINE:
+        packages += r" and \usepackage{graphicx}"
+        begin, end = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n", "}"
+    lines = [
+        f"% needs {packages}",
+        r"\begin{table}",
+        r"\centering",
+        rf"{title}\par\smallskip",
+        rf"{begin}\begin{{tabular}}{{{sides}}}",
+        *head,
+        *body,
+        r"\bottomrule",
+        rf"\end{{tabular}}{end}",
+        r"\par\smallskip\footnotesize\raggedright",
+        *notes,
+        r"\end{table}",
+    ]
+    return "\n".join([*lines, ""])
 
 
 def latex_label(*words: str) -> str:
@@ -196,10 +191,9 @@ def _latex_row(texts: Sequence[str], is_wide: Sequence[bool]) -> str:
     parts = []
     for text, wide in zip(texts, is_wide, strict=True):
         words = latex_text(text)
-        is_paragraph = wide and words
-        parts.append(
-            rf"\parbox[t]{{{CELL / 2:g}em}}{{\raggedright {words}\strut}}" if is_paragraph else words
-        )
+        if wide and words:
+            words = rf"\parbox[t]{{{CELL / 2:g}em}}{{\raggedright {words}\strut}}"
+        parts.append(words)
     return " & ".join(parts) + r" \\"
 
 

@@ -310,7 +310,7 @@ class Answer:
 
     def as_json(self) -> TableDict:
         """Answer as ``--json`` prints it."""
-        return {
+        answer = {
             "question": self.question,
             "state": self.state,
             "verdict": self.verdict.as_json() if self.verdict and not self.verdict.is_withheld else None,
@@ -319,10 +319,13 @@ class Answer:
             "table": self.table and self.table.as_json(),
             "caveats": self.caveats,
             "results": [point.as_json() for point in self.result_tables[0]],
-            **({"summary": [table.as_json() for table in self.summary.tables]} if self.summary else {}),
-            "checks": [check.row for check in self.checks],
-            **({"parts": {name: part.as_json() for name, part in self.parts.items()}} if self.parts else {}),
         }
+        if self.summary:
+            answer["summary"] = [table.as_json() for table in self.summary.tables]
+        answer["checks"] = [check.row for check in self.checks]
+        if self.parts:
+            answer["parts"] = {name: part.as_json() for name, part in self.parts.items()}
+        return answer
 
     def __repr__(self) -> str:
         lines = [self.title, self.question, *self.state, *self.lead, *self.caveats]

@@ -145,10 +145,8 @@ def check_name(row: Mapping[str, Any], words: Words | None = None, *, part: bool
     if row["quantity"] == "claim" and row["reduce"] == "share":
         name = f"share of results that are {row.get('equals') or 'equilibria'}"
     else:
-        name = " ".join(
-            filter(None, [{"min": "smallest", "max": "largest"}.get(row["reduce"], row["reduce"])])
-        )
-        name = f"{name} {words.quantity(row['quantity'])}".strip()
+        reduction = {"min": "smallest", "max": "largest"}.get(row["reduce"], row["reduce"])
+        name = f"{reduction or ''} {words.quantity(row['quantity'])}".strip()
     return " ".join(filter(None, [row["study"] if part else "", name, f"({at})" if at else ""]))
 
 

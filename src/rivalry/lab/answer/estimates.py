@@ -72,27 +72,26 @@ def estimates(
         texts = [str(word).replace("_", " ") for word in values.ravel() if word]
         return (Estimate(counted(Counter(texts))),) if texts and not dims else ()
     amounts = without_padding(values)
-    for dim in [dim for dim in dims if dim in SESSIONS]:
+    for dim in [dim for dim in dims if dim in SESSIONS]:  # each session is a result
         axis = 1 + dims.index(dim)
         amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))
         dims.remove(dim)
         repeats = f"{dim}s"
-    rows = amounts.reshape(len(amounts), -1)
-    paired, has_number = None, ~np.isnan(rows).all(axis=1)
+    rows = amounts.reshape(len(amounts), -1)  # [result entry]
+    draws, has_number = None, ~np.isnan(rows).all(axis=1)
     # a single value is compared with others only where they have its seed
     if seeds is not None and repeats != "starts" and (len(rows) > 1 or seeds[0] >= 0):
-        positions = np.arange(len(rows) // max(len(values), 1))  # the sessions of a seed
-        labels = np.add.outer(seeds * len(positions), positions).ravel()
-        paired = Draws(repeats, labels[has_number], rows)
-    rows = rows[has_number]
+        sessions = np.arange(len(rows) // max(len(values), 1))  # of a seed
+        labels = np.add.outer(seeds * len(sessions), sessions).ravel()
+        draws = Draws(repeats, labels[has_number], rows)
     filled = ~np.isnan(rows).all(axis=0)
+    rows = rows[has_number][:, filled]
     names = np.array(entries_of(variable, dims, amounts.shape[1:]), object)[filled]
-    rows = rows[:, filled]
-    halves = np.full(rows.shape[1:], UNKNOWN)
+    halves = np.full(len(names), UNKNOWN)
     if half is not None and half.size == filled.size:
         halves = half.reshape(-1)[filled]
     if rows.size and dims and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
-        # one number for all of them
+        # one number for all entries
         rows, names, halves = rows[:, :1], np.array([""], object), halves.max(keepdims=True)
     if not rows.size or rows.shape[1] > most:
         return ()
@@ -105,7 +104,7 @@ def estimates(
         if range_of_search and np.isinf(column).any():
             numbers.append(_bound_beyond_search(column, name, range_of_search))
             continue
-        number = _number(column, name, repeats, size, is_integer, random, few, paired, float(width))
+        number = _number(column, name, repeats, size, is_integer, random, few, draws, float(width))
         numbers.append(_in_range(number, variable))
     return tuple(numbers)
 
@@ -141,34 +140,32 @@ def _number(
     is_integer: bool,
     random: bool,
     few: bool,
-    paired: Draws | None = None,
-    half: float = UNKNOWN,
+    draws: Draws | None,
+    half: float,
 ) -> Estimate:
+    """Mean of the finite values of a column ``[result]`` with its interval; see `estimates`."""
     finite = np.isfinite(column)
-    finite_values = column[finite]
-    if not len(finite_values):
+    values = column[finite]
+    if not len(values):
         return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
-    mean = float(finite_values.mean())
-    draws = paired and paired._replace(labels=paired.labels[finite], values=finite_values)
-    if len(finite_values) == 1 or np.ptp(finite_values) <= max(
-        EQUAL * np.abs(finite_values).max(), ZERO * size
-    ):
-        text = f"{finite_values[0]:.0f}" if is_integer else number_in_words(finite_values[0], size, half)
-        half = half if np.isfinite(half) or few or (random and len(finite_values) == 1) else 0.0
+    mean, low, high = float(values.mean()), float(values.min()), float(values.max())
+    if draws is not None:
+        draws = draws._replace(labels=draws.labels[finite], values=values)
+    if len(values) == 1 or high - low <= max(EQUAL * np.abs(values).max(), ZERO * size):
+        text = f"{values[0]:.0f}" if is_integer else number_in_words(values[0], size, half)
+        is_noise_unknown = few or (random and len(values) == 1)
+        if not np.isfinite(half) and not is_noise_unknown:
+            half = 0.0
         return Estimate(text, mean, mean - half, mean + half, entry, draws)
-    if repeats == "starts":
-        low, high = float(finite_values.min()), float(finite_values.max())
-        return Estimate(
-            f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
-        )
-    if few:
-        texts = [number_in_words(value, size) for value in finite_values]
-        if len(texts) >= FEWEST:
-            texts = [" to ".join(number_in_words(end(finite_values), size) for end in (np.min, np.max))]
-        text = ", ".join(texts)
+    if repeats == "starts" or (few and len(values) >= FEWEST):
+        text = f"{number_in_words(low, size)} to {number_in_words(high, size)}"
+        if repeats == "starts":
+            return Estimate(text, mean, low, high, entry)
         return Estimate(text, mean, entry=entry, draws=draws)
-    half = float(half_width(finite_values))
-    return around(mean, half)._replace(entry=entry, draws=draws)
+    if few:
+        text = ", ".join(number_in_words(value, size) for value in values)
+        return Estimate(text, mean, entry=entry, draws=draws)
+    return around(mean, float(half_width(values)))._replace(entry=entry, draws=draws)
 
 
 def _bound_beyond_search(column: ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -177,9 +177,10 @@ class PointResults:
         return np.asarray(~np.isnan(self.arrays["regret"]).all(axis=-1))
 
     def judged(self, name: str) -> ndarray:
-        """Numbers ``[result player]`` of results with a certificate, per period as gains are."""
-        unknown = self.arrays.get("regret", np.zeros((self._count, 1))) if name not in self.arrays else None
-        numbers = self.arrays[name] if unknown is None else np.full_like(unknown, np.nan)
+        """Numbers ``[result player]`` of certified results, per period as gains are; NaN where unknown."""
+        numbers = self.arrays.get(name)
+        if numbers is None:
+            numbers = np.full_like(self.arrays.get("regret", np.zeros((self._count, 1))), np.nan)
         return np.asarray((numbers / self.periods)[self._has_regret])
 
     @cached_property
@@ -250,30 +251,35 @@ class PointResults:
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
-        numbers = {name: self._estimates(name) for name in self._names}
+        numbers = {name: self._all_estimates(name) for name in self._names}
         if self.rule_words:
-            names = ("chosen_rule", "chosen_objective")
-            for name, rule in zip(names, self._rule or (Estimate(self.rule_words),), strict=False):
-                if name in numbers and self.is_too_few(name):
+            rules = self._rule or (Estimate(self.rule_words),)
+            for name, rule in zip(("chosen_rule", "chosen_objective"), rules, strict=False):
+                if name not in numbers:
+                    continue
+                if self.is_too_few(name):
                     rule = rule._replace(text=rule.text.partition(" ± ")[0], low=UNKNOWN, high=UNKNOWN)
-                numbers |= {name: (rule,)} if name in numbers else {}
+                numbers[name] = (rule,)
+        quantities = {}
         for name, row in numbers.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
                 texts = zip(row, map(self.words.who, labels), strict=True)
-                numbers[name] = tuple(estimate._replace(text=text) for estimate, text in texts)
-        return {name: named for name, row in numbers.items() if (named := self._with_entries(row))}
+                row = tuple(estimate._replace(text=text) for estimate, text in texts)
+            if entries := self._with_entries(row):
+                quantities[name] = entries
+        return quantities
 
-    def _estimates(self, name: str) -> tuple[Estimate, ...]:
+    def _all_estimates(self, name: str) -> tuple[Estimate, ...]:
         """Numbers of a quantity, one per entry, or what they exceed where a scan has not found them."""
         range_of_search = None  # infinite numbers of other quantities are what they are
         if name in SCANS:
             scan = self.arrays[SCANS[name]][0]
             range_of_search = float(np.fmin.reduce(scan)), float(np.fmax.reduce(scan))
         variable, values = _without_constant(self.variables[name], self.arrays[name])
-        return self._estimated(name, variable, values, self._half(name), range_of_search=range_of_search)
+        return self._estimates_of(name, variable, values, self._half(name), range_of_search=range_of_search)
 
-    def _estimated(
+    def _estimates_of(
         self,
         name: str,
         variable: DataArray,
@@ -301,7 +307,8 @@ class PointResults:
         named = []
         for estimate in row:
             entry = self._entry_words(estimate.entry)
-            named += [estimate._replace(entry=entry)] if entry or not estimate.entry else []
+            if entry or not estimate.entry:
+                named.append(estimate._replace(entry=entry))
         return tuple(named)
 
     def _quantity(self, name: str) -> tuple[DataArray, ndarray, list[str]]:
@@ -365,12 +372,15 @@ class PointResults:
             dims.remove(dim)
             coordinates += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
         numbers = []
-        for number in self._estimated(name, variable, values, half, most=values.size):
+        for number in self._estimates_of(name, variable, values, half, most=values.size):
             parts = [*coordinates, *filter(None, [number.entry])]
             entry = ", ".join(parts)
-            label = ", ".join(filter(None, map(self._entry_words, parts)))
-            label = self._entry_words(entry) if self.words.is_named(entry) else label
-            numbers += [number._replace(entry=label)] if label or not number.entry else []
+            if self.words.is_named(entry):
+                label = self._entry_words(entry)
+            else:
+                label = ", ".join(filter(None, map(self._entry_words, parts)))
+            if label or not number.entry:  # else the study hides it
+                numbers.append(number._replace(entry=label))
         return tuple(numbers)
 
     def entries(self, name: str) -> list[str]:
@@ -655,43 +665,50 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
     dims = [str(dim) for dim in data["status"].dims]
     repeated = [dim for dim in dims if dim in (*REPEATED, *DRAWS)]
     lead = [dim for dim in dims if dim not in repeated]
+    swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
+    coordinates = {dim: _coordinates(data, dim) for dim in lead}
+    variables = {str(name): data[name] for name in data.variables}
     names, words = quantities(study, data), Words(study)
+    arrays = _arrays(study, data, variables, lead, repeated, words)
+    tables = {str(table["name"]): table for table in with_controls(study["method"])}
     # all points and methods have the same seeds, or draws of the game
     paired = bool((study.get("replications") or {}).get("paired") or {*DRAWS} & {*dims})
-    variables = {str(name): data[name] for name in data.variables}
-    arrays = _arrays(study, data, variables, lead, repeated, words)
-    places = {dim: _coordinates(data, dim) for dim in lead}
-    swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
-    tables = {str(table["name"]): table for table in with_controls(study["method"])}
     sizes: dict[str, float] = {}
-    results, keys_counted = list[PointResults](), set[tuple[str, str]]()
+    results, computed = list[PointResults](), set[tuple[str, str]]()
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
-        if len(finished):
-            rows = slice(None) if finished.size == arrays["status"][index].size else finished
-            arrays_at_point = Arrays(
-                arrays, partial(lambda index, rows, name: np.asarray(arrays[name][index][rows]), index, rows)
+        if not len(finished):
+            continue
+        at = TableDict()
+        for dim, k in zip(lead, index, strict=True):
+            at |= coordinates[dim][k]
+        algorithm = str(at.pop("algorithm", ""))
+        keys = _own_keys(at, algorithm, study)
+        keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
+        mark = algorithm, repr(keys)
+        # a negative control is computed once for all values of the key that it replaces
+        if mark in computed and len(keys) < len(at):
+            continue
+        computed.add(mark)
+        table, point_arrays = tables.get(algorithm, {"kind": ""}), _at_point(arrays, index, finished)
+        random, along = has_noise(table), tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
+        if table["kind"] == "design" and np.any(point_arrays.get("newton_steps", np.array([-1])) >= 0):
+            random = False  # by default a planner's rules are judged at computed equilibria
+        seeds = finished if paired else finished - (len(results) + 1) * APART
+        results.append(
+            PointResults(
+                algorithm, keys, along, random, variables, names, point_arrays, words, seeds, table, sizes
             )
-            positions, at = dict(zip(lead, index, strict=True)), TableDict()
-            for dim, k in positions.items():
-                at |= places[dim][k]
-            along = tuple(positions[dim] for dim in swept)
-            algorithm = str(at.pop("algorithm", ""))
-            keys = _own_keys(at, algorithm, study)
-            keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
-            if len(keys) < len(at) and (algorithm, repr(keys)) in keys_counted:
-                continue  # a negative control at another value of the key that it replaces
-            keys_counted.add((algorithm, repr(keys)))
-            table = tables.get(algorithm, {"kind": ""})
-            random, seeds = has_noise(table), finished if paired else finished - (len(results) + 1) * APART
-            point = PointResults(
-                algorithm, keys, along, random, variables, names, arrays_at_point, words, seeds, table, sizes
-            )
-            if table["kind"] == "design" and np.any(arrays_at_point.get("newton_steps", np.array([-1])) >= 0):
-                point.random = False  # by default a planner's rules are judged at computed equilibria
-            results.append(point)
+        )
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(results, key=lambda point: algorithms.index(point.algorithm))
+
+
+def _at_point(arrays: Arrays, index: tuple[int, ...], finished: ndarray) -> Arrays:
+    """Variables ``[result own ...]`` of the finished results at one point."""
+    is_complete = finished.size == arrays["status"][index].size
+    rows = slice(None) if is_complete else finished
+    return Arrays(arrays, lambda name: np.asarray(arrays[name][index][rows]))
 
 
 def _arrays(

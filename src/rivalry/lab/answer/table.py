@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, product
+from math import prod
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -124,18 +125,15 @@ def answer_table(
     words = Words(study)
     lines, count, noun = _lines(study, data, points, rows, full=full)
     keys = keys_in_words(study, points, [line.point for line in lines], full=full)
-    entries = _columns_of(study, data, lines, words, full=full)
+    entries = _AnswerColumns(study, data, lines, words, full=full).all()
     entries = {name: column for name, column in entries.items() if any(entry.text for entry in column)}
     remarks: list[str] = []
     if is_compared and not full and not any(line.point.repeats == "starts" for line in lines):
         entries, remarks = _with_comparisons(study, entries, keys)
     notes = [] if full or len(lines) < 2 else _taken_out(entries, lines, is_cut=count > len(lines))
-    columns_of_table = keys | entries
+    named = keys | entries
     table = Table(
-        [
-            dict(zip(columns_of_table, row, strict=True))
-            for row in zip(*columns_of_table.values(), strict=True)
-        ],
+        [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)],
         noun,
         keys=len(keys),
         notes=tuple(notes),
@@ -175,19 +173,22 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
 
     A list's columns stay, but those that a note may state; quantities stay where none would be left.
     """
+    in_lists = set(chain.from_iterable(line.table.columns for line in lines))
+    is_list = not all(line.is_main for line in lines)
     notes: dict[str, str] = {}
     earlier: dict[tuple[str, ...], str] = {}
-    for name, entries in columns.items():
-        in_list = any(name in line.table.columns for line in lines)
-        # what is known of a point is in one of its rows
-        of_rows = in_list or name == "claim" or name.startswith("largest gain")
-        rows = zip(entries, lines, strict=True)
-        texts = tuple(entry.text for entry, line in rows if line.is_main or of_rows)
-        # of lists, a quantity is that of the first profile
-        is_of_all = of_rows or name == "equilibria" or all(line.is_main for line in lines)
-        if len({*texts}) == 1 and is_of_all and (not in_list or (name in CONSTANT and not is_cut)):
+    for name, column in columns.items():
+        # what is known of a point is in its main row, but for these columns
+        is_of_rows = name in in_lists or name == CLAIM or name.startswith(GAIN)
+        entries = zip(column, lines, strict=True)
+        texts = tuple(entry.text for entry, line in entries if is_of_rows or line.is_main)
+        # of a list, a quantity is that of the first profile, which says nothing of the others
+        is_of_all = is_of_rows or name == "equilibria" or not is_list
+        if name in in_lists:
+            is_of_all = name in CONSTANT and not is_cut
+        if len({*texts}) == 1 and is_of_all:
             notes[name] = texts[0]
-        elif len({*texts}) > 1 and texts in earlier and any(np.isfinite(entry.mean) for entry in entries):
+        elif len({*texts}) > 1 and texts in earlier and any(np.isfinite(entry.mean) for entry in column):
             notes[name] = f"as {earlier[texts]}"
         earlier.setdefault(texts, name)
     if all(map(ONCE.match, columns.keys() - notes.keys())):
@@ -197,57 +198,99 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
     return [f"{name}: {text}" for name, text in notes.items()]
 
 
-def _columns_of(
-    study: StudyTables, data: Dataset, lines: Sequence[Line], words: Words, *, full: bool
-) -> Columns:
-    """Columns of quantities, of strategies and lists, and of what is known of results."""
-    points = [line.point for line in lines]
-    names = list(dict.fromkeys(chain.from_iterable(point.quantities for point in points)))
-    in_lines = in_order([list(line.row) for line in lines])
-    strategies: Columns = {}
-    for name in in_lines:
-        entries = [line.row.get(name, EMPTY) for line in lines]
-        strategies[name] = entries if full else [row._replace(text=_shortened(row.text)) for row in entries]
-    has_payoffs = any(name.startswith("payoff, ") for name in in_lines)
-    # a list is read by its strategies: other quantities are of its first profile
-    columns: Columns = {} if all(line.is_main for line in lines) else dict(strategies)
-    for name in dict.fromkeys([*quantities_of_answer(study), *names]):
-        if name == "profile":
-            columns |= strategies
-        elif name in names and not (name == "payoff" and has_payoffs):
-            is_listed = data[name].ndim > data["status"].ndim
-            players = [point.entries(name) for point in points] if is_listed else None
-            columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], players)
-    columns |= strategies
-    if any(point.repeats for point in points):
-        counts = {"n": [point.results for point in points]}
-        for name in names:
-            sizes = [line.size(name) for line in lines]
-            if any(n not in (0, total) for n, total in zip(sizes, counts["n"], strict=True)):
-                counts[f"n, {heading(data, name, words)}"] = sizes
-        for name, sizes in counts.items():
-            columns[name] = [_in_main(line, str(n or ""), n) for line, n in zip(lines, sizes, strict=True)]
-    if points and "regret" not in names:
-        gains = [point.largest_gain for point in points]
-        if not full and all(point.claims.keys() <= {"equilibrium"} for point in points):
+class _AnswerColumns:
+    """Columns of the rows of a table, by what they tell; ``full`` as in `answer_table`."""
+
+    def __init__(
+        self, study: StudyTables, data: Dataset, lines: Sequence[Line], words: Words, *, full: bool
+    ) -> None:
+        self.study, self.data, self.lines, self.words, self.full = study, data, lines, words, full
+        self.points = [line.point for line in lines]
+        self.names = list(dict.fromkeys(chain.from_iterable(point.quantities for point in self.points)))
+        self.is_list = not all(line.is_main for line in lines)
+
+    def all(self) -> Columns:
+        """Return all columns in order; some may be empty."""
+        return self.results() | self.sizes() | self.gain() | self.certificates()
+
+    def strategies(self) -> Columns:
+        """Return the columns of strategies, or of the entries of lists."""
+        columns: Columns = {}
+        for name in in_order([list(line.row) for line in self.lines]):
+            entries = [line.row.get(name, EMPTY) for line in self.lines]
+            if not self.full:
+                entries = [entry._replace(text=_shortened(entry.text)) for entry in entries]
+            columns[name] = entries
+        return columns
+
+    def results(self) -> Columns:
+        """Return the columns of quantities, with strategies at the place of the profile or behind them."""
+        strategies = self.strategies()
+        has_payoffs = any(name.startswith("payoff, ") for name in strategies)
+        # a list is read by its strategies: other quantities are of its first profile
+        columns = dict(strategies) if self.is_list else {}
+        for name in dict.fromkeys([*quantities_of_answer(self.study), *self.names]):
+            if name == "profile":
+                columns |= strategies
+            elif name in self.names and not (name == "payoff" and has_payoffs):
+                columns |= self.quantity(name)
+        return columns | strategies
+
+    def quantity(self, name: str) -> Columns:
+        """Return the columns of a quantity: one, or one per player."""
+        players = None
+        if self.data[name].ndim > self.data["status"].ndim:
+            players = [point.entries(name) for point in self.points]
+        entries = [line.values(name) for line in self.lines]
+        return _columns(heading(self.data, name, self.words), entries, players)
+
+    def sizes(self) -> Columns:
+        """Return the numbers of results, and those of each quantity that is a mean over others."""
+        if not any(point.repeats for point in self.points):
+            return {}
+        totals = [point.results for point in self.points]
+        sizes = {"n": totals}
+        for name in self.names:
+            counts = [line.size(name) for line in self.lines]
+            if any(count not in (0, total) for count, total in zip(counts, totals, strict=True)):
+                sizes[f"n, {heading(self.data, name, self.words)}"] = counts
+        columns: Columns = {}
+        for name, counts in sizes.items():
+            pairs = zip(self.lines, counts, strict=True)
+            columns[name] = [_in_main(line, str(count or ""), count) for line, count in pairs]
+        return columns
+
+    def gain(self) -> Columns:
+        """Return the largest gain; none where it is a quantity of the answer."""
+        if not self.points or "regret" in self.names:
+            return {}
+        gains = [point.largest_gain for point in self.points]
+        if not self.full and all(point.claims.keys() <= {"equilibrium"} for point in self.points):
             # one bound of all equilibria
-            gains = [max(points, key=lambda point: point.largest_bound).largest_gain] * len(lines)
-        rows = zip(lines, gains, strict=True)
-        # the certificate is one of the profile, and of other rows only where it covers all
-        entries = [gain if line.is_main or line.table.claimed == "all" else EMPTY for line, gain in rows]
-        name = f"{GAIN}{max(point.per_period for point in points)}"
-        columns[name] = [line.row.get(name, gain) for line, gain in zip(lines, entries, strict=True)]
-    columns["best choice"] = [_in_main(line, _shortened(line.point.best_choice)) for line in lines]
-    rows_of_lists = zip(lines, [point.completeness for point in points], strict=True)
-    # that there is none is the claim
-    columns["equilibria"] = [
-        _in_main(line, text * (text != line.point.claim)) for line, text in rows_of_lists
-    ]
-    is_told = full or any(point.status not in SETTLED for point in points)
-    columns["status"] = [_in_main(line, line.point.status * is_told) for line in lines]
-    covered = [Estimate(_claim(line.point) * line.table.claims(line.k)) for line in lines]
-    columns[CLAIM] = [line.row.get(CLAIM, entry) for line, entry in zip(lines, covered, strict=True)]
-    return columns
+            weakest = max(self.points, key=lambda point: point.largest_bound)
+            gains = [weakest.largest_gain] * len(gains)
+        name = f"{GAIN}{max(point.per_period for point in self.points)}"
+        column = []
+        for line, gain in zip(self.lines, gains, strict=True):
+            # the certificate is one of the profile, and of other rows only where it covers all
+            certified = gain if line.is_main or line.table.claimed == "all" else EMPTY
+            column.append(line.row.get(name, certified))
+        return {name: column}
+
+    def certificates(self) -> Columns:
+        """Return what is known of results beside their numbers, the claim last."""
+        columns: Columns = {"best choice": [], "equilibria": [], "status": [], CLAIM: []}
+        has_status = self.full or any(point.status not in SETTLED for point in self.points)
+        for line in self.lines:
+            point = line.point
+            # that there is no equilibrium is the claim
+            completeness = point.completeness * (point.completeness != point.claim)
+            columns["best choice"].append(_in_main(line, _shortened(point.best_choice)))
+            columns["equilibria"].append(_in_main(line, completeness))
+            columns["status"].append(_in_main(line, point.status * has_status))
+            covered = Estimate(_claim(point) * line.table.claims(line.k))
+            columns[CLAIM].append(line.row.get(CLAIM, covered))
+        return columns
 
 
 def _in_main(line: Line, text: str, value: float = UNKNOWN) -> Estimate:
@@ -260,17 +303,15 @@ def keys_in_words(
 ) -> Columns:
     """Method and swept keys of selected points, without lists of numbers that another key stands for."""
     words, keys = Words(study), Columns()
+    absent = EMPTY if full else Estimate("–")  # not blank, as what repeats the row above
     if len(methods_of(points)) > 1:
         keys[METHOD] = [Estimate(words.method(point.algorithm)) for point in selected]
     for name in keys_of(points):
-        absent = EMPTY if full else Estimate("–")  # not blank, as what repeats the row above
-        keys[words.key(name)] = [
-            _coordinate(point.at, name, words) if name in point.at else absent for point in selected
-        ]
+        keys[words.key(name)] = [_coordinate(point.at, name, words, absent) for point in selected]
     texts = {name: [entry.text for entry in entries] for name, entries in keys.items()}
     labelled = [column for column in texts.values() if column[:1] and not column[0].startswith(("[", "{"))]
     for name, column in texts.items():
-        if not full and column not in labelled and any(in_step(column, texts) for texts in labelled):
+        if not full and column not in labelled and any(in_step(column, label) for label in labelled):
             del keys[name]
     for change in fixed_changes(study) if full else ():
         value = _coordinate({change.name: change.after[0]}, change.name, words)
@@ -278,8 +319,10 @@ def keys_in_words(
     return keys
 
 
-def _coordinate(at: Mapping[str, Any], name: str, words: Words) -> Estimate:
-    """Value of a key at a point."""
+def _coordinate(at: Mapping[str, Any], name: str, words: Words, absent: Estimate = EMPTY) -> Estimate:
+    """Value of a key at a point, ``absent`` for a key of other points."""
+    if name not in at:
+        return absent
     text = words.value(at[name])
     return exactly(text, float(at[name])) if is_number(at[name]) else Estimate(text)
 
@@ -452,63 +495,85 @@ def _shortened(text: str) -> str:
     return shorten(text, TEXT, placeholder=" …") if text else text
 
 
-def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) -> Table | None:
-    """List of all points, one per row, as a table by two keys of at most so many rows and columns.
+class _TwoKeys(NamedTuple):
+    """The rows of a table by the values of two keys, in blocks of further keys."""
 
-    The two keys with most values are down and across, in the order of the sweep; blocks are of further keys,
-    at most `BLOCKS`. Values between the ends are left out evenly. None where fewer than two keys vary
-    independently, where several rows are of one point, and where no column has short entries.
+    down: str
+    across: str
+    values_down: list[str]
+    values_across: list[str]
+    further_keys: list[str]
+    blocks: dict[tuple[str, ...], dict[tuple[str, str], int]]  # by values of further keys: rows by the two
+
+
+def _two_keys(table: Table, columns: int) -> _TwoKeys | None:
+    """Rows by the two keys with most values, down and across in the order of the sweep.
+
+    None where fewer than two keys vary independently, and where several rows are of one point.
     """
     keys = _key_columns(table)
     values = {name: list(dict.fromkeys(texts)) for name, texts in keys.items()}
     varied = [name for name in keys if len(values[name]) > 1]
-    swept = sorted([name for name in varied if name != METHOD], key=lambda name: -len(values[name]))[:2]
-    if len(swept) < 2 or len(values[swept[0]]) * len(values[swept[1]]) < FEWEST:
+    swept = [name for name in varied if name != METHOD]
+    longest = sorted(swept, key=lambda name: -len(values[name]))[:2]
+    if len(longest) < 2 or prod(len(values[name]) for name in longest) < FEWEST:
         return None
-    down, across = sorted(swept, key=varied.index)
+    down, across = sorted(longest, key=varied.index)
     if len(values[across]) > max(columns, len(values[down])):  # the longer one down a page
         down, across = across, down
-    block_keys = [name for name in varied if name not in swept]
-    groups: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
+    further_keys = [name for name in varied if name not in longest]
+    blocks: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
     for k, pair in enumerate(zip(keys[down], keys[across], strict=True)):
-        group = groups.setdefault(tuple(keys[name][k] for name in block_keys), {})
-        if pair in group:  # several rows of one point, as of a list of equilibria
+        block = blocks.setdefault(tuple(keys[name][k] for name in further_keys), {})
+        if pair in block:  # as of a list of equilibria
             return None
-        group[pair] = k
+        block[pair] = k
+    return _TwoKeys(down, across, values[down], values[across], further_keys, blocks)
+
+
+def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) -> Table | None:
+    """List of all points, one per row, as a table by two keys of at most so many rows and columns.
+
+    Blocks are of a column and of the values of further keys, at most `BLOCKS`. Values between the ends are
+    left out evenly. None without two keys, and where no column has short entries.
+    """
+    keys = _two_keys(table, columns)
     names = [name for name in table.columns[table.keys :] if not ONCE.match(name)]
     short = [name for name in names if max(len(entry.text) for entry in table.column(name)) <= WIDE]
-    if not short or len(table.rows) < FILLED * len(groups) * len(values[down]) * len(values[across]):
+    if keys is None or not short:
         return None
-    labels, heads = _thinned(values[down], rows), _thinned(values[across], columns)
-    names_across = [f"{across} {heads[0]}", *heads[1:]]
+    if len(table.rows) < FILLED * len(keys.blocks) * len(keys.values_down) * len(keys.values_across):
+        return None
+    labels, heads = _thinned(keys.values_down, rows), _thinned(keys.values_across, columns)
+    heads_in_print = [f"{keys.across} {heads[0]}", *heads[1:]]
     marks, remarks = _weaker(table)
-    stacked, points, used = list[Row](), list[tuple[int, ...]](), set[int]()
-    for name in short[:BLOCKS]:
-        for place, group in _thinned(list(groups.items()), max(BLOCKS // len(short[:BLOCKS]), 1)):
-            parts = [
-                value if key == METHOD else f"{key} {value}"
-                for key, value in zip(block_keys, place, strict=True)
-            ]
-            stacked.append({down: Estimate(", ".join([name, *parts]))})
-            points.append(())
-            cells = {label: [group.get((label, head), -1) for head in heads] for label in labels}
-            used.update(*cells.values())
-            has_marks = not _is_same_down(table, name, list(cells.values()))
-            if not has_marks:  # a number of the game, whatever profile was computed at each point
-                cells = {f"any {down}": cells[labels[0]]}
-            for label, numbers in cells.items():
-                entries = [
-                    _entry(table.rows[k][name], has_marks and marks[k]) if k >= 0 else Estimate("–")
-                    for k in numbers
-                ]
-                stacked.append({down: Estimate(label)} | dict(zip(names_across, entries, strict=True)))
-                points.append(tuple(table.points[k][0] if k >= 0 else -1 for k in numbers))
+    printed, points, used = list[Row](), list[tuple[int, ...]](), set[int]()
+    shown_names = short[:BLOCKS]
+    blocks = _thinned(list(keys.blocks.items()), max(BLOCKS // len(shown_names), 1))
+    for name, (place, block) in product(shown_names, blocks):
+        parts = [name]
+        for key, value in zip(keys.further_keys, place, strict=True):
+            parts.append(value if key == METHOD else f"{key} {value}")
+        printed.append({keys.down: Estimate(", ".join(parts))})
+        points.append(())
+        numbers_by_label = {label: [block.get((label, head), -1) for head in heads] for label in labels}
+        used.update(*numbers_by_label.values())
+        has_marks = True
+        if _is_same_down(table, name, list(numbers_by_label.values())):
+            # a number of the game, whatever profile was computed at each point
+            numbers_by_label, has_marks = {f"any {keys.down}": numbers_by_label[labels[0]]}, False
+        for label, numbers in numbers_by_label.items():
+            row = {keys.down: Estimate(label)}
+            for head, k in zip(heads_in_print, numbers, strict=True):
+                row[head] = Estimate("–") if k < 0 else _entry(table.rows[k][name], has_marks and marks[k])
+            printed.append(row)
+            points.append(tuple(table.points[k][0] if k >= 0 else -1 for k in numbers))
     return table._replace(
-        rows=stacked,
+        rows=printed,
         keys=1,
         remarks=tuple(remarks),
         rows_left_out=len(table.rows) - len(used - {-1}),
-        columns_left_out=tuple(name for name in names if name not in short[:BLOCKS]),
+        columns_left_out=tuple(name for name in names if name not in shown_names),
         points=tuple(points),
     )
 

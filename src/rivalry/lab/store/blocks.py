@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,22 +78,25 @@ def block_name(number: int, ids: Sequence[str]) -> str:
 
 def pack_block(cells: Mapping[str, Stored]) -> tuple[bytes, Collection[str]]:
     """Return cells as the bytes of a block, and which it has: all but those it cannot return to the byte."""
-    fit = {
-        id: cell for id, cell in cells.items() if all(_ROW not in dims for dims, _ in cell.record.values())
-    }
-    data = _pack(fit)
-    while wrong := read_block(data).altered():
-        data = _pack(fit := {id: cell for id, cell in fit.items() if id not in wrong})
-    return data, fit.keys()
+    fit = dict(cells)
+    for id, cell in cells.items():
+        if any(_ROW in dims for dims, _ in cell.record.values()):
+            del fit[id]
+    while True:
+        data = _pack(fit)
+        wrong = read_block(data).altered()
+        if not wrong:
+            return data, fit.keys()
+        fit = {id: cell for id, cell in fit.items() if id not in wrong}
 
 
 def _pack(cells: Mapping[str, Stored]) -> bytes:
-    record, order = Record(), list[str]()
+    record, in_fortran_order = Record(), list[str]()
     for name, forms in columns_of(cell.record for cell in cells.values()).items():
         for k, (dims, at, values) in enumerate(forms):
             key = f"{name}.{k}"
             if values[0].flags.fnc:
-                order.append(key)
+                in_fortran_order.append(key)
                 dims, values = dims[::-1], transpose_cells(values)
             if values.dtype.kind == "U":
                 words, codes = np.unique(values, return_inverse=True)
@@ -102,10 +105,11 @@ def _pack(cells: Mapping[str, Stored]) -> bytes:
             record[key] = ((_ROW, *dims), values)
             if len(at) < len(cells):
                 record[f"{key} at"] = ((_ROW,), at.astype(np.int32))
-    digests, of = (
-        "".join(map(key, cells.values())) for key in (lambda c: c.digest, lambda c: c.meta.get("of", ""))
-    )
-    meta = {"cells": "".join(cells), "digests": digests, "order": order} | ({"of": of} if of else {})
+    meta: dict[str, Any] = {"cells": "".join(cells)}
+    meta["digests"] = "".join(cell.digest for cell in cells.values())
+    meta["order"] = in_fortran_order
+    if of := "".join(cell.meta.get("of", "") for cell in cells.values()):
+        meta["of"] = of
     return files.pack(record, kind="block", **meta)
 
 

@@ -77,15 +77,14 @@ def record_fault(record: Record) -> str:
     """Return in one line why a record is not that of a cell; empty if it is."""
     if "status" not in record or record["status"][1].dtype.kind != "U":
         return "no status"
-    dims, status = record["status"]
     if "steps" not in record or record["steps"][1].dtype.kind not in "iu":
         return "no steps"
     for name in _NUMBERS:
         if name in record and record[name][1].dtype.kind not in "fiu":
             return f"{name} is an array of {record[name][1].dtype}; must be numbers"
     sizes: dict[str, set[int]] = {"player": set(), "seat": set()}
-    for dims_of_array, array in record.values():
-        for dim, size in zip(dims_of_array, array.shape, strict=True):
+    for dims, array in record.values():
+        for dim, size in zip(dims, array.shape, strict=True):
             sizes.setdefault(dim, set()).add(size)
     # in a game of leaders, benchmarks are of all players of the whole game, who have a seat each
     players = sizes["player"]
@@ -93,16 +92,22 @@ def record_fault(record: Record) -> str:
         return f"its variables are of {' and of '.join(map(str, sorted(players)))} players"
     if reserved := [name for name in _OWN if name in record]:
         return f"{reserved[0]} is no variable of a cell"
+    return _certificate_fault(record)
+
+
+def _certificate_fault(record: Record) -> str:
+    """Return in one line why a record with a status has no certificate as cells have it; empty if it has."""
+    dims, status = record["status"]
     for name in ("claim", "coverage", "certificate_method", *_PER_PLAYER):
         if name not in record:
             continue
         array_dims, array = record[name]
-        further = int(name in _PER_PLAYER)  # dimensions beside those of the status
-        if array_dims[: len(dims)] != dims or len(array_dims) != len(dims) + further:
+        is_per_player = name in _PER_PLAYER
+        if array_dims[: len(dims)] != dims or len(array_dims) != len(dims) + is_per_player:
             return f"{name} has dimensions ({', '.join(array_dims)}) beside a status of ({', '.join(dims)})"
         if array.shape[: len(dims)] != status.shape:
             return f"{name} has shape {array.shape} beside a status of {status.shape}"
-        if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
+        if (array.dtype.kind == "U") == is_per_player or (is_per_player and not array.shape[-1]):
             return f"{name} is an array of {array.dtype} and shape {array.shape}"
         words = in_present_words(name, array).ravel().tolist()
         if name in _WORDS and (strange := set(words) - set(_WORDS[name])):
@@ -144,12 +149,11 @@ def _form(column: Column) -> Form:
 
 def _fits(form: Form, into: Form) -> bool:
     """True for a form with dimensions among another's, in order; ``seat`` counts as ``player``."""
-    has_seats = "seat" in (*form.dims, *into.dims)
-    dims, into_dims = (
-        ["seat" if has_seats and d == "player" else d for d in form_dims.dims] for form_dims in (form, into)
-    )
+    dims, into_dims = list(form.dims), list(into.dims)
+    if "seat" in (*dims, *into_dims):
+        dims, into_dims = (["seat" if dim == "player" else dim for dim in part] for part in (dims, into_dims))
     remaining = iter(into_dims)
-    return form.text == into.text and all(dim in remaining for dim in dims)  # consumes `rest`: in order
+    return form.text == into.text and all(dim in remaining for dim in dims)  # in order: `in` consumes
 
 
 def _in_words(form: Form) -> str:
@@ -413,51 +417,47 @@ class CellFiles:
         for _ in range(_TRIES):
             stamps = self.stamps()
             with pause_collection():
-                columns, damaged = self._read_all(ids, stamps)
+                columns, damaged = self._read_files(ids, stamps)
             if all(error.why != "missing" for error in damaged):
                 break  # else the file was packed meanwhile
         for name, forms in columns.items():
             columns[name] = [form._replace(values=in_present_words(name, form.values)) for form in forms]
         return columns, damaged, stamps
 
-    def _read_all(self, ids: Sequence[str], stamps: Stamps) -> tuple[Columns, list[DamagedFile]]:
+    def _read_files(self, ids: Sequence[str], stamps: Stamps) -> tuple[Columns, list[DamagedFile]]:
+        """Return the same as `read_all`, as the files are at the ``stamps``."""
         number = {id: k for k, id in enumerate(ids)}
         certificates, damaged = self._packed_certificates(stamps.certificates)
         newer = {id: stamps.certificates[block.path.stem] for id, block in certificates.items()}
         newer |= stamps.certificates  # a certificate's own file counts before its block
-        cells = {
-            id: self._read(id, (stamps.cells[id], newer.get(id)), self._read_own)
-            for id in ids
-            if id in stamps.cells
-        }
+        cells: dict[str, ReadCell] = {}
+        for id in ids:
+            if id in stamps.cells:
+                cells[id] = self._with_certificate(id, (stamps.cells[id], newer.get(id)), self._read_own_file)
         blocks = list(self._blocks_of(number.keys(), stamps.blocks))
-        packed: dict[str, Block] = {}
+        packed: dict[str, Block] = {}  # cells without a sound file of their own, by the first block with each
         for block in blocks:
             for id in block.ids:
                 if id in number and not (id in cells and cells[id].cell):
                     packed.setdefault(id, block)
-        faults = [error for cell in cells.values() for error in cell.damaged]
-        damaged += [DamagedFile(e.path, e.why, e.cells - packed.keys()) for e in faults]
+        for error in chain.from_iterable(cell.damaged for cell in cells.values()):
+            damaged.append(DamagedFile(error.path, error.why, error.cells - packed.keys()))
         for id in packed.keys() & newer.keys():
             block_stamp = stamps.blocks[packed[id].path.stem]
-            cells[id] = self._read(id, (block_stamp, newer[id]), self.read)
+            cells[id] = self._with_certificate(id, (block_stamp, newer[id]), self.read)
             damaged += cells[id].damaged
-        single_cells = {number[id]: cell.record() for id, cell in cells.items() if cell.cell}
-        columns = columns_of((single_cells[k] for k in sorted(single_cells)), sorted(single_cells))
+        sound = {id: cell.record() for id, cell in cells.items() if cell.cell}
+        order = sorted(sound, key=number.__getitem__)
+        columns = columns_of((sound[id] for id in order), [number[id] for id in order])
+        digests: dict[str, str] = {}  # of packed cells
         for block in blocks:
+            digests.update(zip(block.ids, block.digests, strict=True))
             if block.damaged:
-                lost = {
-                    id for id in block.damaged.cells - packed.keys() if number.get(id, -1) not in single_cells
-                }
-                damaged.append(DamagedFile(block.path, block.damaged.why, lost & number.keys()))
-            cell_numbers = [number[id] if packed.get(id) is block else -1 for id in block.ids]
-            _add_columns(
-                columns, block.columns, np.array([-1 if k in single_cells else k for k in cell_numbers], int)
-            )
+                lost = (block.damaged.cells & number.keys()) - packed.keys() - sound.keys()
+                damaged.append(DamagedFile(block.path, block.damaged.why, lost))
+            placed = {id: number[id] for id in block.ids if packed.get(id) is block and id not in sound}
+            _add_columns(columns, block.columns, np.array([placed.get(id, -1) for id in block.ids], int))
         self._known = cells
-        digests = {
-            id: digest for block in blocks for id, digest in zip(block.ids, block.digests, strict=True)
-        }
         self.digests = [_digests_of(id, cells, digests) for id in ids]
         read = [row for row in self.digests if row[0] in cells or row[0] in digests]
         self.digest = sha256(repr([read, *map(str, damaged)]).encode()).hexdigest()
@@ -467,8 +467,8 @@ class CellFiles:
             columns = without(columns, dropped_cells)
         for k, reason in wrong.items():
             path = self.path(ids[k])
-            is_own_file = path == self._own_path(ids[k])
-            damaged.append(DamagedFile(path, reason if is_own_file else f"cell {ids[k]}: {reason}", [ids[k]]))
+            line = reason if path == self._own_path(ids[k]) else f"cell {ids[k]}: {reason}"
+            damaged.append(DamagedFile(path, line, [ids[k]]))
         return columns, damaged
 
     def _packed_certificates(
@@ -506,7 +506,7 @@ class CellFiles:
     def read(self, id: str) -> files.Stored:
         """Return the stored contents of a cell. Raises `DamagedFile`."""
         try:
-            return self._read_own(id)
+            return self._read_own_file(id)
         except DamagedFile as error:
             fault = error
         # the last one that has it is looked up, since to look into all of them takes longer than to read
@@ -531,11 +531,11 @@ class CellFiles:
     def own_bytes(self, id: str) -> bytes:
         """Return the bytes of a cell's own file, as they were before it was packed. Raises `DamagedFile`."""
         with suppress(DamagedFile):
-            self._read_own(id)
+            self._read_own_file(id)
             return files.read_bytes(self._own_path(id))
         return own_file(self.read(id))
 
-    def _read_own(self, id: str) -> files.Stored:
+    def _read_own_file(self, id: str) -> files.Stored:
         """Return the contents of a cell's own file. Raises `DamagedFile`."""
         path, known_cell = self._own_path(id), self._known.get(id)
         if known_cell is not None and known_cell.cell and known_cell.stamps[0] == _stamp(path):
@@ -562,7 +562,7 @@ class CellFiles:
         unpacked, cells = dict[str, files.Stored](), dict[str, files.Stored]()
         for id in small:
             with suppress(DamagedFile):
-                unpacked[id] = self._read_own(id)
+                unpacked[id] = self._read_own_file(id)
         for id in ids:
             with suppress(DamagedFile):
                 if id in unpacked or id in placed:
@@ -641,9 +641,10 @@ class CellFiles:
                     del certificates[id]
         return certificates
 
-    def _read(
+    def _with_certificate(
         self, id: str, stamps: tuple[files.Stamp, files.Stamp | None], read: Callable[[str], files.Stored]
     ) -> ReadCell:
+        """Return a cell, read anew if one of its ``stamps`` changed, and its newer certificate."""
         known_cell = self._known.get(id)
         if known_cell is not None and known_cell.stamps == stamps:
             return known_cell
@@ -718,16 +719,14 @@ def _add_columns(columns: Columns, new_columns: Columns, numbers: ndarray) -> No
     """Add columns of other cells; ``numbers`` are these cells', negative for those that are left out."""
     for name, forms in new_columns.items():
         for dims, at, values in forms:
-            rows = np.argsort(numbers[at], kind="stable")
-            rows = rows[numbers[at][rows] >= 0]
-            is_complete = len(rows) == len(at) and bool(np.all(np.diff(rows) == 1))
+            places = numbers[at]
+            rows = np.argsort(places, kind="stable")
+            rows = rows[places[rows] >= 0]
+            # a column of all cells in order need not be copied
+            if len(rows) < len(at) or np.any(np.diff(rows) != 1):
+                places, values = places[rows], values[rows]
             if len(rows):
-                column = (
-                    Column(dims, numbers[at], values)
-                    if is_complete
-                    else Column(dims, numbers[at][rows], values[rows])
-                )
-                columns.setdefault(name, []).append(column)
+                columns.setdefault(name, []).append(Column(dims, places, values))
 
 
 def block_fault(block: Block) -> str:

@@ -113,9 +113,9 @@ class Run:
         self._made_from = (
             ""  # while locked: what the stored outputs were made from, if nothing of them changed
         )
-        self._take_head(head, stamp)
+        self._set_head(head, stamp)
 
-    def _take_head(self, head: Table, stamp: files.Stamp | None) -> None:
+    def _set_head(self, head: Table, stamp: files.Stamp | None) -> None:
         """Take a head for that of the run; ``stamp`` is that of the file with this head."""
         self.head, self._head_stamp = head, stamp
         self.name: str = head["name"]
@@ -181,7 +181,7 @@ class Run:
             fault = f"holds a run of {run.name}, not of {study.name}; choose another folder"
             raise StoreError(f"{folder}: {fault}")
         with run.locking():
-            run._take(head, study)
+            run._store_study(head, study)
         run._source = study
         run._parts = {name: cls.create_or_open(folder / name, part) for name, part in study.parts().items()}
         run._check_links()
@@ -207,9 +207,9 @@ class Run:
     def _write_head(self, head: Table) -> None:
         """Write ``study.json`` and take its head. Call this only while the folder is locked."""
         files.write_json(self.folder / NAME, head, durable=True)
-        self._take_head(head, _head_stamp(self.folder))
+        self._set_head(head, _head_stamp(self.folder))
 
-    def _take(self, head: Table, study: Study) -> None:
+    def _store_study(self, head: Table, study: Study) -> None:
         """Store the given study in the folder; keep on record which versions computed its cells."""
         versions = ("made_by", "history")
         if head is self.head or {**head, **{key: self.head[key] for key in versions}} == self.head:
@@ -401,44 +401,38 @@ class Run:
         keys = ("study", "cells", "parts")
         if any(donor.head[key] != self.head[key] for key in keys):
             raise StoreError(f"{donor.folder}: is a run of {donor.name} that differs from {self.folder}")
-        if (maker := donor.made_by["rivalry"]) != self.made_by["rivalry"] and donor.finished():
-            raise StoreError(
-                f"{donor.folder}: made by rivalry {maker}, {self.folder} by {self.made_by['rivalry']}"
-            )
+        maker, present_maker = donor.made_by["rivalry"], self.made_by["rivalry"]
+        if maker != present_maker and donor.finished():
+            raise StoreError(f"{donor.folder}: made by rivalry {maker}, {self.folder} by {present_maker}")
+        damaged: list[DamagedFile] = []
         if parts := self.parts():
-            damaged_files = []
             for name, part in parts.items():
                 with part.locking():
-                    damaged_files += part.take(donor.parts()[name], move=move)
-            return damaged_files
+                    damaged += part.take(donor.parts()[name], move=move)
+            return damaged
         damaged = [error for error in donor.damaged() if error.path.parent.name in _KINDS]
         broken = {error.path for error in damaged}
         available, present = donor.finished().difference(*(error.cells for error in damaged)), self.finished()
         (states, _), seconds = donor._read_index(), donor.seconds()
         for place in self.cells:
+            name = f"{place.id}.npz"
+            source, checkpoint = donor.folder / "cells" / name, donor.folder / "checkpoints" / name
             state, message = states.get(place.id, ("done", ""))
-            source = donor.folder / "cells" / f"{place.id}.npz"
             if place.id in available:
                 data = donor._cell_files.own_bytes(place.id)
                 if place.id not in present:
-                    files.write(self.folder / "cells" / source.name, data)
+                    files.write(self.folder / "cells" / name, data)
                     self.note(place.id, "done", seconds.get(place.id), message if state == "done" else "")
                 elif data != self._cell_files.own_bytes(place.id):
                     where = self.cell_path(place.id)
                     raise StoreError(f"{source}: differs from {where}; one of them was computed otherwise")
                 if move:
                     source.unlink(missing_ok=True)
-            elif state == "failed":
+                continue
+            if state == "failed":
                 self.note(place.id, "failed", message=message)
-            checkpoint = donor.folder / "checkpoints" / source.name
-            if (
-                move
-                and place.id not in present | available
-                and checkpoint.exists()
-                and checkpoint not in broken
-            ):
-                files.folder_for(self.folder / "checkpoints")
-                checkpoint.replace(self.folder / "checkpoints" / source.name)
+            if move and place.id not in present and checkpoint.exists() and checkpoint not in broken:
+                checkpoint.replace(files.folder_for(self.folder / "checkpoints") / name)
         self.log(f"took the cells of {donor.folder}")
         return damaged
 
