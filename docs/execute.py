@@ -26,6 +26,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 OUTPUTS = DOCS / "outputs"
 TIMEOUT = 900  # seconds per cell
+NO_BAR = {"text/html": "", "text/plain": ""}  # what a bar of progress leaves
 VERSION = "{rivalry.__version__}"  # stands in stored text for the version of the package
 
 _CELL = re.compile(r"^(`{3,})\{code-cell\}.*?^\1 *$", re.M | re.S)
@@ -120,7 +121,8 @@ def execute(notebook: Any) -> list[list[Any]]:
 def _kept(cell: Any) -> list[dict[str, Any]]:
     """Return the outputs of a cell that its page shows."""
     hidden = "stderr" if "remove-stderr" in cell.metadata.get("tags", []) else None
-    return [_clean(row) for row in cell.outputs if row.get("name") != hidden or hidden is None]
+    rows = [row for row in cell.outputs if row.get("name") != hidden or hidden is None]
+    return [_clean(row) for row in rows if row.get("data") != NO_BAR]
 
 
 def _clean(output: Any) -> dict[str, Any]:

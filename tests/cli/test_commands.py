@@ -35,7 +35,7 @@ from tests.unit.stored_run import stored, study
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = (
     *("list", "show", "new", "run", "resume", "status", "report", "export", "freeze", "certify", "open"),
-    *("pack", "verify", "work", "merge", "slurm", "cite", "warm", "doctor"),
+    *("pack", "verify", "work", "merge", "slurm", "cite", "warm", "doctor", "completion"),
 )
 CHICKEN = '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
 

@@ -4,6 +4,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
@@ -146,6 +147,37 @@ def test_solve_draws_a_bar_with_the_same_result(monkeypatch: pytest.MonkeyPatch)
     events.clear()
     rv.solve(game=CHICKEN, method=rv.methods.PureEquilibria(), progress=True)
     assert events[0][0] == "PureEquilibria"
+
+
+class ZMQInteractiveShell:
+    """The shell of a kernel, by whose name notebooks are known."""
+
+
+def test_notebooks_have_one_bar_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Of computations inside another one there is none; ``False`` and a callback draw none."""
+    bars = list[str]()
+    monkeypatch.setattr(Bar, "__enter__", lambda bar: bars.append(bar.title) or bar)  # type: ignore[func-returns-value]
+    monkeypatch.setattr(Bar, "__exit__", lambda bar, *error: None)
+    solve = partial(rv.solve, CHICKEN)
+    inner = rv.methods.PureEquilibria()
+    with progress.bar_of(None, "outer", "steps") as receive:
+        assert receive is None
+    solve(inner)
+    assert not bars  # no notebook
+    shell = SimpleNamespace(get_ipython=ZMQInteractiveShell)
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    solve(inner)
+    assert bars == ["PureEquilibria"]
+    for off in (False, lambda event: False):
+        solve(inner, progress=off)
+        with progress.bar_of(off, "outer", "steps"):
+            solve(inner)
+    assert bars == ["PureEquilibria"]
+    with progress.bar_of(None, "outer", "steps"):
+        solve(inner)
+    assert bars == ["PureEquilibria", "outer"]
+    run_study(study(tmp_path), tmp_path / "run")
+    assert bars[2:] == ["duel"]
 
 
 @pytest.mark.slow

@@ -161,8 +161,13 @@ def text_of(page: Any) -> str:
     return str(page.locator("textarea").input_value())
 
 
+def open_settings(page: Any) -> None:
+    page.locator("summary", has_text="All settings").click()
+
+
 def test_a_refused_name_stays_in_the_dialog(tab: Tab) -> None:
     page = tab.open("/study?name=lovett_fig6")
+    open_settings(page)
     page.get_by_role("button", name="Save").first.click()
     name = page.get_by_role("textbox", name="Name of the file, without .toml")
     name.fill("race_stakes")
@@ -174,6 +179,7 @@ def test_a_refused_name_stays_in_the_dialog(tab: Tab) -> None:
 
 def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None:
     page = tab.open("/study?name=slow")
+    open_settings(page)
     right = text_of(page)
     page.locator("textarea").fill(f"colour = 1\n{right}")
     page.wait_for_selector('[data-key="game.name"]')  # the family's keys come later than the first check
@@ -189,7 +195,7 @@ def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None
     count.fill("0")
     count.press("Tab")
     page.wait_for_selector('.field[data-wrong]:has([data-key="replications.count"]) .fault')
-    assert page.get_by_role("button", name="Run reduced").is_disabled()
+    assert page.get_by_role("button", name="Run", exact=True).is_disabled()
     page.locator("textarea").fill("[game")
     page.wait_for_selector('[role="alert"] .notice')
     assert page.locator(".form").get_attribute("inert") is not None
@@ -198,6 +204,7 @@ def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None
 def test_changed_sweep_of_a_study_of_the_package_says_what_it_loses_and_can_run(tab: Tab) -> None:
     """Of the 18 reference values those four at the reach that stays are kept."""
     page = tab.open("/study?name=lovett_fig6")
+    open_settings(page)
     reach = page.locator('[data-key="sweep.game.reach"]')
     reach.fill("[0.25, 0.2]")
     reach.press("Tab")
@@ -208,17 +215,81 @@ def test_changed_sweep_of_a_study_of_the_package_says_what_it_loses_and_can_run(
     )
 
 
+def test_cards_ask_questions_and_a_search_finds_their_words(tab: Tab) -> None:
+    page = tab.open("/")
+    page.get_by_role("searchbox").fill("safer disaster more")
+    until(page, "document.querySelectorAll('.card').length === 1")
+    card = page.locator(".card")
+    assert card.locator("h3").inner_text() == "How much safer is a race if a disaster costs more?"
+    family, cost = card.locator(".tag").all_inner_texts()
+    assert family == "race"
+    assert cost[-2:] == " s"
+    card.click()
+    page.get_by_role("heading", level=1, name="How much safer is a race").wait_for()
+
+
+def test_a_study_begins_with_its_number_and_one_control_by_keys_alone(tab: Tab, home: Path) -> None:
+    """The probability of a safe win is that of the package, then that of the run of the number set."""
+    page = tab.open("/study?name=race_stakes")
+    number = page.locator(".number").first
+    number.wait_for()
+    assert number.inner_text().split("\n") == ["0.7159 to 0.8635", "probability of a safe win"]
+    assert "From the answer that comes with the package" in page.locator(".panel").first.inner_text()
+    assert not page.locator("textarea").is_visible()
+    slider = page.get_by_role("slider", name="cost of a disaster")
+    assert (slider.get_attribute("min"), slider.get_attribute("max")) == ("0", "5")
+    assert "all 5 values" in page.locator(".slide").inner_text()
+    slider.focus()
+    page.keyboard.press("End")
+    until(page, """document.querySelector('textarea').value.includes('"game.disaster_cost" = [5]')""")
+    page.get_by_text("reference values left out").wait_for()
+    page.get_by_text("the finding left out").wait_for()
+    page.get_by_role("button", name="Run", exact=True).press("Enter")
+    page.keyboard.press("Enter")  # the name that the dialog proposes
+    page.wait_for_selector('.pill[data-status="done"]')
+    page.locator(".number").nth(1).wait_for()
+    assert page.locator(".number strong").nth(1).inner_text() == "0.8635"  # the stored row of 5
+    assert "raises the probability" not in page.locator(".section").first.inner_text()
+    assert (home / "my_race_stakes.toml").exists()
+    page.get_by_role("button", name="As in the study").press("Enter")
+    until(page, "document.querySelector('textarea').value.includes('[0, 0.5, 1, 2, 5]')")
+    page = tab.open("/study?name=my_race_stakes")
+    page.get_by_text("From your latest run, my_race_stakes").wait_for()
+    assert page.locator(".number strong").inner_text() == "0.8635"
+
+
+def test_a_study_without_a_sweep_varies_a_number_of_its_game_within_its_range(tab: Tab) -> None:
+    page = tab.open("/study?name=race_safety_gift")
+    slider = page.get_by_role("slider", name="discount factor")
+    slider.wait_for()
+    assert (slider.get_attribute("min"), slider.get_attribute("max")) == ("0", "1")
+    assert page.locator(".slide output").inner_text() == "0.95"
+    slider.focus()
+    page.keyboard.press("Home")
+    until(page, "/gamma = 0\\n/.test(document.querySelector('textarea').value)")
+
+
+def test_a_study_of_studies_asks_their_questions(tab: Tab) -> None:
+    page = tab.open("/study?name=tour")
+    page.locator(".panel li a").first.wait_for()
+    assert page.locator(".panel li a").count() == 9
+    assert page.locator(".panel li a", has_text="?").count() == 9
+    assert not page.locator(".slide").count()
+
+
 def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> None:
     page = tab.open("/study?name=matrix_classics")
     page.get_by_role("button", name="Run reduced").click()
     page.wait_for_selector('.pill[data-status="done"]')
     assert (home / "runs" / "matrix_classics-quick" / "report.html").exists()
-    page.get_by_role("link", name="Results").click()
+    page.get_by_role("link", name="Results", exact=True).click()
     page.wait_for_selector("table.data")
-    assert page.locator("h2").all_text_contents()[0] == "Results"
+    until(page, "!document.querySelector('.skeleton')")
+    heads = page.locator("h2").all_text_contents()
+    order = [heads.index(word) for word in ("Figures", "Results", "Certificates", "Export")]
+    assert order == sorted(order)
     assert page.locator('.claim[data-claim="good"]').count() > 0
     with page.expect_download() as got:
-        page.locator(".menu summary").click()
         page.get_by_role("link", name="CSV").click()
     assert Path(got.value.path()).stat().st_size > 0
     held = list[Any]()
@@ -264,14 +335,14 @@ def _pause_after_a_kill(server: Server, browser: Any, home: Path) -> dict[str, b
     server.admit(context)
     first, other = Tab(context, server.base), Tab(context, server.base)
     page = first.open("/study?name=slow")
-    page.get_by_role("button", name="Run in full").click()
+    page.get_by_role("button", name="Run", exact=True).click()
     end = time.monotonic() + 60
     while not list((home / "runs" / "slow").glob("cells/*.npz")):
         assert time.monotonic() < end
         time.sleep(0.01)
     run = int((home / "runs" / "slow" / "lock").read_text().split()[1])
     os.killpg(run, signal.SIGSTOP)  # in mid-run, for as long as the test needs
-    until(page, "/^[1-9]\\d* of 16/.test(document.querySelector('[role=status]')?.textContent)")
+    until(page, "/^[1-9]\\d* of 16/.test(document.querySelector('.progress [role=status]')?.textContent)")
     until(page, "/computed: [1-9]/.test(document.querySelector('.rv-lead')?.textContent)")  # claims fill in
     until(page, "/from [1-9]\\d* of 16/.test(document.querySelector('main').textContent)")  # and results
     beside = other.open("/run?name=slow")
@@ -332,6 +403,7 @@ def type_beside_stopped_processes(server: Server, browser: Any) -> None:
     tab = Tab(context, server.base)
     page = tab.open("/study?name=lovett_fig6")
     until(page, "document.querySelector('p[role=status]').textContent.includes('cells in full')")
+    open_settings(page)
     page.wait_for_selector('[data-key="game.name"], [data-key="game.reach"]')
     while len(descendants(server.process.pid)) < 3:  # two that answer, and one of Python's own
         page.wait_for_timeout(50)
@@ -342,8 +414,8 @@ def type_beside_stopped_processes(server: Server, browser: Any) -> None:
     text = before.replace('title = "', 'title = "My ', 1)
     page.locator("textarea").fill(text)
     page.get_by_text("stood still").wait_for()
-    for name in ("Run reduced", "Run in full"):
-        assert page.get_by_role("button", name=name).is_enabled()
+    for name in ("Run reduced", "Run"):
+        assert page.get_by_role("button", name=name, exact=True).is_enabled()
     while page.get_by_role("button", name="Try again").count():  # each of two processes was stopped
         page.get_by_role("button", name="Try again").click()
         until(page, "!document.querySelector('p[role=status]').textContent.startsWith('checking')")
@@ -352,7 +424,7 @@ def type_beside_stopped_processes(server: Server, browser: Any) -> None:
     page.wait_for_selector("#page[data-ready]")
     assert text_of(page) == text
     page.get_by_role("button", name="Discard").click()
-    until(page, "document.querySelector('h1').textContent[0] !== 'M'")
+    until(page, "!document.title.startsWith('My ')")
     assert text_of(page) == before
     assert page.get_by_role("button", name="Discard").is_hidden()
     context.close()
@@ -361,13 +433,14 @@ def type_beside_stopped_processes(server: Server, browser: Any) -> None:
 
 def test_a_change_of_the_form_waits_for_the_answer_that_has_it(tab: Tab) -> None:
     page = tab.open("/study?name=slow")
+    open_settings(page)
     page.wait_for_selector('[data-key="method[0].steps"]')
     page.route("**/api/check", lambda route: route.abort())
     for key, value in (("method[0].steps", "500"), ("replications.count", "3")):
         page.locator(f'[data-key="{key}"]').fill(value)
         page.locator(f'[data-key="{key}"]').press("Tab")
     page.get_by_text("The server does not answer").wait_for()
-    assert page.get_by_role("button", name="Run reduced").is_enabled()
+    assert page.get_by_role("button", name="Run", exact=True).is_enabled()
     page.unroute("**/api/check")
     page.get_by_role("button", name="Try again").click()
     until(page, "document.querySelector('textarea').value.includes('steps = 500\\n')")
@@ -406,7 +479,7 @@ def test_all_numbers_of_cells_are_the_same_in_whatever_order_they_come(tab: Tab,
             held[name].fulfill(body=body, content_type="text/event-stream")
             page.get_by_text("The server does not answer").wait_for()  # the end of that answer
         page.wait_for_timeout(300)
-    assert page.locator("h2").all_inner_texts()[1:3] == ["Results", "Figures"]
+    assert page.locator("h2").all_inner_texts()[:2] == ["Figures", "Results"]
     assert page.locator("table.data").first.locator("tbody tr").count() == 3
     assert lead.inner_text() == "3 of 3 cells finished"
     assert cells.inner_text().startswith("3 of 3 cells are computed")
@@ -493,7 +566,7 @@ def test_code_beside_a_study_runs_after_a_click(tab: Tab, home: Path) -> None:
     (home / "own.toml").write_text(OWN)
     page = tab.open("/study?name=own")
     page.get_by_text("This study runs code of its own.").wait_for()
-    page.get_by_role("button", name="Run reduced").click()
+    page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("look at it and trust it first").first.wait_for()
     assert not mark.exists()
     page.locator("summary", has_text="duel.py").click()
@@ -501,11 +574,11 @@ def test_code_beside_a_study_runs_after_a_click(tab: Tab, home: Path) -> None:
     tab.faults.clear()  # the refused request
     page.get_by_role("button", name="I trust this code").click()
     until(page, "!document.body.textContent.includes('I trust this code')")
-    page.get_by_role("button", name="Run reduced").click()
+    page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_selector('.pill[data-status="done"]')
     assert mark.exists()
     mark.unlink()
-    page.get_by_role("link", name="Results").click()
+    page.get_by_role("link", name="Results", exact=True).click()
     page.get_by_text("The study runs code of its own (duel.py).").wait_for()
     assert not mark.exists()
 
@@ -522,8 +595,8 @@ def test_ten_thousand_cells_fill_in_and_scroll(tab: Tab, home: Path) -> None:
     assert page.locator("[role=status]").first.text_content() == "1000 of 10000 cells finished"
     until(page, "document.querySelector('.rv-legend').textContent.includes('damaged (1000)')")
     cells = page.locator(".rv-cells")
-    cells.evaluate("node => node.scrollTo(0, 100)")
-    assert cells.evaluate("node => node.scrollTop") == 100
+    cells.evaluate("node => node.scrollTo(0, 200)")
+    assert cells.evaluate("node => node.scrollTop") == 200
     cells.click(position={"x": 15, "y": 240})
     assert "Cell damaged" in page.locator(".rv-side").inner_text()
     tab.faults.clear()  # the empty files are damaged cells, of which there are no figures

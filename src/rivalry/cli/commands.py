@@ -233,6 +233,24 @@ def doctor(json: Json = False) -> int:
     return output.print_result(json, rows, table_of(rows, ["name", "version", "state", "remedy"]))
 
 
+@app.command()
+def completion(
+    shell: Annotated[str, argument("bash|zsh|fish", "The shell that reads the script.")],
+    json: Json = False,
+) -> int:
+    """Print a script that completes commands, options and names.
+
+    In bash `source <(rivalry completion bash)` tries it. Store it for all sessions, and again after an
+    update.
+    """
+    from typer.main import get_command
+
+    from rivalry.cli.completion import script
+
+    text = script(shell, get_command(app))
+    return output.print_result(json, {"script": text}, text.rstrip())
+
+
 REGISTERED: dict[str, str] = collect("COMMANDS")
 for _name, _target in REGISTERED.items():
     app.command(_name)(load(_target))

@@ -333,7 +333,7 @@ def certify(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Recompute certificates of a run, or certify a file of strategies.
+    """Recompute certificates of a run, or certify a strategy file.
 
     Stored cells do not change.
     """

@@ -1,4 +1,4 @@
-"""Imports of large libraries: actions at their end, and no collection of garbage meanwhile."""
+"""Imports of large libraries: actions at their end, no collection of garbage meanwhile, and notebooks."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def pause_collection() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def in_notebook() -> bool:
+    """True in the process of a notebook; IPython is not imported to find out."""
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module is not None else None
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 
 
 class _AtImport(MetaPathFinder):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from html import escape
 from importlib import import_module
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 
 import numpy as np
 
+from rivalry.runtime.imports import in_notebook
 from rivalry.runtime.jax import search_clock
 from rivalry.text.foreign import one_line
 
@@ -23,6 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DELAY, REFRESH = 2.0, 0.2  # seconds before a bar is drawn, and between updates in a notebook
 COMPILING = "compiling"  # before the first event
+_is_inside = ContextVar("is_inside", default=False)  # another computation
 
 
 class Progress(NamedTuple):
@@ -148,17 +152,33 @@ class _NotebookBar:
         self.handle.update({"text/html": "", "text/plain": ""}, raw=True)
 
 
+@contextmanager
+def bar_of(progress: Any, title: str, unit: str) -> Iterator[Any]:
+    """Return the callback of a computation: a `Bar` for ``True``, in notebooks for ``None`` too.
+
+    Computations inside it draw none.
+    """
+    draws = progress is True or (progress is None and in_notebook() and not _is_inside.get())
+    token = _is_inside.set(True)
+    try:
+        if draws:
+            with Bar(title, unit) as bar:
+                yield bar
+        else:
+            yield progress
+    finally:
+        _is_inside.reset(token)
+
+
 def draw_progress(unit: str, place: int) -> Callable[[F], F]:
-    """Decorate a function whose argument ``method`` has this place: it draws a bar if ``progress=True``."""
+    """Decorate a function whose argument ``method`` has this place: it draws a bar as `bar_of` says."""
 
     def decorate(function: F) -> F:
         @wraps(function)
         def call(*args: object, progress: ProgressCallback | bool | None = None, **kwargs: object) -> Any:
-            if progress is not True:
-                return function(*args, progress=progress, **kwargs)
             method = args[place] if len(args) > place else kwargs.get("method")
-            with Bar(type(method).__name__, unit) as bar:
-                return function(*args, progress=bar, **kwargs)
+            with bar_of(progress, type(method).__name__, unit) as receive:
+                return function(*args, progress=receive, **kwargs)
 
         return call  # type: ignore[return-value]
 

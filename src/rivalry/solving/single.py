@@ -105,7 +105,8 @@ def solve(
         compiling programs does not count.
     progress
         Receives `Progress` events; stops the computation by returning True. ``True`` in place of a function
-        draws a bar in terminals and notebooks, if the computation takes more than two seconds.
+        draws a bar in terminals and notebooks, if the computation takes more than two seconds. Notebooks
+        have it by default; ``False`` draws none.
     tolerance
         Tolerance of the certificate, relative to what each player can win or lose; None for no certificate.
     path

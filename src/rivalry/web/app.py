@@ -203,7 +203,9 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/studies/{name}")
     async def study(name: str) -> Any:
         text, path = studies.text_of(name, home, opened)
-        return {"name": name, "text": text, "own": studies.is_own(path)}
+        own = studies.is_own(path)
+        stored = None if own else await _aside(results.stored_answer, name)
+        return {"name": name, "text": text, "own": own, "stored": stored}
 
     @app.get("/api/schema")
     async def schema(family: str = "", kinds: str = "") -> Any:

@@ -8,22 +8,17 @@ from typing import Any
 
 from rivalry.games import GAMES
 from rivalry.lab.study.identity import Table, TableDict
-from rivalry.lab.study.words import Words
 from rivalry.living.figure import answer, data_at, figures_of, plain
 from rivalry.schema.registry import load, suggestion
 from rivalry.web.safety import Refused
-from rivalry.web.studies import keys_of
+from rivalry.web.studies import keys_of_family
 
 NO_EQUILIBRIUM = "No equilibrium is known here, so the figure opens elsewhere."
 
 
 def family(name: str) -> TableDict:
     """Return a family's title, and its parameters with names, bounds, defaults and meanings."""
-    entry, words = _entry(name), Words({"game": {"family": name}})
-    return {
-        "title": entry.title,
-        "keys": [row | {"words": words.key(row["name"])} for row in keys_of(load(entry.targets[0]))],
-    }
+    return {"title": _entry(name).title, "keys": keys_of_family(name)}
 
 
 def figures(name: str, parameters: Table, profile: object) -> TableDict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from difflib import unified_diff
@@ -23,9 +24,11 @@ from rivalry.lab.dimensions import REPEATED
 from rivalry.lab.export import FORMATS, export
 from rivalry.lab.figures import draw
 from rivalry.lab.report.commands import commands
+from rivalry.lab.report.full_runs import full_run
 from rivalry.lab.report.page import certificate_groups
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
+from rivalry.lab.study import load_study
 from rivalry.lab.study.expect import TABLES
 from rivalry.lab.study.identity import Table as StudyTable
 from rivalry.lab.study.identity import TableDict
@@ -34,7 +37,7 @@ from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
 from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
 from rivalry.results.comparison import VISIBLE
-from rivalry.results.table import Table
+from rivalry.results.table import EMPTY, Table, table_of
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
 from rivalry.web.explore import figure_at
@@ -49,6 +52,7 @@ ROWS = 500  # most points in the table of results
 CERTIFICATES = 500  # most certificates listed one by one
 SERIES = 4  # quantities of a comparison, unless some are chosen
 DOWNLOADS = (*FORMATS, "page")
+NUMBER = re.compile(r"(([-−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?: ± \S+)?)(?: [a-z]+| \(.*\))?")
 
 
 def results(folder: str, part: str) -> TableDict:
@@ -66,6 +70,7 @@ def results(folder: str, part: str) -> TableDict:
         "cells": len(answer.cells),
         "question": [line for line in (answer.question, *answer.state) if line],
         "lead": list(map(typeset, answer.lead)),
+        "number": answer.table and _number(answer.table, answer.table.columns[answer.table.keys :]),
         "caveats": list(map(typeset, answer.caveats[:MOST_CAVEATS])),
         "tables": [_table(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],
         "results": [_point(point) for point in answer.result_tables[0]],
@@ -83,6 +88,36 @@ def results(folder: str, part: str) -> TableDict:
         "toml": run.written_study,
         "formats": DOWNLOADS,
     }
+
+
+def stored_answer(name: str) -> TableDict | None:
+    """Return the answer of the stored full run of a bundled study, as in `results`; None without one."""
+    full = full_run(name)
+    if full is None or full.answer is None:
+        return None
+    study, answer = load_study(name), full.answer
+    tables, words = study.resolved(), Words(study.resolved())
+    table = table_of([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+    table = table._replace(remarks=(*answer.notes, *answer.caveats))
+    keys = {"method", "player", *map(words.key, (*study.coordinates, *study.batched))}
+    lead = [*answer.lead(tables), full.finding(tables)]
+    return {
+        "about": full.about(),
+        "lead": [typeset(line) for line in lead if line not in ("", answer.question)],
+        "number": _number(table, [column for column in table.columns if column not in keys]),
+        "tables": [_table(table)] * bool(answer.rows),
+    }
+
+
+def _number(table: Table, columns: Sequence[str]) -> TableDict | None:
+    """Return the first of some columns that has numbers, with their range in words; None without one."""
+    for column in columns:
+        matches = [NUMBER.fullmatch(row.get(column, EMPTY).text) for row in table.rows]
+        numbers = sorted(filter(None, matches), key=lambda match: float(match[2].replace("−", "-")))
+        if numbers:
+            ends = dict.fromkeys(typeset(match[1]) for match in (numbers[0], numbers[-1]))
+            return {"words": " to ".join(ends), "label": column}
+    return None
 
 
 def _table(table: Table) -> TableDict:

@@ -27,9 +27,11 @@ from rivalry.lab.study.document import CertificateTable, Replications, RunKeys, 
 from rivalry.lab.study.errors import read_key, unknown
 from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.lab.study.identity import Table, TableDict
-from rivalry.lab.study.names import defaults, is_file, read_toml
+from rivalry.lab.study.names import cost_in_words, defaults, is_file, measured_seconds, read_toml
 from rivalry.lab.study.points import flat
+from rivalry.lab.study.words import Words
 from rivalry.methods import METHODS
+from rivalry.schema.construction import is_number
 from rivalry.schema.keys import Key, load_toml, write_key
 from rivalry.schema.register import entry_of, missing_home
 from rivalry.schema.registry import load, trusting
@@ -69,12 +71,14 @@ def is_own(path: Path) -> bool:
 
 
 def rows(folder: Path, opened: Path | None) -> list[TableDict]:
-    """Return a card per study: name, title, source, cost, family, and why a file cannot be read."""
+    """Return a card per study: question, title, source, time, family, and why a file cannot be read."""
     cards = []
     for name, path in study_files(folder, opened).items():
         is_user_file = is_own(path)
         stamp = path.stat().st_mtime_ns if is_user_file else 0
         row = _row(path, name, stamp) | {"first": name in BEGIN}
+        seconds = {} if is_user_file else measured_seconds().get(name, {})
+        row["time"] = cost_in_words(row["cost"], seconds)
         if is_user_file and not row["fault"] and not row["is_study"]:
             continue  # another TOML file, such as pyproject.toml
         cards.append({**row, "own": is_user_file})
@@ -85,6 +89,7 @@ def rows(folder: Path, opened: Path | None) -> list[TableDict]:
 def _row(path: Path, name: str, stamp: int) -> TableDict:
     row: TableDict = {
         "name": name,
+        "question": "",
         "title": "",
         "source": "",
         "cost": "seconds",
@@ -95,7 +100,7 @@ def _row(path: Path, name: str, stamp: int) -> TableDict:
         data, _ = read_toml(path, name)
     except StudyError as error:
         return row | {"fault": str(error)}
-    for key in ("title", "source", "cost"):
+    for key in ("question", "title", "source", "cost"):
         if isinstance(data.get(key), str):
             row[key] = data[key]
     game, include = data.get("game"), data.get("include")
@@ -212,6 +217,9 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
         f"{count} reference value{'s' * (count > 1)} left out: {reason.replace('in this run', 'here')}"
         for reason, count in reasons.items()
     ]
+    if changed and data.get("answer", {}).get("finding"):
+        changes.append({"key": "answer.finding"})
+        notes.append("the finding left out: it is of the study as written")
     test = data.get("answer", {}).get("test")
     if test and (reason := applicable(changed, {"quantity": "claim", **test})[1]):
         changes.append({"key": "answer.test"})
@@ -282,6 +290,7 @@ def check(
         quick = study.quick_form()
         report["files"] = own_files(study)
         report["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
+        report |= {"reduced": bool(study.quick), "swept": _swept_numbers(study)}
         if build:
             os.environ.update(trusting(require_trust(report["files"], trusted)))
             try:
@@ -293,6 +302,20 @@ def check(
     except Refused as refusal:
         report["note"] = refusal.why
     return report
+
+
+def _swept_numbers(study: Study) -> list[TableDict]:
+    """Return the numbers that a study sweeps, each with its key, its name in words, and its range."""
+    words, rows = Words(study.resolved()), list[TableDict]()
+    for root, table in (("sweep", study.sweep), ("batch", study.batch)):
+        forms = {} if table.get("zip") else flat(table)  # the keys of a zip change together
+        for key, form in forms.items():
+            numbers = [form.get("from"), form.get("to")] if isinstance(form, Mapping) else form
+            if isinstance(numbers, list | tuple) and all(map(is_number, numbers)):
+                is_whole = all(isinstance(number, int) for number in numbers)
+                row = {"key": write_key((root, *key)), "words": words.key(write_key(key[1:])), "values": form}
+                rows.append(row | {"low": min(numbers), "high": max(numbers), "whole": is_whole})
+    return rows
 
 
 def _check_names(study: Study) -> None:
@@ -394,8 +417,7 @@ def schema(family: str, kinds: Sequence[str]) -> TableDict:
     tables = {"replications": Replications, "certificate": CertificateTable}
     form: TableDict = {name: keys_of(target) for name, target in tables.items()}
     form["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
-    entry = GAMES.get(family)
-    form["game"] = keys_of(load(entry.targets[0])) if entry else []
+    form["game"] = keys_of_family(family) if family in GAMES else []
     methods = {kind: kind_entry for kind in kinds if (kind_entry := entry_of(kind, METHODS))}
     form["methods"] = {
         kind: {
@@ -427,6 +449,12 @@ def keys_of(target: Any) -> list[TableDict]:
     """Return the keys of a table, each with its row of ``rivalry show`` and its JSON Schema."""
     shapes = json_schema(target)["properties"]
     return [row.as_json() | {"schema": _shape(shapes, row.name)} for row in parameters(target)]
+
+
+def keys_of_family(name: str) -> list[TableDict]:
+    """Return the keys of a family, each with its name in words."""
+    words = Words({"game": {"family": name}})
+    return [row | {"words": words.key(row["name"])} for row in keys_of(load(GAMES[name].targets[0]))]
 
 
 def _shape(shapes: Table, name: str) -> TableDict:

@@ -16,6 +16,7 @@ from rivalry.core.files import DiskFull, StoreError, folder_for, write
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus, finished_cells
 from rivalry.lab.study.identity import TableDict
+from rivalry.runtime.imports import in_notebook
 from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -109,15 +110,16 @@ def run_study(
     run = Run.create_or_open(folder, study)
     if workers is None and executor is None:
         workers = 1
-    if progress is True:
-        from rivalry.solving.progress import Bar, Progress  # loads JAX's part of the package
+    if progress is True or in_notebook():
+        from rivalry.solving.progress import Bar, Progress, bar_of  # loads JAX's part of the package
 
-        with Bar(study.name, "cells") as bar:
+        with bar_of(progress, study.name, "cells") as receive:
 
             def show(event: RunEvent) -> object:
-                return bar(Progress(event.done, event.total))
+                return receive(Progress(event.done, event.total))
 
-            carry_out(run, workers=workers, progress=show, executor=executor)
+            callback = show if isinstance(receive, Bar) else receive or None
+            carry_out(run, workers=workers, progress=callback, executor=executor)
     else:
         carry_out(run, workers=workers, progress=progress or None, executor=executor)
     return run

@@ -1,6 +1,6 @@
 /** Requests to the server, and small pieces that all pages share. */
 
-import { el } from "./living/kit.js";
+import { el, format } from "./living/kit.js";
 
 const GONE = "The server does not answer. Start it again with `rivalry open`; runs and files are not affected.";
 const PASSING = [401, 408, 429]; // refusals below 500 that do not last
@@ -214,6 +214,32 @@ export async function trustBox(address, done) {
       for (const file of files) trusted[file.path] = file.digest;
       done();
     }));
+}
+
+/** The ends of the range of a number and whether it is whole, by its schema; of other values nothing. @param {any} row */
+export function rangeOf({ schema }) {
+  const shape = (schema.anyOf ?? [schema]).find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
+  return shape && { whole: shape.type === "integer", low: shape.minimum ?? shape.exclusiveMinimum, high: shape.maximum ?? shape.exclusiveMaximum,
+    open: [shape.minimum === undefined, shape.maximum === undefined] };
+}
+
+/**
+ * A slider of a number, or a field where it has many whole values; `set` shows a value, or other words for it.
+ * @param {any} row @param {(value: number) => void} change
+ */
+export function slider({ words, low, high, whole, open = [] }, change) {
+  const room = (high - low) / 200; // beside an end that is excluded
+  const kind = whole && room > 1 ? { type: "number" } : { type: "range", class: "range" };
+  const output = el("output", { class: "soft" });
+  const input = el("input", { ...kind, min: open[0] ? low + room : low, max: open[1] ? high - room : high, step: whole ? 1 : "any", "aria-label": words,
+    oninput: () => { output.textContent = format(Number(input.value), 4); },
+    onchange: () => { if (input.value && input.reportValidity()) change(whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4))); } });
+  const node = el("label", { class: "slide" }, el("span", { class: "row between" }, words, output), input);
+  return { node,
+    set(/** @type {number} */ value, text = format(value, 4)) {
+      input.value = kind.class || text === format(value, 4) ? String(value) : "";
+      output.textContent = text;
+    } };
 }
 
 const GREEK = "alpha α beta β gamma γ delta δ epsilon ε eta η theta θ kappa κ lambda λ mu μ nu ν xi ξ pi π rho ρ sigma σ tau τ phi φ chi χ psi ψ omega ω".split(" ");

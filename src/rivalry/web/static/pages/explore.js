@@ -1,8 +1,8 @@
 /** Explore: a family of games, its parameters, and a living figure which follows while one drags and is certified at rest. */
 
-import { el, format } from "../living/kit.js";
+import { el } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
-import { ask, button, failed, fill, follower, load, notice, query, symbol } from "../api.js";
+import { ask, button, failed, fill, follower, load, notice, query, rangeOf, slider, symbol } from "../api.js";
 import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
@@ -157,7 +157,6 @@ function controls(keys, values, changed) {
 /** @param {any} row @param {any} values @param {(key: string) => void} changed */
 function control(row, values, changed) {
   const shapes = row.schema.anyOf ?? [row.schema];
-  const number = shapes.find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
   const words = shapes.find((/** @type {any} */ one) => one.enum)?.enum ?? (row.schema.type === "boolean" ? [false, true] : null);
   const label = row.symbol ? `${row.words} (${symbol(row.symbol)})` : row.words;
   if (words) {
@@ -166,18 +165,17 @@ function control(row, values, changed) {
     return el("label", { title: row.meaning, "data-key": row.name }, label, choice);
   }
   const usual = values[row.name] ?? row.default ?? Number(/(?:default|else) ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
-  if (!number || typeof usual !== "number" || Number.isNaN(usual)) return null;
-  const whole = number.type === "integer";
-  const floor = number.minimum ?? number.exclusiveMinimum;
-  const low = floor ?? (usual < 0 ? 3 * usual : 0);
-  const ceiling = number.maximum ?? number.exclusiveMaximum;
-  const high = Math.min(ceiling ?? Infinity, whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1));
-  const room = (high - low) / 200;
-  const known = typeof (values[row.name] ?? row.default) === "number"; // else other parameters decide
-  const output = el("span", { class: "soft" }, known ? format(usual) : "default");
-  const input = el("input", { type: "range", class: "range", min: number.exclusiveMinimum !== undefined ? low + room : low, max: number.exclusiveMaximum !== undefined ? high - room : high, step: whole ? 1 : "any", "aria-label": label,
-    oninput: () => { output.textContent = format(Number(input.value), 4); },
-    onchange: () => { values[row.name] = whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4)); changed(row.name); } });
-  input.value = String(usual);
-  return el("label", { class: "slide", title: row.meaning, "data-key": row.name }, el("span", { class: "row between" }, label, output), input);
+  const range = rangeOf(row);
+  if (!range || typeof usual !== "number" || Number.isNaN(usual)) return null;
+  const low = range.low ?? (usual < 0 ? 3 * usual : 0);
+  const high = Math.min(range.high ?? Infinity, range.whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1));
+  const { node, set } = slider({ ...range, words: label, low, high }, (value) => {
+    values[row.name] = value;
+    changed(row.name);
+  });
+  if (typeof (values[row.name] ?? row.default) === "number") set(usual);
+  else set(usual, "default"); // other parameters decide
+  node.dataset.key = row.name;
+  node.title = row.meaning;
+  return node;
 }

@@ -1,4 +1,4 @@
-/** Home: recent runs and all studies, with search and a filter by family. */
+/** Home: recent runs, and the questions of all studies with search and a filter by family. */
 
 import { el, svg } from "../living/kit.js";
 import { ago, ask, button, failed, notice, pill, prompt, query, table } from "../api.js";
@@ -15,7 +15,7 @@ export default async function home({ root, query: given }) {
   const families = [...groups.filter((name) => name !== OTHERS), ...groups.filter((name) => name === OTHERS)];
   const pictured = new Map(runs.filter((/** @type {any} */ run) => run.figure).map((/** @type {any} */ run) => [run.study, run.name]));
   let family = given.get("family") ?? "";
-  const search = el("input", { type: "search", placeholder: "Search studies and runs", "aria-label": "Search studies and runs", oninput: draw });
+  const search = el("input", { type: "search", placeholder: "Search questions and runs", "aria-label": "Search questions and runs", oninput: draw });
   search.value = given.get("search") ?? "";
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Family of games" });
   const recent = el("div", {});
@@ -30,7 +30,7 @@ export default async function home({ root, query: given }) {
   function draw() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (/** @type {any} */ row) => (!family || group(row) === family) &&
-      words.every((word) => `${row.name} ${row.title} ${row.source ?? ""} ${row.study ?? ""} ${row.note ?? ""} ${(row.tags ?? []).join(" ")}`.toLowerCase().includes(word));
+      words.every((word) => `${row.question ?? ""} ${row.name} ${row.title} ${row.source ?? ""} ${row.study ?? ""} ${row.note ?? ""} ${(row.tags ?? []).join(" ")}`.toLowerCase().includes(word));
     chips.replaceChildren(...["", ...families].map((name) => button(name || "All", () => { family = name; draw(); },
       { class: "chip", "aria-pressed": String(name === family) })));
     const those = runs.filter(fits);
@@ -50,7 +50,7 @@ export default async function home({ root, query: given }) {
 
   root.append(
     el("div", { class: "hero" }, el("h1", {}, "Games of competition"),
-      el("p", { class: "soft" }, "Pick a study, run it, and see what is proved of every result. Or drag the players of a game and watch the claim change."),
+      el("p", { class: "soft" }, "Pick a question, run its study, and see what is proved of every result. Or drag the players of a game and watch the claim change."),
       el("div", { class: "row" }, el("a", { class: "button", href: "/explore" }, "Explore a game"),
         el("a", { class: "button quiet", href: "/study?draft=1" }, "New study"))),
     el("div", { class: "filter" }, search, chips), runHead, recent, more,
@@ -155,12 +155,12 @@ function card(study, run) {
   return el("a", { class: "card", href: `/study${query({ name: study.name })}` },
     el("div", { class: run ? "thumb drawn" : "thumb" }, picture),
     el("div", { class: "card-text" },
-      el("h3", {}, study.title || study.name),
-      study.source ? el("p", { class: "soft" }, study.source) : null,
+      el("h3", {}, study.question || study.title || study.name),
+      study.question ? el("p", { class: "soft" }, study.title) : null,
       study.fault ? el("p", { class: "bad" }, study.fault) : null),
     el("div", { class: "tags" },
       el("span", { class: "tag" }, group(study) ?? (study.parts ? `${study.parts} studies` : "study")),
-      el("span", { class: "tag", "data-cost": study.cost }, study.cost),
+      el("span", { class: "tag", "data-cost": study.cost }, study.time),
       study.own ? el("span", { class: "tag own" }, "yours") : null));
 }
 

@@ -1,4 +1,4 @@
-/** Results: the table first, then figures, reference values and certificates; files to take away. */
+/** Results in one column: the answer first, then figures, tables, certificates and files to take away. */
 
 import { el, format } from "../living/kit.js";
 import { control, Model, mount, showSeries } from "../living/host.js";
@@ -75,11 +75,7 @@ export default async function results(place) {
   const part = given.get("part") ?? (several ? about.parts[0].name : "");
   title(about.title ?? name);
   const body = el("div", { class: "section" }), progress = el("div", { class: "row" });
-  const download = (/** @type {string} */ to) => el("a", { href: `${path}/download${query({ to })}`, download: "" }, FILES[to] ?? to.toUpperCase());
-  const downloads = el("details", { class: "menu" }, el("summary", { class: "button quiet" }, "Download"));
-  root.append(el("div", { class: "row between" },
-    el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", el("a", { href: `/run${query({ name })}` }, name)), el("h1", {}, about.title ?? name)),
-    el("div", { class: "row" }, downloads, button("Compare", () => go(`/compare${query({ runs: part ? `${name}:${part}` : name })}`)))));
+  root.append(heading(about, el("a", { href: `/run${query({ name })}` }, name)));
   /** Show how far the run is. @param {any} state */
   function showState({ status, states = "" }) {
     const counts = countsOf(states);
@@ -100,7 +96,6 @@ export default async function results(place) {
   fill(body, "reading the results …", async () => {
     const found = await ask(`${path}/results${query({ part })}`);
     showState(found.state); // later than the rows: it counts their cells
-    downloads.append(el("div", {}, found.formats.map(download)));
     return content(found, about, part, place, end);
   });
   return () => {
@@ -113,8 +108,10 @@ export default async function results(place) {
 function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
-  for (const line of found.question) parts.push(el("p", { class: "question" }, line));
-  for (const line of found.lead) parts.push(el("p", { class: "headline" }, line));
+  const room = el("div", {});
+  for (const line of found.question) if (line !== about.question) parts.push(el("p", { class: "question" }, line));
+  parts.push(...answerOf(found));
+  parts.push(section("Figures", room));
   if (found.tables.length) {
     parts.push(section("Results", resultTables(found.tables)));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
@@ -123,8 +120,6 @@ function content(found, about, part, place, end) {
   if (found.summary) {
     parts.push(section(found.summary.heading, resultTables(found.summary.tables), el("p", { class: "soft" }, found.summary.reading)));
   }
-  const room = el("div", {});
-  parts.push(section("Figures", room));
   fill(room, "drawing the figures …", async () => (await figures(about.name, part)).node);
   const lives = el("div", { class: "lives" }), building = el("div", {});
   const play = section("Figures to play with", building, lives);
@@ -140,11 +135,25 @@ function content(found, about, part, place, end) {
     parts.push(box);
   }
   if (found.groups.length) parts.push(certificates(found));
+  parts.push(section("Export", el("div", { class: "row" }, found.formats.map((/** @type {string} */ to) => el("a", { class: "button quiet", href: `/api/runs/${encodeURIComponent(about.name)}/download${query({ to })}`, download: "" }, FILES[to] ?? to.toUpperCase())),
+    button("Compare with other runs", () => place.go(`/compare${query({ runs: part ? `${about.name}:${part}` : about.name })}`), { class: "quiet" }))));
   const warned = warnings(found);
   if (warned) parts.push(warned);
   parts.push(section("Run it again", el("pre", { class: "code", tabindex: "0" }, found.commands.map((/** @type {string[]} */ [command, words]) => `${command}    # ${words}`).join("\n")),
     el("details", {}, el("summary", {}, "The study"), el("pre", { class: "code", tabindex: "0" }, found.toml))));
   return parts;
+}
+
+/** The question of a run below its address, and its title. @param {any} about @param {any} address */
+export function heading(about, address) {
+  const first = about.question || about.title || about.name;
+  return el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", address), el("h1", {}, first), first === about.title ? null : el("p", { class: "soft" }, about.title));
+}
+
+/** The number and the sentences of an answer. @param {any} found */
+export function answerOf({ number, lead }) {
+  const parts = number ? [el("p", { class: "number" }, el("strong", {}, number.words), number.label)] : [];
+  return [...parts, ...lead.map((/** @type {string} */ line) => el("p", { class: "headline" }, line))];
 }
 
 /** Tables, each below its heading and above its notes. @param {any[]} tables */

@@ -4,14 +4,14 @@ import { el } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
 import sweep from "../living/views/sweep.js";
 import { ask, button, countsOf, duration, failed, fill, notice, pill, prompt, query, section, table, trusted, trustBox } from "../api.js";
-import { figures, resultTables, warnings } from "./results.js";
+import { answerOf, figures, heading, resultTables, warnings } from "./results.js";
 
 const PAINT = 250; // milliseconds between drawings of the cells
 const SOONEST = 3000, SHARE = 8; // milliseconds between drawings of results, and as a multiple of what one takes
 const STATES = ["left", "begun", "computed", "failed"]; // of a cell whose results are not read, by the server's digits
 
-/** @param {any} place */
-export default async function run({ root, query: given, title }) {
+/** A run; `inside` the page of its study without its question. @param {any} place */
+export default async function run({ root, query: given, title, inside = false }) {
   const name = given.get("name") ?? "";
   const path = `/api/runs/${encodeURIComponent(name)}`;
   let about = await ask(path);
@@ -24,7 +24,7 @@ export default async function run({ root, query: given, title }) {
   let cells = null;
   let drawn = "", drawing = false, next = 0, timer = 0, turn = 0;
 
-  const heading = el("h1", {}), lead = el("p", { class: "soft" }), badge = el("span");
+  const head = el("div", {}), badge = el("span");
   const bar = el("span", { class: "bar tall", role: "progressbar", "aria-label": "finished cells", "aria-valuemin": "0", "aria-valuemax": "100" });
   const words = el("span", { role: "status" }), left = el("div", { class: "left" }), note = el("p", { class: "soft small" });
   const message = el("div"), detail = el("div", { class: "panel", hidden: true });
@@ -35,10 +35,8 @@ export default async function run({ root, query: given, title }) {
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Study" });
   const room = el("div", { class: "living" });
   const lacking = el("div", {}), found = el("div", { class: "section" });
-  root.append(
-    el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", name), heading),
-      el("div", { class: "row" }, more, pause, resume, link)),
-    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left, note), message, chips, room, detail, lacking, found);
+  root.replaceChildren(head, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left, el("div", { class: "row" }, pause, resume, link, more), note),
+    message, chips, lacking, found, room, detail);
 
   const running = () => now.status === "running" || now.status === "starting";
   const several = () => (about.parts?.length ?? 0) > 1;
@@ -83,8 +81,7 @@ export default async function run({ root, query: given, title }) {
   /** Show what the latest state says. */
   function showState() {
     title(about.title ?? name);
-    heading.textContent = about.title ?? name;
-    lead.textContent = about.question ?? "";
+    if (!inside) head.replaceChildren(heading(about, name));
     badge.replaceChildren(pill(now.status));
     const counts = countsOf(now.states ?? "");
     const share = counts.total ? counts.done / counts.total : 0;
@@ -119,7 +116,7 @@ export default async function run({ root, query: given, title }) {
   /** @param {string} wanted */
   function choose(wanted) {
     part = wanted;
-    history.replaceState(null, "", `/run${query({ name, part })}`);
+    if (!inside) history.replaceState(null, "", `/run${query({ name, part })}`);
     found.replaceChildren();
     drawn = "";
     next = 0;
@@ -217,8 +214,8 @@ export default async function run({ root, query: given, title }) {
       const of = (/** @type {any} */ one) => (one.cells < total ? `, from ${one.cells} of ${total} cells` : "");
       const fault = [results, pictures].find((one) => one.status === "rejected");
       lacking.replaceChildren(...(fault ? [failed(/** @type {PromiseRejectedResult} */ (fault).reason, redraw)] : []));
-      found.replaceChildren(...[read?.tables.length ? section(`Results${of(read)}`, resultTables(read.tables)) : null, shown ? section(`Figures${of(shown)}`, shown.node) : null, read ? warnings(read) : null]
-        .filter((one) => one !== null));
+      found.replaceChildren(...[read ? answerOf(read) : null, shown ? section(`Figures${of(shown)}`, shown.node) : null, read?.tables.length ? section(`Results${of(read)}`, resultTables(read.tables)) : null, read ? warnings(read) : null]
+        .flat().filter((one) => one !== null));
     }
     draw();
   }
@@ -257,9 +254,9 @@ export default async function run({ root, query: given, title }) {
 /** What pausing means. @param {boolean} running @param {any} counts @param {string} run @returns {any[]} */
 function pauseWords(running, counts, run) {
   const left = counts.total - counts.done - counts.failed;
-  if (running) return ["Pause ends the process, as Ctrl-C does, and keeps its state: it is also how to stop for good."];
+  if (running) return ["Pause ends the process and keeps its state: it is also how to stop for good."];
   const command = el("code", {}, `rivalry resume ${run}`);
-  if (left) return ["Stopped with its state kept: finished cells, and long ones from their last checkpoint. Resume goes on to the same bits, and so does ", command, "."];
+  if (left) return ["Stopped with its state kept. Resume goes on to the same bits, and so does ", command, "."];
   return counts.failed ? ["Resume computes the failed cells again, and so does ", command, "."] : [];
 }
 

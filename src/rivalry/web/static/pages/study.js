@@ -1,7 +1,12 @@
-/** Study: a form beside the TOML. The text is the study; the form writes into it and shows what it says. */
+/**
+ * Study: its question, the number it is about, one control, and results; below, all settings as a form beside the TOML.
+ * The text is the study; the control and the form write into it and show what it says.
+ */
 
-import { el } from "../living/kit.js";
-import { ask, button, failed, notice, prompt, query, symbol, trusted, trustBox } from "../api.js";
+import { el, format } from "../living/kit.js";
+import { ago, ask, button, failed, fill as fillBox, notice, prompt, query, rangeOf, slider, symbol, trusted, trustBox } from "../api.js";
+import { answerOf, resultTables } from "./results.js";
+import showRun from "./run.js";
 
 const EMPTY = `title = ""
 question = ""
@@ -16,13 +21,15 @@ kind = "mixed_equilibria"
 const TEXTS = ["title", "question", "source"];
 
 /** @param {any} place */
-export default async function study({ root, query: given, go, title }) {
+export default async function study({ root, query: given, title }) {
   const draft = given.has("draft");
   let name = draft ? "" : given.get("name") ?? "";
-  const [choices, loaded] = await Promise.all([
+  const [choices, loaded, { studies }] = await Promise.all([
     ask("/api/choices"),
     draft ? { text: EMPTY, own: false } : ask(`/api/studies/${encodeURIComponent(name)}`),
+    ask("/api/studies"),
   ]);
+  const listed = new Map(studies.map((/** @type {any} */ one) => [one.name, one]));
   let own = loaded.own;
   /** Where this tab keeps what is typed and not saved. */
   const shelf = () => (name ? `study ${name}` : "draft");
@@ -36,10 +43,18 @@ export default async function study({ root, query: given, go, title }) {
   let turn = 0;
   let timer = 0;
   let open = new Set();
+  /** The check of the text as loaded, whose numbers the control ranges over. @type {any} */
+  let original = null;
+  /** Swept numbers of the latest check. @type {any[]} */
+  let swept = [];
+  /** The control of one number. @type {any} */
+  let main = null;
+  let leave = () => {}, closed = false;
 
   const heading = el("h1", {}, name || "New study");
   const lead = el("p", { class: "soft" });
   const state = el("p", { class: "soft", role: "status" });
+  const answer = el("div", { class: "panel", hidden: draft }), knob = el("div", { class: "knob" }), column = el("div", { class: "section" });
   const faults = el("div", { role: "alert" });
   const unanswered = el("div");
   const trust = el("div");
@@ -52,8 +67,9 @@ export default async function study({ root, query: given, go, title }) {
     area.value = loaded.text;
     check([], false);
   }, { class: "quiet" }));
-  const quick = button("Run reduced", () => run(true), { title: "The reduced form of the study, in seconds" });
-  const full = button("Run in full", () => run(false), { class: "quiet" });
+  const quick = button("Run reduced", () => run(true), { class: "quiet", title: "The reduced form of the study, in seconds" });
+  const full = button("Run", () => run(false));
+  const settings = el("details", { class: "section", open: draft }, el("summary", {}, "All settings (TOML)"));
   const keep = button("Save as …", () => save(), { class: "quiet" });
   area.addEventListener("input", () => {
     store();
@@ -61,11 +77,11 @@ export default async function study({ root, query: given, go, title }) {
     timer = setTimeout(() => check([], false), 250);
   });
 
-  root.append(
-    el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Studies"), " / ", name || "new"), heading),
-      el("div", { class: "row" }, keep, full, quick)),
-    lead, apart, trust, unanswered, faults,
-    el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), state), unsaved, area)));
+  settings.append(el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), keep), area)));
+  const time = listed.get(name)?.time;
+  root.append(el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Studies"), " / ", name || "new"), heading, lead),
+    answer, knob, el("div", { class: "row" }, full, quick, time ? el("span", { class: "soft" }, `expected time: ${time}`) : null, state),
+    apart, unsaved, trust, unanswered, faults, column, settings);
 
   /** Errors of the latest check. @type {any[]} */
   let errors = [];
@@ -110,6 +126,7 @@ export default async function study({ root, query: given, go, title }) {
       if (mine !== schemaFor) return;
       schema = got;
       fill(errors); // those of the latest check, which may have ended since
+      drawKnob();
     } catch (error) {
       if (mine !== schemaFor) return;
       schemaFor = ""; // the next check asks again
@@ -122,23 +139,27 @@ export default async function study({ root, query: given, go, title }) {
     data = found.data ?? data;
     area.toggleAttribute("data-wrong", !found.data);
     form.toggleAttribute("inert", !found.data);
+    settings.open ||= found.errors.length > 0;
     if (found.data) {
-      heading.textContent = data.title || name || "New study";
+      heading.textContent = data.question || data.title || name || "New study";
       title(data.title || name);
-      lead.textContent = data.question || "";
+      lead.textContent = [data.question ? data.title : "", data.source].filter(Boolean).join(" · ");
       const kinds = (Array.isArray(data.method) ? data.method : []).map((/** @type {any} */ one) => String(one?.kind ?? ""));
       const wanted = query({ family: data.game?.family, kinds: kinds.join(",") });
       errors = found.errors;
       fill(errors);
+      swept = found.swept ?? swept;
+      drawKnob();
       if (wanted !== schemaFor && !data.include) {
         schemaFor = wanted;
         readSchema();
       }
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
-    apart.replaceChildren(...(found.notes?.length ? [leftOut(found.notes)] : []));
+    apart.replaceChildren(...(found.notes ?? []).map((/** @type {string} */ one) => notice(`Changed from the study as written: ${one}`, "fair")));
     const cells = found.cells;
-    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced${found.notes?.length ? "; something is left out, see above" : ""}` : "");
+    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
+    quick.hidden = !(found.reduced ?? !quick.hidden);
     const files = Object.keys(found.files ?? {});
     const unseen = files.filter((path) => trusted[path] !== found.files[path]);
     trust.replaceChildren();
@@ -187,9 +208,7 @@ export default async function study({ root, query: given, go, title }) {
     const parts = [el("fieldset", {}, el("legend", {}, "About"),
       TEXTS.map((key) => field({ name: key, type: "text", schema: { type: "string" }, meaning: "" }, key, data[key])),
       field({ name: "cost", schema: { enum: ["seconds", "minutes", "hours"] }, meaning: "how long the full study takes", default: "seconds" }, "cost", data.cost))];
-    if (data.include) {
-      parts.push(el("fieldset", {}, el("legend", {}, "Studies in it"), el("ul", {}, data.include.map((/** @type {string} */ one) => el("li", {}, el("a", { href: `/study${query({ name: one })}` }, one))))));
-    } else {
+    if (!data.include) {
       const game = data.game ?? {};
       parts.push(el("fieldset", {}, el("legend", {}, "Game"),
         field({ name: "family", schema: { enum: Object.keys(choices.families) }, required: true, meaning: choices.families[game.family] ?? "" }, "game.family", game.family),
@@ -254,23 +273,74 @@ export default async function study({ root, query: given, go, title }) {
     if (pending.length || ((area.value !== loaded.text || !name) && !(await save()))) return;
     quick.disabled = full.disabled = true;
     try {
-      const begun = await ask("/api/runs", { study: name, quick: reduced, trusted });
-      go(`/run${query({ name: begun.run })}`);
+      await watch((await ask("/api/runs", { study: name, quick: reduced, trusted })).run);
+      column.scrollIntoView({ block: "nearest" });
     } catch (error) {
       unanswered.replaceChildren(failed(error, () => run(reduced)));
-      quick.disabled = full.disabled = false;
     }
+    quick.disabled = full.disabled = false;
   }
 
+  /** Show a run in the column of results. @param {string} run */
+  async function watch(run) {
+    leave();
+    const end = await showRun({ root: column, query: new URLSearchParams({ name: run }), title, inside: true });
+    if (closed) end();
+    else leave = end;
+  }
+
+  /** The answer of the latest run in this folder, else that of the full run in the package. */
+  async function readAnswer() {
+    if (data?.include) return el("ul", {}, data.include.map((/** @type {string} */ one) => el("li", {}, el("a", { href: `/study${query({ name: one })}` }, listed.get(one)?.question || one))));
+    const { runs } = await ask("/api/runs");
+    const latest = runs.find((/** @type {any} */ one) => one.study === name && (one.status === "running" || one.counts?.done));
+    if (latest?.status === "running") watch(latest.name);
+    else if (latest) {
+      const found = await ask(`/api/runs/${encodeURIComponent(latest.name)}/results`);
+      return shown(found, `From your latest run, ${latest.name}${latest.reduced ? " (reduced)" : ""}, ${ago(latest.changed)}. `, el("a", { href: `/results${query({ name: latest.name })}` }, "All its results"));
+    }
+    if (loaded.stored) return shown(loaded.stored, `From the answer that comes with the package: ${loaded.stored.about}.`);
+    return el("p", { class: "soft" }, "No answer is stored yet: run the study.");
+  }
+
+  /** Show the main number: the first that is swept, else the first of the game with a range. */
+  function drawKnob() {
+    const [row] = [...(original?.swept ?? []), ...ranged(schema?.game ?? [], data.game ?? {})];
+    if (!row) return;
+    const before = row.values ?? original?.data?.game?.[row.name] ?? null;
+    const now = row.values ? swept.find((one) => one.key === row.key)?.values ?? before : data.game[row.name] ?? row.default;
+    if (row.key !== main?.key) {
+      const change = (/** @type {any} */ value) => check([{ key: row.key, value }], false);
+      main = { ...row, ...slider(row, (value) => change(row.values ? [value] : value)), back: button("As in the study", () => change(before), { class: "quiet" }) };
+      knob.replaceChildren(main.node, el("div", { class: "row between soft" }, format(row.low), main.back, format(row.high)), row.meaning ? el("p", { class: "soft small" }, row.meaning) : "");
+    }
+    const count = now?.count ?? now?.length;
+    if (count > 1) main.set((row.low + row.high) / 2, `all ${count} values of the study`);
+    else main.set(count ? now[0] : now);
+    main.back.hidden = JSON.stringify(now) === JSON.stringify(before ?? row.default);
+  }
+
+  if (!draft) original = await ask("/api/check", { name, text: loaded.text });
   await check([], false);
-  return () => clearTimeout(timer);
+  if (!draft) fillBox(answer, "reading the answer …", readAnswer);
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+    leave();
+  };
 }
 
-/** What a changed study of the package loses. @param {string[]} notes */
-function leftOut(notes) {
-  const box = notice("Changed from the study as written. What belongs to that one is left out of the study that is saved and run, as the command line does with --set and --sweep:", "fair");
-  box.append(el("ul", {}, notes.map((one) => el("li", {}, one))));
-  return box;
+/** An answer, where it is from, and its table. @param {any} found @param {...any} from */
+function shown(found, ...from) {
+  return [...answerOf(found), el("p", { class: "soft small" }, ...from),
+    found.tables.length ? el("details", {}, el("summary", {}, "The table"), resultTables(found.tables)) : null];
+}
+
+/** The numbers of a game whose ranges are known, those that its study sets first. @param {any[]} rows @param {any} game */
+function ranged(rows, game) {
+  const found = rows.map((row) => ({ ...row, ...rangeOf(row), key: `game.${row.name}` }));
+  return found.filter(({ name, low, high, default: usual }) => low !== undefined && high !== undefined && !name.includes(".") && typeof (game[name] ?? usual) === "number")
+    .sort((one, other) => Number(game[other.name] !== undefined) - Number(game[one.name] !== undefined));
 }
 
 /** @param {any[]} methods */
