@@ -91,7 +91,7 @@ def test_the_rows_of_the_core_are_those_of_the_installed_metadata() -> None:
     packages = licences.installed_with(CORE)
     assert {"jax", "numpy", "scipy"} <= set(packages)
     lines = [
-        f"{TABLE.name}: {name}: {package.version} has {licences.licence(package)}: run python docs/licences.py"
+        f"{TABLE.name}: {name} {package.version}: {licences.licence(package)}: run python docs/licences.py"
         for name, package in packages.items()
         if name in rows and rows[name].version == package.version
         if rows[name].licence != licences.licence(package)
