@@ -1,4 +1,4 @@
-"""The table of docs/reference/performance.md: the races with a target of one run, and figures of others.
+"""The table of benchmarks/limits.md: the races with a target of one run, and figures of others.
 
 RIVALRY_RACE=once pytest benchmarks --benchmark-json=list.json
 pytest benchmarks -k city --benchmark-json=races.json        all races, or some; several files are taken
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"  # of benchmarks.peers
+LIMITS = Path(__file__).with_name("limits.md")
 BEGIN, END = "<!-- races -->", "<!-- end of races -->"
 HEAD = """\
 | bench | ours | against | theirs | ratio | aim |
@@ -70,10 +71,10 @@ def table(listed: dict[str, Any], reports: list[dict[str, Any]]) -> str:
 
 def main(listed: str, *measured: str) -> None:
     """Write the table between the marks of the page."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    before, _, rest = LIMITS.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     first, *reports = (json.loads(Path(name).read_text(encoding="utf-8")) for name in (listed, *measured))
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(first, reports)}\n{END}{after}", encoding="utf-8")
+    LIMITS.write_text(f"{before}{BEGIN}\n\n{table(first, reports)}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Licences of all packages that are installed with each extra, from their metadata.
 
-    python docs/licences.py     # writes docs/reference/licences.md
+    python docs/licences.py     # writes docs/reference/licences.csv, the table of docs/reference/licences.md
 
 Run it where all extras are installed: a requirement without metadata is an error. Requirements of other
 platforms and versions of Python are left out.
@@ -8,6 +8,7 @@ platforms and versions of Python are left out.
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
 import tomllib
@@ -17,11 +18,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from reference_pages import table
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PAGE = ROOT / "docs" / "reference" / "licences.md"
+TABLE = ROOT / "docs" / "reference" / "licences.csv"
 CORE = "core"
 COLUMNS = ("installed with", "licence", "packages")
 CHECKER = tomllib.loads((ROOT / "checker" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -158,22 +158,11 @@ def rows() -> list[tuple[str, str, str]]:
     return sorted(lines, key=lambda row: (row[0] != CORE, row))
 
 
-def page() -> str:
-    """Text of the page of licences."""
-    return f"""# Licences of dependencies
-
-The package is under MIT, and its wheel holds no other package. `pip install .` installs the
-{len(installed_with(CORE))} packages of the core; bold ones are requirements of `pyproject.toml`, the
-others theirs. Identifiers are those of SPDX; `BSD` stands where metadata do not tell its version. GPL is
-allowed for cross-checks of the tests only, licences of manufacturers for `deep` only, whose PyTorch brings
-libraries of NVIDIA on Linux. The proof checker has the group `checker`.
-
-Printed by `python docs/licences.py` from the metadata of all packages installed on Linux x86-64 with Python
-{sys.version_info.major}.{sys.version_info.minor}.
-
-{table(COLUMNS, rows())}
-"""
+def write() -> None:
+    """Write the table of licences."""
+    with TABLE.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows()])
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    write()

@@ -12,10 +12,12 @@
 | `% reproduced` | published values beside ours |
 | `% thesis` | those of the thesis on karma economies |
 | `% thumbnails` | the pictures of the gallery by purpose |
+| `% licences` | licences of all dependencies |
 """
 
 from __future__ import annotations
 
+import csv
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -240,6 +242,13 @@ def _written(option: Any) -> str:
     return flag if option.is_flag else f"{flag} {option.metavar or option.name.upper()}"
 
 
+def licences() -> str:
+    """Return the table that `licences.py` wrote."""
+    with (DOCS / "reference" / "licences.csv").open(encoding="utf-8", newline="") as file:
+        columns, *rows = csv.reader(file)
+    return table(columns, rows)
+
+
 WRITERS: dict[str, Callable[..., str]] = {
     "entries": lambda line: entries(*(part.strip() for part in line.split(":", 1))),
     "families": lambda line: families(),
@@ -250,6 +259,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "reproduced": lambda line: import_module("reproduced").page(),
     "thesis": lambda line: import_module("reproduced").thesis(),
     "thumbnails": lambda line: import_module("gallery").grid(),
+    "licences": lambda line: licences(),
 }
 
 

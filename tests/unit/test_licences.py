@@ -1,5 +1,6 @@
 """Licences of dependencies: every requirement has a row, and none binds a program under MIT."""
 
+import csv
 import re
 import sys
 from importlib import import_module
@@ -15,7 +16,7 @@ from tests.unit.test_house import differences
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 licences = import_module("licences")
 sys.path.pop(0)
-CORE, EXTRAS, PAGE, is_compatible = licences.CORE, licences.EXTRAS, licences.PAGE, licences.is_compatible
+CORE, EXTRAS, TABLE, is_compatible = licences.CORE, licences.EXTRAS, licences.TABLE, licences.is_compatible
 
 ONLY_FOR = {
     "GPL-2.0-or-later": {"test"},
@@ -36,14 +37,14 @@ class Row(NamedTuple):
 
 
 def table() -> dict[str, Row]:
-    """Rows of the page by package."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    cells = [re.split(r" *\| *", line.strip("| ")) for line in lines]
-    assert cells[0] == list(licences.COLUMNS)
+    """Rows of the table by package."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        columns, *cells = csv.reader(file)
+    assert columns == list(licences.COLUMNS)
     rows: dict[str, Row] = {}
-    for extras, licence, packages in cells[2:]:
+    for extras, licence, packages in cells:
         for bold, name, version in re.findall(r"(\**)([\w.-]+)\**(?: ([\w.+!-]+))?", packages):
-            assert name not in rows, f"{PAGE.name}: {name} occurs twice: run python docs/licences.py"
+            assert name not in rows, f"{TABLE.name}: {name} occurs twice: run python docs/licences.py"
             rows[name] = Row(extras.split(", "), licence, version, bool(bold))
     return rows
 
@@ -51,7 +52,7 @@ def table() -> dict[str, Row]:
 def problems(rows: dict[str, Row]) -> list[str]:
     """One line per package whose licence its extras do not allow."""
     return [
-        f"{PAGE.name}: {name}: {row.licence} may not come with {', '.join(row.extras)}"
+        f"{TABLE.name}: {name}: {row.licence} may not come with {', '.join(row.extras)}"
         for name, row in rows.items()
         if not is_compatible(row.licence) and not set(row.extras) <= ONLY_FOR.get(row.licence, set())
     ]
@@ -62,7 +63,7 @@ def test_every_requirement_has_a_row(extra: str) -> None:
     """Rows of the core stand for all extras."""
     rows = {name for name, row in table().items() if row.direct and {extra, CORE} & set(row.extras)}
     names = {canonicalize_name(Requirement(line).name) for line in EXTRAS[extra]}
-    lines = differences(names, rows, f"{PAGE.name}: {{}} of {extra} has no row: run python docs/licences.py")
+    lines = differences(names, rows, f"{TABLE.name}: {{}} of {extra} has no row: run python docs/licences.py")
     assert not lines, "\n".join(lines)
 
 
@@ -90,7 +91,7 @@ def test_the_rows_of_the_core_are_those_of_the_installed_metadata() -> None:
     packages = licences.installed_with(CORE)
     assert {"jax", "numpy", "scipy"} <= set(packages)
     lines = [
-        f"{PAGE.name}: {name}: {package.version} has {licences.licence(package)}: run python docs/licences.py"
+        f"{TABLE.name}: {name} {package.version}: {licences.licence(package)}: run python docs/licences.py"
         for name, package in packages.items()
         if name in rows and rows[name].version == package.version
         if rows[name].licence != licences.licence(package)

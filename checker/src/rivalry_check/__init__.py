@@ -1,4 +1,4 @@
-"""Checks proof files of equilibria. The files are specified in docs/textbook/proofs.md of `rivalry`."""
+"""Checks proof files of equilibria. The files are specified in FORMAT.md of its source."""
 
 
 class Refuted(Exception):

@@ -464,7 +464,7 @@ def _opened(folder: Path) -> Run:
 def carry_out_study(
     study: Study, out: Path | None, options: Table, print_parts: PrintParts | None = None
 ) -> Reported:
-    """Run a study, or continue its run, and report it; the answer of each part is printed once it is known."""
+    """Run a study, or continue its run, and report it; each part is printed when it is answered."""
     from rivalry.lab.store import Run, finished_cells
 
     folder = study.default_folder if out is None else out
