@@ -24,7 +24,10 @@ pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[2] / "docs"
 STUDIES = Path(rv.__file__).parent / "studies"
-SUBPACKAGES = ("games", "markets", "methods", "plots", "tables", "transforms", "envs", "interop")
+SUBPACKAGES = (
+    *("games", "influencers", "races", "markets", "karma", "trees", "methods", "plots", "tables"),
+    *("transforms", "envs", "interop"),
+)
 
 
 @pytest.fixture(scope="module")
