@@ -274,7 +274,9 @@ def expand(text: str) -> str:
 
 
 def _expand(app: Any, page: str, source: list[str]) -> None:
-    if page.startswith(("reference/", "textbook/", "howto/gallery")):
+    if page == "howto/gallery":
+        source[0] = import_module("gallery").complete(expand(source[0]))
+    elif page.startswith(("reference/", "textbook/")):
         source[0] = expand(source[0])
 
 
