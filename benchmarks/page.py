@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"  # of benchmarks.peers
 LIMITS = Path(__file__).with_name("limits.md")
 BEGIN, END = "<!-- races -->", "<!-- end of races -->"
 HEAD = """\

@@ -17,6 +17,7 @@ html_theme = "furo"
 html_title = "rivalry"
 html_static_path = ["style"]
 html_css_files = ["pages.css"]
+html_js_files = ["copy.js"]
 html_math_renderer = "mathml"
 
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]

@@ -62,6 +62,17 @@ def grid() -> str:
     return "\n".join(["", *parts])
 
 
+def complete(text: str) -> str:
+    """Return the page with title and picture of every kind below its heading."""
+    from rivalry.plots import PLOTS
+
+    def described(heading: re.Match[str]) -> str:
+        title = PLOTS[heading[1]].title
+        return f"{heading[0]}\n{title[0].upper()}{title[1:]}.\n\n![](gallery/{heading[1]}.png)\n"
+
+    return re.sub(r"^### `(\w+)`\n", described, text, flags=re.M)
+
+
 def draw(example: Example) -> bytes:
     """Return the picture that an example draws, in the working directory, as a PNG of few colours."""
     from matplotlib import pyplot as plt

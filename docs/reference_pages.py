@@ -13,6 +13,7 @@
 | `% thesis` | those of the thesis on karma economies |
 | `% thumbnails` | the pictures of the gallery by purpose |
 | `% licences` | licences of all dependencies |
+| `% times` | times beside other packages |
 """
 
 from __future__ import annotations
@@ -249,6 +250,13 @@ def licences() -> str:
     return table(columns, rows)
 
 
+def times() -> str:
+    """Return what `benchmarks.peers` measured, and on which machine."""
+    text = (DOCS.parent / "benchmarks" / "other_packages.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^<!-- (?:times|peers) -->\n\n(.*?)\n\n<!--", text, re.M | re.S)
+    return "\n\n".join(parts)
+
+
 WRITERS: dict[str, Callable[..., str]] = {
     "entries": lambda line: entries(*(part.strip() for part in line.split(":", 1))),
     "families": lambda line: families(),
@@ -260,6 +268,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "thesis": lambda line: import_module("reproduced").thesis(),
     "thumbnails": lambda line: import_module("gallery").grid(),
     "licences": lambda line: licences(),
+    "times": lambda line: times(),
 }
 
 
@@ -274,7 +283,9 @@ def expand(text: str) -> str:
 
 
 def _expand(app: Any, page: str, source: list[str]) -> None:
-    if page.startswith(("reference/", "textbook/", "howto/gallery")):
+    if page == "howto/gallery":
+        source[0] = import_module("gallery").complete(expand(source[0]))
+    elif page.startswith(("reference/", "textbook/")):
         source[0] = expand(source[0])
 
 

@@ -1,4 +1,4 @@
-"""Compare with other packages, each in an environment of its own: tables of docs/reference/performance.md.
+"""Compare with other packages, each in an environment of its own: lines of benchmarks/other_packages.md.
 
 python -m benchmarks.peers              all peers
 python -m benchmarks.peers nashpy       some; the rows of the others stay as they are
@@ -23,11 +23,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, Self
 
-from benchmarks.page import PAGE, scaled
+from benchmarks.page import scaled
 from benchmarks.peers.works import WORKS, Work
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / "build" / "peers"
+PAGE = ROOT / "benchmarks" / "other_packages.md"
 INSTALL_LIMIT = 600.0  # seconds
 ROUNDS, FEWEST, LONG = 7, 3, 60.0  # rounds, fewer where they have taken so many seconds
 BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"

@@ -177,13 +177,6 @@ GALLERY = """## Who gets what
 
 ### `efforts`
 
-First choice of every player as a bar.
-
-```{image} gallery/efforts.png
-:alt: first choice of every player as a bar
-:width: 460px
-```
-
 ```python
 solution = rv.solve(rv.games.market(), rv.methods.BestResponse())
 rv.plots.efforts(solution)
