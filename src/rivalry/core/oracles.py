@@ -687,3 +687,11 @@ def observation_bounds(game: object) -> tuple[Array | ndarray, Array | ndarray]:
 def own_units(game: object) -> bool:
     """True if environments take actions in the game's units by default. Generic: False, -1 to 1."""
     return False
+
+
+def __dir__() -> list[str]:
+    """Return the oracles, the types of their answers and what registers them, for completion in editors."""
+    types = [name for name, value in globals().items() if isinstance(value, type)]
+    types = [name for name in types if globals()[name].__module__ == __name__]
+    oracles = [name for name, value in globals().items() if isinstance(value, Oracle)]
+    return sorted({*types, *oracles, "Oracle", "Unsupported", "at_home", "forward", "oracle"})
