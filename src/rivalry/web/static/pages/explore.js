@@ -165,11 +165,9 @@ function control(row, values, changed) {
     return el("label", { title: row.meaning, "data-key": row.name }, label, choice);
   }
   const usual = values[row.name] ?? row.default ?? Number(/(?:default|else) ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
-  const range = rangeOf(row);
-  if (!range || typeof usual !== "number" || Number.isNaN(usual)) return null;
-  const low = range.low ?? (usual < 0 ? 3 * usual : 0);
-  const high = Math.min(range.high ?? Infinity, range.whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1));
-  const { node, set } = slider({ ...range, words: label, low, high }, (value) => {
+  const range = rangeOf(row, usual);
+  if (!range) return null;
+  const { node, set } = slider({ ...range, words: label }, (value) => {
     values[row.name] = value;
     changed(row.name);
   });

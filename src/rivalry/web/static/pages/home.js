@@ -22,8 +22,7 @@ export default async function home({ root, query: given }) {
   const grid = el("div", { class: "cards" });
   const count = el("p", { class: "soft", role: "status" });
   const runHead = el("h2", {}, "Recent runs");
-  let all = false, everything = false;
-  const rest = button("", () => { everything = true; draw(); }, { class: "quiet" });
+  let all = false;
   const list = runList(runs);
   const more = button("", () => { all = !all; draw(); }, { class: "quiet" });
 
@@ -41,10 +40,7 @@ export default async function home({ root, query: given }) {
     more.textContent = all ? "Show the latest only" : `List all ${those.length} with quantities and notes`;
     const found = studies.filter(fits);
     count.textContent = `${found.length} ${found.length === 1 ? "study" : "studies"}`;
-    const shown = everything || family || words.length ? found : begin(found, families);
-    rest.hidden = shown.length === found.length;
-    rest.textContent = `Show all ${found.length} studies`;
-    grid.replaceChildren(...shown.map((/** @type {any} */ one) => card(one, pictured.get(one.name))));
+    grid.replaceChildren(...found.map((/** @type {any} */ one) => card(one, pictured.get(one.name))));
     history.replaceState(null, "", `/${query({ search: search.value, family })}`);
   }
 
@@ -54,16 +50,9 @@ export default async function home({ root, query: given }) {
       el("div", { class: "row" }, el("a", { class: "button", href: "/explore" }, "Explore a game"),
         el("a", { class: "button quiet", href: "/study?draft=1" }, "New study"))),
     el("div", { class: "filter" }, search, chips), runHead, recent, more,
-    el("div", { class: "row between" }, el("h2", {}, "Studies"), count), grid, rest);
+    el("div", { class: "row between" }, el("h2", {}, "Studies"), count), grid);
   draw();
   if (!studies.length) root.append(notice("No studies were found."));
-}
-
-/** Studies of one's own, and three to begin with per family. @param {any[]} studies @param {string[]} families */
-function begin(studies, families) {
-  const quick = (/** @type {any} */ one) => (one.first ? 2 : 0) + Number(one.cost === "seconds");
-  const few = families.flatMap((family) => studies.filter((one) => group(one) === family && !one.own).sort((one, other) => quick(other) - quick(one)).slice(0, 3));
-  return [...studies.filter((one) => one.own), ...few];
 }
 
 /**
