@@ -526,17 +526,21 @@ def wait_for(is_done: Any, seconds: float = 60.0) -> bool:
     return bool(done)
 
 
-def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(client: Client, tmp_path: Path) -> None:
-    run = many_cells.stored(tmp_path / "runs" / "theirs", many_cells.study(2))
-    picture = run.folder / "figures" / "01-x.svg"
+def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(tmp_path: Path) -> None:
+    client, bench = client_of(tmp_path)
+    client.get(f"/?token={TOKEN}")
+    folder = bench.new_set()
+    picture = folder / "01-x.svg"
     picture.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
-    answer = client.get("/api/runs/theirs/thumbnail")
+    address = f"/api/figures/{folder.name}/{picture.name}"
+    answer = client.get(address)
     assert answer.headers["content-type"] == "image/svg+xml"
     assert "sandbox" in answer.headers["content-security-policy"]
     assert "script-src" not in answer.headers["content-security-policy"]
     picture.unlink()
     picture.symlink_to("/etc/hostname")
-    assert client.get("/api/runs/theirs/thumbnail").status_code == 404
+    assert client.get(address).status_code == 404
+    bench.close()
 
 
 def test_damaged_run_is_named_and_the_others_are_listed(client: Client, tmp_path: Path) -> None:
