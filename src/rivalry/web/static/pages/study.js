@@ -157,7 +157,7 @@ export default async function study({ root, query: given, title }) {
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
     apart.replaceChildren(...(found.notes ?? []).map((/** @type {string} */ one) => notice(`Changed from the study as written: ${one}`, "fair")));
     const cells = found.cells;
-    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
+    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `cells in full: ${cells.full}${found.reduced ? `, reduced: ${cells.quick}` : ""}` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
     quick.hidden = !(found.reduced ?? !quick.hidden);
     const files = Object.keys(found.files ?? {});
