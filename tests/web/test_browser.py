@@ -51,6 +51,7 @@ start = [[0.25], [0.25]]
 """
 AXE = MODULES / "axe-core" / "axe.min.js"
 PAGES = (
+    *("/study?name=race_stakes", "/study?name=tour", "/study?draft=1"),
     *("/", "/study?name=slow", "/run?name=two", "/results?name=two", "/compare?runs=two,three"),
     *("/compare", "/explore", "/explore?family=matrix"),
 )
@@ -275,6 +276,8 @@ def test_a_study_of_studies_asks_their_questions(tab: Tab) -> None:
     page.locator(".panel li a").first.wait_for()
     assert page.locator(".panel li a").count() == 9
     assert page.locator(".panel li a", has_text="?").count() == 9
+    until(page, "document.title.startsWith('A tour')")
+    assert page.get_by_role("button", name="Run reduced").is_hidden()  # its parts are reduced already
     assert not page.locator(".slide").count()
 
 

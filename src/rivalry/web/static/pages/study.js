@@ -159,7 +159,7 @@ export default async function study({ root, query: given, title }) {
     const cells = found.cells;
     state.textContent = found.errors.length ? "" : found.note ?? (cells ? `cells in full: ${cells.full}${found.reduced ? `, reduced: ${cells.quick}` : ""}` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
-    quick.hidden = !(found.reduced ?? !quick.hidden);
+    if (!found.errors.length) quick.hidden = !found.reduced;
     const files = Object.keys(found.files ?? {});
     const unseen = files.filter((path) => trusted[path] !== found.files[path]);
     trust.replaceChildren();
