@@ -42,7 +42,9 @@ export async function load(path) {
   try {
     return (await import(path)).default;
   } catch (error) {
-    throw error instanceof TypeError ? new Error(GONE) : error;
+    if (!(error instanceof TypeError)) throw error;
+    await ask("/api/choices"); // which says why, where the server has ended or another one has started
+    throw new Error(GONE);
   }
 }
 
