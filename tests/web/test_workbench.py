@@ -526,17 +526,21 @@ def wait_for(is_done: Any, seconds: float = 60.0) -> bool:
     return bool(done)
 
 
-def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(client: Client, tmp_path: Path) -> None:
-    run = many_cells.stored(tmp_path / "runs" / "theirs", many_cells.study(2))
-    picture = run.folder / "figures" / "01-x.svg"
+def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(tmp_path: Path) -> None:
+    client, bench = client_of(tmp_path)
+    client.get(f"/?token={TOKEN}")
+    folder = bench.new_set()
+    picture = folder / "01-x.svg"
     picture.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
-    answer = client.get("/api/runs/theirs/thumbnail")
+    address = f"/api/figures/{folder.name}/{picture.name}"
+    answer = client.get(address)
     assert answer.headers["content-type"] == "image/svg+xml"
     assert "sandbox" in answer.headers["content-security-policy"]
     assert "script-src" not in answer.headers["content-security-policy"]
     picture.unlink()
     picture.symlink_to("/etc/hostname")
-    assert client.get("/api/runs/theirs/thumbnail").status_code == 404
+    assert client.get(address).status_code == 404
+    bench.close()
 
 
 def test_damaged_run_is_named_and_the_others_are_listed(client: Client, tmp_path: Path) -> None:
@@ -698,6 +702,9 @@ def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> No
     assert "TOML" in rows["broken"]["fault"]
     assert rows["lovett_fig6"]["source"].startswith("Lovett")
     assert rows["tour"]["parts"] == 9
+    assert rows["race_stakes"]["question"] == "How much safer is a race if a disaster costs more?"
+    assert re.fullmatch(r"\d+ s", rows["race_stakes"]["time"])
+    assert rows["mine"]["time"] == "seconds"
     assert rows["race_stakes"]["first"]
     assert not rows["race_map"]["first"]
     assert {row["cost"] for row in rows.values()} == {"seconds", "minutes", "hours"}
@@ -992,6 +999,17 @@ def test_notes_of_a_run_are_stored_beside_it_and_listed(client: Client, tmp_path
     (run.folder / "notes.json").write_text("{}")
     (row,) = client.get("/api/runs").json()["runs"]
     assert (row["note"], row["tags"]) == ("", [])
+
+
+def test_stored_answers_of_studies_have_the_range_of_their_first_quantity(client: Client) -> None:
+    """The stored rows are the source: the smallest and largest profit gain of the first is that of a row."""
+    shown = client.get("/api/studies/klein2021").json()["stored"]
+    (table,) = shown["tables"]
+    column = table["columns"].index(shown["number"]["label"])
+    entries = [re.sub(" [a-z]$", "", row[column]) for row in table["rows"] if row[column]]
+    entries.sort(key=lambda entry: float(entry.partition(" ")[0]))
+    assert shown["number"]["words"] == f"{entries[0]} to {entries[-1]}"
+    assert client.get("/api/studies/liars_dice").json()["stored"] is None  # no answer of it is stored
 
 
 @pytest.mark.slow

@@ -416,14 +416,6 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     async def figure(folder: str, file: str) -> Response:
         return _picture(bench.scratch, folder, file)
 
-    @app.get("/api/runs/{name}/thumbnail")
-    async def thumbnail(name: str) -> Response:
-        from rivalry.web.runs import first_figure
-
-        run = await _aside(bench.runs.run, name)
-        home = next(iter(run.parts().values()), run).folder
-        return _picture(home, "figures", first_figure(run) or "")
-
     @app.get("/api/runs/{name}/download")
     async def download(name: str, to: str = "csv") -> Response:
         if to not in results.DOWNLOADS:

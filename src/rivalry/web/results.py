@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +37,7 @@ from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
 from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
 from rivalry.results.comparison import VISIBLE
-from rivalry.results.table import EMPTY, Table, table_of
+from rivalry.results.table import Estimate, Table
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
 from rivalry.web.explore import figure_at
@@ -52,7 +52,7 @@ ROWS = 500  # most points in the table of results
 CERTIFICATES = 500  # most certificates listed one by one
 SERIES = 4  # quantities of a comparison, unless some are chosen
 DOWNLOADS = (*FORMATS, "page")
-NUMBER = re.compile(r"(([-−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?: ± \S+)?)(?: [a-z]+| \(.*\))?")
+NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?: ± \S+)?(?: [a-z]+| \(.*\))?$")
 
 
 def results(folder: str, part: str) -> TableDict:
@@ -70,7 +70,7 @@ def results(folder: str, part: str) -> TableDict:
         "cells": len(answer.cells),
         "question": [line for line in (answer.question, *answer.state) if line],
         "lead": list(map(typeset, answer.lead)),
-        "number": answer.table and _number(answer.table, answer.table.columns[answer.table.keys :]),
+        "number": _number(answer.table),
         "caveats": list(map(typeset, answer.caveats[:MOST_CAVEATS])),
         "tables": [_table(table._replace(title=heading)) for heading, table in answer.tables(ROWS)],
         "results": [_point(point) for point in answer.result_tables[0]],
@@ -97,27 +97,36 @@ def stored_answer(name: str) -> TableDict | None:
         return None
     study, answer = load_study(name), full.answer
     tables, words = study.resolved(), Words(study.resolved())
-    table = table_of([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
-    table = table._replace(remarks=(*answer.notes, *answer.caveats))
+    rows = [dict(zip(answer.columns, map(_estimate, row), strict=True)) for row in answer.rows]
     keys = {"method", "player", *map(words.key, (*study.coordinates, *study.batched))}
-    lead = [*answer.lead(tables), full.finding(tables)]
-    return {
-        "about": full.about(),
-        "lead": [typeset(line) for line in lead if line not in ("", answer.question)],
-        "number": _number(table, [column for column in table.columns if column not in keys]),
-        "tables": [_table(table)] * bool(answer.rows),
-    }
+    key_count = next((k for k, column in enumerate(answer.columns) if column not in keys), 0)
+    table = Table(rows, "rows", keys=key_count, remarks=(*answer.notes, *answer.caveats))
+    lead = [
+        line for line in (*answer.lead(tables), full.finding(tables)) if line not in ("", answer.question)
+    ]
+    answer_parts = {"lead": list(map(typeset, lead)), "tables": [_table(table)] * bool(rows)}
+    return answer_parts | {"number": _number(table), "about": full.about()}
 
 
-def _number(table: Table, columns: Sequence[str]) -> TableDict | None:
-    """Return the first of some columns that has numbers, with their range in words; None without one."""
-    for column in columns:
-        matches = [NUMBER.fullmatch(row.get(column, EMPTY).text) for row in table.rows]
-        numbers = sorted(filter(None, matches), key=lambda match: float(match[2].replace("−", "-")))
-        if numbers:
-            ends = dict.fromkeys(typeset(match[1]) for match in (numbers[0], numbers[-1]))
-            return {"words": " to ".join(ends), "label": column}
-    return None
+def _estimate(text: str) -> Estimate:
+    """Return a stored entry with its number, if it is one."""
+    match = NUMBER.match(text)
+    return Estimate(text, float(match[1])) if match else Estimate(text)
+
+
+def _number(table: Table | None) -> TableDict | None:
+    """Return the first quantity of a table of numbers, with its range in words; None without one."""
+    return next(iter(_ranges(table)), None) if table else None
+
+
+def _ranges(table: Table) -> Iterator[TableDict]:
+    """Yield the quantities of a table that are numbers, each with its range and its largest value."""
+    for column in table.columns[table.keys :]:
+        entries = [entry for entry in table.column(column) if np.isfinite(entry.mean)]
+        if entries:
+            low, high = (pick(entries, key=lambda entry: entry.mean) for pick in (min, max))
+            ends = dict.fromkeys(re.sub(" [a-z]+$", "", end.text) for end in (low, high))  # without letters
+            yield {"label": column, "words": typeset(" to ".join(ends)), "value": high.mean}
 
 
 def _table(table: Table) -> TableDict:
@@ -149,14 +158,8 @@ def _quantities_of(folder: str, stamp: int, finished_count: int) -> TableDict:
     """Return the quantities of a run with so many finished cells; those of parts have their names."""
     answer, numbers = answer_of(_part(folder, "")), TableDict()
     for name, part_answer in (answer.parts or {"": answer}).items():
-        table = part_answer.table or Table([], "points")
-        for column in table.columns[table.keys :]:
-            entries = [entry for entry in table.column(column) if np.isfinite(entry.mean)]
-            if entries:
-                low, high = (pick(entries, key=lambda entry: entry.mean) for pick in (min, max))
-                words = low.text if low.text == high.text else f"{low.text} to {high.text}"
-                label = f"{name}: {column}" if name else column
-                numbers[label] = {"words": typeset(words), "value": high.mean}
+        for row in _ranges(part_answer.table or Table([], "points")):
+            numbers[": ".join(filter(None, [name, row.pop("label")]))] = row
     return numbers
 
 

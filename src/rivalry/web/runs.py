@@ -100,7 +100,6 @@ class Runs:
                 counts = run.counts()
                 row |= {"title": run.title, "study": run.name, "family": _family(run), "counts": counts}
                 row |= {"status": self.state(folder, counts), "reduced": is_reduced(run.head["study"])}
-                row["figure"] = first_figure(run)
                 row["parts"] = list(run.parts())
                 row |= read_notes(folder)
             except (Refused, DamagedFile, StoreError) as error:
@@ -281,12 +280,6 @@ def _code(run: Run) -> Iterator[str]:
 def _family(run: Run) -> str | None:
     game = run.head["study"].get("game") or {}
     return str(game["family"]) if "family" in game else None
-
-
-def first_figure(run: Run) -> str | None:
-    """Return the name of the first figure that a report left in a run's folder."""
-    home = next(iter(run.parts().values()), run).folder / "figures"
-    return min((path.name for path in home.glob("[0-9][0-9]-*.svg")), default=None) if home.is_dir() else None
 
 
 def _changed(folder: Path) -> float:

@@ -82,7 +82,7 @@ def rows(folder: Path, opened: Path | None) -> list[TableDict]:
         if is_user_file and not row["fault"] and not row["is_study"]:
             continue  # another TOML file, such as pyproject.toml
         cards.append({**row, "own": is_user_file})
-    return sorted(cards, key=lambda row: (not row["own"], row["name"]))
+    return sorted(cards, key=lambda row: (not row["own"], not row["first"], row["name"]))
 
 
 @lru_cache(maxsize=2000)

@@ -42,7 +42,9 @@ export async function load(path) {
   try {
     return (await import(path)).default;
   } catch (error) {
-    throw error instanceof TypeError ? new Error(GONE) : error;
+    if (!(error instanceof TypeError)) throw error;
+    await ask("/api/choices"); // which says why, where the server has ended or another one has started
+    throw new Error(GONE);
   }
 }
 
@@ -216,28 +218,27 @@ export async function trustBox(address, done) {
     }));
 }
 
-/** The ends of the range of a number and whether it is whole, by its schema; of other values nothing. @param {any} row */
-export function rangeOf({ schema }) {
+/** The range of a number around its usual value, by its schema; null for what is no number. @param {any} row @param {any} usual */
+export function rangeOf({ schema }, usual) {
   const shape = (schema.anyOf ?? [schema]).find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
-  return shape && { whole: shape.type === "integer", low: shape.minimum ?? shape.exclusiveMinimum, high: shape.maximum ?? shape.exclusiveMaximum,
-    open: [shape.minimum === undefined, shape.maximum === undefined] };
+  if (!shape || typeof usual !== "number" || Number.isNaN(usual)) return null;
+  const whole = shape.type === "integer", low = shape.minimum ?? shape.exclusiveMinimum ?? (usual < 0 ? 3 * usual : 0);
+  const far = whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1);
+  const high = Math.min(shape.maximum ?? shape.exclusiveMaximum ?? Infinity, far);
+  const room = (high - low) / 200; // beside an end that is excluded
+  return { whole, low: shape.exclusiveMinimum === undefined ? low : low + room, high: shape.exclusiveMaximum === undefined ? high : high - room };
 }
 
-/**
- * A slider of a number, or a field where it has many whole values; `set` shows a value, or other words for it.
- * @param {any} row @param {(value: number) => void} change
- */
-export function slider({ words, low, high, whole, open = [] }, change) {
-  const room = (high - low) / 200; // beside an end that is excluded
-  const kind = whole && room > 1 ? { type: "number" } : { type: "range", class: "range" };
+/** A slider of a number; `set` shows a value, or other words for it. @param {any} row @param {(value: number) => void} change */
+export function slider({ words, low, high, whole }, change) {
   const output = el("output", { class: "soft" });
-  const input = el("input", { ...kind, min: open[0] ? low + room : low, max: open[1] ? high - room : high, step: whole ? 1 : "any", "aria-label": words,
+  const input = el("input", { type: "range", class: "range", min: low, max: high, step: whole ? 1 : "any", "aria-label": words,
     oninput: () => { output.textContent = format(Number(input.value), 4); },
-    onchange: () => { if (input.value && input.reportValidity()) change(whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4))); } });
+    onchange: () => change(whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4))) });
   const node = el("label", { class: "slide" }, el("span", { class: "row between" }, words, output), input);
   return { node,
     set(/** @type {number} */ value, text = format(value, 4)) {
-      input.value = kind.class || text === format(value, 4) ? String(value) : "";
+      input.value = String(value);
       output.textContent = text;
     } };
 }

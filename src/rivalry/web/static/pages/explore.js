@@ -1,9 +1,8 @@
 /** Explore: a family of games, its parameters, and a living figure which follows while one drags and is certified at rest. */
 
-import { el } from "../living/kit.js";
+import { el, svg } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
 import { ask, button, failed, fill, follower, load, notice, query, rangeOf, slider, symbol } from "../api.js";
-import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
 
@@ -165,11 +164,9 @@ function control(row, values, changed) {
     return el("label", { title: row.meaning, "data-key": row.name }, label, choice);
   }
   const usual = values[row.name] ?? row.default ?? Number(/(?:default|else) ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
-  const range = rangeOf(row);
-  if (!range || typeof usual !== "number" || Number.isNaN(usual)) return null;
-  const low = range.low ?? (usual < 0 ? 3 * usual : 0);
-  const high = Math.min(range.high ?? Infinity, range.whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1));
-  const { node, set } = slider({ ...range, words: label, low, high }, (value) => {
+  const range = rangeOf(row, usual);
+  if (!range) return null;
+  const { node, set } = slider({ ...range, words: label }, (value) => {
     values[row.name] = value;
     changed(row.name);
   });
@@ -178,4 +175,27 @@ function control(row, values, changed) {
   node.dataset.key = row.name;
   node.title = row.meaning;
   return node;
+}
+
+/** A small drawing of what is played in a family. @param {string | null} family */
+function glyph(family) {
+  const path = (/** @type {string} */ d, /** @type {number} */ k, /** @type {any} */ more = {}) => svg("path", { d, class: "rv-line", "--c": `var(--rv-${k})`, ...more });
+  const dot = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ k, r = 4) => svg("circle", { cx: x, cy: y, r, class: "rv-point", "--c": `var(--rv-${k})` });
+  const bell = (/** @type {number} */ m, /** @type {number} */ s, /** @type {number} */ h) => {
+    let d = "";
+    for (let x = 6; x <= 154; x += 2) d += `${d ? "L" : "M"}${x} ${(80 - h * Math.exp(-((x - m) ** 2) / (2 * s * s))).toFixed(1)}`;
+    return d;
+  };
+  /** @type {Record<string, () => any[]>} */
+  const drawings = {
+    influencer: () => [svg("path", { d: `${bell(52, 15, 40)}L154 80L6 80Z`, class: "ground" }), path(bell(45, 17, 58), 1), path(bell(82, 17, 58), 2), path(bell(120, 17, 58), 3), dot(45, 80, 1), dot(82, 80, 2), dot(120, 80, 3)],
+    market: () => [path("M14 20C60 26 110 52 146 78", 1), path("M30 84C46 52 74 24 96 10", 2), dot(64.5, 33.5, 7, 4.5)],
+    race: () => [svg("path", { d: "M132 10V84", class: "rv-line rv-dash", "--c": "var(--rv-soft)" }), path("M12 78C60 76 92 56 132 22", 1), path("M12 78C70 78 104 68 132 46", 2), dot(132, 22, 1), dot(132, 46, 2)],
+    precipice: () => [svg("path", { d: "M6 42H92L104 84H6Z", class: "ground" }), path("M6 42H92L104 84", 7), dot(54, 34, 1, 6), dot(84, 34, 2, 6)],
+    matrix: () => [0, 1, 2, 3].map((k) => svg("rect", { x: 42 + 40 * (k % 2), y: 9 + 38 * (k >> 1), width: 36, height: 34, rx: 5, class: k === 3 ? "tile chosen" : "tile" })).concat(/** @type {any} */ ([dot(100, 64, 1, 6)])),
+    karma: () => [38, 62, 70, 60, 46, 32, 20, 12].map((h, k) => svg("rect", { x: 18 + 16 * k, y: 84 - h, width: 11, height: h, rx: 2.5, class: k === 2 ? "tile chosen" : "tile" })),
+    city: () => [path("M20 24H140M20 66H140M48 8V84M110 8V84", 7, { class: "rv-line rv-faint" }), dot(48, 40, 1), dot(82, 24, 2), dot(110, 66, 3), dot(70, 66, 1), dot(124, 24, 5)],
+  };
+  const several = () => [0, 1, 2].map((k) => svg("rect", { x: 34 + 16 * k, y: 14 + 12 * k, width: 62, height: 42, rx: 6, class: k === 2 ? "tile chosen" : "tile" }));
+  return svg("svg", { viewBox: "0 0 160 92", class: "glyph", "aria-hidden": "true" }, ...(drawings[family ?? ""] ?? several)());
 }

@@ -1,6 +1,6 @@
 /** Home: recent runs, and the questions of all studies with search and a filter by family. */
 
-import { el, svg } from "../living/kit.js";
+import { el } from "../living/kit.js";
 import { ago, ask, button, failed, notice, pill, prompt, query, table } from "../api.js";
 
 const OTHERS = "other games"; // of files and classes, which are no families
@@ -13,7 +13,6 @@ export default async function home({ root, query: given }) {
   const [{ studies }, { runs }] = await Promise.all([ask("/api/studies"), ask("/api/runs")]);
   const groups = [...new Set(studies.map(group).filter(Boolean))].sort();
   const families = [...groups.filter((name) => name !== OTHERS), ...groups.filter((name) => name === OTHERS)];
-  const pictured = new Map(runs.filter((/** @type {any} */ run) => run.figure).map((/** @type {any} */ run) => [run.study, run.name]));
   let family = given.get("family") ?? "";
   const search = el("input", { type: "search", placeholder: "Search questions and runs", "aria-label": "Search questions and runs", oninput: draw });
   search.value = given.get("search") ?? "";
@@ -22,8 +21,7 @@ export default async function home({ root, query: given }) {
   const grid = el("div", { class: "cards" });
   const count = el("p", { class: "soft", role: "status" });
   const runHead = el("h2", {}, "Recent runs");
-  let all = false, everything = false;
-  const rest = button("", () => { everything = true; draw(); }, { class: "quiet" });
+  let all = false;
   const list = runList(runs);
   const more = button("", () => { all = !all; draw(); }, { class: "quiet" });
 
@@ -41,10 +39,7 @@ export default async function home({ root, query: given }) {
     more.textContent = all ? "Show the latest only" : `List all ${those.length} with quantities and notes`;
     const found = studies.filter(fits);
     count.textContent = `${found.length} ${found.length === 1 ? "study" : "studies"}`;
-    const shown = everything || family || words.length ? found : begin(found, families);
-    rest.hidden = shown.length === found.length;
-    rest.textContent = `Show all ${found.length} studies`;
-    grid.replaceChildren(...shown.map((/** @type {any} */ one) => card(one, pictured.get(one.name))));
+    grid.replaceChildren(...found.map(card));
     history.replaceState(null, "", `/${query({ search: search.value, family })}`);
   }
 
@@ -54,16 +49,9 @@ export default async function home({ root, query: given }) {
       el("div", { class: "row" }, el("a", { class: "button", href: "/explore" }, "Explore a game"),
         el("a", { class: "button quiet", href: "/study?draft=1" }, "New study"))),
     el("div", { class: "filter" }, search, chips), runHead, recent, more,
-    el("div", { class: "row between" }, el("h2", {}, "Studies"), count), grid, rest);
+    el("div", { class: "row between" }, el("h2", {}, "Studies"), count), grid);
   draw();
   if (!studies.length) root.append(notice("No studies were found."));
-}
-
-/** Studies of one's own, and three to begin with per family. @param {any[]} studies @param {string[]} families */
-function begin(studies, families) {
-  const quick = (/** @type {any} */ one) => (one.first ? 2 : 0) + Number(one.cost === "seconds");
-  const few = families.flatMap((family) => studies.filter((one) => group(one) === family && !one.own).sort((one, other) => quick(other) - quick(one)).slice(0, 3));
-  return [...studies.filter((one) => one.own), ...few];
 }
 
 /**
@@ -147,13 +135,9 @@ function runRow(run) {
       el("span", { class: "bar", "aria-hidden": "true", "--part": `${100 * part}%` })));
 }
 
-/** @param {any} study @param {string | undefined} run */
-function card(study, run) {
-  const picture = run
-    ? el("img", { src: `/api/runs/${encodeURIComponent(run)}/thumbnail`, alt: "", loading: "lazy" })
-    : glyph(study.family);
+/** @param {any} study */
+function card(study) {
   return el("a", { class: "card", href: `/study${query({ name: study.name })}` },
-    el("div", { class: run ? "thumb drawn" : "thumb" }, picture),
     el("div", { class: "card-text" },
       el("h3", {}, study.question || study.title || study.name),
       study.question ? el("p", { class: "soft" }, study.title) : null,
@@ -162,27 +146,4 @@ function card(study, run) {
       el("span", { class: "tag" }, group(study) ?? (study.parts ? `${study.parts} studies` : "study")),
       el("span", { class: "tag", "data-cost": study.cost }, study.time),
       study.own ? el("span", { class: "tag own" }, "yours") : null));
-}
-
-/** A small drawing of what is played in a family. @param {string | null} family */
-export function glyph(family) {
-  const path = (/** @type {string} */ d, /** @type {number} */ k, /** @type {any} */ more = {}) => svg("path", { d, class: "rv-line", "--c": `var(--rv-${k})`, ...more });
-  const dot = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ k, r = 4) => svg("circle", { cx: x, cy: y, r, class: "rv-point", "--c": `var(--rv-${k})` });
-  const bell = (/** @type {number} */ m, /** @type {number} */ s, /** @type {number} */ h) => {
-    let d = "";
-    for (let x = 6; x <= 154; x += 2) d += `${d ? "L" : "M"}${x} ${(80 - h * Math.exp(-((x - m) ** 2) / (2 * s * s))).toFixed(1)}`;
-    return d;
-  };
-  /** @type {Record<string, () => any[]>} */
-  const drawings = {
-    influencer: () => [svg("path", { d: `${bell(52, 15, 40)}L154 80L6 80Z`, class: "ground" }), path(bell(45, 17, 58), 1), path(bell(82, 17, 58), 2), path(bell(120, 17, 58), 3), dot(45, 80, 1), dot(82, 80, 2), dot(120, 80, 3)],
-    market: () => [path("M14 20C60 26 110 52 146 78", 1), path("M30 84C46 52 74 24 96 10", 2), dot(64.5, 33.5, 7, 4.5)],
-    race: () => [svg("path", { d: "M132 10V84", class: "rv-line rv-dash", "--c": "var(--rv-soft)" }), path("M12 78C60 76 92 56 132 22", 1), path("M12 78C70 78 104 68 132 46", 2), dot(132, 22, 1), dot(132, 46, 2)],
-    precipice: () => [svg("path", { d: "M6 42H92L104 84H6Z", class: "ground" }), path("M6 42H92L104 84", 7), dot(54, 34, 1, 6), dot(84, 34, 2, 6)],
-    matrix: () => [0, 1, 2, 3].map((k) => svg("rect", { x: 42 + 40 * (k % 2), y: 9 + 38 * (k >> 1), width: 36, height: 34, rx: 5, class: k === 3 ? "tile chosen" : "tile" })).concat(/** @type {any} */ ([dot(100, 64, 1, 6)])),
-    karma: () => [38, 62, 70, 60, 46, 32, 20, 12].map((h, k) => svg("rect", { x: 18 + 16 * k, y: 84 - h, width: 11, height: h, rx: 2.5, class: k === 2 ? "tile chosen" : "tile" })),
-    city: () => [path("M20 24H140M20 66H140M48 8V84M110 8V84", 7, { class: "rv-line rv-faint" }), dot(48, 40, 1), dot(82, 24, 2), dot(110, 66, 3), dot(70, 66, 1), dot(124, 24, 5)],
-  };
-  const several = () => [0, 1, 2].map((k) => svg("rect", { x: 34 + 16 * k, y: 14 + 12 * k, width: 62, height: 42, rx: 6, class: k === 2 ? "tile chosen" : "tile" }));
-  return svg("svg", { viewBox: "0 0 160 92", class: "glyph", "aria-hidden": "true" }, ...(drawings[family ?? ""] ?? several)());
 }

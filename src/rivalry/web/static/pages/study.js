@@ -157,9 +157,9 @@ export default async function study({ root, query: given, title }) {
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
     apart.replaceChildren(...(found.notes ?? []).map((/** @type {string} */ one) => notice(`Changed from the study as written: ${one}`, "fair")));
     const cells = found.cells;
-    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
+    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `cells in full: ${cells.full}${found.reduced ? `, reduced: ${cells.quick}` : ""}` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
-    quick.hidden = !(found.reduced ?? !quick.hidden);
+    if (!found.errors.length) quick.hidden = !found.reduced;
     const files = Object.keys(found.files ?? {});
     const unseen = files.filter((path) => trusted[path] !== found.files[path]);
     trust.replaceChildren();
@@ -303,21 +303,18 @@ export default async function study({ root, query: given, title }) {
     return el("p", { class: "soft" }, "No answer is stored yet: run the study.");
   }
 
-  /** Show the main number: the first that is swept, else the first of the game with a range. */
+  /** Show the main number: the first that is swept, else the first of the game. */
   function drawKnob() {
-    const [row] = [...(original?.swept ?? []), ...ranged(schema?.game ?? [], data.game ?? {})];
+    const [row] = [...(original?.swept ?? []), ...ranged(schema?.game ?? [], original?.data?.game ?? {})];
     if (!row) return;
-    const before = row.values ?? original?.data?.game?.[row.name] ?? null;
-    const now = row.values ? swept.find((one) => one.key === row.key)?.values ?? before : data.game[row.name] ?? row.default;
     if (row.key !== main?.key) {
-      const change = (/** @type {any} */ value) => check([{ key: row.key, value }], false);
-      main = { ...row, ...slider(row, (value) => change(row.values ? [value] : value)), back: button("As in the study", () => change(before), { class: "quiet" }) };
-      knob.replaceChildren(main.node, el("div", { class: "row between soft" }, format(row.low), main.back, format(row.high)), row.meaning ? el("p", { class: "soft small" }, row.meaning) : "");
+      main = { key: row.key, ...slider(row, (value) => check([{ key: row.key, value: row.values ? [value] : value }], false)) };
+      knob.replaceChildren(main.node, el("div", { class: "row between soft small" }, el("span", {}, format(row.low)), row.meaning ?? "", el("span", {}, format(row.high))));
     }
-    const count = now?.count ?? now?.length;
+    const now = row.values ? swept.find((one) => one.key === row.key)?.values ?? row.values : data.game?.[row.name] ?? row.default;
+    const count = now.count ?? now.length;
     if (count > 1) main.set((row.low + row.high) / 2, `all ${count} values of the study`);
     else main.set(count ? now[0] : now);
-    main.back.hidden = JSON.stringify(now) === JSON.stringify(before ?? row.default);
   }
 
   if (!draft) original = await ask("/api/check", { name, text: loaded.text });
@@ -336,10 +333,10 @@ function shown(found, ...from) {
     found.tables.length ? el("details", {}, el("summary", {}, "The table"), resultTables(found.tables)) : null];
 }
 
-/** The numbers of a game whose ranges are known, those that its study sets first. @param {any[]} rows @param {any} game */
+/** The numbers of a game but zeros, with ranges around them, those that its study sets first. @param {any[]} rows @param {any} game */
 function ranged(rows, game) {
-  const found = rows.map((row) => ({ ...row, ...rangeOf(row), key: `game.${row.name}` }));
-  return found.filter(({ name, low, high, default: usual }) => low !== undefined && high !== undefined && !name.includes(".") && typeof (game[name] ?? usual) === "number")
+  return rows.filter(({ name, default: usual }) => !name.includes(".") && (game[name] ?? usual))
+    .map((row) => ({ ...row, key: `game.${row.name}`, ...rangeOf(row, game[row.name] ?? row.default) })).filter((row) => row.high > row.low)
     .sort((one, other) => Number(game[other.name] !== undefined) - Number(game[one.name] !== undefined));
 }
 
