@@ -94,10 +94,10 @@ def draw(
     folder_for(folder)
     study, data = per_period(as_asked(study), data)
     entries = enumerate(study["plots"], start=1)
-    panels = _unique_figures([_draw(k, entry, study, data, folder, stored, form) for k, entry in entries])
+    panels = _unique_figures([_draw_one(k, entry, study, data, folder, stored, form) for k, entry in entries])
     panels = panels or _draw_defaults(study, data, folder, stored, run, form)
     for entry, binned in binned_plots:
-        figure = _draw(len(panels) + 1, entry, study, binned, folder, stored, form)
+        figure = _draw_one(len(panels) + 1, entry, study, binned, folder, stored, form)
         panels.append(figure._replace(caption=f"{figure.caption} {BINNED}"))
     figures = [
         figure._replace(svg=inline(figure.svg, f"{prefix}f{k}"), caption=figure.caption + figure.substitution)
@@ -138,7 +138,7 @@ def _draw_defaults(
     for entry in default_figures(str(study["game"]["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
         cell_data, where = _first_cell(run, missing) if run is not None and missing else (data, "")
-        figure = _draw(len(figures) + 1, entry, study, cell_data, folder, stored, form)
+        figure = _draw_one(len(figures) + 1, entry, study, cell_data, folder, stored, form)
         if not figure.why:
             caption = f"{figure.caption.removesuffix('.')} ({where})." if where else figure.caption
             figures.append(figure._replace(caption=caption))
@@ -221,7 +221,7 @@ def _as_image(kind: str, path: Path) -> StaticFigure:
     return StaticFigure(kind, path.name, f"Drawn by {kind}.", image)
 
 
-def _draw(
+def _draw_one(
     number: int,
     entry: str | Table,
     study: StudyTables,

@@ -130,7 +130,7 @@ class SmoothProof:
             if self.complete and not self.proved:
                 for entry, x in zip(part["equilibria"], profiles, strict=True):
                     _judge(game, at, entry, x[at.place])
-            return _document(game, at, sums) | part
+            return _entries_of_game(game, at, sums) | part
         except Unsupported as error:
             raise ValueError(str(error)) from error
 
@@ -163,7 +163,7 @@ class RangesProof:
     def document(self) -> Document:
         """Return the contents of the proof file; raise `ValueError` if the proof cannot be written."""
         try:
-            return self._document()
+            return self._decided_document()
         except Unsupported as error:
             raise ValueError(str(error)) from error
 
@@ -171,7 +171,7 @@ class RangesProof:
         """Write a proof file; see `SmoothProof.save`."""
         write(self.document(), file)
 
-    def _document(self) -> Document:
+    def _decided_document(self) -> Document:
         names, ends = (self.record[name][1] for name in ("where_name", "where"))
         world = on_ranges(self.game, dict(zip(map(str, names), ends.tolist(), strict=True)))
         game = searched(world.game, None)
@@ -181,7 +181,7 @@ class RangesProof:
             raise Unsupported("proof file: no range of parameters is decided")
         low, high = map(_hexadecimal, (world.ranges.low, world.ranges.high))
         parameters = {"names": list(world.names), "low": low, "high": high}
-        return _document(game, at) | {"parameters": parameters, "parts": parts}
+        return _entries_of_game(game, at) | {"parameters": parameters, "parts": parts}
 
     def _parts(self, game: Any, at: Coordinates) -> Entry:
         """Return the cuts of ranges and the proofs of the parts, in order.
@@ -228,7 +228,7 @@ def _in_coordinates(game: Any, profiles: ndarray) -> ndarray:
     return np.reshape(rows, (len(profiles), *game.space.shape))
 
 
-def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
+def _entries_of_game(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
     """Return the entries of a game, with its parameters in ranges if there are any.
 
     Payoffs are functions of own choices and of the rivals' sums, where they are known.

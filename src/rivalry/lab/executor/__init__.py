@@ -243,9 +243,9 @@ class _Work:
                 job.checkpoint().load()  # refused before any cell is computed
         while self.again and not self.stopped:
             self.jobs, self.again = self.again, {}
-            self._carry_out()
+            self._run_jobs()
 
-    def _carry_out(self) -> None:
+    def _run_jobs(self) -> None:
         executor, jobs = self._executor(self.jobs)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):

@@ -141,7 +141,7 @@ class Program:
         kinds = tuple(self._kinds[k] for k in operands)
         outs = tuple(_kind(variable.aval) for variable in source.outvars)
         equation = Equation(name, params, kinds, outs)
-        call = self._call(equation, source)
+        call = self._function_of(equation, source)
         results = [self._add(kind) for kind in outs]
         if key is not None and results:
             self._index[key] = results[0]
@@ -154,7 +154,7 @@ class Program:
         self.operations.append(Operation(equation, source, call, tuple(operands), tuple(results)))
         return results
 
-    def _call(self, equation: Equation, source: JaxprEqn) -> Call:
+    def _function_of(self, equation: Equation, source: JaxprEqn) -> Call:
         """Return the function of an operation, to a list."""
         try:
             if equation.name in _NESTED:
