@@ -173,14 +173,12 @@ class Program:
         for step in reversed(self.operations):
             if live.isdisjoint(step.results):
                 continue
-            last = tuple(
-                k for k in {*step.operands, *step.results} if k not in live and k not in self.constants
-            )
+            last = {*step.operands, *step.results} - live - self.constants.keys()
             only_in_shifts = moving.isdisjoint(step.results)
             live.update(step.operands)
             if not only_in_shifts and step.equation.name != SHIFT:
                 moving.update(step.operands)
-            steps.append(step._replace(last=last, only_in_shifts=only_in_shifts))
+            steps.append(step._replace(last=tuple(last), only_in_shifts=only_in_shifts))
         self.operations = steps[::-1]
         self.constants = {k: value for k, value in self.constants.items() if k in live}
 
@@ -298,8 +296,11 @@ class CondCall(_Nested):
         if np.all(index == index[0]):
             return self.programs[int(index[0])](*arguments)
         branches = [program(*arguments) for program in self.programs]
-        columns = [with_rows([*column, index])[:-1] for column in zip(*branches, strict=True)]
-        return [np.choose(in_rank(index, column[0].ndim - 1), column) for column in columns]
+        results = []
+        for column in zip(*branches, strict=True):
+            *cases, rows = with_rows([*column, index])
+            results.append(np.choose(in_rank(rows, cases[0].ndim - 1), cases))
+        return results
 
 
 class WhileCall(_Nested):
@@ -388,9 +389,9 @@ class ByRow:
     """
 
     def __init__(self, trees: Sequence[Any]) -> None:
-        columns = zip(*(filter(_is_number, jax.tree.leaves(tree)) for tree in trees), strict=True)
         self.trees, self.numbers = trees, np.arange(len(trees))  # the index of the tree of each row
-        self._columns = [np.stack(list(map(np.asarray, column))) for column in columns]
+        numbers = [list(filter(_is_number, jax.tree.leaves(tree))) for tree in trees]
+        self._columns = [np.stack(list(map(np.asarray, column))) for column in zip(*numbers, strict=True)]
 
     def pick(self, rows: Any) -> ByRow:
         """Return the trees of some rows, by index or mask."""
