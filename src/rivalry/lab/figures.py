@@ -82,14 +82,12 @@ def draw(
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
-    A plot that fails is returned with the reason. Points that are missing in a changed or reduced run are
-    replaced by the nearest one, and a figure that several entries then have in common is drawn once. Plots
-    from outside the package are read from ``stored``, the run's figures, where `draw_own` wrote them. If
-    ``folder`` is ``stored``, older files named in this way are removed. Identifiers inside figures begin with
-    ``prefix``. Default figures that draw more of the game than the data hold are drawn of the first cell of
-    ``run``. With another ``form``, ``png`` or ``pdf``, files have this format, and plots from outside the
-    package are left out. ``more`` are entries like those of ``plots``, heat maps of bins, with the data that
-    they are drawn of after the others.
+    A plot that fails is returned with the reason. Points that a changed or reduced run lacks are replaced by
+    the nearest one; a figure that entries then have in common is drawn once. Plots from outside the package
+    are read from ``stored``, the run's figures, where `draw_own` wrote them, as SVG only. If ``folder`` is
+    ``stored``, older files named in this way are removed. Identifiers inside figures begin with ``prefix``.
+    Default figures that draw more of the game than the data hold are of the first cell of ``run``.
+    ``binned_plots`` are further entries, heat maps of bins, with their data.
     """
     folder_for(folder)
     study, data = per_period(as_asked(study), data)

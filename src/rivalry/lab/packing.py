@@ -59,16 +59,9 @@ The digest of study, cells and certificates, to be cited: {digest}
 
 
 def pack(run: Run, out: Path, *, licence: str = "") -> Path:
-    """Write a run as a zip file, and return its path.
+    """Write a run as a zip file ``out``, and return its path.
 
-    Parameters
-    ----------
-    run
-        The run.
-    out
-        The file.
-    licence
-        The licence of the results: an SPDX identifier such as ``CC-BY-4.0``.
+    ``licence`` is that of the results, an SPDX identifier such as ``CC-BY-4.0``.
 
     Raises
     ------

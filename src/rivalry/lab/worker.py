@@ -101,12 +101,12 @@ class Computed(NamedTuple):
 
 
 def run_cells(
-    batch: Sequence[tuple[str, Task]],
+    batch: Sequence[tuple[str, Task]],  # all cells of a batch, by id
     folder: Path,
     *,
-    numbers_to_compute: Collection[int] | None = None,
+    numbers_to_compute: Collection[int] | None = None,  # of the cells that are needed; by default all
     progress: ProgressCallback | None = None,
-    checkpoint: solving.Checkpoint | None = None,
+    checkpoint: solving.Checkpoint | None = None,  # of the group of cells that is being computed
 ) -> Iterator[tuple[int, Computed]]:
     """Yield the results of cells that are computed together, by their numbers in the batch.
 
@@ -114,15 +114,6 @@ def run_cells(
     certificates, `PART` of them at a time, whose memory is all that a batch needs. Sessions of learners share
     certificates, and replications their game. The bytes of a cell do not depend on what the others find, nor
     on how many of them fail.
-
-    Parameters
-    ----------
-    batch
-        All cells of a batch, by id.
-    numbers_to_compute
-        Numbers of the cells that are needed; by default all.
-    checkpoint
-        Of the group of cells that is being computed.
 
     Raises
     ------

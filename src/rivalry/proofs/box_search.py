@@ -69,20 +69,11 @@ class BoxSearch:
 
     The space of profiles is split into boxes. A box is discarded where interval arithmetic proves that it has
     no equilibrium that is not listed; `REASONS` are the ways.
-
-    Attributes
-    ----------
-    max_boxes
-        The largest number of boxes.
-    within
-        Bounds between which all choices of the equilibria lie, or None.
-    first_order
-        Whether all first-order points are listed, not equilibria alone.
     """
 
     max_boxes: int
-    within: tuple[float, float] | None = None
-    first_order: bool = False
+    within: tuple[float, float] | None = None  # bounds between which all choices of the equilibria lie
+    first_order: bool = False  # whether all first-order points are listed, not equilibria alone
 
     def begin(self, game: Game) -> Session:
         """Return a session with the box of all profiles, and no points."""

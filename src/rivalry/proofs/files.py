@@ -76,24 +76,12 @@ FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
 
 @dataclass(frozen=True)
 class SmoothProof:
-    """Proof about the equilibria of a game on intervals or simplices.
-
-    Attributes
-    ----------
-    game
-        The game.
-    equilibria
-        Profiles near exact equilibria, ``[equilibrium player axis]``.
-    complete
-        Whether it is proved that there are no others.
-    proved
-        Whether equilibria are proved already, by boxes; else they are before the file is written.
-    """
+    """Proof about the equilibria of a game on intervals or simplices."""
 
     game: Any
-    equilibria: ndarray
-    complete: bool
-    proved: bool
+    equilibria: ndarray  # profiles near exact equilibria, [equilibrium player axis]
+    complete: bool  # whether it is proved that there are no others
+    proved: bool  # whether equilibria are proved already, by boxes; else before the file is written
 
     def document(self) -> Document:
         """Return the contents of the proof file.
@@ -147,18 +135,10 @@ class SmoothProof:
 
 @dataclass(frozen=True)
 class RangesProof:
-    """Proof about numbers of equilibria for all values of parameters in ranges.
-
-    Attributes
-    ----------
-    game
-        The game.
-    record
-        Result of the search for these ranges (`rivalry.methods.AllEquilibria`).
-    """
+    """Proof about numbers of equilibria for all values of parameters in ranges."""
 
     game: Any
-    record: Record
+    record: Record  # of the search for these ranges (`rivalry.methods.AllEquilibria`)
 
     def document(self) -> Document:
         """Return the contents of the proof file; raise `ValueError` if the proof cannot be written."""

@@ -32,47 +32,23 @@ if TYPE_CHECKING:
 
 
 class FirstOrder(NamedTuple):
-    """Enclosures of first-order conditions on boxes, ``[box coordinate]`` where no axes are named.
+    """Enclosures of first-order conditions on boxes, ``[box coordinate]`` where no axes are named."""
 
-    Attributes
-    ----------
-    low, high
-        A smaller box with the same first-order points; empty where ``low > high``.
-    slope_low, slope_high
-        Every player's derivative of its own payoff.
-    bend_low, bend_high
-        Derivatives of these, ``[box coordinate coordinate]``.
-    newton
-        The approximate zero that one step of Newton's method from the midpoint finds.
-    equation_low, equation_high
-        The combinations of derivatives that Newton's method solves for each coordinate; zero where all are.
-    influence
-        Effects on the derivatives; the coordinate of the largest is split first.
-    of_parameters
-        Largest effect of a parameter, ``[box]``.
-    rises, falls
-        Whether derivatives are certainly above zero, or below it.
-    unique
-        Whether the box has exactly one zero, in the smaller box, ``[box]``.
-    smooth
-        Whether payoffs have two derivatives on the box, ``[box]``; without them nothing is proved.
-    """
-
-    low: Any
+    low: Any  # of a smaller box with the same first-order points; empty where low > high
     high: Any
-    slope_low: Any
+    slope_low: Any  # every player's derivative of its own payoff
     slope_high: Any
-    bend_low: Any
+    bend_low: Any  # derivatives of these, [box coordinate coordinate]
     bend_high: Any
-    newton: Any
-    equation_low: Any
+    newton: Any  # approximate zero that one step of Newton's method from the midpoint finds
+    equation_low: Any  # combinations of derivatives that Newton's method solves; zero where all are
     equation_high: Any
-    influence: Any
-    of_parameters: Any
-    rises: Any
+    influence: Any  # effects on the derivatives; the coordinate of the largest is split first
+    of_parameters: Any  # largest effect of a parameter, [box]
+    rises: Any  # whether derivatives are certainly above zero
     falls: Any
-    unique: Any
-    smooth: Any
+    unique: Any  # whether the box has exactly one zero, in the smaller box, [box]
+    smooth: Any  # whether payoffs have two derivatives on the box, [box]; else nothing is proved
 
 
 def _slope_function(game: Game, at: Coordinates, y: Array) -> Callable[[Array], Array]:

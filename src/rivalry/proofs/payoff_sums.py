@@ -69,24 +69,12 @@ class OfOthers(NamedTuple):
 
 @dataclass(frozen=True)
 class Sums:
-    """Payoffs as functions of own choices and of sums over the others.
+    """Payoffs as functions of own choices and of sums over the others."""
 
-    Attributes
-    ----------
-    nodes
-        Operations on single numbers; see `rivalry.proofs.arithmetic.operations`.
-    results
-        The place of every player's payoff.
-    cuts
-        Of every player.
-    terms
-        What each player adds to every sum, ``[sum][player]``.
-    """
-
-    nodes: tuple[tuple[Any, ...], ...]
-    results: tuple[int, ...]
-    cuts: tuple[tuple[OfOthers, ...], ...]
-    terms: tuple[tuple[tuple[Term, ...], ...], ...]
+    nodes: tuple[tuple[Any, ...], ...]  # see `rivalry.proofs.arithmetic.operations`
+    results: tuple[int, ...]  # the place of every player's payoff
+    cuts: tuple[tuple[OfOthers, ...], ...]  # [player][operation]
+    terms: tuple[tuple[tuple[Term, ...], ...], ...]  # what players add, [sum][player]
 
     def payoffs(self, y: Array, rival_sums: Array) -> Array:
         """Return payoffs ``[player]`` for choices ``[coordinate]`` and the others' sums ``[sum player]``."""

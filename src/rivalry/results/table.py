@@ -77,36 +77,36 @@ class Table(NamedTuple):
 
     Attributes
     ----------
-    rows : list of Row
+    rows
         Entries by the names of their columns; a row may lack some.
-    noun : str
+    noun
         What the rows are, in the plural.
-    title : str
+    title
         What the table is of, if the noun does not say it.
-    shows : tuple of str
+    shows
         Beginnings of the names of variables that have columns here.
-    claimed : {"all", "proved", "none"}
+    claimed
         The rows that the certificate's claim is one about; ``proved``: those with a proof or a certificate of
         their own, and the main one.
-    main : int
+    main
         The row of the result's profile.
-    holds_profile : bool
+    holds_profile
         Whether that row has the profile's strategies and payoffs.
-    path : bool
+    path
         Whether the rows are points of a curve, which are thinned evenly where there is no space for all.
-    beside : bool
+    beside
         Whether the table stands below the one of a run's points, and is none of lists of points.
-    keys : int
+    keys
         Number of the first columns that say which point a row is; print leaves them blank where they repeat.
-    notes : tuple of str
+    notes
         What all rows share, as ``name: text``.
-    remarks : tuple of str
+    remarks
         Further lines below the table, such as the meaning of a mark.
-    rows_left_out : int
+    rows_left_out
         Number of rows that the result has and the table has not.
-    columns_left_out : tuple of str
+    columns_left_out
         Their names.
-    points : tuple of tuple of int
+    points
         For every row the number of the point that it is of, or of each entry after the keys; -1 for none.
     """
 

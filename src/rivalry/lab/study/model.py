@@ -503,25 +503,9 @@ class Study:
         progress: Callable[[Any], object] | None = None,
         executor: object = None,
     ) -> Any:
-        """Run the study, or continue its run, and return the run; see `rivalry.run_study`.
+        """Run the study, or continue its run, and return the run, by default in `default_folder`.
 
-        Parameters
-        ----------
-        out
-            Folder of the run; default `default_folder`.
-        workers
-            Largest number of cells computed at a time.
-        progress
-            Callback that receives plain events; returning True stops the work.
-        executor
-            Executor factory for cells elsewhere, such as `rivalry.integrations.ray.Cluster`.
-
-        Raises
-        ------
-        StudyError
-            For a study that cannot be run.
-        StoreError
-            For a folder that cannot be used.
+        Arguments and errors are those of `rivalry.run_study`.
         """
         run_study = load("rivalry.lab.executor:run_study")  # by name: execution is a layer above studies
         return run_study(self, out, workers=workers, progress=progress, executor=executor)

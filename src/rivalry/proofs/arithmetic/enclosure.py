@@ -73,21 +73,11 @@ READ = frozenset(
 
 
 class Enclosure(NamedTuple):
-    """Bounds on the results of a function, by row.
+    """Bounds on the results of a function, by row."""
 
-    Attributes
-    ----------
-    values
-        Intervals ``[row ..]``.
-    decided
-        Whether every comparison on which results depend is decided, ``[row]``.
-    finite
-        Whether numbers that are held fixed (`rivalry.proofs.arithmetic.stop_gradients`) are finite.
-    """
-
-    values: list[Interval]
-    decided: ndarray
-    finite: ndarray
+    values: list[Interval]  # [row ..]
+    decided: ndarray  # whether every comparison on which results depend is decided, [row]
+    finite: ndarray  # whether held numbers (`rivalry.proofs.arithmetic.stop_gradients`) are finite, [row]
 
 
 def enclosed(function: Callable[..., Any], shared: tuple[Any, ...], *rows: Any) -> Enclosure:

@@ -28,8 +28,12 @@ from rivalry.runtime.jax import floats, jax
 NodeList = list[tuple[Any, ...]]
 LARGEST = 1_000_000  # operations
 
-UNARY = {"neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "logistic": "logistic"}
-UNARY |= {"sin": "sin", "cos": "cos", "atan": "atan", "erf": "erf", "lgamma": "lgamma", "digamma": "digamma"}
+UNARY = frozenset(
+    (
+        *("neg", "exp", "log", "sqrt", "tanh", "logistic"),
+        *("sin", "cos", "atan", "erf", "lgamma", "digamma"),
+    )
+)
 BINARY = {"add": "add", "add_any": "add", "sub": "sub", "mul": "mul", "div": "div", "max": "max"}
 SUMS = {"reduce_sum": "add", "reduce_prod": "mul", "reduce_max": "max", "reduce_min": "min"}
 RUNS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
@@ -435,7 +439,7 @@ def _rule(tape: Operations, name: str, params: Any) -> Callable[..., int]:
     """Return an operation on places."""
     apply = tape.apply
     if name in UNARY:
-        return lambda a: apply(UNARY[name], a)
+        return lambda a: apply(name, a)
     if name in BINARY or name == "min":
         return lambda a, b: apply(BINARY.get(name, name), a, b)
     if name == "square":
