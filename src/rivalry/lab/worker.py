@@ -50,7 +50,7 @@ class BatchPoints(NamedTuple):
 
 def run_cell(
     task: Task,
-    folder: Path,
+    folder: Path,  # folder of the study's .py files
     *,
     progress: ProgressCallback | None = None,
     checkpoint: solving.Checkpoint | None = None,
@@ -58,11 +58,6 @@ def run_cell(
     """Return a cell's record: the solution, its certificate, the game's metrics and the study's plot data.
 
     With a ``[batch]`` or ``starts`` every variable has the batch dimensions first.
-
-    Parameters
-    ----------
-    folder
-        Folder of the study's ``.py`` files.
 
     Raises
     ------

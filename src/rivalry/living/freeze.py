@@ -47,14 +47,7 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     """Write a run as one page that is opened from disk, needs no network, and whose figures can be changed.
 
     It holds the study, results, reference values, certificates, versions and how to cite it. Certificates are
-    those stored in the run.
-
-    Parameters
-    ----------
-    run
-        The run, or its folder.
-    out
-        The file, such as ``page.html``.
+    those stored in the run. ``out`` is the file, such as ``page.html``.
 
     Raises
     ------

@@ -74,57 +74,23 @@ class Table(NamedTuple):
     """Rows of a result or of a run, and what they are: every place that shows a table renders this one.
 
     A row with a single entry is the heading of the rows below it.
-
-    Attributes
-    ----------
-    rows
-        Entries by the names of their columns; a row may lack some.
-    noun
-        What the rows are, in the plural.
-    title
-        What the table is of, if the noun does not say it.
-    shows
-        Beginnings of the names of variables that have columns here.
-    claimed
-        The rows that the certificate's claim is one about; ``proved``: those with a proof or a certificate of
-        their own, and the main one.
-    main
-        The row of the result's profile.
-    holds_profile
-        Whether that row has the profile's strategies and payoffs.
-    path
-        Whether the rows are points of a curve, which are thinned evenly where there is no space for all.
-    beside
-        Whether the table stands below the one of a run's points, and is none of lists of points.
-    keys
-        Number of the first columns that say which point a row is; print leaves them blank where they repeat.
-    notes
-        What all rows share, as ``name: text``.
-    remarks
-        Further lines below the table, such as the meaning of a mark.
-    rows_left_out
-        Number of rows that the result has and the table has not.
-    columns_left_out
-        Their names.
-    points
-        For every row the number of the point that it is of, or of each entry after the keys; -1 for none.
     """
 
-    rows: list[Row]
-    noun: str
-    title: str = ""
-    shows: tuple[str, ...] = ()
-    claimed: Literal["all", "proved", "none"] = "none"
-    main: int = 0
-    holds_profile: bool = False
-    path: bool = False
-    beside: bool = False
-    keys: int = 0
-    notes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    rows_left_out: int = 0
-    columns_left_out: tuple[str, ...] = ()
-    points: tuple[tuple[int, ...], ...] = ()
+    rows: list[Row]  # entries by the names of their columns; a row may lack some
+    noun: str  # what the rows are, in the plural
+    title: str = ""  # what the table is of, if the noun does not say it
+    shows: tuple[str, ...] = ()  # beginnings of the names of variables that have columns here
+    claimed: Literal["all", "proved", "none"] = "none"  # rows that the claim is one about
+    main: int = 0  # row of the result's profile
+    holds_profile: bool = False  # whether that row has the profile's strategies and payoffs
+    path: bool = False  # whether rows are points of a curve, which a cut thins evenly
+    beside: bool = False  # whether it stands below the table of a run's points
+    keys: int = 0  # number of first columns that say which point a row is; print leaves out what repeats
+    notes: tuple[str, ...] = ()  # what all rows share, as name: text
+    remarks: tuple[str, ...] = ()  # further lines below the table, such as the meaning of a mark
+    rows_left_out: int = 0  # number of rows that the result has and the table has not
+    columns_left_out: tuple[str, ...] = ()  # their names
+    points: tuple[tuple[int, ...], ...] = ()  # of every row, or of each entry after the keys; -1 for none
 
     @property
     def columns(self) -> list[str]:

@@ -423,15 +423,9 @@ def _form(leaves: Values, structure: Any) -> Any:
 def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tuple[Traced, Values]:
     """Return the program of a function, and its numbers in ``shared`` arguments, with rows in front.
 
-    Parameters
-    ----------
-    function : callable
-        Of ``shared`` and of one row of each other argument, to arrays.
-    shared : tuple
-        Trees that are the same for all rows, or `ByRow`. Their arrays are arguments of the program but for
-        arrays of integers of NumPy.
-    shapes : sequence of jax.ShapeDtypeStruct
-        Of the other arguments, for one row.
+    The function takes ``shared`` trees, the same for all rows or `ByRow`, and one row of each other argument,
+    of these ``shapes``, to arrays. Arrays of the trees are arguments of the program but for arrays of integers
+    of NumPy.
 
     Raises
     ------
@@ -498,19 +492,9 @@ def _fixed(leaf: object, is_number: bool) -> Any:
 def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Call:
     """Return a function of one row of arguments, applied to many: by NumPy, or compiled where they are many.
 
-    Parameters
-    ----------
-    function : callable
-        Of ``shared`` arguments, and of one row of each other, to a named tuple of arrays.
-    shared : int
-        How many arguments are the same for all rows, or `ByRow`.
-    effort : int or None
-        Of compiling; see `rivalry.runtime.jax.compiled`.
-
-    Returns
-    -------
-    callable
-        ``(*shared, *rows, batch)``. It computes ``batch`` rows at a time.
+    The function takes so many ``shared`` arguments, the same for all rows or `ByRow`, and one row of each
+    other, to a named tuple of arrays; the result also ``batch``, how many rows it computes at a time.
+    ``effort`` is that of compiling; see `rivalry.runtime.jax.compiled`.
     """
     compiled_function = compiled(
         lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),
