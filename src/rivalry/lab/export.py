@@ -63,8 +63,8 @@ def export(
     ----------
     to
         ``csv``, ``xlsx``, ``latex``, ``markdown`` or ``parquet``: the printed table of the answer with all
-        its rows, as ``results.csv`` (``.xlsx``, ``.tex``, ``.md``, ``.parquet``). A mean has its 95 %
-        interval beside it. ``xlsx`` needs the extra ``excel``, ``parquet`` the extra ``parquet``.
+        its rows, in a file ``results``. A mean has its 95 % interval beside it. ``xlsx`` needs the extra
+        ``excel``, ``parquet`` the extra ``parquet``.
         ``png``, ``svg``, ``pdf``: the figures. ``netcdf``: the dataset.
     out
         Output folder; default ``export`` in the run's folder, where nothing else is written.

@@ -462,12 +462,7 @@ def carry_out(
 ) -> float:
     """Compute a cell or a batch of them, write their files, and return the processor time in seconds.
 
-    Resume from the cell's checkpoint, if there is one.
-
-    Parameters
-    ----------
-    kind
-        Class of the checkpoint.
+    Resume from the cell's checkpoint, of the class ``kind``, if there is one.
 
     Raises
     ------

@@ -292,16 +292,9 @@ def rows_with_turns(
     """Return the numbers of at most so many rows that keep the turns of their numbers.
 
     The ends of every stretch of one kind come first, those asked for before others. Then, one after the
-    other, comes the row farthest from the straight line between its neighbours among those selected.
-
-    Parameters
-    ----------
-    values
-        Numbers ``[row quantity]``; distances are fractions of the range of each.
-    kinds
-        What is told of each row beside its numbers, such as its claim.
-    is_asked
-        Mask ``[row]``.
+    other, comes the row farthest from the straight line between its neighbours among those selected, in
+    fractions of the range of each quantity of ``values [row quantity]``. ``kinds [row]``, such as claims, are
+    told beside them; ``is_asked [row]`` is a mask.
 
     Examples
     --------

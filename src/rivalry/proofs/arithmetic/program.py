@@ -68,23 +68,7 @@ class Operation(NamedTuple):
 
 
 class Program:
-    """A traced function as operations of NumPy on arrays with rows in front.
-
-    Parameters
-    ----------
-    traced : jax.extend.core.ClosedJaxpr
-        The function, of one row.
-
-    Attributes
-    ----------
-    operations : list of Operation
-        In order.
-    constants : dict
-        Numbers that the operations take, by their indices.
-    arguments, results : tuple of int
-        Indices of the arguments and results.
-    through_jax : bool
-        Whether an operation is evaluated by JAX, one row after the other.
+    """A traced function of one row as operations of NumPy on arrays with rows in front.
 
     Raises
     ------
@@ -93,9 +77,9 @@ class Program:
     """
 
     def __init__(self, traced: Any) -> None:
-        self.operations: list[Operation] = []
-        self.constants: dict[int, Any] = {}
-        self.through_jax = False
+        self.operations: list[Operation] = []  # in order
+        self.constants: dict[int, Any] = {}  # numbers that the operations take, by their indices
+        self.through_jax = False  # whether an operation is evaluated by JAX, one row after the other
         self._kinds: list[Kind] = []
         self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
         self.arguments = tuple(self._add(_kind(variable.aval)) for variable in traced.jaxpr.invars)
@@ -380,13 +364,7 @@ MOST = 256  # programs kept
 
 
 class ByRow:
-    """Trees of one form, such as games that differ in numbers, of which every row of arguments has one.
-
-    Parameters
-    ----------
-    trees : sequence
-        Trees of which `form_of` is the same.
-    """
+    """Trees of one `form_of`, such as games that differ in numbers, of which every row of arguments has one."""
 
     def __init__(self, trees: Sequence[Any]) -> None:
         self.trees, self.numbers = trees, np.arange(len(trees))  # the index of the tree of each row
@@ -424,8 +402,7 @@ def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tu
     """Return the program of a function, and its numbers in ``shared`` arguments, with rows in front.
 
     The function takes ``shared`` trees, the same for all rows or `ByRow`, and one row of each other argument,
-    of these ``shapes``, to arrays. Arrays of the trees are arguments of the program but for arrays of integers
-    of NumPy.
+    of these ``shapes``, to arrays. Arrays of the trees are arguments of the program, but no integers of NumPy.
 
     Raises
     ------
