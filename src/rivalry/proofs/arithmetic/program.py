@@ -364,7 +364,7 @@ MOST = 256  # programs kept
 
 
 class ByRow:
-    """Trees of one `form_of`, such as games that differ in numbers, of which every row of arguments has one."""
+    """Trees of one `form_of`, such as games that differ in numbers, of which every row has one."""
 
     def __init__(self, trees: Sequence[Any]) -> None:
         self.trees, self.numbers = trees, np.arange(len(trees))  # the index of the tree of each row
