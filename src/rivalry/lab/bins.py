@@ -54,7 +54,7 @@ def summarise(study: StudyTables, data: Dataset, cells: Sequence[JudgedCell]) ->
     count = "the one" if len(cells) == 1 else f"{len(cells):,}"
     tables = [
         _quantiles(data, metrics, lead, words),
-        *(_bins(data, vary, lead, words) if vary else ()),
+        *(_tables_of_bins(data, vary, lead, words) if vary else ()),
         _cell_table(f"{len(weakest)} worst certificates of {len(certified):,}", weakest, words),
         _cell_table(f"{len(sample)} cells of {count} at random", sample, words),
     ]
@@ -160,7 +160,9 @@ def swept_numbers(data: Dataset, lead: Sequence[str]) -> dict[str, str]:
     return dims_by_name
 
 
-def _bins(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words) -> Iterator[Table]:
+def _tables_of_bins(
+    data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], words: Words
+) -> Iterator[Table]:
     """Yield the means of metrics in bins of each of the longest swept keys."""
     for key, dim in list(swept_numbers(data, lead).items())[:MOST_KEYS]:
         at, rows = data[key].values, []

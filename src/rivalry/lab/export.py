@@ -65,8 +65,8 @@ def export(
     ----------
     to
         ``csv``, ``xlsx``, ``latex``, ``markdown`` or ``parquet``: the printed table of the answer with all
-        its rows, as ``results.csv`` (``.xlsx``, ``.tex``, ``.md``, ``.parquet``). A mean has its 95 %
-        interval beside it. ``xlsx`` needs the extra ``excel``, ``parquet`` the extra ``parquet``.
+        its rows, in a file ``results``. A mean has its 95 % interval beside it. ``xlsx`` needs the extra
+        ``excel``, ``parquet`` the extra ``parquet``.
         ``png``, ``svg``, ``pdf``: the figures. ``netcdf``: the dataset.
     out
         Output folder; default ``export`` in the run's folder, where nothing else is written.
@@ -91,18 +91,22 @@ def export(
         raise StoreError(f"--all: is for {', '.join(EVERYTHING)}; {to} has nothing to add")
     if to in NEEDS and find_spec(NEEDS[to][0]) is None:
         raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; {remedy(EXTRAS[to])}")
-    exported = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
+    exported = _export_into(
+        run, to, run.folder / "export" if out is None else followed(Path(out)), everything
+    )
     if to in FIGURES and not exported.files:
         reasons = "; ".join(row.reason for row in exported.left_out) or NO_FIGURE
         raise StoreError(f"--to {to}: no figure was drawn: {reasons}")
     return exported
 
 
-def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
+def _export_into(run: Run, to: str, folder: Path, everything: bool) -> Exported:
     """Write a run's results to a folder, each part to its own; see `export`."""
     if parts := run.parts():
         folder_for(folder)
-        return _join({name: _export(part, to, folder / name, everything) for name, part in parts.items()})
+        return _join(
+            {name: _export_into(part, to, folder / name, everything) for name, part in parts.items()}
+        )
     data, damaged = run.collect()
     left_out = run.missing_cells(damaged)
     if len(left_out) == len(run.cells):

@@ -82,22 +82,20 @@ def draw(
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
-    A plot that fails is returned with the reason. Points that are missing in a changed or reduced run are
-    replaced by the nearest one, and a figure that several entries then have in common is drawn once. Plots
-    from outside the package are read from ``stored``, the run's figures, where `draw_own` wrote them. If
-    ``folder`` is ``stored``, older files named in this way are removed. Identifiers inside figures begin with
-    ``prefix``. Default figures that draw more of the game than the data hold are drawn of the first cell of
-    ``run``. With another ``form``, ``png`` or ``pdf``, files have this format, and plots from outside the
-    package are left out. ``more`` are entries like those of ``plots``, heat maps of bins, with the data that
-    they are drawn of after the others.
+    A plot that fails is returned with the reason. Points that a changed or reduced run lacks are replaced by
+    the nearest one; a figure that entries then have in common is drawn once. Plots from outside the package
+    are read from ``stored``, the run's figures, where `draw_own` wrote them, as SVG only. If ``folder`` is
+    ``stored``, older files named in this way are removed. Identifiers inside figures begin with ``prefix``.
+    Default figures that draw more of the game than the data hold are of the first cell of ``run``.
+    ``binned_plots`` are further entries, heat maps of bins, with their data.
     """
     folder_for(folder)
     study, data = per_period(as_asked(study), data)
     entries = enumerate(study["plots"], start=1)
-    panels = _unique_figures([_draw(k, entry, study, data, folder, stored, form) for k, entry in entries])
+    panels = _unique_figures([_draw_one(k, entry, study, data, folder, stored, form) for k, entry in entries])
     panels = panels or _draw_defaults(study, data, folder, stored, run, form)
     for entry, binned in binned_plots:
-        figure = _draw(len(panels) + 1, entry, study, binned, folder, stored, form)
+        figure = _draw_one(len(panels) + 1, entry, study, binned, folder, stored, form)
         panels.append(figure._replace(caption=f"{figure.caption} {BINNED}"))
     figures = [
         figure._replace(svg=inline(figure.svg, f"{prefix}f{k}"), caption=figure.caption + figure.substitution)
@@ -138,7 +136,7 @@ def _draw_defaults(
     for entry in default_figures(str(study["game"]["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
         cell_data, where = _first_cell(run, missing) if run is not None and missing else (data, "")
-        figure = _draw(len(figures) + 1, entry, study, cell_data, folder, stored, form)
+        figure = _draw_one(len(figures) + 1, entry, study, cell_data, folder, stored, form)
         if not figure.why:
             caption = f"{figure.caption.removesuffix('.')} ({where})." if where else figure.caption
             figures.append(figure._replace(caption=caption))
@@ -221,7 +219,7 @@ def _as_image(kind: str, path: Path) -> StaticFigure:
     return StaticFigure(kind, path.name, f"Drawn by {kind}.", image)
 
 
-def _draw(
+def _draw_one(
     number: int,
     entry: str | Table,
     study: StudyTables,

@@ -59,16 +59,9 @@ The digest of study, cells and certificates, to be cited: {digest}
 
 
 def pack(run: Run, out: Path, *, licence: str = "") -> Path:
-    """Write a run as a zip file, and return its path.
+    """Write a run as a zip file ``out``, and return its path.
 
-    Parameters
-    ----------
-    run
-        The run.
-    out
-        The file.
-    licence
-        The licence of the results: an SPDX identifier such as ``CC-BY-4.0``.
+    ``licence`` is that of the results, an SPDX identifier such as ``CC-BY-4.0``.
 
     Raises
     ------
@@ -199,30 +192,17 @@ class Verified(NamedTuple):
 
 
 def verify(
-    path: Path,
+    path: Path,  # of the packed run
     *,
-    cells: int | None = None,
-    trusted: bool = False,
-    large: bool = False,
-    progress: Callable[[int, int], object] | None = None,
+    cells: int | None = None,  # number of random cells computed again, of each study; by default all
+    trusted: bool = False,  # whether the user's files in it are run
+    large: bool = False,  # whether its files may have up to 8 GB
+    progress: Callable[[int, int], object] | None = None,  # receives the numbers of cells checked, and of all
 ) -> Verified:
     """Check a packed run: its digests, its study, and its cells, which are computed again.
 
     Cells must have the same bits, or differ by at most `WITHIN` on another processor or with other versions.
     What a report draws from them is not judged.
-
-    Parameters
-    ----------
-    path
-        The file.
-    cells
-        Number of random cells to compute again, of each study; by default all.
-    trusted
-        Whether the user's files in it are run.
-    large
-        Whether its files may have up to 8 GB.
-    progress
-        Receives the numbers of cells that are checked, and of all.
 
     Raises
     ------

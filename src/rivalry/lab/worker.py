@@ -50,7 +50,7 @@ class BatchPoints(NamedTuple):
 
 def run_cell(
     task: Task,
-    folder: Path,
+    folder: Path,  # folder of the study's .py files
     *,
     progress: ProgressCallback | None = None,
     checkpoint: solving.Checkpoint | None = None,
@@ -58,11 +58,6 @@ def run_cell(
     """Return a cell's record: the solution, its certificate, the game's metrics and the study's plot data.
 
     With a ``[batch]`` or ``starts`` every variable has the batch dimensions first.
-
-    Parameters
-    ----------
-    folder
-        Folder of the study's ``.py`` files.
 
     Raises
     ------
@@ -101,12 +96,12 @@ class Computed(NamedTuple):
 
 
 def run_cells(
-    batch: Sequence[tuple[str, Task]],
+    batch: Sequence[tuple[str, Task]],  # all cells of a batch, by id
     folder: Path,
     *,
-    numbers_to_compute: Collection[int] | None = None,
+    numbers_to_compute: Collection[int] | None = None,  # of the cells that are needed; by default all
     progress: ProgressCallback | None = None,
-    checkpoint: solving.Checkpoint | None = None,
+    checkpoint: solving.Checkpoint | None = None,  # of the group of cells that is being computed
 ) -> Iterator[tuple[int, Computed]]:
     """Yield the results of cells that are computed together, by their numbers in the batch.
 
@@ -114,15 +109,6 @@ def run_cells(
     certificates, `PART` of them at a time, whose memory is all that a batch needs. Sessions of learners share
     certificates, and replications their game. The bytes of a cell do not depend on what the others find, nor
     on how many of them fail.
-
-    Parameters
-    ----------
-    batch
-        All cells of a batch, by id.
-    numbers_to_compute
-        Numbers of the cells that are needed; by default all.
-    checkpoint
-        Of the group of cells that is being computed.
 
     Raises
     ------
@@ -478,12 +464,7 @@ def carry_out(
 ) -> float:
     """Compute a cell or a batch of them, write their files, and return the processor time in seconds.
 
-    Resume from the cell's checkpoint, if there is one.
-
-    Parameters
-    ----------
-    kind
-        Class of the checkpoint.
+    Resume from the cell's checkpoint, of the class ``kind``, if there is one.
 
     Raises
     ------

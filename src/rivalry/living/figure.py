@@ -124,24 +124,12 @@ def figures_of_solution(solution: Solution) -> list[Figure]:
 
 
 def figures_of_record(
-    game: object,
+    game: object,  # None where only the record is known
     record: Record,
     names: NamesByDimension = MappingProxyType({}),
-    world: object = None,
+    world: object = None,  # of a learner that learns in tables made from the game
 ) -> list[Figure]:
-    """Return the living figures of a record.
-
-    Parameters
-    ----------
-    game
-        The game, or None where only the record is known.
-    record
-        What a method found.
-    names
-        Names of players and axes by dimension.
-    world
-        The world of a learner that learns in tables made from the game.
-    """
+    """Return the living figures of a record."""
     answer, profile = stored_answer(record), _profile_of(game, record)
     views: dict[str, Found | None] = {}
     for name in STORED if game is None else _views_in_order(game):

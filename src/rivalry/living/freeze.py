@@ -24,6 +24,7 @@ from rivalry.lab.study.identity import Table
 from rivalry.living.figure import Figure
 from rivalry.living.page import Lead, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
+from rivalry.results.table import Table as ResultTable
 from rivalry.text.display import typeset, verified_in_words
 
 ROWS = 200  # most rows of a table of checks or certificates
@@ -46,14 +47,7 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     """Write a run as one page that is opened from disk, needs no network, and whose figures can be changed.
 
     It holds the study, results, reference values, certificates, versions and how to cite it. Certificates are
-    those stored in the run.
-
-    Parameters
-    ----------
-    run
-        The run, or its folder.
-    out
-        The file, such as ``page.html``.
+    those stored in the run. ``out`` is the file, such as ``page.html``.
 
     Raises
     ------
@@ -102,35 +96,42 @@ def _lead(
     pictures = [(picture.svg, picture.caption) for picture in drawings if picture.svg]
     pictures = pictures[:1] + [row for row in pictures[1:] if row[1].endswith(BINNED)]
     tables = answer.tables(POINTS)
-    if any(len(numbers) > 1 for _, table in tables for numbers in table.points):
+    if any(len(numbers) > 1 for numbers in _points_of_rows(tables)):  # a row has a point per column
         tables = answer.tables(TWO_WAY_ROWS)
-    rows = chain.from_iterable(table.points for _, table in tables)
-    numbers = sorted({*chain.from_iterable(rows)} - {-1})
+    numbers = sorted({*chain.from_iterable(_points_of_rows(tables))} - {-1})
     selected = [answer.points[k] for k in numbers]
-    figures_of, note = _points(run, selected, point_figures, figures) if selected else ([], "")
     keys = keys_in_words(answer.study, answer.points, selected)
+    places, note = _figures_in_page(run, selected, point_figures, figures) if selected else ([], "")
     points = {}
-    for k, figure in enumerate(figures_of):
-        points[numbers[k]] = figure, [column[k].text for column in keys.values()]
+    for row, place in enumerate(places):
+        points[numbers[row]] = place, [column[row].text for column in keys.values()]
     remedy = f"; they are {_location(answer)}"
     return Lead(run.title, answer, pictures, tables, list(keys), points, remedy, note)
 
 
-def _points(
-    run: Run, points_of_table: Sequence[PointResults], point_figures: list[Figure], figures: Sequence[Figure]
+def _points_of_rows(tables: list[tuple[str, ResultTable]]) -> list[tuple[int, ...]]:
+    """Return the numbers of the points of every row of tables, -1 for none."""
+    return list(chain.from_iterable(table.points for _, table in tables))
+
+
+def _figures_in_page(
+    run: Run, points: Sequence[PointResults], point_figures: list[Figure], figures: Sequence[Figure]
 ) -> tuple[list[tuple[int, str] | None], str]:
-    """Figure and cell of each point of a table, and their fixed settings."""
-    figures_of_rows = figures_of_points(run, points_of_table)
-    if not any(figures_of_rows):  # no view draws such results: the cells of the run, at the one of the row
-        cells = next(figure for figure in figures if figure.view == "sweep")
-        point_figures.append(cells)
-        cell_of = [first_cell(run, point) for point in points_of_table]
-        return [(len(point_figures) - 1, cell.id) if cell else None for cell in cell_of], NO_FIGURE
-    points: list[tuple[int, str] | None] = []
-    for figure in figures_of_rows:
-        points.append((len(point_figures), "") if figure else None)
-        point_figures += [figure] if figure else []
-    return points, CHOOSE * (len(points) > 1)
+    """Return figure of the page and cell of each point, None for none, and a note; ``point_figures`` grow."""
+    figures_of_rows = figures_of_points(run, points)
+    places: list[tuple[int, str] | None] = []
+    if any(figures_of_rows):
+        for figure in figures_of_rows:
+            places.append((len(point_figures), "") if figure else None)
+            if figure:
+                point_figures.append(figure)
+        return places, CHOOSE * (len(places) > 1)
+    # no view draws such results: the cells of the run, at the one of the row
+    point_figures.append(next(figure for figure in figures if figure.view == "sweep"))
+    for point in points:
+        cell = first_cell(run, point)
+        places.append((len(point_figures) - 1, cell.id) if cell else None)
+    return places, NO_FIGURE
 
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:

@@ -13,7 +13,7 @@ a game. Its data:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,8 +107,7 @@ def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: ndarray
 
 def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:
     """Return the line of a record with its path, at the profile where it ended; None without either."""
-    paths = paths_of(record)
-    return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
+    return with_path(view_of, game, record)
 
 
 def paths_of(record: Record) -> list[TableDict]:
@@ -123,9 +122,14 @@ def paths_of(record: Record) -> list[TableDict]:
     return [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[rows])}]
 
 
-def with_paths(figure: Found | None, paths: list[TableDict]) -> Found | None:
-    """Return a figure with paths; None without a figure."""
-    return figure and (figure[0], figure[1], figure[2] | {"paths": paths})
+def with_path(view: Callable[..., Found | None], game: object, record: Record) -> Found | None:
+    """Return a view of a game at the profile of a record, with its path; None without either."""
+    paths = paths_of(record)
+    content = view(game, np.asarray(record["profile"][1])) if paths else None
+    if content is None:
+        return None
+    title, text, data = content
+    return title, text, data | {"paths": paths}
 
 
 def is_profile(game: Any, x: ndarray) -> bool:

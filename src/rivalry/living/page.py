@@ -110,27 +110,15 @@ def page_parts(figures: Sequence[Figure]) -> PageParts:
 
 def frozen_page(
     title: str,
-    lead: Sequence[str],
+    lead: Sequence[str],  # paragraphs below the title
     figures: Sequence[Figure],
-    sections: Sequence[Section],
-    answers: Sequence[Lead] = (),
+    sections: Sequence[Section],  # below the figures
+    answers: Sequence[Lead] = (),  # of the study, or of each part of a study of studies
 ) -> str:
     """Return a page of living figures as one HTML text.
 
-    The page may run its own script and no other, and may load nothing (content security policy).
-
-    Parameters
-    ----------
-    title
-        The title.
-    lead
-        Paragraphs below it.
-    figures
-        The figures, in order. Those that no row of a table in ``answers`` shows are folded behind them.
-    sections
-        What follows the figures.
-    answers
-        The answer of the study, or of each part of a study of studies.
+    The page may run its own script and no other, and may load nothing (content security policy). Figures that
+    no row of a table in ``answers`` shows are folded behind the others.
     """
     parts = page_parts(figures)
     visible: set[int] = set().union(*(answer.visible for answer in answers))

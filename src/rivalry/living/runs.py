@@ -41,17 +41,8 @@ CELLS = 20  # most cells named with a reference value
 def figures_of_parts(run: Run, answer: Answer, *, games: bool = True) -> list[list[Figure]]:
     """Return the living figures of each part of a run: of its first cells, of all cells, of reference values.
 
-    Titles differ from one another.
-
-    Parameters
-    ----------
-    run
-        The run.
-    answer
-        Its answer.
-    games
-        Whether games of the package are built. Without them there are figures of cells where records alone
-        suffice, one of each view. No user's file is run.
+    Titles differ from one another. Unless ``games`` of the package are built there are figures of cells where
+    records alone suffice, one of each view. No user's file is run.
     """
     groups: list[list[Figure]] = []
     titles: Counter[str] = Counter()

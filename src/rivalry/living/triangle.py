@@ -22,7 +22,7 @@ from rivalry.core.space import Simplex
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.matrix import Matrix
 from rivalry.living.game_parts import numbers, own_gain, own_payoffs, player_names, resource_of, sliders
-from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, sentence_of_play, with_paths
+from rivalry.living.line import MOST_PLAYERS, Found, is_profile, sentence_of_play, with_path
 from rivalry.runtime.jax import floats
 
 CORNERS = 3
@@ -82,8 +82,7 @@ def lattice(min_share: float) -> ndarray:
 
 def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:
     """Return the triangle of a record with its path, at the profile where it ended; None without either."""
-    paths = paths_of(record)
-    return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
+    return with_path(view_of, game, record)
 
 
 def _corners(game: object) -> list[str]:

@@ -17,7 +17,14 @@ from rivalry.core.oracles import deviation_payoff
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.space import stacked_grids
 from rivalry.proofs.arithmetic.program import over_rows
-from rivalry.proofs.first_order import at_most_one_point, excluded, first_order, newton, without_open_sides
+from rivalry.proofs.first_order import (
+    FirstOrder,
+    at_most_one_point,
+    excluded,
+    first_order,
+    newton,
+    without_open_sides,
+)
 from rivalry.proofs.gains import refutation, refutation_together
 from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
 from rivalry.proofs.points import (
@@ -51,6 +58,7 @@ SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choic
 MERGE_DISTANCE = 1e-6  # of the range: profiles that are closer in every choice are listed once
 DRAWN = 20_000  # boxes stored for a picture
 CHOICES = 32  # more take minutes for a step
+BOX_ENDS = ("low", "high", "side")  # what a session has of boxes
 
 Step = Callable[[Any, Coordinates, Session], bool]
 
@@ -61,20 +69,11 @@ class BoxSearch:
 
     The space of profiles is split into boxes. A box is discarded where interval arithmetic proves that it has
     no equilibrium that is not listed; `REASONS` are the ways.
-
-    Attributes
-    ----------
-    max_boxes
-        The largest number of boxes.
-    within
-        Bounds between which all choices of the equilibria lie, or None.
-    first_order
-        Whether all first-order points are listed, not equilibria alone.
     """
 
     max_boxes: int
-    within: tuple[float, float] | None = None
-    first_order: bool = False
+    within: tuple[float, float] | None = None  # bounds between which all choices of the equilibria lie
+    first_order: bool = False  # whether all first-order points are listed, not equilibria alone
 
     def begin(self, game: Game) -> Session:
         """Return a session with the box of all profiles, and no points."""
@@ -161,10 +160,7 @@ class BoxSearch:
             return np.where(bounds, session["side"][0], 0.0)
 
         def is_known(low: ndarray, high: ndarray) -> ndarray:
-            is_covered = np.zeros(len(low), bool)
-            for point in points_of(session):
-                is_covered |= inside(low, high, sides(low, high), point)
-            return is_covered
+            return _around_points(session, low, high, sides(low, high))
 
         low, high, splits = boxes_of_totals(sums, at, session["low"][0], session["high"][0], is_known)
         session["boxes"] = session["boxes"] + splits
@@ -178,14 +174,9 @@ class BoxSearch:
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, indices = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
         y, side = y[good][indices], side[good][indices]
-        is_covered = np.zeros(len(y), bool)
-        for point in points_of(session):
-            is_covered |= inside(y, y, side, point)
-        proved = [
-            candidate
-            for candidate in first_order_points(game, at, y[~is_covered], side[~is_covered])
-            if candidate is not None
-        ]
+        is_new = ~_around_points(session, y, y, side)
+        candidates = first_order_points(game, at, y[is_new], side[is_new])
+        proved = [candidate for candidate in candidates if candidate is not None]
         for enclosure in enlarged(game, at, proved):
             # a box where two candidates are one is known by its own zero
             if not any(overlap(enclosure, point) for point in points_of(session)):
@@ -194,14 +185,14 @@ class BoxSearch:
 
     def _search(self, game: Game, at: Coordinates, session: Session) -> None:
         """Decide on the last boxes of the list, or split them."""
-        low, high, side = (session[name][-BATCH:] for name in ("low", "high", "side"))
-        for name in ("low", "high", "side"):
+        low, high, side = (session[name][-BATCH:] for name in BOX_ENDS)
+        for name in BOX_ENDS:
             session[name] = session[name][:-BATCH]
         session["boxes"] = session["boxes"] + len(low)
         reason = np.zeros(len(low), int)
         reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
-        for point in points_of(session):
-            reason[(reason == 0) & inside(low, high, side, point)] = REASONS.index("around a point")
+        is_around = _around_points(session, low, high, side)
+        reason[(reason == 0) & is_around] = REASONS.index("around a point")
         undecided = np.flatnonzero(reason == 0)
         if not len(undecided):
             self._note(session, low, high, reason)
@@ -229,65 +220,64 @@ class BoxSearch:
             if len(doubtful):
                 better = _refuted_boxes(game, at, low[doubtful], high[doubtful], largest_sum)
                 reason[doubtful[better]] = REASONS.index("a better strategy")
-        self._split(game, at, session, (low, high, side), undecided, enclosures, sides, reason)
+        self._split(game, at, session, (low, high), undecided, enclosures, sides, reason)
 
     def _split(
         self,
         game: Game,
         at: Coordinates,
         session: Session,
-        boxes: Any,
+        boxes: tuple[ndarray, ndarray],
         undecided: ndarray,
-        enclosures: Any,
+        enclosures: FirstOrder,
         sides: ndarray,
-        reason: Any,
+        reason: ndarray,
     ) -> None:
-        low, high, _ = boxes
+        """Split boxes that have no ``reason [box]`` yet and are not too narrow, and note the reasons.
+
+        ``enclosures`` and ``sides`` are of the ``undecided`` ones among the boxes ``[end][box coordinate]``.
+        """
         keep = reason[undecided] == 0
-        new_low, new_high, sides = enclosures.low[keep], enclosures.high[keep], sides[keep]
+        open_boxes, sides = undecided[keep], sides[keep]
+        low, high, y = enclosures.low[keep], enclosures.high[keep], enclosures.newton[keep]
         # a zero on the edge of two boxes is inside neither: look for it around Newton's point
-        width = relative_width(game, at, new_low, new_high)
-        y = enclosures.newton[keep]
+        width = relative_width(game, at, low, high).max(axis=1, initial=0.0)
         # 0.6 of the width: inside, or a tenth of the width beyond an edge; a width of zero has its point
-        near = np.all(np.abs(y - (new_low + new_high) / 2) <= 0.6 * (new_high - new_low) + 1e-300, axis=1)
-        promising = enclosures.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
-        for point in points_of(session):
-            promising &= ~inside(y, y, sides, point)
+        near = np.all(np.abs(y - (low + high) / 2) <= 0.6 * (high - low) + 1e-300, axis=1)
+        promising = enclosures.unique[keep] | (near & (width < 0.05))
+        promising &= ~_around_points(session, y, y, sides)
         if promising.any():
             self.add(game, at, session, *newton(game, at, y[promising], sides[promising], 2))
-        near_point = np.zeros(len(new_low), bool)
-        for point in points_of(session):
-            near_point |= inside(new_low, new_high, sides, point)
-        misordered = _out_of_order(at, at.labels, new_low, new_high)
+        near_point = _around_points(session, low, high, sides)
+        misordered = _out_of_order(at, at.labels, low, high)
         limit = self._narrow(session)
-        narrow = width.max(axis=1, initial=0.0) <= limit
+        narrow = width <= limit
         # a box that Newton's method made narrow is tried once more
-        width_before = relative_width(game, at, low[undecided[keep]], high[undecided[keep]])
-        narrow_before = width_before.max(axis=1, initial=0.0) <= limit
+        width_before = relative_width(game, at, *(end[open_boxes] for end in boxes)).max(axis=1, initial=0.0)
+        is_first_narrow = narrow & (width_before > limit)
         # smaller boxes decide little where derivatives change most with parameters: their ranges are split
-        wait = (
-            enclosures.influence[keep].max(axis=1, initial=0.0) < SENSITIVE * enclosures.of_parameters[keep]
-        )
-        unresolved = (narrow & narrow_before | wait) & ~near_point & ~misordered
-        session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[unresolved]])
-        session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[unresolved]])
-        session["undecided_side"] = np.concatenate([session["undecided_side"], sides[unresolved]])
-        open_boxes = undecided[keep]
+        influence, of_parameters = enclosures.influence[keep], enclosures.of_parameters[keep]
+        wait = influence.max(axis=1, initial=0.0) < SENSITIVE * of_parameters
+        unresolved = ((narrow & ~is_first_narrow) | wait) & ~near_point & ~misordered
+        for name, part in zip(BOX_ENDS, (low, high, sides), strict=True):
+            session[f"undecided_{name}"] = np.concatenate([session[f"undecided_{name}"], part[unresolved]])
         reason[open_boxes[misordered]] = REASONS.index("order of players")
         reason[open_boxes[near_point]] = REASONS.index("around a point")
         reason[open_boxes[unresolved]] = REASONS.index("undecided")
-        self._note(session, low, high, reason)
-        repeated = narrow & ~narrow_before & ~wait & ~near_point & ~misordered
-        wide = ~narrow & ~wait & ~near_point & ~misordered
+        self._note(session, *boxes, reason)
+        remaining = ~(unresolved | near_point | misordered)
         open_ = sides == OPEN
-        faces = wide & open_.any(axis=1) & (width.max(axis=1, initial=0.0) < FACES)
-        influence = np.where(enclosures.smooth[:, None], enclosures.influence, 0.0)[keep]
-        halved = wide & ~faces
-        parts = [_halves(game, at, new_low[halved], new_high[halved], sides[halved], influence[halved])]
-        parts += [(new_low[repeated], new_high[repeated], sides[repeated])]
+        has_faces = remaining & ~narrow & open_.any(axis=1) & (width < FACES)
+        halved = remaining & ~narrow & ~has_faces
+        repeated = remaining & narrow
+        influence = np.where(enclosures.smooth[keep, None], influence, 0.0)
         axes = np.argmax(np.where(open_, influence, -1.0), axis=1)
-        parts += _faces(at, new_low[faces], new_high[faces], sides[faces], axes[faces])
-        for name, arrays in zip(("low", "high", "side"), zip(*parts, strict=True), strict=True):
+        parts = [
+            _halves(game, at, low[halved], high[halved], sides[halved], influence[halved]),
+            (low[repeated], high[repeated], sides[repeated]),
+            *_faces(at, low[has_faces], high[has_faces], sides[has_faces], axes[has_faces]),
+        ]
+        for name, arrays in zip(BOX_ENDS, zip(*parts, strict=True), strict=True):
             session[name] = np.concatenate([session[name], *arrays])
 
     def _note(self, session: Session, low: ndarray, high: ndarray, reason: ndarray) -> None:
@@ -325,7 +315,7 @@ class BoxSearch:
         self._note(session, low, high, np.full(len(low), REASONS.index("around a point")))
         session["verdict"] = np.full_like(session["verdict"], VERDICTS.index("not an equilibrium"))
         session["verdict"][index] = VERDICTS.index("equilibrium")
-        for name in ("low", "high", "side", *(f"undecided_{part}" for part in ("low", "high", "side"))):
+        for name in (*BOX_ENDS, *(f"undecided_{part}" for part in BOX_ENDS)):
             session[name] = session[name][:0]
 
     def _add_tied(self, game: Game, at: Coordinates, session: Session) -> bool:
@@ -333,7 +323,7 @@ class BoxSearch:
         if session["tied"][0] or at.ranges is not None or isinstance(game, InLogs):
             return False
         session["tied"] = np.ones(1, bool)
-        names = [f"undecided_{part}" for part in ("low", "high", "side")]
+        names = [f"undecided_{part}" for part in BOX_ENDS]
         for low, high in zip(*hulls_of_clusters(*(session[name] for name in names[:2])), strict=True):
             y = np.where(low <= at.low, at.low, np.where(high >= at.high, at.high, low / 2 + high / 2))
             point = tied_point(game, at, y)
@@ -360,6 +350,14 @@ def inside(low: ndarray, high: ndarray, side: ndarray, point: FirstOrderPoint) -
     within = (low >= point.alone_low) & (high <= point.alone_high)
     within &= (side == point.alone_side) | (point.alone_side == OPEN)
     return np.all(within, axis=1)
+
+
+def _around_points(session: Session, low: ndarray, high: ndarray, side: ndarray) -> ndarray:
+    """Return a mask of boxes in which a proved point of the session is the only one."""
+    is_around = np.zeros(len(low), bool)
+    for point in points_of(session):
+        is_around |= inside(low, high, side, point)
+    return is_around
 
 
 def overlap(first: FirstOrderPoint, second: FirstOrderPoint) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from rivalry.proofs.gains import refutation
 from rivalry.proofs.maxima import maximum_near
 from rivalry.proofs.payoff_sums import (
     PIECES,
+    BoxesOfTotals,
     Sums,
     narrowed_once,
     payoff_sum,
@@ -74,24 +76,12 @@ FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
 
 @dataclass(frozen=True)
 class SmoothProof:
-    """Proof about the equilibria of a game on intervals or simplices.
-
-    Attributes
-    ----------
-    game
-        The game.
-    equilibria
-        Profiles near exact equilibria, ``[equilibrium player axis]``.
-    complete
-        Whether it is proved that there are no others.
-    proved
-        Whether equilibria are proved already, by boxes; else they are before the file is written.
-    """
+    """Proof about the equilibria of a game on intervals or simplices."""
 
     game: Any
-    equilibria: ndarray
-    complete: bool
-    proved: bool
+    equilibria: ndarray  # profiles near exact equilibria, [equilibrium player axis]
+    complete: bool  # whether it is proved that there are no others
+    proved: bool  # whether equilibria are proved already, by boxes; else before the file is written
 
     def document(self) -> Document:
         """Return the contents of the proof file.
@@ -128,7 +118,7 @@ class SmoothProof:
             if self.complete and not self.proved:
                 for entry, x in zip(part["equilibria"], profiles, strict=True):
                     _judge(game, at, entry, x[at.place])
-            return _document(game, at, sums) | part
+            return _entries_of_game(game, at, sums) | part
         except Unsupported as error:
             raise ValueError(str(error)) from error
 
@@ -145,23 +135,15 @@ class SmoothProof:
 
 @dataclass(frozen=True)
 class RangesProof:
-    """Proof about numbers of equilibria for all values of parameters in ranges.
-
-    Attributes
-    ----------
-    game
-        The game.
-    record
-        Result of the search for these ranges (`rivalry.methods.AllEquilibria`).
-    """
+    """Proof about numbers of equilibria for all values of parameters in ranges."""
 
     game: Any
-    record: Record
+    record: Record  # of the search for these ranges (`rivalry.methods.AllEquilibria`)
 
     def document(self) -> Document:
         """Return the contents of the proof file; raise `ValueError` if the proof cannot be written."""
         try:
-            return self._document()
+            return self._decided_document()
         except Unsupported as error:
             raise ValueError(str(error)) from error
 
@@ -169,7 +151,7 @@ class RangesProof:
         """Write a proof file; see `SmoothProof.save`."""
         write(self.document(), file)
 
-    def _document(self) -> Document:
+    def _decided_document(self) -> Document:
         names, ends = (self.record[name][1] for name in ("where_name", "where"))
         world = on_ranges(self.game, dict(zip(map(str, names), ends.tolist(), strict=True)))
         game = searched(world.game, None)
@@ -179,7 +161,7 @@ class RangesProof:
             raise Unsupported("proof file: no range of parameters is decided")
         low, high = map(_hexadecimal, (world.ranges.low, world.ranges.high))
         parameters = {"names": list(world.names), "low": low, "high": high}
-        return _document(game, at) | {"parameters": parameters, "parts": parts}
+        return _entries_of_game(game, at) | {"parameters": parameters, "parts": parts}
 
     def _parts(self, game: Any, at: Coordinates) -> Entry:
         """Return the cuts of ranges and the proofs of the parts, in order.
@@ -226,7 +208,7 @@ def _in_coordinates(game: Any, profiles: ndarray) -> ndarray:
     return np.reshape(rows, (len(profiles), *game.space.shape))
 
 
-def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
+def _entries_of_game(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
     """Return the entries of a game, with its parameters in ranges if there are any.
 
     Payoffs are functions of own choices and of the rivals' sums, where they are known.
@@ -473,67 +455,86 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
 
     A part that is cut off has choices that are not best, or totals to which choices do not add up.
     """
-    count, pieces = len(at.low), PIECES[at.start.shape[1]][1]
+    pieces = PIECES[at.start.shape[1]][1]
     tree = _Tree(at.low, at.high, *totals_of(sums, at))
     slopes = jax.jit(partial(slopes_of, sums, at))
     while tree.waiting:
         numbers, rows = tree.take(BOXES_OF_TOTALS)
-        narrowed_boxes = narrowed_once(sums, at, rows[0], rows[1], rows[2], rows[3], pieces)
-        for number, narrowed, a, b, s, t in zip(
-            numbers, zip(*narrowed_boxes, strict=True), *rows, strict=True
-        ):
-            empty = narrowed[0] > narrowed[1]
-            parts = ((a, np.where(empty, b, narrowed[0])), (np.where(empty, a, narrowed[1]), b))
-            signs = np.array(
-                [_rising_choices(slopes, a, b, *part, narrowed[2], narrowed[3]) for part in parts]
-            )
-            if np.any(empty) or np.any(narrowed[2] > narrowed[3]):
-                wide = np.flatnonzero(empty & (b > a))
-                if np.any(narrowed[2] > narrowed[3]) or not len(wide):
-                    tree.entries[number] = [EMPTY]
-                    continue
-                k = int(wide[0])
-                reason = _sign(k, 1 if signs[0, k] else -1)
-                face = _face(at, a, b, np.zeros(count), reason)
-                tree.entries[number] = [reason] + ([tree.add(*face[:2], s, t)] if face else [])
-                continue
-            ends = np.concatenate([a, s]), np.concatenate([b, t])
-            smaller = np.concatenate([narrowed[0], narrowed[2]]), np.concatenate([narrowed[1], narrowed[3]])
-            before, after = _cut_off(ends, smaller, signs)
-            (a, s), (b, t) = ((end[:count], end[count:]) for end in ends)
-            remaining: Entry = _nearby_points(at, points, a, b)
-            if not remaining and before:
-                remaining = [tree.add(a, b, s, t)]
-            elif not remaining:
-                k = int(np.argmax(t - s))
-                lower, upper = t.copy(), s.copy()
-                lower[k] = upper[k] = splitting_points(s, t)[k]
-                cut = ["cut", count + k, float(lower[k]).hex()]
-                remaining = [cut, tree.add(a, b, s, lower), tree.add(a, b, upper, t)]
-            tree.entries[number] = [*before, *remaining, *after]
+        boxes = BoxesOfTotals(*rows)
+        narrowed = narrowed_once(sums, at, boxes, pieces)
+        for k, number in enumerate(numbers):
+            box, smaller = boxes.rows(k), narrowed.rows(k)
+            if smaller.is_empty:
+                tree.entries[number] = _without_points(tree, at, slopes, box, smaller)
+            else:
+                tree.entries[number] = _with_smaller_box(tree, at, points, slopes, box, smaller)
     return tree.in_order()
 
 
-def _rising_choices(
+def _without_points(
+    tree: _Tree, at: Coordinates, slopes: Callable[..., Any], box: BoxesOfTotals, smaller: BoxesOfTotals
+) -> Entry:
+    """Return the entry of a box whose smaller box is empty: a sign, and a face to which payoffs rise."""
+    not_best = (smaller.low > smaller.high) & (box.high > box.low)
+    if np.any(smaller.total_low > smaller.total_high) or not not_best.any():
+        return [EMPTY]
+    k = int(np.argmax(not_best))
+    whole = np.where(smaller.low > smaller.high, box.high, smaller.low)
+    rises = _rising_choices(slopes, box, (box.low, whole), smaller)
+    reason = _sign(k, 1 if rises[k] else -1)
+    face = _face(at, box.low, box.high, np.zeros(len(at.low)), reason)
+    if face is None:
+        return [reason]
+    low, high, _ = face
+    return [reason, tree.add(low, high, box.total_low, box.total_high)]
+
+
+def _with_smaller_box(
+    tree: _Tree,
+    at: Coordinates,
+    points: list[FirstOrderPoint],
     slopes: Callable[..., Any],
-    low: ndarray,
-    high: ndarray,
-    part_low: ndarray,
-    part_high: ndarray,
-    total_low: ndarray,
-    total_high: ndarray,
-) -> ndarray:
-    """Return a mask of choices in which payoffs rise, at the most plausible of sampled totals."""
-    share = np.linspace(ROOM, 1 - ROOM, 5)
-    samples = [
-        (part_low + p * (part_high - part_low), total_low + q * (total_high - total_low))
-        for p in share
-        for q in share
-    ]
-    slopes_at, distances = (
-        np.array(part) for part in zip(*(slopes(y, low, high, t) for y, t in samples), strict=True)
+    box: BoxesOfTotals,
+    smaller: BoxesOfTotals,
+) -> Entry:
+    """Return the entry of a box of which a smaller box remains, near a point or to be decided."""
+    count = len(at.low)
+    parts = ((box.low, smaller.low), (smaller.high, box.high))
+    rises = np.array([_rising_choices(slopes, box, part, smaller) for part in parts])
+    ends = np.concatenate([box.low, box.total_low]), np.concatenate([box.high, box.total_high])
+    inside = (
+        np.concatenate([smaller.low, smaller.total_low]),
+        np.concatenate([smaller.high, smaller.total_high]),
     )
-    return np.asarray(np.take_along_axis(slopes_at, distances.argmin(axis=0)[None], axis=0)[0] > 0)
+    before, after = _cut_off(ends, inside, rises)
+    (low, total_low), (high, total_high) = (np.split(end, [count]) for end in ends)
+    remaining: Entry = _nearby_points(at, points, low, high)
+    if not remaining and before:
+        remaining = [tree.add(low, high, total_low, total_high)]
+    elif not remaining:
+        k = int(np.argmax(total_high - total_low))
+        lower_end, upper_start = total_high.copy(), total_low.copy()
+        lower_end[k] = upper_start[k] = splitting_points(total_low, total_high)[k]
+        cut = ["cut", count + k, float(lower_end[k]).hex()]
+        lower, upper = (low, high, total_low, lower_end), (low, high, upper_start, total_high)
+        remaining = [cut, tree.add(*lower), tree.add(*upper)]
+    return [*before, *remaining, *after]
+
+
+def _rising_choices(
+    slopes: Callable[..., Any], box: BoxesOfTotals, part: tuple[ndarray, ndarray], totals: BoxesOfTotals
+) -> ndarray:
+    """Return a mask of choices in which payoffs rise in a part of a box, at the likeliest totals."""
+    low, high = part
+    slopes_at, distances = [], []
+    for share, total_share in product(np.linspace(ROOM, 1 - ROOM, 5), repeat=2):
+        y = low + share * (high - low)
+        total = totals.total_low + total_share * (totals.total_high - totals.total_low)
+        slope, distance = slopes(y, box.low, box.high, total)
+        slopes_at.append(slope)
+        distances.append(distance)
+    nearest = np.array(distances).argmin(axis=0)[None]
+    return np.asarray(np.take_along_axis(np.array(slopes_at), nearest, axis=0)[0] > 0)
 
 
 def _cut_off(

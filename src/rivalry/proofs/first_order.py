@@ -32,47 +32,23 @@ if TYPE_CHECKING:
 
 
 class FirstOrder(NamedTuple):
-    """Enclosures of first-order conditions on boxes, ``[box coordinate]`` where no axes are named.
+    """Enclosures of first-order conditions on boxes, ``[box coordinate]`` where no axes are named."""
 
-    Attributes
-    ----------
-    low, high
-        A smaller box with the same first-order points; empty where ``low > high``.
-    slope_low, slope_high
-        Every player's derivative of its own payoff.
-    bend_low, bend_high
-        Derivatives of these, ``[box coordinate coordinate]``.
-    newton
-        The approximate zero that one step of Newton's method from the midpoint finds.
-    equation_low, equation_high
-        The combinations of derivatives that Newton's method solves for each coordinate; zero where all are.
-    influence
-        Effects on the derivatives; the coordinate of the largest is split first.
-    of_parameters
-        Largest effect of a parameter, ``[box]``.
-    rises, falls
-        Whether derivatives are certainly above zero, or below it.
-    unique
-        Whether the box has exactly one zero, in the smaller box, ``[box]``.
-    smooth
-        Whether payoffs have two derivatives on the box, ``[box]``; without them nothing is proved.
-    """
-
-    low: Any
+    low: Any  # of a smaller box with the same first-order points; empty where low > high
     high: Any
-    slope_low: Any
+    slope_low: Any  # every player's derivative of its own payoff
     slope_high: Any
-    bend_low: Any
+    bend_low: Any  # derivatives of these, [box coordinate coordinate]
     bend_high: Any
-    newton: Any
-    equation_low: Any
+    newton: Any  # approximate zero that one step of Newton's method from the midpoint finds
+    equation_low: Any  # combinations of derivatives that Newton's method solves; zero where all are
     equation_high: Any
-    influence: Any
-    of_parameters: Any
-    rises: Any
+    influence: Any  # effects on the derivatives; the coordinate of the largest is split first
+    of_parameters: Any  # largest effect of a parameter, [box]
+    rises: Any  # whether derivatives are certainly above zero
     falls: Any
-    unique: Any
-    smooth: Any
+    unique: Any  # whether the box has exactly one zero, in the smaller box, [box]
+    smooth: Any  # whether payoffs have two derivatives on the box, [box]; else nothing is proved
 
 
 def _slope_function(game: Game, at: Coordinates, y: Array) -> Callable[[Array], Array]:
@@ -151,62 +127,74 @@ def _slopes_in(
     return _Slopes(slope, jacobian, residual, rises, falls, decided)
 
 
-def _first_order(game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray) -> FirstOrder:
-    """Apply the Krawczyk operator to the payoff derivatives on boxes; coordinates at a bound stay at it."""
+class _Krawczyk(NamedTuple):
+    """Newton's equations of the free coordinates from the midpoint, and the image of Krawczyk's operator."""
+
+    step: Interval  # [box coordinate], of Newton's method
+    system: Interval  # [box coordinate axis]: how the equations change with choices and parameters
+    newton: Interval  # [box coordinate]: the midpoint less the step
+    image: Interval  # [box coordinate]: all zeros of the equations in the box are in it
+
+
+def _krawczyk(slopes: _Slopes, free: ndarray, offset: Interval, mid: ndarray) -> _Krawczyk:
+    """Apply the Krawczyk operator to slopes; coordinates that are not ``free`` count as they are."""
+    count = free.shape[1]
+    unit = np.eye(count, mid.shape[1])
+    jacobian = where(free[..., None], slopes.jacobian, 0.0, 0.0)
+    middle = (jacobian.low / 2 + jacobian.high / 2)[..., :count]
+    square = np.where(free[:, :, None] & free[:, None, :], middle, unit[:, :count])
+    # Krawczyk's theorem holds for any matrix, so the inverse needs no bound on its rounding
+    inverse = point(inverses(square))
+    step = weighted(inverse, where(free, slopes.residual, 0.0, 0.0))
+    system = intervals.contract(inverse, jacobian, np.matmul, count)
+    newton = intervals.subtract(point(mid[:, :count]), step)
+    image = intervals.add(newton, weighted(intervals.subtract(point(unit), system), offset))
+    return _Krawczyk(step, system, newton, image)
+
+
+def _bounds_in_boxes(game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray) -> FirstOrder:
+    """Return the same as `first_order`, of all boxes together."""
     mid, count = at.middle(low, high), len(at.player)
     box = Interval(*at.with_parameters(low, high))
     # moves from the midpoint to the ends of the box
     offset = intervals.subtract(box, point(mid))
     slopes = _slopes_in(game, at, low, high, side, offset, mid)
-    slope, jacobian, residual, decided = slopes.slope, slopes.jacobian, slopes.residual, slopes.decided
-    # equations of the coordinates that are between bounds; the others count as they are
-    free = side == 0
-    unit = np.eye(count, mid.shape[1])
-    masked = where(free[..., None], jacobian, 0.0, 0.0)
-    zero = where(free, residual, 0.0, 0.0)
-    middle = (masked.low / 2 + masked.high / 2)[..., :count]
-    square = np.where(free[:, :, None] & free[:, None, :], middle, unit[:, :count])
-    # Krawczyk's theorem holds for any matrix, so the inverse needs no bound on its rounding
-    inverse = point(inverses(square))
-    step = weighted(inverse, zero)
-    system = intervals.contract(inverse, masked, np.matmul, count)
-    newton = intervals.subtract(point(mid[:, :count]), step)
+    slope, jacobian, decided = slopes.slope, slopes.jacobian, slopes.decided
+    free, open_ = side == 0, side == OPEN
+    step, system, newton, image = _krawczyk(slopes, free, offset, mid)
     equation = intervals.add(step, weighted(system, offset))
-    image = intervals.add(newton, weighted(intervals.subtract(point(unit), system), offset))
     valid = decided & np.all(np.isfinite(np.where(free, image.low + image.high, 0.0)), axis=1)
     # one equation solved for its own coordinate, as it is and after Newton's method
-    solved = _solved(residual, jacobian, offset, mid)
-    # of a payoff that is concave in the coordinate: its best response, cut at the bounds
-    open_ = side == OPEN
+    solved = _solved(slopes.residual, jacobian, offset, mid)
+    after_newton = meet(image, _solved(step, system, offset, mid))
+    # of an open coordinate in which the payoff is concave: its best response, cut at the bounds
     concave = _diagonal(jacobian.high) < 0
     response = Interval(np.clip(solved.low, at.low, at.high), np.clip(solved.high, at.low, at.high))
-    response = where(concave, response, -np.inf, np.inf)
-    solved = where(open_, response, solved.low, solved.high)
-    after_newton = meet(image, _solved(step, system, offset, mid))
+    solved = where(open_, where(concave, response, -np.inf, np.inf), solved.low, solved.high)
     solved = meet(solved, where(free & valid[:, None], after_newton, -np.inf, np.inf))
     moves = decided[:, None] & (free | open_)
     width = box.high - box.low
-    size = np.max(np.maximum(np.abs(jacobian.low), np.abs(jacobian.high)), axis=1) * width
-    size = np.where(np.all(np.isfinite(size), axis=1, keepdims=True), size, width)
+    influence = np.max(np.maximum(np.abs(jacobian.low), np.abs(jacobian.high)), axis=1) * width
+    influence = np.where(np.all(np.isfinite(influence), axis=1, keepdims=True), influence, width)
     inside = ~free | ((image.low > low) & (image.high < high))
     return FirstOrder(
         # fmax and fmin ignore NaN: where nothing is known, the end stays
-        np.where(moves, np.fmax(low, solved.low), low),
-        np.where(moves, np.fmin(high, solved.high), high),
-        slope.low,
-        slope.high,
-        jacobian.low[..., :count],
-        jacobian.high[..., :count],
-        newton.low / 2 + newton.high / 2,
-        np.where(free, equation.low, 0.0),
-        np.where(free, equation.high, 0.0),
-        size[:, :count],
-        np.max(size[:, count:], axis=1, initial=0.0),
-        slopes.rises,
-        slopes.falls,
+        low=np.where(moves, np.fmax(low, solved.low), low),
+        high=np.where(moves, np.fmin(high, solved.high), high),
+        slope_low=slope.low,
+        slope_high=slope.high,
+        bend_low=jacobian.low[..., :count],
+        bend_high=jacobian.high[..., :count],
+        newton=newton.low / 2 + newton.high / 2,
+        equation_low=np.where(free, equation.low, 0.0),
+        equation_high=np.where(free, equation.high, 0.0),
+        influence=influence[:, :count],
+        of_parameters=np.max(influence[:, count:], axis=1, initial=0.0),
+        rises=slopes.rises,
+        falls=slopes.falls,
         # an image in the interior of the box: exactly one zero (Krawczyk)
-        valid & np.all(side != OPEN, axis=1) & np.all(inside, axis=1),
-        decided & np.all(np.isfinite(slope.low + slope.high), axis=1),
+        unique=valid & np.all(side != OPEN, axis=1) & np.all(inside, axis=1),
+        smooth=decided & np.all(np.isfinite(slope.low + slope.high), axis=1),
     )
 
 
@@ -233,7 +221,7 @@ def first_order(game: Game, at: Coordinates, low: ndarray, high: ndarray, side: 
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, 0 where it is between them, and
     `OPEN` where it may be all of these.
     """
-    return in_batches(partial(_first_order, game, at), BATCH, low, high, side)
+    return in_batches(partial(_bounds_in_boxes, game, at), BATCH, low, high, side)
 
 
 def excluded(enclosures: FirstOrder, side: ndarray) -> ndarray:

@@ -33,31 +33,17 @@ STRATEGIES = 64  # boxes of strategies at a time
 
 
 class DeviationBounds(NamedTuple):
-    """Bounds on a player's deviations to boxes of strategies, over boxes of profiles, ``[box ..]``.
+    """Bounds on a player's deviations to boxes of strategies, over boxes of profiles, ``[box ..]``."""
 
-    Attributes
-    ----------
-    lower, upper
-        Lower bound on the gain from the midpoint, and upper bound on the gain from any strategy.
-    slope_low, slope_high
-        Derivatives of the player's payoff in its strategy, ``[axis]``.
-    rises, falls
-        Whether they are certainly above zero, or below it, except perhaps where no share is left to divide.
-    bend_low, bend_high
-        Second derivatives, ``[axis axis]``.
-    smooth
-        Whether the payoff has two derivatives on the boxes; if not, nothing is known of derivatives.
-    """
-
-    lower: Any
-    upper: Any
-    slope_low: Any
+    lower: Any  # bound on the gain from the midpoint
+    upper: Any  # bound on the gain from any strategy
+    slope_low: Any  # derivatives of the player's payoff in its strategy, [axis]
     slope_high: Any
-    rises: Any
+    rises: Any  # whether they are certainly above zero, except perhaps where no share is left to divide
     falls: Any
-    bend_low: Any
+    bend_low: Any  # second derivatives, [axis axis]
     bend_high: Any
-    smooth: Any
+    smooth: Any  # whether the payoff has two derivatives on the boxes; else nothing is known of them
 
 
 def _pay(game: Game, at: Coordinates, player: Any, y: Any, strategy: Any) -> Any:
@@ -133,23 +119,13 @@ def profiles_at(at: Coordinates, y: ndarray) -> ndarray:
 def gains(
     game: Game,
     at: Coordinates,
-    player: int,
-    low: ndarray,
+    player: int,  # that deviates
+    low: ndarray,  # ends of boxes of profiles, [box coordinate]
     high: ndarray,
-    strategy_low: ndarray,
+    strategy_low: ndarray,  # ends of boxes of its strategies, [box axis]
     strategy_high: ndarray,
 ) -> DeviationBounds:
-    """Return the bounds on gains in boxes; see `DeviationBounds`.
-
-    Parameters
-    ----------
-    player
-        Player that deviates.
-    low, high
-        Boxes of profiles, ``[box coordinate]``.
-    strategy_low, strategy_high
-        Boxes of its strategies, ``[box axis]``.
-    """
+    """Return the bounds on gains in boxes; see `DeviationBounds`."""
     bounds = partial(_bounds, game, at, player)
     return in_batches(bounds, STRATEGIES, low, high, strategy_low, strategy_high)
 

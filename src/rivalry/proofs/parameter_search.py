@@ -14,7 +14,7 @@ from numpy import ndarray
 from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
 from rivalry.proofs.arithmetic.matrices import negative_definite
-from rivalry.proofs.box_search import VERDICTS, BoxSearch, distinct_equilibria, orders
+from rivalry.proofs.box_search import BOX_ENDS, VERDICTS, BoxSearch, distinct_equilibria, orders
 from rivalry.proofs.first_order import at_most_one_point, first_order, newton
 from rivalry.proofs.points import FirstOrderPoint
 from rivalry.proofs.spaces.coordinates import OPEN, Coordinates, coordinates
@@ -25,7 +25,6 @@ from rivalry.text.display import count_text
 NARROWEST = 2.0**-13  # of the full range: narrower ranges are not split
 BOXES = 2000  # of profiles for a range, before it is split
 SEEDS = 32  # boxes from whose midpoints Newton's method starts
-BOX_ENDS = ("low", "high", "side")
 
 
 def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:

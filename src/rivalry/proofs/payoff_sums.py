@@ -69,24 +69,12 @@ class OfOthers(NamedTuple):
 
 @dataclass(frozen=True)
 class Sums:
-    """Payoffs as functions of own choices and of sums over the others.
+    """Payoffs as functions of own choices and of sums over the others."""
 
-    Attributes
-    ----------
-    nodes
-        Operations on single numbers; see `rivalry.proofs.arithmetic.operations`.
-    results
-        The place of every player's payoff.
-    cuts
-        Of every player.
-    terms
-        What each player adds to every sum, ``[sum][player]``.
-    """
-
-    nodes: tuple[tuple[Any, ...], ...]
-    results: tuple[int, ...]
-    cuts: tuple[tuple[OfOthers, ...], ...]
-    terms: tuple[tuple[tuple[Term, ...], ...], ...]
+    nodes: tuple[tuple[Any, ...], ...]  # see `rivalry.proofs.arithmetic.operations`
+    results: tuple[int, ...]  # the place of every player's payoff
+    cuts: tuple[tuple[OfOthers, ...], ...]  # [player][operation]
+    terms: tuple[tuple[tuple[Term, ...], ...], ...]  # what players add, [sum][player]
 
     def payoffs(self, y: Array, rival_sums: Array) -> Array:
         """Return payoffs ``[player]`` for choices ``[coordinate]`` and the others' sums ``[sum player]``."""
@@ -310,7 +298,7 @@ class _Totals(NamedTuple):
 
 def _totals(sums: Sums, low: ndarray, high: ndarray) -> _Totals:
     """Return bounds on the sums of choices in boxes ``[box coordinate]``."""
-    added = _added(sums, low, high).values
+    added = _contributions_in(sums, low, high).values
     total = intervals.total(added, (2,))
     off_diagonal = np.ones(2 * (len(sums.results),)) - np.eye(len(sums.results))
     rival_sum = intervals.contract(
@@ -323,7 +311,7 @@ def _all_totals(sums: Sums, low: ndarray, high: ndarray) -> _Totals:
     return in_batches(partial(_totals, sums), BATCH, low, high)
 
 
-class _Added(NamedTuple):
+class _Contributions(NamedTuple):
     """Contributions of players ``[box sum player]``, their derivatives, and a mask of known ones."""
 
     values: Interval
@@ -335,7 +323,7 @@ def _contributions(sums: Sums, y: Any) -> Any:
     return sums.added(y)
 
 
-def _added(sums: Sums, low: ndarray, high: ndarray) -> _Added:
+def _contributions_in(sums: Sums, low: ndarray, high: ndarray) -> _Contributions:
     middle, box = middle_of(low, high), Interval(low, high)
     in_box = enclosed(derivatives_of, (1, _contributions, sums), box)
     (centre_value,) = enclosed(value_at, (_contributions, sums), point(middle)).values
@@ -344,7 +332,7 @@ def _added(sums: Sums, low: ndarray, high: ndarray) -> _Added:
     offsets = offset.at_ends(lambda end: end[:, None])
     close = meet(bounds, intervals.add(centre_value, weighted(slopes, offsets)))
     is_known = in_box.decided & in_box.finite
-    return _Added(where(is_known[:, None, None], close, bounds.low, bounds.high), slopes, is_known)
+    return _Contributions(where(is_known[:, None, None], close, bounds.low, bounds.high), slopes, is_known)
 
 
 class _Responses(NamedTuple):
@@ -412,7 +400,7 @@ def _responses(
     """
     mid = middle_of(low, high)
     total, rival_total = Interval(total_low, total_high), Interval(rest_low, rest_high)
-    added = _added(sums, low, high)
+    added = _contributions_in(sums, low, high)
     remainder = intervals.subtract(_over_players(total), added.values)
     rival_sums = meet(remainder, rival_total)
     empty = np.any(rival_sums.low > rival_sums.high, axis=1)  # [box player]
@@ -426,18 +414,18 @@ def _responses(
     bounds = [respond(rival_sums, middle, moves, None)]
     # and of own choices and totals: the others' sums fall as the own part rises
     centre = point(middle_of(total.low, total.high))
-    middle = intervals.subtract(_over_players(centre), _added(sums, mid, mid).values)
+    middle = intervals.subtract(_over_players(centre), _contributions_in(sums, mid, mid).values)
     moves = _over_players(intervals.subtract(total, centre))
     bounds.append(respond(remainder, middle, moves, added))
     responses = Interval(low, high)
-    for good, slope, response, falls in bounds:
+    for good, slope, response, concave in bounds:
         rising, falling = good[:, None] & (slope.low > 0), good[:, None] & (slope.high < 0)
         best = Interval(np.clip(response.low, at.low, at.high), np.clip(response.high, at.low, at.high))
         responses = Interval(
             np.where(rising, np.fmax(responses.low, at.high), responses.low),
             np.where(falling, np.fmin(responses.high, at.low), responses.high),
         )
-        responses = where(good[:, None] & falls, meet(responses, best), responses.low, responses.high)
+        responses = where(good[:, None] & concave, meet(responses, best), responses.low, responses.high)
     # a choice that no coordinate of a player allows is none of the player
     same_player = at.player[:, None] == at.player
     none = np.any(same_player & (responses.low > responses.high)[:, None], axis=2) | empty[:, at.player]
@@ -449,6 +437,15 @@ def _over_players(total: Interval) -> Interval:
     return total.at_ends(lambda end: end[..., None])
 
 
+class _OwnResponse(NamedTuple):
+    """Bounds on own slopes and best responses, ``[box coordinate]``."""
+
+    good: ndarray  # [box]: whether they are bounds
+    slope: Interval
+    response: Interval  # of a payoff that is concave in the coordinate
+    concave: ndarray
+
+
 def _response(
     sums: Sums,
     at: Coordinates,
@@ -457,9 +454,9 @@ def _response(
     rival_sums: Interval,
     middle: Interval,
     moves: Interval,
-    added: _Added | None,
-) -> tuple[ndarray, Interval, Interval, ndarray]:
-    """Return a mask of valid bounds, bounds on slopes, on best responses, and a mask of concave payoffs.
+    added: _Contributions | None,
+) -> _OwnResponse:
+    """Return bounds on slopes and best responses to the others' sums.
 
     The others add up to ``rival_sums`` and, at the midpoint, to ``middle``; by ``moves`` the second argument
     of slopes differs from there, ``[box sum coordinate]``. With ``added``, what players add, it is the total.
@@ -501,7 +498,26 @@ def _response(
     response = intervals.subtract(point(mid), intervals.divide(side, diagonal))
     good = in_box.decided & in_box.finite & ~np.any(np.isnan(pays.low), axis=1)
     good = good if added is None else good & added.is_known
-    return good, meet(slope, linear), response, diagonal.high < 0
+    return _OwnResponse(good, meet(slope, linear), response, diagonal.high < 0)
+
+
+class BoxesOfTotals(NamedTuple):
+    """Choices between ``low`` and ``high [box coordinate]`` that add up to totals ``[box sum]``."""
+
+    low: ndarray
+    high: ndarray
+    total_low: ndarray
+    total_high: ndarray
+
+    def rows(self, index: Any) -> BoxesOfTotals:
+        """Return some of the boxes."""
+        return BoxesOfTotals(*(end[index] for end in self))
+
+    @property
+    def is_empty(self) -> ndarray:
+        """Mask ``[box]`` of boxes without any choices or totals."""
+        no_choice = np.any(self.low > self.high, axis=-1)
+        return np.asarray(no_choice | np.any(self.total_low > self.total_high, axis=-1))
 
 
 def boxes_of_totals(
@@ -512,37 +528,32 @@ def boxes_of_totals(
     ``is_done`` tells boxes in which nothing more is to be found.
     """
     span = at.high - at.low
-    lows, highs = low[None], high[None]
-    totals = _all_totals(sums, lows, highs)
-    total_low, total_high = totals.low, totals.high
-    if not np.all(np.isfinite(total_low) & np.isfinite(total_high)):
-        return lows, highs, 0
-    unit = np.maximum((total_high - total_low)[0], 1e-300)
-    finished: list[tuple[ndarray, ndarray]] = []
+    totals = _all_totals(sums, low[None], high[None])
+    waiting = BoxesOfTotals(low[None], high[None], totals.low, totals.high)
+    if not np.all(np.isfinite(totals.low) & np.isfinite(totals.high)):
+        return waiting.low, waiting.high, 0
+    unit = np.maximum((totals.high - totals.low)[0], 1e-300)
+    finished = [waiting.rows(slice(0, 0))]
     box_count = 0
-    while len(lows) and box_count < BOXES:
-        batch = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
-        lows, highs, total_low, total_high = (part[:-BATCH] for part in (lows, highs, total_low, total_high))
-        box_count += len(batch[0])
-        a, b, s, t = _narrowed(sums, at, batch[0], batch[1], batch[2], batch[3])
-        width = ((b - a) / span).max(axis=1, initial=0.0)
-        wide = (t - s) / np.minimum(unit, 4 * np.maximum(np.abs(s), np.abs(t)))
-        is_finished = is_done(a, b)
-        end = ~is_finished & ((width < NARROW) | (wide.max(axis=1, initial=0.0) < 1e-6))
-        finished += list(zip(a[end], b[end], strict=True))
-        split = ~is_finished & ~end
-        a, b, s, t = a[split], b[split], s[split], t[split]
-        k, row = np.argmax(wide[split], axis=1), np.arange(len(a))
-        lower_end, upper_start = t.copy(), s.copy()
-        lower_end[row, k] = upper_start[row, k] = splitting_points(s[row, k], t[row, k])
-        lows, highs = np.concatenate([lows, a, a]), np.concatenate([highs, b, b])
-        total_low, total_high = (
-            np.concatenate([total_low, s, upper_start]),
-            np.concatenate([total_high, lower_end, t]),
-        )
-    lows = np.concatenate([lows, np.reshape([a for a, _ in finished], (-1, len(span)))])
-    highs = np.concatenate([highs, np.reshape([b for _, b in finished], (-1, len(span)))])
-    return *_merged(lows, highs, span), box_count
+    while len(waiting.low) and box_count < BOXES:
+        batch, waiting = waiting.rows(slice(-BATCH, None)), waiting.rows(slice(None, -BATCH))
+        box_count += len(batch.low)
+        batch = _narrowed(sums, at, batch)
+        batch = batch.rows(~is_done(batch.low, batch.high))
+        width = ((batch.high - batch.low) / span).max(axis=1, initial=0.0)
+        sizes = np.maximum(np.abs(batch.total_low), np.abs(batch.total_high))
+        wide = (batch.total_high - batch.total_low) / np.minimum(unit, 4 * sizes)
+        is_narrow = (width < NARROW) | (wide.max(axis=1, initial=0.0) < 1e-6)
+        finished.append(batch.rows(is_narrow))
+        batch, widest = batch.rows(~is_narrow), np.argmax(wide[~is_narrow], axis=1)
+        cut = np.arange(len(widest)), widest
+        lower_end, upper_start = batch.total_high.copy(), batch.total_low.copy()
+        lower_end[cut] = upper_start[cut] = splitting_points(batch.total_low[cut], batch.total_high[cut])
+        parts = (waiting, batch._replace(total_high=lower_end), batch._replace(total_low=upper_start))
+        waiting = BoxesOfTotals(*map(np.concatenate, zip(*parts, strict=True)))
+    low = np.concatenate([boxes.low for boxes in (waiting, *finished)])
+    high = np.concatenate([boxes.high for boxes in (waiting, *finished)])
+    return *_merged(low, high, span), box_count
 
 
 def _merged(low: ndarray, high: ndarray, span: ndarray) -> tuple[ndarray, ndarray]:
@@ -580,59 +591,49 @@ def splitting_points(low: ndarray, high: ndarray) -> ndarray:
     )
 
 
-def _narrowed(
-    sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any
-) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
+def _narrowed(sums: Sums, at: Coordinates, boxes: BoxesOfTotals) -> BoxesOfTotals:
+    """Return the boxes that may have a first-order point, with smaller ranges of choices and totals."""
     span = at.high - at.low
     few_pieces, many_pieces = PIECES[at.start.shape[1]]
     pieces = few_pieces
     for _ in range(ROUNDS):
-        before = ((high - low) / span).max(axis=1)
-        narrowed = narrowed_once(sums, at, low, high, total_low, total_high, pieces)
-        possible = np.all(narrowed[0] <= narrowed[1], axis=1) & np.all(narrowed[2] <= narrowed[3], axis=1)
-        low, high, total_low, total_high = (part[possible] for part in narrowed)
-        if not len(low):
+        before = ((boxes.high - boxes.low) / span).max(axis=1)
+        boxes = narrowed_once(sums, at, boxes, pieces)
+        possible = ~boxes.is_empty
+        boxes = boxes.rows(possible)
+        if not len(boxes.low):
             break
-        width = ((high - low) / span).max(axis=1)
+        width = ((boxes.high - boxes.low) / span).max(axis=1)
         if np.all(width > SHRINKS * before[possible]):
             if pieces == many_pieces or np.all(width < WIDE):
                 break
             pieces = many_pieces
-    return low, high, total_low, total_high
+    return boxes
 
 
-def narrowed_once(
-    sums: Sums,
-    at: Coordinates,
-    low: ndarray,
-    high: ndarray,
-    total_low: ndarray,
-    total_high: ndarray,
-    pieces: int,
-) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Return smaller boxes of totals and choices, with the same first-order points; empty without any.
+def narrowed_once(sums: Sums, at: Coordinates, boxes: BoxesOfTotals, pieces: int) -> BoxesOfTotals:
+    """Return smaller boxes with the same first-order points; empty without any.
 
-    Totals are those to which the choices add up, and choices those that can be best for the totals.
+    Choices are divided into so many ``pieces`` per axis. Totals are those to which the choices add up, and
+    choices those that can be best for the totals.
     """
-    axes = at.start.shape[1]
-    totals = _all_totals(sums, low, high)
-    total_low, total_high = np.fmax(total_low, totals.low), np.fmin(total_high, totals.high)
-    arguments = [total_low, total_high, totals.rest_low, totals.rest_high]
-    # the same pieces of all players at a time
-    place = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
-    ends = low + (high - low) * np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
-    ends[-1] = high
-    row, column = np.arange(len(low))[:, None, None], np.arange(len(at.axis))
-    piece_low, piece_high = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
-    rows = [part.reshape(-1, len(at.axis)) for part in (piece_low, piece_high)]
-    arguments = [np.repeat(part, pieces**axes, axis=0) for part in arguments]
-    responses = in_batches(partial(_responses, sums, at), ROWS, *rows, *arguments)
-    low, high = (
-        responses.low.reshape(piece_low.shape).min(axis=1),
-        responses.high.reshape(piece_low.shape).max(axis=1),
-    )
-    return low, high, total_low, total_high
+    axes, count = at.start.shape[1], len(at.axis)
+    totals = _all_totals(sums, boxes.low, boxes.high)
+    total_low = np.fmax(boxes.total_low, totals.low)
+    total_high = np.fmin(boxes.total_high, totals.high)
+    shares = np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
+    edges = boxes.low + (boxes.high - boxes.low) * shares  # [edge box coordinate]
+    edges[-1] = boxes.high
+    # the same pieces of all players at a time: [piece coordinate], by their numbers along an axis
+    piece = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
+    box, coordinate = np.arange(len(boxes.low))[:, None, None], np.arange(count)
+    low, high = edges[piece, box, coordinate], edges[piece + 1, box, coordinate]  # [box piece coordinate]
+    of_boxes = (total_low, total_high, totals.rest_low, totals.rest_high)
+    of_pieces = [np.repeat(end, pieces**axes, axis=0) for end in of_boxes]
+    respond = partial(_responses, sums, at)
+    responses = in_batches(respond, ROWS, low.reshape(-1, count), high.reshape(-1, count), *of_pieces)
+    low, high = responses.low.reshape(low.shape).min(axis=1), responses.high.reshape(low.shape).max(axis=1)
+    return BoxesOfTotals(low, high, total_low, total_high)
 
 
 def totals_of(sums: Sums, at: Coordinates) -> tuple[ndarray, ndarray]:

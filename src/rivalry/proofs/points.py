@@ -186,7 +186,7 @@ def _missing(game: Game, at: Coordinates, y: ndarray, side: ndarray) -> str:
 
 
 def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> str:
-    """Return the verdict on a first-order point.
+    """Return the verdict on a first-order point, by at most ``limit`` boxes of strategies per player.
 
     ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
     ``undecided``: neither is proved.
@@ -194,17 +194,17 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
     if isinstance(game, InLogs):  # better strategies may have amounts of zero
         game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), *point[4:])
         at = coordinates(game)._replace(ranges=at.ranges)
-    overall = "equilibrium"
+    is_decided = True
     for player in range(len(at.start)):
         verdict = judge_player(game, at, point, player, limit)
-        # where parameters are ranges; else such games are listed in fractions
-        if verdict == "undecided" and at.ranges is not None:
-            choices = np.flatnonzero(at.player == player)
-            verdict = "equilibrium" if is_linear(game, at, choices) else verdict
         if verdict == "not an equilibrium":
             return verdict
-        overall = overall if verdict == "equilibrium" else verdict
-    return overall
+        if verdict == "undecided":
+            # linear payoffs gain by none; without ranges such games are listed in fractions
+            choices = np.flatnonzero(at.player == player)
+            is_tie = at.ranges is not None and is_linear(game, at, choices)
+            is_decided = is_decided and is_tie
+    return "equilibrium" if is_decided else "undecided"
 
 
 def judge_player(

@@ -85,42 +85,20 @@ class MissingArray(LookupError):
 
 
 class Reader:
-    """Arrays of one result, and the columns that its strategies and payoffs have.
-
-    Parameters
-    ----------
-    arrays : mapping
-        Arrays by the names of variables, perhaps with padding.
-    names : Names
-        Names in words.
-    players : sequence of str, optional
-        Names of the players.
-    axes : callable, optional
-        Returns the labels of a variable's coordinates of strategies.
-    numbers : bool, optional
-        Whether every number has a column of its own, and without digits that are left out; else every player.
-    digits : int, optional
-        Digits of numbers in words.
-    stake : float, optional
-        The largest payoff at stake, 0 where it is unknown; far smaller payoffs are rounding errors.
-    swept : collection of str, optional
-        Parameters in words whose value stands beside the tables.
-    stated : collection of str, optional
-        Variables that have columns elsewhere.
-    """
+    """Arrays of one result, and the columns that its strategies and payoffs have."""
 
     def __init__(
         self,
-        arrays: Mapping[str, ndarray],
-        names: Names | None = None,
+        arrays: Mapping[str, ndarray],  # by the names of variables, perhaps with padding
+        names: Names | None = None,  # in words
         *,
-        players: Sequence[str] = (),
-        axes: Callable[[str], Iterable[object]] = lambda variable: (),
-        numbers: bool = False,
-        digits: int = DIGITS,
-        stake: float = 0.0,
-        swept: Iterable[str] = (),
-        stated: Iterable[str] = (),
+        players: Sequence[str] = (),  # names of the players
+        axes: Callable[[str], Iterable[object]] = lambda variable: (),  # labels of a variable's coordinates
+        numbers: bool = False,  # whether every number has a full column; else every player
+        digits: int = DIGITS,  # of numbers in words
+        stake: float = 0.0,  # largest payoff at stake, or 0; far smaller ones are rounding errors
+        swept: Iterable[str] = (),  # parameters in words whose value stands beside the tables
+        stated: Iterable[str] = (),  # variables that have columns elsewhere
     ) -> None:
         self.arrays, self.names, self.numbers = arrays, names or PlainNames(), numbers
         self.digits, self.stake = digits, stake

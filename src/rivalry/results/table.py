@@ -74,57 +74,23 @@ class Table(NamedTuple):
     """Rows of a result or of a run, and what they are: every place that shows a table renders this one.
 
     A row with a single entry is the heading of the rows below it.
-
-    Attributes
-    ----------
-    rows : list of Row
-        Entries by the names of their columns; a row may lack some.
-    noun : str
-        What the rows are, in the plural.
-    title : str
-        What the table is of, if the noun does not say it.
-    shows : tuple of str
-        Beginnings of the names of variables that have columns here.
-    claimed : {"all", "proved", "none"}
-        The rows that the certificate's claim is one about; ``proved``: those with a proof or a certificate of
-        their own, and the main one.
-    main : int
-        The row of the result's profile.
-    holds_profile : bool
-        Whether that row has the profile's strategies and payoffs.
-    path : bool
-        Whether the rows are points of a curve, which are thinned evenly where there is no space for all.
-    beside : bool
-        Whether the table stands below the one of a run's points, and is none of lists of points.
-    keys : int
-        Number of the first columns that say which point a row is; print leaves them blank where they repeat.
-    notes : tuple of str
-        What all rows share, as ``name: text``.
-    remarks : tuple of str
-        Further lines below the table, such as the meaning of a mark.
-    rows_left_out : int
-        Number of rows that the result has and the table has not.
-    columns_left_out : tuple of str
-        Their names.
-    points : tuple of tuple of int
-        For every row the number of the point that it is of, or of each entry after the keys; -1 for none.
     """
 
-    rows: list[Row]
-    noun: str
-    title: str = ""
-    shows: tuple[str, ...] = ()
-    claimed: Literal["all", "proved", "none"] = "none"
-    main: int = 0
-    holds_profile: bool = False
-    path: bool = False
-    beside: bool = False
-    keys: int = 0
-    notes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    rows_left_out: int = 0
-    columns_left_out: tuple[str, ...] = ()
-    points: tuple[tuple[int, ...], ...] = ()
+    rows: list[Row]  # entries by the names of their columns; a row may lack some
+    noun: str  # what the rows are, in the plural
+    title: str = ""  # what the table is of, if the noun does not say it
+    shows: tuple[str, ...] = ()  # beginnings of the names of variables that have columns here
+    claimed: Literal["all", "proved", "none"] = "none"  # rows that the claim is one about
+    main: int = 0  # row of the result's profile
+    holds_profile: bool = False  # whether that row has the profile's strategies and payoffs
+    path: bool = False  # whether rows are points of a curve, which a cut thins evenly
+    beside: bool = False  # whether it stands below the table of a run's points
+    keys: int = 0  # number of first columns that say which point a row is; print leaves out what repeats
+    notes: tuple[str, ...] = ()  # what all rows share, as name: text
+    remarks: tuple[str, ...] = ()  # further lines below the table, such as the meaning of a mark
+    rows_left_out: int = 0  # number of rows that the result has and the table has not
+    columns_left_out: tuple[str, ...] = ()  # their names
+    points: tuple[tuple[int, ...], ...] = ()  # of every row, or of each entry after the keys; -1 for none
 
     @property
     def columns(self) -> list[str]:
@@ -326,16 +292,9 @@ def rows_with_turns(
     """Return the numbers of at most so many rows that keep the turns of their numbers.
 
     The ends of every stretch of one kind come first, those asked for before others. Then, one after the
-    other, comes the row farthest from the straight line between its neighbours among those selected.
-
-    Parameters
-    ----------
-    values
-        Numbers ``[row quantity]``; distances are fractions of the range of each.
-    kinds
-        What is told of each row beside its numbers, such as its claim.
-    is_asked
-        Mask ``[row]``.
+    other, comes the row farthest from the straight line between its neighbours among those selected, in
+    fractions of the range of each quantity of ``values [row quantity]``. ``kinds [row]``, such as claims, are
+    told beside them; ``is_asked [row]`` is a mask.
 
     Examples
     --------

@@ -53,26 +53,14 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """Summary of a run for a reader, each part computed once.
-
-    Parameters
-    ----------
-    study
-        The resolved study.
-    data
-        The dataset of its run, which must not change meanwhile.
-    run
-        The run, for what only it knows: failures, warnings, changes.
-    parts
-        The answers of the studies that a study consists of.
-    """
+    """Summary of a run for a reader, each part computed once."""
 
     def __init__(
         self,
-        study: StudyTables,
-        data: Dataset,
-        run: Run | None = None,
-        parts: Mapping[str, Answer] = MappingProxyType({}),
+        study: StudyTables,  # resolved
+        data: Dataset,  # of its run, which must not change meanwhile
+        run: Run | None = None,  # for what only it knows: failures, warnings, changes
+        parts: Mapping[str, Answer] = MappingProxyType({}),  # of the studies that a study consists of
     ) -> None:
         study = as_asked(study)
         self.study, self.data = (study, data) if parts else per_period(study, data)

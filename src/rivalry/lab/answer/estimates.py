@@ -30,42 +30,19 @@ EQUAL = 1e-9  # of the largest: numbers that differ less are one
 def estimates(
     variable: DataArray,
     values: ndarray,
-    repeats: str,
+    repeats: str,  # what the results are: replications, starts or empty for one
     *,
-    random: bool,
-    range_of_search: tuple[float, float] | None = None,
-    seeds: ndarray | None = None,
-    scale: float = 0.0,
-    half: ndarray | None = None,
-    few: bool = False,
+    random: bool,  # whether a single result depends on random draws
+    range_of_search: tuple[float, float] | None = None,  # values tried: infinite ones are beyond; or None
+    seeds: ndarray | None = None,  # numbers of the seeds, where other methods and points have the same
+    scale: float = 0.0,  # what the quantity is measured in: far smaller numbers are rounding errors of 0
+    half: ndarray | None = None,  # half-widths of the intervals of a single result's means, as ``values``
+    few: bool = False,  # whether so few results converged that values stand in place of an interval
     most: int = ENTRIES,
 ) -> tuple[Estimate, ...]:
-    """Quantity's values ``[result own ...]`` at one point; none where it has too many entries.
+    """Quantity's values ``[result own ...]`` at one point; none where it has more than ``most`` entries.
 
     Players with equal numbers share one estimate.
-
-    Parameters
-    ----------
-    variable
-        The quantity in the run's dataset.
-    values
-        Its values at the point.
-    repeats
-        What the results are: ``replications``, ``starts`` or empty for one.
-    random
-        Whether a single result depends on random draws.
-    range_of_search
-        The smallest and the largest value tried, beyond which infinite values are; None where they are not.
-    seeds
-        Numbers of the seeds of the results, where other methods and points have the same.
-    scale
-        What the quantity is measured in: far smaller numbers are rounding errors of 0.
-    half
-        Half the widths of the intervals of a single result's means, of the shape of ``values``.
-    few
-        Whether fewer than `FEWEST` of the results converged, so that values stand in place of an interval.
-    most
-        The largest number of entries.
     """
     dims = own_dims(variable, values)
     if values.dtype.kind == "U":

@@ -128,36 +128,18 @@ def run_study(
 def carry_out(
     run: Run,
     *,
-    workers: int | None = None,
+    workers: int | None = None,  # most processes; by default one per core, or the capacity of the executor
     progress: EventCallback | None = None,
-    accept_version: bool = False,
-    trusted: bool = False,
-    checkpoint_every: float | None = None,
-    executor: Hire | None = None,
-    only: Collection[str] | None = None,
+    accept_version: bool = False,  # continue a run that another version of the package made
+    trusted: bool = False,  # unpickle states of learners that somebody else stored, which can run any code
+    checkpoint_every: float | None = None,  # seconds between saves within a long cell
+    executor: Hire | None = None,  # factory of what computes all cells elsewhere
+    only: Collection[str] | None = None,  # compute these cells alone, and collect nothing
 ) -> RunStatus:
     """Compute the remaining cells, and collect the run's dataset.
 
     A failed cell is recorded, with its traceback in ``log.txt``, while the others continue; the next call
-    tries it again.
-
-    Parameters
-    ----------
-    workers
-        Largest number of processes; default one per core. Below about three seconds of work the cells run in
-        this process.
-    progress
-        Callback that receives `RunEvent` objects; returning True stops the work.
-    accept_version
-        Continue a run that another version of the package made.
-    trusted
-        Unpickle states of learners that somebody else stored; these can run any code.
-    checkpoint_every
-        Seconds between saves within a long cell.
-    executor
-        Executor factory that computes all cells elsewhere, ``workers`` at a time, or up to its capacity.
-    only
-        Compute only these cells, and collect nothing.
+    tries it again. Below about `QUICK` seconds of work the cells run in this process.
 
     Raises
     ------
@@ -245,9 +227,9 @@ class _Work:
                 job.checkpoint().load()  # refused before any cell is computed
         while self.again and not self.stopped:
             self.jobs, self.again = self.again, {}
-            self._carry_out()
+            self._run_jobs()
 
-    def _carry_out(self) -> None:
+    def _run_jobs(self) -> None:
         executor, jobs = self._executor(self.jobs)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):

@@ -91,11 +91,11 @@ class Here:
                 if self.stopped:
                     return
                 yield CellOutcome("started", job.id)
-                outcome = self._work(job)
+                outcome = self._outcome_of(job)
                 if not (self.stopped and outcome.kind == "slow"):
                     yield outcome
 
-    def _work(self, job: Job) -> CellOutcome:
+    def _outcome_of(self, job: Job) -> CellOutcome:
         start_times: list[float] = []
 
         def report(outcome: CellOutcome) -> bool:

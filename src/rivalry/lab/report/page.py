@@ -47,26 +47,15 @@ SECTIONS: dict[str, str] = collect("REPORT_SECTIONS")
 
 
 def build(
-    run: Run | str | os.PathLike[str],
-    report: Callable[[str], None] = lambda line: None,
-    out: str | os.PathLike[str] | None = None,
-    answer: Answer | None = None,
+    run: Run | str | os.PathLike[str],  # run, or its folder
+    report: Callable[[str], None] = lambda line: None,  # receives a line per undrawn figure
+    out: str | os.PathLike[str] | None = None,  # of page and figures, in place of the run
+    answer: Answer | None = None,  # if it was computed before
 ) -> Path:
     """Build or rebuild the figures and ``report.html`` of a run from its stored files.
 
     The page is one self-contained file. No user's file is run; of a study without plots, the game of one cell
     may be built for the default figures.
-
-    Parameters
-    ----------
-    run
-        The run, or its folder.
-    report
-        Callback that receives one line per figure of the package that could not be drawn, with the reason.
-    out
-        Folder for the page and the figures; nothing is then written into the run. Default: the run.
-    answer
-        The run's answer, if it was computed before.
 
     Returns
     -------

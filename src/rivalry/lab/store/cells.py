@@ -178,12 +178,7 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     the same point of the game count, by any method, replication or batch index. ``nearest_method`` is the
     method that found the nearest profile first, in the order of the rows. Without such a profile they are NaN
     and empty. In a reparametrised box distances are those of ``unconstrained_profile``, such as logarithms
-    where amounts are searched in logarithms.
-
-    Parameters
-    ----------
-    game_keys
-        Names of the coordinates that belong to the game.
+    where amounts are searched in logarithms. ``game_keys`` are the coordinates that belong to the game.
     """
     equilibria: Equilibria = defaultdict(dict)
     results = [list(_results(at, record, game_keys)) for at, record in rows]

@@ -157,12 +157,8 @@ class Run:
     def create_or_open(cls, folder: str | os.PathLike[str], study: Study, *, same_name: bool = False) -> Run:
         """Return the run of a study in a folder, created if necessary.
 
-        A changed study replaces the stored one; cells that still belong to it are kept.
-
-        Parameters
-        ----------
-        same_name
-            Whether a run of a study of another name is left alone.
+        A changed study replaces the stored one, with ``same_name`` only one of its name; cells that still
+        belong to it are kept.
 
         Raises
         ------
@@ -386,12 +382,8 @@ class Run:
     def take(self, donor: Run, *, move: bool = False) -> list[DamagedFile]:
         """Take the finished cells of another run of this study; return damaged files, which are left out.
 
-        Cells that both have must be equal. Call this only while the folder is locked.
-
-        Parameters
-        ----------
-        move
-            Whether the other run's files are moved, checkpoints of unfinished cells too.
+        Cells that both have must be equal. With ``move`` the other run's files are moved, checkpoints of
+        unfinished cells too. Call this only while the folder is locked.
 
         Raises
         ------

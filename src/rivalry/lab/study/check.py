@@ -75,12 +75,8 @@ class Checker:
     ) -> Iterator[int]:
         """Check the tasks of cells, yield how many are checked, and raise the error of the first refused one.
 
-        Parameters
-        ----------
-        decisive
-            Coordinates of which every value is tried.
-        intervals
-            Coordinates of which the ends are tried, by swept key; see `interval_keys`.
+        Of ``decisive`` coordinates every value is tried, of ``intervals``, by swept key, the ends; see
+        `interval_keys`.
         """
         groups: dict[tuple[Any, ...], list[int]] = {}
         for k, cell in enumerate(cells):

@@ -64,7 +64,7 @@ class Difference(NamedTuple):
     @property
     def words(self) -> str:
         """Reason why a value is not compared."""
-        after, before = _in_words(self.after), _in_words(self.before)
+        after, before = _values_in_words(self.after), _values_in_words(self.before)
         return f"{self.text} = {after} in this run, {before} in {self.study}"
 
     @property
@@ -244,7 +244,7 @@ def _span(values: Sequence[Any], words: Words) -> str:
     return ", ".join(map(words.value, values[:FEW])) + ", ..." * (len(values) > FEW)
 
 
-def _in_words(values: Sequence[Any]) -> str:
+def _values_in_words(values: Sequence[Any]) -> str:
     texts = [value if value is _UNSET else format_value(value) for value in values[:3]]
     return ", ".join(texts) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 

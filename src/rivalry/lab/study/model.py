@@ -124,12 +124,12 @@ class Study:
             if self.based_on and not self.is_quick:
                 assign(self, "origin", self._find_origin())
             inherited = self.origin or {"expect": (), "plots": ()}
-            expect.check(self.expect, self._axes, quick=self.is_quick, inherited=inherited["expect"])
+            expect.check(self.expect, self._names_for_at, quick=self.is_quick, inherited=inherited["expect"])
             # the quick form may lack points that the plots name
             plots = () if self.is_quick else self.plots
-            expect.check_plots(plots, self._axes, inherited=inherited["plots"])
+            expect.check_plots(plots, self._names_for_at, inherited=inherited["plots"])
             if not self.is_quick:
-                expect.check_test(self.answer.get("test") or {}, self._axes)
+                expect.check_test(self.answer.get("test") or {}, self._names_for_at)
 
     def _find_origin(self) -> TableDict | None:
         """Return tables of the study that this copy is based on; None if no number differs."""
@@ -149,7 +149,7 @@ class Study:
         return {**tables, "game": game | names.defaults(str(game.get("family")), changes, game)}
 
     @property
-    def _axes(self) -> Axes:
+    def _names_for_at(self) -> Axes:
         """Names and values that ``at`` of an expectation or a plot may use."""
         coordinates: TableDict = {
             "algorithm": self.methods,
@@ -377,11 +377,11 @@ class Study:
         A method that a swept key does not affect is computed once, at the key's first value. A method without
         random draws has one replication.
         """
-        return list(self._cells)
+        return list(self._cells_of_sweep)
 
     @cached_property
     @pause_collection()
-    def _cells(self) -> tuple[Cell, ...]:
+    def _cells_of_sweep(self) -> tuple[Cell, ...]:
         if self.include:
             return ()
         cells: dict[str, Cell] = {}
@@ -475,7 +475,7 @@ class Study:
                 part.check(progress, done)
             names.verify(self.files or {}, self.folder)
             checker = Checker(self.folder)
-            cells = [cell for cell in self._cells if cell.id not in done]
+            cells = [cell for cell in self._cells_of_sweep if cell.id not in done]
             if (self.plots or self.views) and not self.include:
                 check_plots(self.plots, checker.game(self.game or {}), self.folder, self.views)
             for table in self.method if cells else ():
@@ -503,25 +503,9 @@ class Study:
         progress: Callable[[Any], object] | None = None,
         executor: object = None,
     ) -> Any:
-        """Run the study, or continue its run, and return the run; see `rivalry.run_study`.
+        """Run the study, or continue its run, and return the run, by default in `default_folder`.
 
-        Parameters
-        ----------
-        out
-            Folder of the run; default `default_folder`.
-        workers
-            Largest number of cells computed at a time.
-        progress
-            Callback that receives plain events; returning True stops the work.
-        executor
-            Executor factory for cells elsewhere, such as `rivalry.integrations.ray.Cluster`.
-
-        Raises
-        ------
-        StudyError
-            For a study that cannot be run.
-        StoreError
-            For a folder that cannot be used.
+        Arguments and errors are those of `rivalry.run_study`.
         """
         run_study = load("rivalry.lab.executor:run_study")  # by name: execution is a layer above studies
         return run_study(self, out, workers=workers, progress=progress, executor=executor)
@@ -536,7 +520,7 @@ class Study:
         parts += [f"{name} × {len(values)}" for name, values in self.coordinates.items()]
         if self.batched:
             parts.append(f"{self._batch.count} games per batch")
-        count = len(self._cells)
+        count = len(self._cells_of_sweep)
         parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
         return f"Study {self.name}: {', '.join(parts)}"
 

@@ -164,14 +164,8 @@ def check_table(
 ) -> TableDict:
     """Return a table's values converted to the annotated types; omitted keys stay omitted.
 
-    Objects from a user's file are left to the factory.
-
-    Parameters
-    ----------
-    target
-        Factory, class of methods, or class whose fields are the keys of a table.
-    also
-        Further keys of the table, for the hint at a misspelt one.
+    ``target`` is a factory, a class of methods, or a class whose fields are the keys of a table. Objects from
+    a user's file are left to it. ``further_keys`` are for the hint at a misspelt one.
 
     Raises
     ------

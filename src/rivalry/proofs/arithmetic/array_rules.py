@@ -87,13 +87,13 @@ def _broadcast(op: Equation) -> Call:
     for size, at in zip(op.kinds[0].shape, places, strict=True):
         sizes[at] = size
 
-    def broadcast(a: Any, *_: Any) -> Any:
+    def repeat_entries(a: Any, *_: Any) -> Any:
         # faster than a view, which NumPy makes in Python
         result = np.empty((len(a), *shape), a.dtype)
         result[...] = a.reshape((len(a), *sizes))
         return result
 
-    return broadcast
+    return repeat_entries
 
 
 def _transpose(op: Equation) -> Call:
@@ -171,14 +171,14 @@ def _pad(op: Equation) -> Call:
     for (low, _, between), size in zip(op.params["padding_config"], op.kinds[0].shape, strict=True):
         index.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
 
-    def pad(a: ndarray, value: ndarray) -> ndarray:
+    def surround(a: ndarray, value: ndarray) -> ndarray:
         a, value = with_rows([a, value])
         result = np.empty((len(a), *shape), a.dtype)
         result[...] = in_rank(value, len(shape))
         result[tuple(index)] = a
         return result
 
-    return pad
+    return surround
 
 
 def _convert(op: Equation) -> Call:
@@ -189,12 +189,12 @@ def _convert(op: Equation) -> Call:
         limits = np.iinfo(dtype)
         low, high = float(limits.min), float(limits.max)
 
-        def convert(a: Any) -> Any:
+        def to_integers(a: Any) -> Any:
             within = (a > low) & (a < high)
             ends = np.where(a >= high, limits.max, np.where(a <= low, limits.min, 0)).astype(dtype)
             return np.where(within, np.where(within, a, 0.0).astype(dtype), ends)
 
-        return convert
+        return to_integers
     if dtype.kind == "b":
         return lambda a: np.not_equal(a, 0)
     return lambda a: a.astype(dtype)
@@ -327,14 +327,14 @@ def _gather(op: Equation) -> Call:
     if fill is None:
         fill = _outside(out.dtype)
 
-    def gather(a: ndarray, indices: ndarray) -> ndarray:
+    def take_entries(a: ndarray, indices: ndarray) -> ndarray:
         index, inside = find(indices, not fills)
         result = a[(_row_index(len(a), len(out.shape)), *index)]
         count = max(len(a), len(indices))
         result = np.broadcast_to(result, (count, *out.shape))
         return result if np.all(inside) else np.where(inside, result, fill)
 
-    return gather
+    return take_entries
 
 
 def _scatter(adds: bool) -> Rule:
@@ -362,7 +362,7 @@ def _scatter(adds: bool) -> Rule:
         )
         clips = "CLIP" in str(op.params["mode"])
 
-        def scatter(a: ndarray, indices: ndarray, new: ndarray) -> ndarray:
+        def put_entries(a: ndarray, indices: ndarray, new: ndarray) -> ndarray:
             index, inside = find(indices, clips)
             a, _, new = with_rows([a, indices, new])
             result = np.array(a)
@@ -377,7 +377,7 @@ def _scatter(adds: bool) -> Rule:
                 result[place] = new
             return result
 
-        return scatter
+        return put_entries
 
     return rule
 
@@ -423,27 +423,27 @@ def _dynamic_update(op: Equation) -> Call:
 def _sort(op: Equation) -> Call:
     axis, keys = 1 + op.params["dimension"], op.params["num_keys"]
 
-    def sort(*values: Any) -> list[Any]:
+    def in_order(*values: Any) -> list[Any]:
         if len(values) == 1:
             return [np.sort(values[0], axis=axis)]
         values = tuple(with_rows(values))
         order = np.lexsort(values[:keys][::-1], axis=axis)
         return [np.take_along_axis(value, order, axis=axis) for value in values]
 
-    return sort
+    return in_order
 
 
 def _top(op: Equation) -> Call:
     count = op.params["k"]
     axis = 1 + op.params.get("axis", len(op.kinds[0].shape) - 1)
 
-    def top(a: Any) -> list[Any]:
+    def largest_first(a: Any) -> list[Any]:
         # XLA: NaN is largest
         order = np.argsort(np.where(np.isnan(a), -np.inf, -a), axis=axis, kind="stable")
         order = np.take(order, np.arange(count), axis=axis)
         return [np.take_along_axis(a, order, axis=axis), order.astype(op.outs[1].dtype)]
 
-    return top
+    return largest_first
 
 
 def _lu(op: Equation) -> Call:

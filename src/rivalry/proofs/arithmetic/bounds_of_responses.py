@@ -144,7 +144,7 @@ class _FollowerRanges:
             is_part = np.all(~upper_half | (end > begin), axis=2)  # a single choice has no upper half
             row, low, high = np.repeat(row, is_part.sum(axis=1)), begin[is_part], end[is_part]
             part = self._of(row)
-            bounds = part._bounds(low[:, None], high[:, None], 1)
+            bounds = part._bounds_in_boxes(low[:, None], high[:, None], 1)
             choices = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
             at_guess = part._payoffs(*choices)[0].at_ends(_diagonals)
             pay, slope = (a.at_ends(lambda end: end[:, 0]) for a in (bounds.pay, bounds.slope))
@@ -181,7 +181,7 @@ class _FollowerRanges:
         (pay,), decided, finite = self._enclosed(0, low, high)
         return pay, decided & finite
 
-    def _bounds(self, low: ndarray, high: ndarray, order: int = 2) -> _Bounds:
+    def _bounds_in_boxes(self, low: ndarray, high: ndarray, order: int = 2) -> _Bounds:
         """Return bounds in boxes of choices ``[row box follower]``."""
         (pay, slope, *bends), decided, finite = self._enclosed(order, low, high)
         is_known = finite & np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=2)
@@ -239,7 +239,7 @@ class _FollowerRanges:
         )
         boxes = [part.reshape(rows, -1, self.followers) for part in (low, high)]
         low, high = (np.append(part, guess[:, None], axis=1) for part in boxes)
-        bounds = self._bounds(low, high)
+        bounds = self._bounds_in_boxes(low, high)
 
         def of_parts(a: ndarray) -> ndarray:
             return a[:, :-1].reshape(*begin.shape, *a.shape[2:])

@@ -73,34 +73,18 @@ READ = frozenset(
 
 
 class Enclosure(NamedTuple):
-    """Bounds on the results of a function, by row.
+    """Bounds on the results of a function, by row."""
 
-    Attributes
-    ----------
-    values
-        Intervals ``[row ..]``.
-    decided
-        Whether every comparison on which results depend is decided, ``[row]``.
-    finite
-        Whether numbers that are held fixed (`rivalry.proofs.arithmetic.stop_gradients`) are finite.
-    """
-
-    values: list[Interval]
-    decided: ndarray
-    finite: ndarray
+    values: list[Interval]  # [row ..]
+    decided: ndarray  # whether every comparison on which results depend is decided, [row]
+    finite: ndarray  # whether held numbers (`rivalry.proofs.arithmetic.stop_gradients`) are finite, [row]
 
 
 def enclosed(function: Callable[..., Any], shared: tuple[Any, ...], *rows: Any) -> Enclosure:
     """Return bounds on a function of many rows, which is traced once.
 
-    Parameters
-    ----------
-    function : callable
-        Of ``shared`` and of one row of each other argument, written in JAX, to an array or several.
-    shared : tuple
-        Trees that are the same for all rows; see `rivalry.proofs.arithmetic.program.traced`.
-    *rows : Interval or np.ndarray
-        Arrays with rows in front, or intervals of such.
+    The function, in JAX, takes ``shared`` trees (`rivalry.proofs.arithmetic.program.traced`) and one row of
+    each other argument, to an array or several. ``rows`` are arrays with rows in front, or their intervals.
 
     Raises
     ------
@@ -142,19 +126,9 @@ def _in_all_rows(a: Interval, count: int) -> Interval:
 
 
 def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple[list[Interval], Any]]:
-    """Return the interval form of a function of arrays, for one row.
+    """Return the interval form of a function in JAX of arrays with the shapes of ``examples``, for one row.
 
-    Parameters
-    ----------
-    function : callable
-        Of arrays, written in JAX, to an array or a sequence of arrays.
-    *examples
-        Arrays of the shapes that it will take.
-
-    Returns
-    -------
-    callable
-        It takes arrays or intervals; returns a list of intervals, and whether every comparison was decided.
+    It takes arrays or intervals, and returns a list of intervals, and whether every comparison was decided.
 
     Raises
     ------

@@ -28,8 +28,12 @@ from rivalry.runtime.jax import floats, jax
 NodeList = list[tuple[Any, ...]]
 LARGEST = 1_000_000  # operations
 
-UNARY = {"neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "logistic": "logistic"}
-UNARY |= {"sin": "sin", "cos": "cos", "atan": "atan", "erf": "erf", "lgamma": "lgamma", "digamma": "digamma"}
+UNARY = frozenset(
+    (
+        *("neg", "exp", "log", "sqrt", "tanh", "logistic"),
+        *("sin", "cos", "atan", "erf", "lgamma", "digamma"),
+    )
+)
 BINARY = {"add": "add", "add_any": "add", "sub": "sub", "mul": "mul", "div": "div", "max": "max"}
 SUMS = {"reduce_sum": "add", "reduce_prod": "mul", "reduce_max": "max", "reduce_min": "min"}
 RUNS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
@@ -108,10 +112,10 @@ class Operations:
     def range(self, place: int) -> tuple[Fraction, Fraction] | None:
         """Return bounds on a polynomial in numbers with bounds, without rounding; None if unknown."""
         if place not in self.ranges:
-            self.ranges[place] = self._range(*self.nodes[place])
+            self.ranges[place] = self._computed_range(*self.nodes[place])
         return self.ranges[place]
 
-    def _range(self, name: str, *arguments: Any) -> tuple[Fraction, Fraction] | None:
+    def _computed_range(self, name: str, *arguments: Any) -> tuple[Fraction, Fraction] | None:
         if name == "c" or (name == "x" and arguments[0] < len(self.ends)):
             low, high = (arguments[0], arguments[0]) if name == "c" else self.ends[arguments[0]]
             return (Fraction(low), Fraction(high)) if np.isfinite(low) and np.isfinite(high) else None
@@ -139,66 +143,124 @@ class Operations:
         base = self.nodes[log][1]
         return (base, exponent) if self.is_positive(base) else None
 
-    def apply(self, name: str, a: int, b: int | None = None) -> int:
+    def apply(self, name: str, *operands: int) -> int:
         """Return the place of an operation; what needs no rounding is simplified."""
-        value_a, value_b = self.value(a), None if b is None else self.value(b)
-        if name == "min":
-            return self.apply("neg", self.apply("max", self.apply("neg", a), self.apply("neg", b)))  # type: ignore[arg-type]
-        if name == "neg":
-            if value_a is not None:
-                return self.number(-value_a)
-            return self.nodes[a][1] if self.nodes[a][0] == "neg" else self.node("neg", a)
-        if name in VALUES and value_a == VALUES[name][0]:
+        if name in SIMPLIFIED:
+            return SIMPLIFIED[name](self, *operands)
+        return self._of_one(name, *operands)
+
+    def _of_one(self, name: str, a: int) -> int:
+        """Return the place of a function, a number at an operand at which its value is exact."""
+        if name in VALUES and self.value(a) == VALUES[name][0]:
             return self.number(VALUES[name][1])
-        if name == "log" and value_a == 0.0:
-            return self.number(-np.inf)
-        if name == "exp" and value_a == -np.inf:
-            return self.number(0.0)
-        if name == "exp" and (power := self.power_of(a)):
-            return _power(self, *power)
-        if name == "exp" and self.nodes[a][0] == "add" and any(map(self.power_of, self.nodes[a][1:])):
-            return self.apply("mul", *(self.apply("exp", term) for term in self.nodes[a][1:]))
-        if b is None:
-            return self.node(name, a)
-        if name == "max" and -np.inf in (value_a, value_b):
-            return b if value_a == -np.inf else a
-        if name in ("add", "mul") and value_a is not None and value_b is None:
-            return self.apply(name, b, a)
-        if name == "max" and value_a is not None and value_b is not None:
-            return self.number(max(value_a, value_b))
-        if (name in ("add", "sub") and value_b == 0.0) or (name in ("mul", "div") and value_b == 1.0):
+        return self.node(name, a)
+
+    def _exact_number(self, name: str, a: int, b: int) -> int | None:
+        """Return the place of a sum, difference or product of numbers that is a double; None of others."""
+        x, y = self.value(a), self.value(b)
+        if x is None or y is None:
+            return None
+        exact = {"add": x + y, "sub": x - y, "mul": x * y}[name]
+        return self.number(exact) if _is_exact(name, x, y, exact) else None
+
+    def _sum(self, a: int, b: int) -> int:
+        if self.value(a) is not None and self.value(b) is None:
+            a, b = b, a
+        if self.value(b) == 0.0:
             return a
-        if name == "div" and value_a == 0.0:
-            return self.number(0.0) if value_b else self.node(name, a, b)
-        if name == "mul" and 0.0 in (value_a, value_b):
-            factor = b if value_a == 0.0 else a
-            # zero times what is undefined is undefined
-            return self.number(0.0) if self.is_defined(factor) else self.node(name, a, b)
-        if name in ("add", "sub", "mul") and value_b is not None and value_a is not None:
-            exact = {"add": value_a + value_b, "sub": value_a - value_b, "mul": value_a * value_b}[name]
-            if _is_exact(name, value_a, value_b, exact):
-                return self.number(exact)
-        if name == "sub" and value_a == 0.0:
-            return self.apply("neg", b)
-        if name == "mul" and value_b == -1.0:
-            return self.apply("neg", a)
-        if name == "sub" and a == b and self.is_defined(a):
-            return self.number(0.0)
-        if name == "max" and a == b:
+        exact = self._exact_number("add", a, b)
+        return self.node("add", a, b) if exact is None else exact
+
+    def _difference(self, a: int, b: int) -> int:
+        if self.value(b) == 0.0:
             return a
-        if name == "mul" and self.nodes[b][0] == "div" and self.value(self.nodes[b][1]) == 1.0:
-            return self.apply("div", a, self.nodes[b][2])
-        if name == "mul" and self.nodes[a][0] == "div" and self.value(self.nodes[a][1]) == 1.0:
-            return self.apply("div", b, self.nodes[a][2])
-        if name == "div" and self.nodes[b][0] == "add":
+        exact = self._exact_number("sub", a, b)
+        if exact is not None:
+            return exact
+        if self.value(a) == 0.0:
+            return self._negative(b)
+        if a == b and self.is_defined(a):
+            return self.number(0.0)
+        return self.node("sub", a, b)
+
+    def _product(self, a: int, b: int) -> int:
+        if self.value(a) is not None and self.value(b) is None:
+            a, b = b, a
+        if self.value(b) == 1.0:
+            return a
+        for zero, factor in ((a, b), (b, a)):
+            if self.value(zero) == 0.0:
+                # zero times what is undefined is undefined
+                return self.number(0.0) if self.is_defined(factor) else self.node("mul", a, b)
+        exact = self._exact_number("mul", a, b)
+        if exact is not None:
+            return exact
+        if self.value(b) == -1.0:
+            return self._negative(a)
+        for factor, quotient in ((a, b), (b, a)):
+            name, *parts = self.nodes[quotient]
+            if name == "div" and self.value(parts[0]) == 1.0:
+                return self._quotient(factor, parts[1])
+        return self.node("power", a, self.number(2.0)) if a == b else self.node("mul", a, b)
+
+    def _quotient(self, a: int, b: int) -> int:
+        if self.value(b) == 1.0:
+            return a
+        if self.value(a) == 0.0:
+            return self.number(0.0) if self.value(b) else self.node("div", a, b)
+        if self.nodes[b][0] == "add":
             surplus = Counter(self.terms(b))
             surplus.subtract(self.terms(a))
             if surplus.total() and min(surplus.values()) >= 0:
                 remainder = reduce(lambda x, y: self.node("add", x, y), surplus.elements())
                 return self.node("share", a, remainder)
-        if name == "mul" and a == b:
-            return self.node("power", a, self.number(2.0))
-        return self.node(name, a, b)
+        return self.node("div", a, b)
+
+    def _largest(self, a: int, b: int) -> int:
+        x, y = self.value(a), self.value(b)
+        if -np.inf in (x, y):
+            return b if x == -np.inf else a
+        if x is not None and y is not None:
+            return self.number(max(x, y))
+        return a if a == b else self.node("max", a, b)
+
+    def _smallest(self, a: int, b: int) -> int:
+        return self._negative(self._largest(self._negative(a), self._negative(b)))
+
+    def _negative(self, a: int) -> int:
+        value = self.value(a)
+        if value is not None:
+            return self.number(-value)
+        return self.nodes[a][1] if self.nodes[a][0] == "neg" else self.node("neg", a)
+
+    def _exponential(self, a: int) -> int:
+        if self.value(a) == -np.inf:
+            return self.number(0.0)
+        if self.value(a) == 0.0:
+            return self.number(1.0)
+        if power := self.power_of(a):
+            return _power(self, *power)
+        name, *terms = self.nodes[a]
+        if name == "add" and any(map(self.power_of, terms)):
+            return self._product(*map(self._exponential, terms))
+        return self.node("exp", a)
+
+    def _logarithm(self, a: int) -> int:
+        return self.number(-np.inf) if self.value(a) == 0.0 else self._of_one("log", a)
+
+
+SIMPLIFIED: dict[str, Callable[..., int]] = {
+    "add": Operations._sum,
+    "sub": Operations._difference,
+    "mul": Operations._product,
+    "div": Operations._quotient,
+    "max": Operations._largest,
+    "min": Operations._smallest,
+    "neg": Operations._negative,
+    "exp": Operations._exponential,
+    "log": Operations._logarithm,
+}
+"""Operations with rules of their own, by name."""
 
 
 def _has_power(base: float | None, exponent: float | None) -> bool:
@@ -298,7 +360,7 @@ def _read(tape: Operations, program: Program, operands: Sequence[Any]) -> Values
     values = {k: number[0, ...] for k, number in program.constants.items()}
     values.update(zip(program.arguments, operands, strict=True))
     for step in program.operations:
-        results = _apply(tape, step, [values[k] for k in step.operands])
+        results = _results_of(tape, step, [values[k] for k in step.operands])
         values.update(zip(step.results, results, strict=True))
     return [values[k] for k in program.results]
 
@@ -312,7 +374,7 @@ def _called(call: Callable[..., Any], *arrays: Any) -> Values:
         raise Unsupported(f"proof file: payoffs contain {error}") from None
 
 
-def _apply(tape: Operations, op: Operation, operands: Values) -> Values:
+def _results_of(tape: Operations, op: Operation, operands: Values) -> Values:
     """Return the values of one operation on arrays."""
     name, params = op.equation.name, op.equation.params
     is_known = not any(isinstance(part, _Places | _Tests) for part in operands)
@@ -377,7 +439,7 @@ def _rule(tape: Operations, name: str, params: Any) -> Callable[..., int]:
     """Return an operation on places."""
     apply = tape.apply
     if name in UNARY:
-        return lambda a: apply(UNARY[name], a)
+        return lambda a: apply(name, a)
     if name in BINARY or name == "min":
         return lambda a, b: apply(BINARY.get(name, name), a, b)
     if name == "square":
@@ -521,7 +583,7 @@ def _array(shape: Any, entry: Callable[..., Any]) -> ndarray:
     return array
 
 
-def _shape(a: Any) -> tuple[int, ...]:
+def _shape_of(a: Any) -> tuple[int, ...]:
     return np.shape(a.at if isinstance(a, _Places | _Tests) else a)
 
 
@@ -557,7 +619,7 @@ def _move(tape: Operations, op: Operation, operands: Values) -> Values:
     arrays = []
     for k, operand in enumerate(operands):
         if k in data:
-            arrays.append(_truths(operand, _shape(operand)) if tests else _places(tape, operand))
+            arrays.append(_truths(operand, _shape_of(operand)) if tests else _places(tape, operand))
         elif isinstance(operand, _Places | _Tests):
             raise Unsupported("proof file: an index depends on choices of players")
         else:

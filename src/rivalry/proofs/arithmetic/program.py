@@ -68,23 +68,7 @@ class Operation(NamedTuple):
 
 
 class Program:
-    """A traced function as operations of NumPy on arrays with rows in front.
-
-    Parameters
-    ----------
-    traced : jax.extend.core.ClosedJaxpr
-        The function, of one row.
-
-    Attributes
-    ----------
-    operations : list of Operation
-        In order.
-    constants : dict
-        Numbers that the operations take, by their indices.
-    arguments, results : tuple of int
-        Indices of the arguments and results.
-    through_jax : bool
-        Whether an operation is evaluated by JAX, one row after the other.
+    """A traced function of one row as operations of NumPy on arrays with rows in front.
 
     Raises
     ------
@@ -93,9 +77,9 @@ class Program:
     """
 
     def __init__(self, traced: Any) -> None:
-        self.operations: list[Operation] = []
-        self.constants: dict[int, Any] = {}
-        self.through_jax = False
+        self.operations: list[Operation] = []  # in order
+        self.constants: dict[int, Any] = {}  # numbers that the operations take, by their indices
+        self.through_jax = False  # whether an operation is evaluated by JAX, one row after the other
         self._kinds: list[Kind] = []
         self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
         self.arguments = tuple(self._add(_kind(variable.aval)) for variable in traced.jaxpr.invars)
@@ -141,7 +125,7 @@ class Program:
         kinds = tuple(self._kinds[k] for k in operands)
         outs = tuple(_kind(variable.aval) for variable in source.outvars)
         equation = Equation(name, params, kinds, outs)
-        call = self._call(equation, source)
+        call = self._function_of(equation, source)
         results = [self._add(kind) for kind in outs]
         if key is not None and results:
             self._index[key] = results[0]
@@ -154,7 +138,7 @@ class Program:
         self.operations.append(Operation(equation, source, call, tuple(operands), tuple(results)))
         return results
 
-    def _call(self, equation: Equation, source: JaxprEqn) -> Call:
+    def _function_of(self, equation: Equation, source: JaxprEqn) -> Call:
         """Return the function of an operation, to a list."""
         try:
             if equation.name in _NESTED:
@@ -173,14 +157,12 @@ class Program:
         for step in reversed(self.operations):
             if live.isdisjoint(step.results):
                 continue
-            last = tuple(
-                k for k in {*step.operands, *step.results} if k not in live and k not in self.constants
-            )
+            last = {*step.operands, *step.results} - live - self.constants.keys()
             only_in_shifts = moving.isdisjoint(step.results)
             live.update(step.operands)
             if not only_in_shifts and step.equation.name != SHIFT:
                 moving.update(step.operands)
-            steps.append(step._replace(last=last, only_in_shifts=only_in_shifts))
+            steps.append(step._replace(last=tuple(last), only_in_shifts=only_in_shifts))
         self.operations = steps[::-1]
         self.constants = {k: value for k, value in self.constants.items() if k in live}
 
@@ -298,8 +280,11 @@ class CondCall(_Nested):
         if np.all(index == index[0]):
             return self.programs[int(index[0])](*arguments)
         branches = [program(*arguments) for program in self.programs]
-        columns = [with_rows([*column, index])[:-1] for column in zip(*branches, strict=True)]
-        return [np.choose(in_rank(index, column[0].ndim - 1), column) for column in columns]
+        results = []
+        for column in zip(*branches, strict=True):
+            *cases, rows = with_rows([*column, index])
+            results.append(np.choose(in_rank(rows, cases[0].ndim - 1), cases))
+        return results
 
 
 class WhileCall(_Nested):
@@ -379,18 +364,12 @@ MOST = 256  # programs kept
 
 
 class ByRow:
-    """Trees of one form, such as games that differ in numbers, of which every row of arguments has one.
-
-    Parameters
-    ----------
-    trees : sequence
-        Trees of which `form_of` is the same.
-    """
+    """Trees of one `form_of`, such as games that differ in numbers, of which every row has one."""
 
     def __init__(self, trees: Sequence[Any]) -> None:
-        columns = zip(*(filter(_is_number, jax.tree.leaves(tree)) for tree in trees), strict=True)
         self.trees, self.numbers = trees, np.arange(len(trees))  # the index of the tree of each row
-        self._columns = [np.stack(list(map(np.asarray, column))) for column in columns]
+        numbers = [list(filter(_is_number, jax.tree.leaves(tree))) for tree in trees]
+        self._columns = [np.stack(list(map(np.asarray, column))) for column in zip(*numbers, strict=True)]
 
     def pick(self, rows: Any) -> ByRow:
         """Return the trees of some rows, by index or mask."""
@@ -422,15 +401,8 @@ def _form(leaves: Values, structure: Any) -> Any:
 def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tuple[Traced, Values]:
     """Return the program of a function, and its numbers in ``shared`` arguments, with rows in front.
 
-    Parameters
-    ----------
-    function : callable
-        Of ``shared`` and of one row of each other argument, to arrays.
-    shared : tuple
-        Trees that are the same for all rows, or `ByRow`. Their arrays are arguments of the program but for
-        arrays of integers of NumPy.
-    shapes : sequence of jax.ShapeDtypeStruct
-        Of the other arguments, for one row.
+    The function takes ``shared`` trees, the same for all rows or `ByRow`, and one row of each other argument,
+    of these ``shapes``, to arrays. Arrays of the trees are arguments of the program, but no integers of NumPy.
 
     Raises
     ------
@@ -497,19 +469,9 @@ def _fixed(leaf: object, is_number: bool) -> Any:
 def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Call:
     """Return a function of one row of arguments, applied to many: by NumPy, or compiled where they are many.
 
-    Parameters
-    ----------
-    function : callable
-        Of ``shared`` arguments, and of one row of each other, to a named tuple of arrays.
-    shared : int
-        How many arguments are the same for all rows, or `ByRow`.
-    effort : int or None
-        Of compiling; see `rivalry.runtime.jax.compiled`.
-
-    Returns
-    -------
-    callable
-        ``(*shared, *rows, batch)``. It computes ``batch`` rows at a time.
+    The function takes so many ``shared`` arguments, the same for all rows or `ByRow`, and one row of each
+    other, to a named tuple of arrays; the result also ``batch``, how many rows it computes at a time.
+    ``effort`` is that of compiling; see `rivalry.runtime.jax.compiled`.
     """
     compiled_function = compiled(
         lambda *arguments: jax.vmap(partial(function, *arguments[:shared]))(*arguments[shared:]),

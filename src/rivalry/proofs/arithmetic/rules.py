@@ -79,7 +79,7 @@ def _is_known(a: object, b: object) -> Any:
 
 
 def _equal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
-    if a is b:  # whether it is a number
+    if a is b:  # one number equals itself unless it is NaN
         return Interval(~np.isnan(a.low + a.high), np.full(a.shape, True))
     return Interval(*_overlap(a, b))
 
@@ -140,8 +140,8 @@ def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Inte
     if len(op.equation.kinds[0].shape) < len(op.equation.outs[0].shape):
         condition = aligned(condition, len(op.equation.outs[0].shape))
     run.note(condition, _is_one_number(*ranges))
-    if condition.origin and condition.origin[0] == "less":
-        smaller, larger = condition.origin[1:]
+    if sides := _operands("less", condition):
+        smaller, larger = sides
         if _is_same(smaller, no) and _is_same(larger, yes):
             return _maximum(run, op, no, yes)
         if _is_same(smaller, yes) and _is_same(larger, no):
@@ -163,13 +163,16 @@ def _guarded(condition: Interval, value: Interval) -> Interval:
 
     Nothing is known where it may be infinite, as a number above another may be.
     """
-    name, *sides = condition.origin or ("",)
-    above, below = (name == "less" and sides[k] is value for k in (1, 0))
-    if not (above or below or (name == "finite" and sides[0] is value)):
+    sides = _operands("less", condition) or (None, None)
+    below, above = (side is value for side in sides)
+    if not (above or below or _operands("finite", condition) == (value,)):
         return value
     largest = np.finfo(float).max
-    low = -np.inf if below else np.maximum(sides[0].low, -largest) if above else -largest
-    high = np.inf if above else np.minimum(sides[1].high, largest) if below else largest
+    low, high = -np.inf if below else -largest, np.inf if above else largest
+    if above and not below:
+        low = np.maximum(sides[0].low, low)
+    if below and not above:
+        high = np.minimum(sides[1].high, high)
     low = np.maximum(low, 0.0) if value.positive else low
     result = Interval(np.fmax(value.low, low), np.fmin(value.high, high), value.positive)
     if above or below:
@@ -243,28 +246,37 @@ def _remainder(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Int
     return Interval(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
 
 
+def _operands(name: str, a: Interval) -> tuple[Any, ...]:
+    """Return the operands of which an interval was computed, if that was by an operation ``name``."""
+    return a.origin[1:] if a.origin and a.origin[0] == name else ()
+
+
 def _multiply(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
     if a is b:
         return intervals.square(a)
-    shape, special = np.broadcast_shapes(a.shape, b.shape), None
+    shape = np.broadcast_shapes(a.shape, b.shape)
     for operand, partner in ((a, b), (b, a)):
-        if partner.origin and partner.origin[0] == "complement":
-            if partner.origin[1] is operand:
-                special = intervals.parabola(operand)
-            elif (
-                operand.origin
-                and operand.origin[0] == "product"
-                and any(partner.origin[1] is factor for factor in operand.origin[1:])
-            ):
-                cofactor = operand.origin[1] if operand.origin[2] is partner.origin[1] else operand.origin[2]
-                special = intervals.multiply(cofactor, intervals.parabola(partner.origin[1]))
-        elif partner.origin and partner.origin[0] == "reciprocal" and _is_sum(operand, partner.origin[1]):
-            special = _share(operand, partner.origin[1])
+        special = _dependent_product(operand, partner)
         if special is not None and special.shape == shape:  # a single entry may stand for several
             return special
     result = intervals.multiply(a, b)
     result.origin = ("product", a, b)
     return result
+
+
+def _dependent_product(a: Interval, b: Interval) -> Interval | None:
+    """Return ``x (1 - x)``, ``y x (1 - x)`` or ``x / sum(x)``, in which x occurs twice; None of others."""
+    for number in _operands("complement", b):
+        if number is a:
+            return intervals.parabola(a)
+        factors = _operands("product", a)
+        if any(number is factor for factor in factors):
+            cofactor = factors[0] if factors[1] is number else factors[1]
+            return intervals.multiply(cofactor, intervals.parabola(number))
+    for total in _operands("reciprocal", b):
+        if _is_sum(a, total):
+            return _share(a, total)
+    return None
 
 
 def _divide(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
@@ -278,13 +290,14 @@ def _divide(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interv
 
 def _share(a: Interval, total: Interval) -> Interval:
     """Return the parts of numbers in their sum."""
-    logs = a.origin[1] if a.origin and a.origin[0] == "exp" else None
-    return intervals.share(a, total.origin[2], logs)  # type: ignore[index]
+    _, axis = _operands("sum", total)
+    logs = _operands("exp", a)
+    return intervals.share(a, axis, *logs)
 
 
 def _is_sum(a: Interval, b: Interval) -> bool:
     """True if b is the sum of a few positive numbers a along one axis."""
-    return a.positive and b.origin is not None and b.origin[0] == "sum" and b.origin[1] is a
+    return a.positive and _operands("sum", b)[:1] == (a,)
 
 
 def _is_one(a: Interval) -> bool:
@@ -292,35 +305,35 @@ def _is_one(a: Interval) -> bool:
 
 
 def _subtract(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
-    name, of = a.origin[:2] if a.origin else ("", None)
-    if b.origin and name in ("digamma", "lgamma"):
-        if name == "digamma" and b.origin[0] == "log" and b.origin[1] is of:
-            return intervals.digamma_less_log(of)
-        if name == "lgamma" and a.shape == b.shape and _is_sum_of(name, of, b):
-            return intervals.log_gamma_excess(*of.origin[1:])
+    for number in _operands("digamma", a):
+        if _operands("log", b) == (number,):
+            return intervals.digamma_less_log(number)
+    for total in _operands("lgamma", a):
+        if a.shape == b.shape and _are_log_gammas(b, total):
+            return intervals.log_gamma_excess(*_operands("sum", total))
     result = intervals.subtract(a, b)
     if _is_one(a):
         result.origin = ("complement", b)
     return result
 
 
-def _is_sum_of(name: str, total: Interval, b: Interval) -> bool:
-    """True if b is the sum of a function of the same few numbers of which another is the sum."""
-    if not (b.origin and total.origin and b.origin[0] == total.origin[0] == "sum"):
+def _are_log_gammas(a: Interval, total: Interval) -> bool:
+    """True if a is the sum of the logarithms of gamma of the few numbers whose sum is ``total``."""
+    terms, log_gammas = _operands("sum", total), _operands("sum", a)
+    if not terms or not log_gammas:
         return False
-    origin = b.origin[1].origin
-    return bool(origin and origin == (name, total.origin[1]) and b.origin[2] == total.origin[2])
+    return _operands("lgamma", log_gammas[0]) == terms[:1] and log_gammas[1] == terms[1]
 
 
 def _with_origin(name: str, rule: Callable[[Interval], Interval]) -> Rule:
     """Return the rule of a function that other rules ask for: in shares, or in differences."""
 
-    def with_origin(run: Comparisons, op: Operation, a: Interval) -> Interval:
+    def noted(run: Comparisons, op: Operation, a: Interval) -> Interval:
         result = rule(a)
         result.origin = (name, a)
         return result
 
-    return with_origin
+    return noted
 
 
 def _axes(op: Operation) -> tuple[int, ...]:

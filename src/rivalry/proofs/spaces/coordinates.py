@@ -28,29 +28,15 @@ OPEN = 2.0
 
 
 class Coordinates(NamedTuple):
-    """The entries of a profile that players choose, in one row, ``[coordinate]``.
+    """The entries of a profile that players choose, in one row, ``[coordinate]``."""
 
-    Attributes
-    ----------
-    player, axis
-        Indices of the entries.
-    low, high
-        Bounds of the entries.
-    start
-        A profile with the fixed entries.
-    labels
-        Labels of exchangeable players, ``[player]``.
-    ranges
-        Ranges of parameters of the game, for all values of which a proof is to hold, or None.
-    """
-
-    player: ndarray
+    player: ndarray  # indices of the entries
     axis: ndarray
-    low: ndarray
+    low: ndarray  # bounds of the entries
     high: ndarray
-    start: ndarray
-    labels: ndarray
-    ranges: Ranges | None = None
+    start: ndarray  # a profile with the fixed entries
+    labels: ndarray  # of exchangeable players, [player]
+    ranges: Ranges | None = None  # of parameters of the game, for all values of which a proof is to hold
 
     @property
     def place(self) -> tuple[Any, Any]:

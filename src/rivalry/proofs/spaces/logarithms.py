@@ -35,19 +35,11 @@ MAX_SHARES = 4  # of a player whose strategies near a profile are all bounded
 
 
 class BoundsOfEquilibria(NamedTuple):
-    """Amounts between which equilibria lie, ``[player axis]``.
-
-    Attributes
-    ----------
-    low, high
-        The bounds, above 0.
-    beyond
-        Reason why equilibria beyond them are not excluded; empty if a proof excludes them.
-    """
+    """Amounts above 0 between which equilibria lie, ``[player axis]``."""
 
     low: ndarray
     high: ndarray
-    beyond: str
+    beyond: str  # reason why equilibria beyond them are not excluded; empty if a proof excludes them
 
 
 @oracle()
