@@ -1,5 +1,6 @@
 """Work with karma economies: redistribution, exact baselines, and constants and conditions of the theory."""
 
+from rivalry.schema.register import collect
 from rivalry.schema.registry import lazy_package
 
 _MODULES = {
@@ -9,9 +10,10 @@ _MODULES = {
     "constants": "rivalry.studies.karma_constants:constants",
     "exact_baseline": "rivalry.studies.karma_constants:exact_baseline",
     "find_counterexample": "rivalry.studies.karma_constants:find_counterexample",
-    "redistribution_level": "rivalry.economies.karma.transitions:redistribution_level",
     "scaling_gap": "rivalry.studies.karma_scaling:scaling_gap",
 }
+# of an optional subpackage, where it is installed
+_MODULES |= {name: target for name, target in collect("HOOKS").items() if name == "redistribution_level"}
 
 __all__ = sorted(_MODULES)
 

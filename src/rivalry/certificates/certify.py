@@ -172,7 +172,7 @@ def _units_together(
     return [list(row) for row in zip(*units, strict=True)]
 
 
-class _Gains(NamedTuple):
+class _DeviationGains(NamedTuple):
     """Payoffs at a profile and those of the best deviations, in units of payoff, ``[player]``.
 
     Attributes
@@ -286,18 +286,20 @@ def _nearest_of_ties(
     return nearest_responses, nearest_units
 
 
-def _gains(current_payoffs: np.ndarray, responses: Sequence[Response], units: Sequence[Unit]) -> _Gains:
+def _gains(
+    current_payoffs: np.ndarray, responses: Sequence[Response], units: Sequence[Unit]
+) -> _DeviationGains:
     """Return the gains of best responses; strategies moved to for a unit are deviations too."""
     attained = np.maximum([unit.best for unit in units], [response.payoff for response in responses])
     highest = np.maximum(attained, [response.supremum for response in responses])
     bounds = np.array([response.bound for response in responses])
-    return _Gains(current_payoffs, attained, highest, bounds)
+    return _DeviationGains(current_payoffs, attained, highest, bounds)
 
 
 def _allowance(
     game: Game,
     x: np.ndarray,
-    gains: _Gains,
+    gains: _DeviationGains,
     responses: Sequence[Response],
     units: Sequence[Unit],
     tolerance: float,
@@ -320,7 +322,7 @@ def _allowance(
 
 
 def _decided_gains(
-    gains: _Gains, allowance: _Allowance, units: Sequence[Unit]
+    gains: _DeviationGains, allowance: _Allowance, units: Sequence[Unit]
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Return regrets and bounds ``[player]``, and a note; NaN and infinity where rounding hides a gain."""
     regret, bound = gains.regret, gains.bound
@@ -342,7 +344,7 @@ def _decided_gains(
     return np.where(is_lost, np.nan, regret), np.where(is_lost, np.inf, bound), note
 
 
-def _note_of_supremum(gains: _Gains, regret: np.ndarray, allowed: np.ndarray) -> str:
+def _note_of_supremum(gains: _DeviationGains, regret: np.ndarray, allowed: np.ndarray) -> str:
     """Return a note on the first player whose gains approach a supremum that no strategy attains."""
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         is_approached = gains.highest - gains.attained > allowed
@@ -379,7 +381,7 @@ def _allowed_near(
 
 
 def _refuse_contradicted_bounds(
-    game: Game, x: Any, gains: _Gains, responses: Sequence[Response], proof: bool
+    game: Game, x: Any, gains: _DeviationGains, responses: Sequence[Response], proof: bool
 ) -> None:
     """Raise `ValueError` for a bound on payoffs that a payoff exceeds."""
     for player, response in enumerate(responses):
@@ -392,7 +394,9 @@ def _refuse_contradicted_bounds(
         refuse_above(game, x, player, source, highest, response.strategy, response.bound)
 
 
-def _rounding_of_payoffs(game: Game, x: np.ndarray, gains: _Gains, units: Sequence[Unit]) -> np.ndarray:
+def _rounding_of_payoffs(
+    game: Game, x: np.ndarray, gains: _DeviationGains, units: Sequence[Unit]
+) -> np.ndarray:
     """Return a bound on the rounding errors of gains, ``[player]``."""
     if rounding_error.knows(game):
         rounded = np.array([rounding_error(game, x, player) for player in range(len(x))])

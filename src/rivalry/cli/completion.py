@@ -60,7 +60,7 @@ FISH_FILES = {
 LAST = 99  # place of a word on the command line after which none is completed
 
 
-class Places(NamedTuple):
+class CommandWords(NamedTuple):
     """Metavars of a command's first argument and of its further ones, and its options."""
 
     help: str
@@ -84,7 +84,7 @@ def script(shell: str, group: Any) -> str:
     return WRITERS[shell](commands)
 
 
-def _places(command: Any) -> Places:
+def _places(command: Any) -> CommandWords:
     arguments = [row for row in command.params if row.param_type_name == "argument"]
     parts = [_parts(row.metavar) for row in arguments]
     if any(row.nargs == -1 for row in arguments):  # the last one repeats
@@ -95,7 +95,7 @@ def _places(command: Any) -> Places:
             metavar = None if row.is_flag else row.metavar
             options[row.opts[0]] = Option(row.help or "", metavar)
     first, rest = [*chain(*parts[:1])], [*chain(*parts[1:])]
-    return Places((command.help or "").partition("\n")[0], first, rest, options)
+    return CommandWords((command.help or "").partition("\n")[0], first, rest, options)
 
 
 def _parts(metavar: str) -> list[str]:
@@ -115,7 +115,7 @@ def _words(parts: Iterable[str]) -> list[str]:
     return sorted(words)
 
 
-def _bash(commands: dict[str, Places]) -> str:
+def _bash(commands: dict[str, CommandWords]) -> str:
     options, values = list[str](), list[str]()
     places = [f'" rest") words={quote(" ".join(commands))} ;;']
     for name, command in commands.items():
@@ -134,11 +134,11 @@ def _bash(commands: dict[str, Places]) -> str:
     )
 
 
-def _zsh(commands: dict[str, Places]) -> str:
+def _zsh(commands: dict[str, CommandWords]) -> str:
     return ZSH + _bash(commands)
 
 
-def _fish(commands: dict[str, Places]) -> str:
+def _fish(commands: dict[str, CommandWords]) -> str:
     lines = []
     for name, command in commands.items():
         lines.append(f"complete -c rivalry -n __fish_use_subcommand -a {name} -d {_fish_quote(command.help)}")

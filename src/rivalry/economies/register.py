@@ -162,4 +162,5 @@ VIEWS = {"streets": "rivalry.economies.streets"}
 HOOKS = {
     "city_policy": "rivalry.economies.envs.city:city_policy",
     "policy_table": "rivalry.economies.envs.karma:policy_table",
+    "redistribution_level": "rivalry.economies.karma.transitions:redistribution_level",
 }

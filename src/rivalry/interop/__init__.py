@@ -1,11 +1,10 @@
-"""Games of Gambit, QuantEcon, Nashpy, OpenSpiel, karma-game-library; environments of other packages; Ray."""
+"""Games of Gambit, QuantEcon, Nashpy, OpenSpiel, karma-game-library; environments of other packages."""
 
 from typing import TYPE_CHECKING
 
 from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
-    from rivalry.integrations.ray import Cluster as Cluster
     from rivalry.interop.environments import EnvironmentGame as EnvironmentGame
     from rivalry.interop.environments import from_gymnasium as from_gymnasium
     from rivalry.interop.environments import from_pettingzoo as from_pettingzoo
@@ -35,6 +34,6 @@ _NAMES = {
 }
 
 # lazy: the register beside this file is read wherever names of methods are listed
-_TARGETS = {name: f"{__name__}.{module}:{name}" for module, names in _NAMES.items() for name in names}
-
-lazy_package(__name__, _TARGETS | {"Cluster": "rivalry.integrations.ray:Cluster"})
+lazy_package(
+    __name__, {name: f"{__name__}.{module}:{name}" for module, names in _NAMES.items() for name in names}
+)

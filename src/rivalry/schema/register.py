@@ -43,7 +43,7 @@ OPTIONAL = {
         "CityQLearning CitySimulation PopulationQLearning Simulation UncappedEquilibrium agent_histogram "
         "bid_congestion bid_distribution city city_policy design_search example_bids example_routes "
         "exploitability_curve fairness_plane karma karma_histogram lane_load mean_bids "
-        "policy_map policy_table simulation social_traces street_map "
+        "policy_map policy_table redistribution_level simulation social_traces street_map "
         "uncapped_equilibrium"
     ),
     "integrations": "DQN PPO SAC ray rllib.dqn rllib.ppo rllib.sac slurm",

@@ -15,7 +15,7 @@ from rivalry.economies.karma.keys import (
     OVERFLOWS,
     TIES,
     ContestKeys,
-    HoldingKeys,
+    KarmaKeys,
     PaymentKeys,
     PopulationKeys,
     StateKeys,
@@ -30,7 +30,7 @@ from rivalry.schema.validate import checked, limit, whole_number
 @keywords_of_groups
 def karma(
     states: StateKeys,
-    holdings: HoldingKeys,
+    holdings: KarmaKeys,
     payments: PaymentKeys,
     contests: ContestKeys,
     population: PopulationKeys,
@@ -133,7 +133,7 @@ def _refuse_idle_agents(count: int, contest: BiddingContest, idle: str, tables: 
         raise ValueError(f"agents: {count} must be {multiple}, or idle = 'random'")
 
 
-def _initial_karma(holdings: HoldingKeys, population: PopulationKeys, types: Types, count: int) -> ndarray:
+def _initial_karma(holdings: KarmaKeys, population: PopulationKeys, types: Types, count: int) -> ndarray:
     """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
     with_initial = [k for k, initial in enumerate(types.initial) if initial is not None]
     amounts: Any = population.initial_karma

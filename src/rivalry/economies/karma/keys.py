@@ -59,7 +59,7 @@ class StateKeys:
 
 
 @dataclass(frozen=True)
-class HoldingKeys:
+class KarmaKeys:
     """Karma that agents hold."""
 
     mean_karma: Annotated[
