@@ -172,13 +172,7 @@ def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
 
 
 def draw_own(run: Run) -> list[str]:
-    """Draw only the plots of user files, which are run, and of other packages.
-
-    Returns
-    -------
-    list of str
-        One line per plot that could not be drawn.
-    """
+    """Draw only the plots of user files, which are run, and of other packages; return a line per failure."""
     from rivalry.lab.study import build_plot
     from rivalry.plots.style import picture
 

@@ -99,15 +99,9 @@ def export_proofs(
 ) -> tuple[Record, list[str]]:
     """Write a proof file per proved claim of a cell into a folder, and have each checked.
 
-    Files have the ``name`` of the cell; one of several points has its coordinates, too.
-
-    Returns
-    -------
-    Record
-        ``verified_proof``, what was verified in every file, and its SHA-256; ``proof_refusal``, why a result
-        has no file.
-    list of str
-        A line per result: the file, its size and what the checker says, or why there is no file.
+    Files have the ``name`` of the cell; one of several points has its coordinates, too. Return a record with
+    ``verified_proof``, what was verified in every file, and its SHA-256, and ``proof_refusal``, why a result
+    has no file; and a line per result: the file, its size and what the checker says, or why there is no file.
     """
     points = points_of(task, folder)
     lead = tuple(points.shape)

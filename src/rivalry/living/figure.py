@@ -67,15 +67,9 @@ class Figure:
 
 
 def figure_of(game: object, profile: object = None) -> Figure:
-    """Return the living figure of a game at a profile.
+    """Return the living figure of a game at a profile ``[player axis]``, or a policy ``[state action]``.
 
-    Parameters
-    ----------
-    game
-        A game of any family.
-    profile
-        Profile ``[player axis]``, or a policy ``[state action]`` of a population. By default players choose
-        different points of a box, and uniform mixtures on a simplex.
+    By default players choose different points of a box, and uniform mixtures on a simplex.
 
     Raises
     ------

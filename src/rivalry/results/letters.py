@@ -47,13 +47,8 @@ def letters(entries: Sequence[Estimate]) -> list[str]:
 def compact_letters(differs: ndarray) -> list[str]:
     """Return letters of items, of which two have a common one if and only if they do not differ.
 
-    Every letter is that of a largest group in which nothing differs. Where that takes more letters than there
-    are, all texts are empty.
-
-    Parameters
-    ----------
-    differs : ndarray
-        The symmetric relation ``[item item]``, False on the diagonal.
+    Every letter is that of a largest group in which nothing ``differs [item item]``, a symmetric relation,
+    False on the diagonal. Where that takes more letters than there are, all texts are empty.
 
     Examples
     --------

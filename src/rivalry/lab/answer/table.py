@@ -548,6 +548,7 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
     heads_in_print = [f"{keys.across} {heads[0]}", *heads[1:]]
     marks, remarks = _weaker(table)
     printed, points, used = list[Row](), list[tuple[int, ...]](), set[int]()
+    point_of_row = {-1: -1} | {k: numbers[0] for k, numbers in enumerate(table.points)}
     shown_names = short[:BLOCKS]
     blocks = _thinned(list(keys.blocks.items()), max(BLOCKS // len(shown_names), 1))
     for name, (place, block) in product(shown_names, blocks):
@@ -567,7 +568,7 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
             for head, k in zip(heads_in_print, numbers, strict=True):
                 row[head] = Estimate("–") if k < 0 else _entry(table.rows[k][name], has_marks and marks[k])
             printed.append(row)
-            points.append(tuple(table.points[k][0] if k >= 0 else -1 for k in numbers))
+            points.append(tuple(point_of_row[k] for k in numbers))
     return table._replace(
         rows=printed,
         keys=1,

@@ -52,15 +52,10 @@ def build(
     out: str | os.PathLike[str] | None = None,  # of page and figures, in place of the run
     answer: Answer | None = None,  # if it was computed before
 ) -> Path:
-    """Build or rebuild the figures and ``report.html`` of a run from its stored files.
+    """Build or rebuild the figures and ``report.html`` of a run from its stored files; return its path.
 
     The page is one self-contained file. No user's file is run; of a study without plots, the game of one cell
     may be built for the default figures.
-
-    Returns
-    -------
-    Path
-        Path of the page.
 
     Raises
     ------

@@ -85,10 +85,7 @@ def packages_of(study: Study) -> set[str]:
 def make_folder(folder: Path, head: Table, study: Study) -> files.Stamp | None:
     """Create a run folder under a temporary name and rename it, so that it is never incomplete.
 
-    Returns
-    -------
-    tuple of int or None
-        Stamp of its ``study.json``; None where another process made the folder meanwhile.
+    Return the stamp of its ``study.json``; None where another process made the folder meanwhile.
     """
     check_length(folder)
     if folder.resolve() == Path.cwd():  # an empty one would be replaced, and be none any more

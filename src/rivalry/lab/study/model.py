@@ -456,12 +456,7 @@ class Study:
     def check(self, progress: Callable[[int, int], object] | None = None, done: Collection[str] = ()) -> None:
         """Build every game and method of the study, and check that each method can start.
 
-        Parameters
-        ----------
-        progress
-            Callback that receives the number of cells checked and the total.
-        done
-            Identifiers of finished cells, of any part; they need no check.
+        ``progress`` receives the number of cells checked and the total. Cells ``done`` need no check.
 
         Raises
         ------

@@ -38,14 +38,9 @@ BOTH = PLUS | MINUS
 
 
 class Interval:
-    """Numbers from ``low`` to ``high``, elementwise.
+    """Numbers from ``low`` to ``high``, elementwise; truth values stand for "certainly" and "possibly".
 
-    Parameters
-    ----------
-    low, high : Array
-        Endpoints of one shape; truth values stand for "certainly" and "possibly".
-    positive : bool
-        Whether ``low`` is known not to be below zero anywhere.
+    Of a ``positive`` one ``low`` is known not to be below zero anywhere.
     """
 
     def __init__(self, low: Any, high: Any, positive: bool = False) -> None:

@@ -402,7 +402,7 @@ def traced(function: Call, shared: tuple[Any, ...], shapes: Sequence[Any]) -> tu
     """Return the program of a function, and its numbers in ``shared`` arguments, with rows in front.
 
     The function takes ``shared`` trees, the same for all rows or `ByRow`, and one row of each other argument,
-    of these ``shapes``, to arrays. Arrays of the trees are arguments of the program, NumPy integers are not.
+    of these ``shapes``, to arrays. Arrays of the trees, but no integers of NumPy, are its arguments.
 
     Raises
     ------

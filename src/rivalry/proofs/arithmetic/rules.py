@@ -168,7 +168,8 @@ def _guarded(condition: Interval, value: Interval) -> Interval:
     if not (above or below or _operands("finite", condition) == (value,)):
         return value
     largest = np.finfo(float).max
-    low, high = -np.inf if below else -largest, np.inf if above else largest
+    low = -np.inf if below else -largest
+    high = np.inf if above else largest
     if above and not below:
         low = np.maximum(sides[0].low, low)
     if below and not above:
