@@ -309,7 +309,7 @@ export default async function study({ root, query: given, title }) {
     if (!row) return;
     if (row.key !== main?.key) {
       main = { key: row.key, ...slider(row, (value) => check([{ key: row.key, value: row.values ? [value] : value }], false)) };
-      knob.replaceChildren(main.node, el("div", { class: "row between soft small" }, el("span", {}, format(row.low)), row.meaning ?? "", el("span", {}, format(row.high))));
+      knob.replaceChildren(main.node, el("div", { class: "row between soft" }, el("span", {}, format(row.low)), el("span", {}, format(row.high))), el("p", { class: "soft small" }, row.meaning ?? ""));
     }
     const now = row.values ? swept.find((one) => one.key === row.key)?.values ?? row.values : data.game?.[row.name] ?? row.default;
     const count = now.count ?? now.length;
