@@ -244,7 +244,7 @@ def test_a_solution_prints_what_its_method_is_for() -> None:
     assert "subgame-perfect payoffs" in text
     assert re.search("  least payoffs +2 +2", text)  # the pure minmax payoffs
     text = repr(rv.solve(rv.games.matrix([[2, 4], [1, 3]], [[1, 0], [0, 1]]), rv.methods.MixedCommitment()))
-    assert "commitment, with proved bounds" in text
+    assert "commitment, proved optimal" in text
     assert re.search("payoff of the leader +7/2", text)
     text = repr(rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), rv.methods.LinearProgramme()))
     assert re.search(r"value of the game, with proved bounds\n.*value of the game\n.* 1/7", text)
