@@ -1,6 +1,6 @@
 """Proof files of equilibria of games on intervals, which `rivalry-check` verifies without this package.
 
-The format is specified in docs/textbook/proofs.md.
+The format is specified in checker/FORMAT.md.
 """
 
 from __future__ import annotations

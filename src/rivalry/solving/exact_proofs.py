@@ -1,6 +1,6 @@
 """Proof files of finite games and of policies, as documents that ``rivalry-check`` verifies exactly.
 
-The claims and their entries are specified in docs/textbook/proofs.md. Numbers are fractions in text or
+The claims and their entries are specified in checker/FORMAT.md. Numbers are fractions in text or
 doubles in hexadecimal. What is not computed exactly, or in policies with a bound on all errors, has no file.
 """
 
