@@ -67,7 +67,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         np.array([_radius(point) for point in proved_points]),
         complete=complete,
         reason=_reason(search, game, session, places, unjudged, range_note),
-        boxes=session["boxes"][0],
+        boxes=int(session["boxes"][0]),
         discarded=session["discarded"][1:].copy(),
         undecided=np.stack([profiles_of(at, end) for end in boxes], axis=-1),
     )

@@ -316,7 +316,7 @@ def safety_slope(game: Race, wrt: str) -> Slope:
     --------
     >>> import rivalry as rv
     >>> [safety_slope(rv.games.race(scale_penalty=theta), "price").sign for theta in (0.5, 1.0)]
-    (-1, 0)
+    [-1, 0]
     """
     if wrt not in PARAMETERS:
         raise ValueError(f"wrt: {wrt!r} is unknown; {near(wrt, PARAMETERS)}")
