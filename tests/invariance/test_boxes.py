@@ -103,7 +103,7 @@ ROWS: dict[str, Row] = {
         start=False,
         choices=(),
         same=("symmetric_loss_parameter", "fold_parameter", "unresolved_parameter", "branch_stable"),
-        apart=ALIKE,
+        apart=ALIKE | dict.fromkeys(FIXED, "its starts are drawn for every entry"),
     ),
     "comparative_statics": Row(methods.ComparativeStatics(parameter="a"), Firms(jnp.asarray(1.0))),
     "directional": Row(

@@ -24,7 +24,13 @@ from rivalry.core.assumed_range import NO_BEST_RESPONSE, with_rise
 from rivalry.core.batched_games import PART, Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, is_agents, is_population
-from rivalry.core.oracles import Response, claim_scope, flow_certificate, shared_constraints
+from rivalry.core.oracles import (
+    Response,
+    claim_scope,
+    flow_certificate,
+    proved_response,
+    shared_constraints,
+)
 from rivalry.core.payoffs import (
     checked_parts,
     concrete_array,
@@ -390,7 +396,9 @@ def _refuse_contradicted_bounds(
         if gains.current[player] > response.bound + ROUNDING * abs(response.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
             highest = max(highest, payoffs(game, inside)[player])
-        source = "" if response.rounding == "outward" else source_of_bound(game)
+        # of outward bounds the engine is the source, unless a registered proof has answered alone
+        is_engine = response.rounding == "outward" and (proof or not proved_response.knows(game))
+        source = "" if is_engine else source_of_bound(game)
         refuse_above(game, x, player, source, highest, response.strategy, response.bound)
 
 

@@ -550,13 +550,13 @@ def searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array
 def faces(strategy: Any, xp: ModuleType = jnp) -> Any:
     """Return the mixed strategies with some entries set to 0 and the others rescaled, ``[face corner]``.
 
-    Dropped are every single entry, every pair where there are at most `PAIRS` entries, and all but the
+    Dropped are every single entry, every pair where there are three to `PAIRS` entries, and all but the
     ``k`` largest for every ``k``.
     """
     size = strategy.shape[0]
     rank = xp.argsort(xp.argsort(-strategy))
     dropped = [np.eye(size, dtype=bool)]
-    if size <= PAIRS:
+    if 2 < size <= PAIRS:  # without two of two entries no face is left
         dropped.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
     present = xp.concatenate([~np.concatenate(dropped), rank[None] < xp.arange(1, size)[:, None]])
     remaining = xp.where(present, strategy, 0.0)

@@ -588,9 +588,18 @@ def room_for(path: Path) -> Iterator[None]:
         if error.errno in _FULL:
             rule = "no space left for it; make some, then resume (what is finished is kept)"
             raise DiskFull(f"{path}: {rule}") from None
-        if error.errno not in _BARRED:
+        if error.errno not in _BARRED or not _has_working_folder():
             raise
         raise StoreError(f"{path}: {_BARRED[error.errno]}; choose another place") from None
+
+
+def _has_working_folder() -> bool:
+    """True unless the folder of this process was removed: then no other place is the remedy."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def check_place(path: Path) -> None:

@@ -95,8 +95,9 @@ def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scala
 def _limit_against_idle(race: Race, x: Profile, player: Player) -> Scalar:
     """Return what ever smaller performances approach against idle rivals, whom any performance beats.
 
-    Where performance spoils safety they are as safe as no technology, at no cost. Minus infinity elsewhere:
-    where payoffs have no such limit, or inputs that the search can name are near it.
+    Where performance spoils safety they are as safe as no technology, at no cost but that of the safety which
+    spares a fine. Minus infinity elsewhere: where payoffs have no such limit, or inputs that the search can
+    name are near it.
     """
     numbers, parts = race.numbers_at(0), race.rules
     always_won = parts.contest is rules.Ratio and "ease_of_winning" not in numbers
@@ -109,10 +110,31 @@ def _limit_against_idle(race: Race, x: Profile, player: Player) -> Scalar:
     zeros = jnp.zeros(race.players)
     unsafe = parts.risk.unsafe(outcome.z, outcome.S)
     won = rules.gains(parts, numbers, zeros, wins, zeros, outcome.S, unsafe)[player]
+    cost = outcome.cost[player]
+    # of odds, ever smaller performances are safe enough by themselves
+    if oracles.discontinuity(race).startswith("cost") and parts.measured_by == "effort":
+        enough = jnp.exp(_log_enough_safety(race, outcome.log_s, player))
+        spared = rules.outcome(parts, numbers, idle[:, 0].at[player].set(enough), idle[:, 1]).cost[player]
+        cost = jnp.minimum(cost, spared)
     p_continue = {"none": jnp.ones(()), "win": jnp.zeros(()), "disaster": outcome.S[player]}[race.end_on]
-    limit = race.weights[0, player] * (won - outcome.cost[player]) + race.ahead[player] * p_continue
+    limit = race.weights[0, player] * (won - cost) + race.ahead[player] * p_continue
     beats = jnp.all(outcome.log_p == -jnp.inf) & (numbers["performance_productivity"][player] > 0)
     return jnp.where(beats & (numbers["scale_penalty"][player] > 0), limit, -jnp.inf)
+
+
+def _log_enough_safety(race: Race, safety: PerPlayer, player: Player, spoil: Scalar | float = 0.0) -> Scalar:
+    """Return the logarithm of the safety input that is just enough for the cost.
+
+    ``safety`` are the logarithms by which it is measured; performance takes ``spoil`` off the own one.
+    """
+    numbers = race.numbers_at(0)
+    thresholds = race.rules.cost.required(safety, numbers)
+    assert thresholds is not None
+    log_a = rules.log(numbers["safety_productivity"][player])
+    enough = (thresholds[player] + spoil - log_a) / numbers["safety_exponent"][player]
+    # above by more than rounding, since below it the cost is another
+    margin = MARGIN * 1e-3 * (1 + jnp.abs(enough))
+    return jnp.where(jnp.isfinite(enough), enough + margin, enough)
 
 
 def _best_at_threshold(race: Race, x: Profile, player: Player, levels: Array) -> tuple[Array, Scalar]:
@@ -124,18 +146,13 @@ def _best_at_threshold(race: Race, x: Profile, player: Player, levels: Array) ->
     numbers, payoff = race.numbers_at(0), payoff_of(race, x, player)
     outcome = rules.outcome(race.rules, numbers, x[:, 0], x[:, 1])
     on_odds = race.rules.measured_by == "odds"
-    thresholds = race.rules.cost.required(outcome.z if on_odds else outcome.log_s, numbers)
-    assert thresholds is not None
-    required = thresholds[player]
-    log_a = rules.log(numbers["safety_productivity"][player])
+    safety = outcome.z if on_odds else outcome.log_s
     log_b = rules.log(numbers["performance_productivity"][player])
 
     def at(level: Array) -> Array:
         log_p = log_b + numbers["performance_exponent"][player] * level
         spoil = numbers["scale_penalty"][player] * log_p if on_odds else 0.0
-        enough = (required + spoil - log_a) / numbers["safety_exponent"][player]
-        # above by more than rounding, since below it the cost is another
-        enough = enough + MARGIN * 1e-3 * (1 + jnp.abs(enough))
+        enough = _log_enough_safety(race, safety, player, spoil)
         return jnp.clip(jnp.stack([enough, level]), low, high)
 
     def finer(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
