@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks.page import PAGE
+from benchmarks.page import LIMITS
 
 ONCE = os.environ.get("RIVALRY_RACE") == "once"
 FLOOR = Path(__file__).parent / "floor"
@@ -158,7 +158,7 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Raced]
         benchmark.extra_info[name or "race"] = raced.info()
         used.append(label)
         if ONCE and target is not None:
-            assert f"| `{label}` |" in PAGE.read_text(encoding="utf-8"), f"{PAGE.name} lacks {label}"
+            assert f"| `{label}` |" in LIMITS.read_text(encoding="utf-8"), f"{LIMITS.name} lacks {label}"
         RACES.append(raced)
         return raced
 
