@@ -282,7 +282,9 @@ def branch_and_bound(
     gap = max(PROVED * unit + ROUNDING * abs(payoff) / 4, VANISHING / 2)
     boxes, inner_bound = parts_of_space(game, player), -np.inf
     if enclosed and isinstance(space, Box):
-        boxes, inner_bound = yield from _around_concave_box(boxes, strategy, payoff + gap)
+        boxes, inner_bound, holds_strategy = yield from _around_concave_box(boxes, strategy, payoff + gap)
+        if holds_strategy:
+            refuse(payoff, strategy, inner_bound)
     bounds = np.full(len(boxes.low), np.inf)
     paid = payoff - SEARCH_TIE * unit  # at the strategy, which may be one of several that tie
     count = unbounded = jumps = 0
@@ -339,8 +341,7 @@ def _halved(
 ) -> tuple[StrategyBoxes, ndarray]:
     """Return the halves of boxes, those near a strategy halved again, and the boxes they are parts of."""
     low, high, parents = halves(space, player, boxes.low, boxes.high)
-    # near the best strategy only small boxes have bounds as low as its payoff, and most of the time of a
-    # call is that of NumPy's operations, not of the boxes
+    # near the best strategy only small boxes have bounds as low as its payoff, and a batch costs one call
     while len(low) < BATCH:
         near = np.all(np.abs(low + high - 2 * strategy) <= 5 * (high - low), axis=1)
         if not near.any():
@@ -359,13 +360,13 @@ def _at_ends(boxes: StrategyBoxes, box_bounds: BoxBounds) -> tuple[StrategyBoxes
 
 
 def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -> Search:
-    """Return boxes that cover the parts but for one box around a strategy, and a bound on payoffs in it.
+    """Return boxes that cover the parts but for one, a bound on payoffs there, and if the strategy is there.
 
-    Payoffs are concave in that box, where they are nowhere above a tangent, and the bound is at most
-    ``limit``. Without such a box nothing is left out. Where slopes at the strategy are not small enough, a
-    step of Newton's method leads to a better place for the tangent.
+    Payoffs are concave in that box and below a tangent; the bound is at most ``limit``. Without such a box
+    nothing is left out. Where slopes at the strategy are not small enough, a step of Newton's method leads
+    to a better place for the tangent.
     """
-    unchanged = parts, -np.inf
+    unchanged = parts, -np.inf, False
     holding = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
     part = parts.pick([int(np.argmax(holding))])
     free = (part.low < part.high)[0]
@@ -376,15 +377,15 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
         # the centre itself comes first
         reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
         low, high = np.maximum(centre - reach, part.low), np.minimum(centre + reach, part.high)
-        part_low, part_high = (np.broadcast_to(end, low.shape) for end in (part.part_low, part.part_high))
         try:
-            curvature = yield Curved(StrategyBoxes(low, high, part_low, part_high))
+            curvature = yield Curved(StrategyBoxes(low, high, low, high))  # the part has no effect
         except Unsupported:  # second derivatives have an operation without an interval form
             return unchanged
         for row, bound in _tangent_bounds(curvature, low - centre, high - centre, free):
             if bound <= limit:
                 beside = _beside(part.low[0], part.high[0], low[row], high[row])
-                return parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside), bound
+                remaining = parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside)
+                return remaining, bound, np.all((low[row] <= strategy) & (strategy <= high[row]))
         slope, bend = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.bend))
         if not np.isfinite(bend).all() or np.linalg.matrix_rank(bend[np.ix_(free, free)]) < free.sum():
             return unchanged
