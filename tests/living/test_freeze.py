@@ -90,7 +90,7 @@ def test_a_page_holds_study_versions_certificates_and_citation(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_play_of_learners_without_memory_is_frozen(tmp_path: Path) -> None:
-    """With a memory of none, of one of both players, and in a negative control."""
+    """With a memory of none, of one of both players, and in a placebo."""
     options = {"kind": "repeated_q_learning", "action_grid": 3, "sessions": 2, "negative_controls": False}
     options["stopping"] = {"stable_periods": 100, "max_periods": 3000}
     cases = {"none": {"memory": 0}, "one": {"memory": [0, 1]}, "control": {"control": "memoryless"}}

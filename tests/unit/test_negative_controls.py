@@ -1,4 +1,4 @@
-"""Negative controls that a study runs beside its methods."""
+"""Placebos that a study runs beside its methods."""
 
 import pytest
 

@@ -352,9 +352,9 @@ def test_controls_that_gain_as_much_are_the_first_caveat() -> None:
 
     gains = [0.8, 0.82, 0.84, 0.81, 0.83]
     assert caveats(gains, gains)[0] == (
-        "controls gain as much, so that gains are no evidence of collusion: a without memory"
+        "placebos gain as much, so that gains are no evidence of collusion: a without memory"
     )
-    assert not any("controls" in text for text in caveats(gains, [gain - 0.7 for gain in gains]))
+    assert not any("placebos" in text for text in caveats(gains, [gain - 0.7 for gain in gains]))
 
 
 def test_an_unfinished_run_answers_so_far() -> None:

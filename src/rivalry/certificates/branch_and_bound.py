@@ -1,4 +1,4 @@
-"""Proven upper bounds on a player's payoffs over all of its strategies, by branch and bound."""
+"""Upper bounds on a player's payoffs over all of its strategies, by branch and bound."""
 
 from __future__ import annotations
 

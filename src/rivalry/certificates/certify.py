@@ -60,7 +60,7 @@ def certificate(
     points: int = POINTS,
     proof: bool = False,
 ) -> Certificate:
-    """Return the largest unilateral gain of every player at ``x``, and a proven upper bound on it.
+    """Return the largest unilateral gain of every player at ``x``, and an upper bound on it.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def certificate(
     Returns
     -------
     Certificate
-        Regrets are searched over each player's whole strategy space; where nothing is proved the bound is
-        infinite.
+        Regrets are searched over each player's whole strategy space. Bounds are infinite where none is known;
+        `Certificate.rounding` says whether they are proved or in floating point.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Search of a player's best deviation, and proven upper bounds on the payoffs of all deviations."""
+"""Search of a player's best deviation, and upper bounds on the payoffs of all deviations."""
 
 from __future__ import annotations
 

@@ -644,7 +644,7 @@ def _in_part(part: str, cell: str) -> str:
 
 
 def _note_controls(studies: Sequence[Study]) -> None:
-    """Report negative controls that run because a study does not say that they should not."""
+    """Report placebos that run because a study does not say that they should not."""
     from rivalry.lab.study.names import CONTROLS, with_controls
 
     for part in studies:
@@ -652,7 +652,7 @@ def _note_controls(studies: Sequence[Study]) -> None:
             names = [row["name"] for row in with_controls([table])[1:]]
             if names and CONTROLS not in table:
                 output.note(
-                    f"{part.name}: {', '.join(names)} run too, as negative controls: gains that they have as "
+                    f"{part.name}: {', '.join(names)} run too, as placebos: gains that they have as "
                     f"well show no punishment; {CONTROLS} = false in [[method]] leaves them out"
                 )
 

@@ -97,7 +97,7 @@ _CAPTIONS = {
     },
     "histogram": {
         "": "distribution of profit gains over sessions, between equilibrium and joint maximum",
-        "form=means": "means over sessions of learners beside their negative controls",
+        "form=means": "means over sessions of learners beside their placebos",
         "quantity=payoff": "distribution of payoffs over sessions",
     },
     "learning_curve": {

@@ -70,7 +70,7 @@ class Entry(NamedTuple):
     title
         One sentence.
     controls
-        Negative controls: values of the option ``control``.
+        Placebos: values of the option ``control``.
     uses
         Packages whose versions are stored with results, besides those of every run.
     result

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FEW = 5  # warnings reported; the others are counted
 GAINS = ("pooled_gain", "gain_mean")
-"""Profit gains of learners, which controls without punishment may have too."""
+"""Profit gains of learners, which placebos without punishment may have too."""
 NO_REASON = "the study gives no explanation"
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
@@ -82,7 +82,7 @@ def _few_runs(points: ResultPoints) -> list[str]:
 
 
 def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[str]:
-    """Negative controls, which cannot punish, whose profit gains are no lower than those of their learner."""
+    """Placebos, which cannot punish, whose profit gains are no lower than those of their learner."""
     gains: dict[tuple[str, str, str], Estimate] = {}
     for point in points:
         for name in {*GAINS} & point.quantities.keys():
@@ -99,7 +99,7 @@ def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[st
         if not is_lower:
             equal[words.method(method)] = None
     names = ", ".join(equal)
-    line = f"controls gain as much, so that gains are no evidence of collusion: {names}"
+    line = f"placebos gain as much, so that gains are no evidence of collusion: {names}"
     return [line] if equal else []
 
 

@@ -585,7 +585,7 @@ def methods_of(rows: Iterable[PointResults]) -> list[str]:
 
 
 def base_methods(study: Table) -> set[str]:
-    """Names of a study's methods without its negative controls."""
+    """Names of a study's methods without its placebos."""
     return {str(table["name"]) for table in study["method"]}
 
 
@@ -686,7 +686,7 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
         keys = _own_keys(at, algorithm, study)
         keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
         mark = algorithm, repr(keys)
-        # a negative control is computed once for all values of the key that it replaces
+        # a placebo is computed once for all values of the key that it replaces
         if mark in computed and len(keys) < len(at):
             continue
         computed.add(mark)
@@ -784,7 +784,7 @@ def _coordinates(data: Dataset, dim: str) -> list[TableDict]:
 def _own_keys(at: Table, algorithm: str, study: StudyTables) -> TableDict:
     """Coordinates without keys of other methods, at whose first value a method is computed.
 
-    A negative control has a value of its own in place of the one that is swept.
+    A placebo has a value of its own in place of the one that is swept.
     """
     base, _, control = algorithm.rpartition("-")
     other_methods = base_methods(study) - {algorithm, base}

@@ -199,7 +199,7 @@ class Study:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods and of their negative controls."""
+        """Names of the methods and of their placebos."""
         return tuple(str(table["name"]) for table in names.with_controls(self.method))
 
     @property
@@ -511,7 +511,7 @@ class Study:
         names_written = [str(table["name"]) for table in self.method]
         parts = [f"game {self.family}", f"method{'s' * (len(names_written) > 1)} {', '.join(names_written)}"]
         if len(self.methods) > len(names_written):
-            parts.append(f"{len(self.methods) - len(names_written)} negative controls")
+            parts.append(f"{len(self.methods) - len(names_written)} placebos")
         parts += [f"{name} × {len(values)}" for name, values in self.coordinates.items()]
         if self.batched:
             parts.append(f"{self._batch.count} games per batch")

@@ -394,7 +394,7 @@ def goes_together(table: Table) -> bool:
 
 
 def with_controls(tables: Sequence[Table]) -> list[TableDict]:
-    """Return every method's table, each followed by those of its negative controls.
+    """Return every method's table, each followed by those of its placebos.
 
     A kind registered with controls has all of them, or those listed under its key ``negative_controls``;
     ``false`` omits them. A control is the same method with the option ``control``, named after both.

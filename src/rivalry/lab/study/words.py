@@ -45,9 +45,9 @@ CONTROLS = {
     "myopic_follower": "with a myopic follower",
     "random": "replaced by random play",
 }
-"""Words that a negative control adds to the name of its method."""
+"""Words that a placebo adds to the name of its method."""
 REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
-"""The key in place of whose value a negative control has its own."""
+"""The key in place of whose value a placebo has its own."""
 ROLES = ("leader", "follower")
 CHOICE = ("choice",)  # the coordinates of a strategy where a family has no name for them
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
@@ -253,7 +253,7 @@ class Words:
         return key_in_words(name)
 
     def method(self, name: str) -> str:
-        """Return the name of a method; that of a negative control says what it lacks.
+        """Return the name of a method; that of a placebo says what it lacks.
 
         >>> Words({}).method("learning-memoryless"), Words({}).method("COIN")
         ('learning without memory', 'random allocation')

@@ -189,7 +189,7 @@ class RepeatedQLearning(BaseLearner):
     ] = 12
     control: Annotated[
         Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
-        "a negative control in place of these sessions",
+        "a placebo in place of these sessions",
     ] = "none"
     zero_gain: Annotated[
         float | None, "payoff per player with a profit gain of 0 (default: that of the Nash equilibrium)"

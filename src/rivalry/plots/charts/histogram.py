@@ -1,4 +1,4 @@
-"""Distributions of metrics over learning sessions, and the results of negative controls."""
+"""Distributions of metrics over learning sessions, and the results of placebos."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONTROLS = {
     "myopic_follower": "myopic follower",
     "random": "random play",
 }
-"""Negative controls, whose methods are called NAME-CONTROL, and their names in figures."""
+"""Placebos, whose methods are called NAME-CONTROL, and their names in figures."""
 
 GAIN, PAYOFF = "pooled_gain", "payoff"
 GAIN_LABEL = "profit gain (0: Nash equilibrium, 1: joint maximum)"
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
     values: ndarray  # [session], without gaps
     nash: float  # mean payoff of a player; NaN where not stored
     joint: float
-    base: str  # the method that this one is a negative control of, or empty
+    base: str  # the method that this one is a placebo of, or empty
     words: str = ""  # the method's name in words
 
     @property
@@ -102,9 +102,9 @@ def histogram(
         ``bars``: a histogram per method with its mean; ``means``: a row per method with its mean. Means have
         95 % intervals (Student's t).
     methods
-        The methods, in this order; all otherwise, each followed by its negative controls.
+        The methods, in this order; all otherwise, each followed by its placebos.
     controls
-        Whether negative controls are drawn; by default with ``means`` only. What they reach is no collusion:
+        Whether placebos are drawn; by default with ``means`` only. What they reach is no collusion:
         they have no use for punishment.
     lines
         Further values by name, such as published ones. Gains have 0, the Nash equilibrium of the stage game,
@@ -133,7 +133,7 @@ def histogram(
         quantity = next(iter(filled_variables(data, ["last_payoff"])), "end_payoff")
     with_controls = form == "means" if controls is None else controls
     sample_list, place = _by_value(data, quantity, methods, with_controls, at)
-    if methods is None:  # every learner is followed by its controls
+    if methods is None:  # every learner is followed by its placebos
         rank = {sample.name: k for k, sample in enumerate(sample_list) if not sample.base}
         sample_list.sort(
             key=lambda sample: (rank.get(sample.base or sample.name, len(sample_list)), sample.base != "")
@@ -184,7 +184,7 @@ def samples(
     point.
 
     Values are means over players; replications add sessions. ``methods`` selects and orders the methods,
-    otherwise negative controls are left out unless ``controls``. Methods without the quantity have no
+    otherwise placebos are left out unless ``controls``. Methods without the quantity have no
     sample. Raises `ValueError` for an unknown quantity or method, or without a value per session,
     `NoSuchPoint` where no method has any.
 
@@ -218,7 +218,7 @@ def samples(
 
 
 def base_of(name: str, methods: Sequence[str]) -> str:
-    """Return the method in ``methods`` that ``name`` is a negative control of; empty if there is none.
+    """Return the method in ``methods`` that ``name`` is a placebo of; empty if there is none.
 
     >>> base_of("learning-random", ["learning"]), base_of("learning", ["learning"])
     ('learning', '')
@@ -274,7 +274,7 @@ def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Draw
 
 
 def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
-    """Return a sample's name; with that of the learner where controls of several are drawn."""
+    """Return a sample's name; with that of the learner where placebos of several are drawn."""
     learners = {sample.base or sample.name for sample in sample_list}
     words = {sample.base: sample.base for sample in sample_list} | {
         sample.name: sample.label for sample in sample_list
@@ -304,12 +304,12 @@ def _mean_marks(sample: Sample, y: float, **look: Any) -> Marks:
 
 
 def _means(sample_list: list[Sample], references: list[dict[str, float]]) -> Drawing:
-    """Return a row per method: learners as circles, their negative controls as grey squares."""
+    """Return a row per method: learners as circles, their placebos as grey squares."""
     marks = levels(dict(ChainMap(*references)), upright=True)
     for row, sample in enumerate(sample_list):
         look = {"marker": "s", "hue": PLAIN} if sample.base else {"marker": "o", "hue": PALETTE[0]}
         words = f"{sample.format_mean()}  (n = {len(sample.values)})"
         marks += _mean_marks(sample, row, texts=[words], **look)
-    label = "method, with its controls" if any(sample.base for sample in sample_list) else "method"
+    label = "method, with its placebos" if any(sample.base for sample in sample_list) else "method"
     names, rows = [sample.label for sample in sample_list], (len(sample_list) - 0.4, -0.6)
     return Drawing(marks, [Frame("", label, y_limits=rows, y_ticks=names)], under=True)
