@@ -72,8 +72,8 @@ MISSED = "no bound: the search for followers' responses has missed a best respon
 def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Response:
     """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
 
-    It is the answer of the oracle `proved_response` or `best_response` if registered. Otherwise it is
-    searched in the coordinates of the game's box.
+    The oracle `proved_response` or `best_response` returns it if registered. Otherwise it is searched in the
+    coordinates of the game's box.
 
     Parameters
     ----------
@@ -85,6 +85,12 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
         Index of the player.
     points : int
         Number of points of the search grid where a strategy has one axis.
+
+    Returns
+    -------
+    Response
+        ``strategy`` ``[axis]``, its ``payoff``, an upper ``bound`` on all payoffs (infinite if unknown), and
+        ``coverage``, ``rounding`` and ``method``, which say how it is known.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def percent_in_words(share: float) -> str:
 
 
 class ClaimFacts(NamedTuple):
-    """What is known of a result, as far as words tell it, of a live certificate or of stored arrays.
+    """Facts about a result from which claims are put into words, from a certificate or stored arrays.
 
     Unknown numbers are NaN, and bounds infinite.
 
@@ -185,7 +185,7 @@ class ClaimFacts(NamedTuple):
 
     @property
     def near(self) -> str:
-        """How near an equilibrium is proved; empty without a proof.
+        """Distance within which an equilibrium is proved, in words; empty without a proof.
 
         >>> ClaimFacts(radius=7.81e-15).near
         'an equilibrium is proved within 7.9e-15'
@@ -195,22 +195,22 @@ class ClaimFacts(NamedTuple):
 
     @property
     def detail(self) -> str:
-        """What is told beside the claim: what a small gain leaves open, a radius, or the search."""
+        """Detail printed with the claim: the gain left open, a radius, or the search."""
         return self.left_open or self.near or self.search * (self.coverage == "lower bound")
 
     @property
     def unit(self) -> str:
-        """What a gain is per: those from policies of repeated play are discounted means."""
+        """Unit of a gain, in words: gains from policies of repeated play are discounted means."""
         return PER_PERIOD if "policies" in self.concept else ""
 
     @property
     def search(self) -> str:
-        """How gains were searched, without reasons for which no more is proved."""
+        """Method by which gains were searched, without reasons for which no more is proved."""
         return self.method.partition("; ")[0]
 
     @property
     def reasons(self) -> str:
-        """Why no more is proved, each reason once; empty without any.
+        """Reasons for which no more is proved, each once; empty without any.
 
         >>> facts = ClaimFacts(method="201 grid points, 9 climbs; no bound: an index depends on choices")
         >>> facts.search, facts.reasons

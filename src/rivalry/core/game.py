@@ -275,6 +275,20 @@ def measures(game: object, x: Any) -> Record:
 def view(game: Playable, name: str, x: Profile) -> Dataset:
     """Return the plot data that a game registers as ``name``, at a profile.
 
+    Parameters
+    ----------
+    game
+        A game with registered plot data.
+    name
+        One of the keys of `rivalry.oracles.plot_data`.
+    x
+        Profile ``[player axis]``.
+
+    Returns
+    -------
+    Dataset
+        Arrays with labels, as functions of `rivalry.plots` take them.
+
     Raises
     ------
     ValueError

@@ -38,13 +38,22 @@ PACE = 0.25  # approximate seconds per chunk of a learner's steps
 
 
 class Finish(NamedTuple):
-    """The analysis of an end: the polished profile, its kind in one word, and metrics.
+    """The analysis of a final profile.
 
-    If the end is unstable, the run continues from ``onward``.
+    Parameters
+    ----------
+    profile
+        The profile ``[player axis]``, refined by Newton's method.
+    end_state
+        Its kind: ``stable_point``, ``unstable_point``, ``cycle``, ``moving`` or ``boundary``.
+    measures
+        Metrics, as a record.
+    onward
+        If it is unstable, the profile from which the run continues.
     """
 
     profile: Profile
-    end_state: str  # stable_point, unstable_point, cycle, moving, boundary
+    end_state: str
     measures: Record
     onward: Profile | None = None
 

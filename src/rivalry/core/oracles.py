@@ -155,7 +155,7 @@ class Response(NamedTuple):
 
     strategy: ndarray  # [axis]
     payoff: float
-    bound: float  # upper bound on every payoff; inf where nothing is proved
+    bound: float  # upper bound on every payoff, proved or in floating point; inf where none is known
     coverage: Coverage
     method: str
     tried: ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
@@ -221,10 +221,10 @@ def jacobian(game: object, x: Profile) -> Float[Array, "row column"]:
 def best_response(game: object, x: Profile, player: int | Array) -> BestResponse:
     """Return a best response of ``player`` to the others at ``x``, its payoff, and the coverage.
 
-    The coverage ``tight`` claims that no strategy pays more. An answer that JAX can trace for a traced
+    The coverage ``tight`` claims that no strategy pays more. A response that JAX can trace for a traced
     ``player`` also serves followers and best-response dynamics.
 
-    The generic answer raises `Unsupported`; `rivalry.best_response` then searches.
+    The default raises `Unsupported`; `rivalry.best_response` then searches.
     """
     raise unknown(game, "best response")
 

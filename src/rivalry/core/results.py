@@ -107,8 +107,11 @@ class Certificate(NamedTuple):
         The largest gain found.
     bound
         Upper bound on any gain, infinite where none is known; proved unless it is in floating point.
-    coverage, method
-        How ``regret`` was computed.
+    coverage
+        How ``regret`` is known, from the strongest: ``proved``, ``tight``, ``bounded``, ``lower bound``,
+        ``local`` or ``estimated``.
+    method
+        How ``regret`` was computed, in words.
     tolerance
         Largest ``regret`` and ``bound`` of an equilibrium, per player or one number for all players.
     at_stake
@@ -224,7 +227,7 @@ class Certificate(NamedTuple):
 
     @property
     def facts(self) -> ClaimFacts:
-        """What is put into words, of the player that decides the claim.
+        """The facts to put into words, of the player that decides the claim.
 
         >>> Certificate(np.array([0.0]), np.array([1e-9]), "tight", "vertices", 1e-6).facts.limit
         'at most 1e-09 in floating point'

@@ -31,7 +31,7 @@ CHUNK = 64  # games per call of the compiled program
 
 
 class SymmetricPositions(NamedTuple):
-    """For every game a symmetric profile, the two blocks in free directions, and whether it is a root."""
+    """Symmetric profiles, one per game, with the two blocks in free directions and whether each is a root."""
 
     position: ndarray  # [game axis]
     own: ndarray  # A [game direction direction]

@@ -56,7 +56,7 @@ def section(data: Dataset) -> ReportSection | None:
 
 
 def travellers(data: Dataset) -> list[TravellersTable]:
-    """Of every method and point of a run with classes of agents: mean bids by trip, rewards, moves, gains.
+    """Tables of classes of agents, per method and point of a run: mean bids by trip, rewards, moves, gains.
 
     Means over the agents of a class, and over replications with their 95 % intervals.
     """

@@ -147,10 +147,19 @@ def auction(
         Literal["first", "second"], "what the winner pays: its own bid, or the second"
     ] = "first",
 ) -> SealedBidAuction:
-    """Return a sealed-bid auction in which a strategy is the slope of the bid in the own signal.
+    """Return a sealed-bid auction in which a strategy is the slope of the bid in the bidder's signal.
 
     Slopes are in [0.001, 2]. Certificates compare with other slopes; the symmetric equilibrium of
-    `closed_form` is one among all rules for bids.
+    `closed_form` is an equilibrium among all bidding functions.
+
+    Returns
+    -------
+    SealedBidAuction
+        A game with one choice per player.
+
+    References
+    ----------
+    P. Milgrom and R. Weber, A theory of auctions and competitive bidding, Econometrica 50 (1982).
 
     Raises
     ------

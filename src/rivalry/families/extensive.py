@@ -31,13 +31,29 @@ if TYPE_CHECKING:
 
 
 class Chance(NamedTuple):
-    """A node at which nature moves, with these probabilities."""
+    """A node at which nature moves.
+
+    Parameters
+    ----------
+    probabilities
+        Probability of each move, by name; they sum to 1 exactly.
+    """
 
     probabilities: Mapping[Hashable, Fraction]
 
 
 class Decision(NamedTuple):
-    """A node at which a player moves, that knows no more than ``information``."""
+    """A node at which a player moves.
+
+    Parameters
+    ----------
+    player
+        Its index.
+    information
+        Name of the information set: all nodes of a player with the same name belong to it.
+    actions
+        Names of the moves, the same at all nodes of a set.
+    """
 
     player: int
     information: Hashable
@@ -216,9 +232,9 @@ def _draw_strategies(sizes: tuple[int, ...], points: int, width: int) -> ndarray
 class Extensive(Tree):
     """A game in extensive form with perfect recall, in behaviour strategies; see `SequenceForm`.
 
-    `from_rules` makes one from its rules, `rivalry.interop.read_efg` from a file. A profile holds, for every
-    player, the probabilities of the moves of its information sets, set after set. Regrets are those of the
-    player, who may change its moves at all of its information sets: exact, by backward induction.
+    `from_rules` makes one from its rules, `rivalry.interop.read_extensive` from a file. A profile has, per
+    player, the probabilities of the moves at its information sets, set after set. Regrets allow a player to
+    change its moves at all of its information sets, by backward induction.
 
     Parameters
     ----------

@@ -63,6 +63,8 @@ def export(
 
     Parameters
     ----------
+    run
+        As `rivalry.load_run` or `rivalry.run_study` returns it.
     to
         ``csv``, ``xlsx``, ``latex``, ``markdown`` or ``parquet``: the printed table of the answer with all
         its rows, in a file ``results``. A mean has its 95 % interval beside it. ``xlsx`` needs the extra
@@ -76,6 +78,11 @@ def export(
         dimensions, one row per point, rows sorted, floats in the shortest form that reads back the same. Of
         CSV, except for ``cells.csv``, tables with a single row are collected in ``single_rows.csv``, one row
         per variable. Parquet has the types of the dataset.
+
+    Returns
+    -------
+    Exported
+        ``files`` written, what is ``left_out`` and why, and ``damaged`` stored files.
 
     Raises
     ------

@@ -151,7 +151,7 @@ def _total(flow: ndarray, cost: Jet) -> Jet:
 
 @np.errstate(all="ignore")
 def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
-    """By how much links at other flows than these may cost less than they pay, all at prices ``[link]``.
+    """Upper bound, at prices ``[link]``, on how much less than they pay links may cost at other flows.
 
     It is 0 where total costs are convex and prices are their slopes. Sums of powers are.
     """

@@ -246,7 +246,7 @@ def _network(links: Any) -> NetworkTable:
 def _notes(
     game: RouteGame, table: NetworkTable, trips: Trips, factors: Mapping[str, float]
 ) -> tuple[tuple[str, str], ...]:
-    """What was assumed, taken from a file, or looks like a mistake, by its title."""
+    """Notes, by title, on assumptions, on what was taken from a file, and on likely mistakes."""
     notes = dict[str, str]()
     for name, factor in factors.items():
         stated = table.factors.get(name, 0.0)

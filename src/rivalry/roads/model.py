@@ -96,7 +96,7 @@ class RouteGame(Tree):
         return formula_costs(flow, self.kernel_costs()[3])
 
     def marginal_tolls(self, flow: PerLink) -> PerLink:
-        """What one more traveller on a road costs all others there: the flow times the slope of the cost."""
+        """Costs that one more traveller on each road imposes on the others: flow times slope of the cost."""
         powers: ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
         # a slope may be infinite where nobody travels
         is_used = self.is_road() & (flow > 0)

@@ -63,7 +63,7 @@ def _routes_of_class(game: RouteGame, rows: slice, link_cost: ndarray) -> tuple[
 
 
 def excess_of_links(game: RouteGame, link_cost: ndarray) -> ndarray:
-    """What a traveller on each link pays at least, ``[link]``, in excess of the cheapest route.
+    """Least excess over the cheapest route that a traveller on each link pays, ``[link]``.
 
     It is that of the pair whose cheapest route by the link is least in excess of its cheapest of all.
     """
@@ -83,7 +83,7 @@ def excess_of_links(game: RouteGame, link_cost: ndarray) -> ndarray:
 
 
 def starts_of_nodes(game: RouteGame) -> ndarray:
-    """Where routes from each node begin: at the node, or at a copy of a closed one that no link enters."""
+    """Starts of routes from each node: the node, or a copy of a closed one that no link enters."""
     nodes = len(game.node_names)
     return np.where(game.is_closed, nodes + np.cumsum(game.is_closed) - 1, np.arange(nodes))
 

@@ -197,7 +197,15 @@ class DefaultFigure(NamedTuple):
 
 
 class FamilyDefaults(NamedTuple):
-    """Metrics of a family from the most important one, and its figures in order."""
+    """Default metrics and figures of a family.
+
+    Parameters
+    ----------
+    metrics
+        Names of metrics for the table of the answer, the most important first.
+    figures
+        Figures of a report, in order.
+    """
 
     metrics: NameTuple = ()
     figures: tuple[DefaultFigure, ...] = ()

@@ -188,6 +188,11 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     steps : int
         Steps over which fairness is measured.
 
+    Returns
+    -------
+    Baseline
+        Efficiency, fairness of rewards and of access; fairness is minus a standard deviation over agents.
+
     Raises
     ------
     ValueError

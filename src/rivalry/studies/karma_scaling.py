@@ -38,12 +38,21 @@ class Gap(NamedTuple):
 
 
 def scaling_gap(bids: object, larger: object) -> Gap:
-    """Return ``|b(u, a k; larger)/a - b(u, k)|`` for the mean bids of two economies.
+    """Return the deviation of mean bids from the scaling law, ``|b(u, a k; larger)/a - b(u, k)|``.
 
     Parameters
     ----------
     bids, larger : array_like
         Mean bids at karma 0, 1, .., ``[.. karma]``. The factor ``a`` is the ratio of the largest karma.
+
+    Returns
+    -------
+    Gap
+        Largest and mean deviation, the factor, and all deviations ``[.. karma]``.
+
+    References
+    ----------
+    Vaishampayan (2024), appendix B.
 
     Examples
     --------

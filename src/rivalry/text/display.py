@@ -43,7 +43,7 @@ class OneLineRepr:
         raise NotImplementedError
 
     def text_notes(self) -> dict[str, str]:
-        """What a file has and the game does not use, and what was assumed, by title."""
+        """Notes, by title, on what a file has and the game does not use, and on assumptions."""
         return {}
 
     def __hash__(self) -> int:

@@ -56,7 +56,7 @@ class TripKeys:
 
 @dataclass(frozen=True)
 class TravellerKeys:
-    """What refusals cost agents, when they travel, and types of agents."""
+    """Keys of a city: costs of refusals, times of travel, types of agents."""
 
     urgencies: Annotated[
         list[NotNegative] | ndarray,
@@ -100,7 +100,7 @@ class HoldingKeys:
 
 @dataclass(frozen=True)
 class LaneKeys:
-    """How many agents lanes admit, and what those pay."""
+    """Keys of a city: capacities of lanes, and payments of admitted agents."""
 
     capacity: Annotated[
         int | list[int] | dict[str, Any] | str | None,

@@ -70,7 +70,7 @@ class KarmaKeys:
 
 @dataclass(frozen=True)
 class PaymentKeys:
-    """What winners pay, who receives it, and what is taxed."""
+    """Keys of an economy: payments of winners, their receivers, and taxes."""
 
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price"],

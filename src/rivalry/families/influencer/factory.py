@@ -78,7 +78,7 @@ def influencer(
 
 @dataclass(frozen=True)
 class _Builder:
-    """What a game has wherever the points of its resource are."""
+    """Parts of a game that do not depend on the points of its resource."""
 
     domain: Domain
     space: Box | Simplex

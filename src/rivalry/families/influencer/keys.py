@@ -47,7 +47,7 @@ class SpaceKeys:
 
 @dataclass(frozen=True)
 class KernelKeys:
-    """How the influence of a player decreases with distance."""
+    """Keys of the decrease of influence with distance."""
 
     kernel: Annotated[
         Literal[

@@ -374,8 +374,7 @@ def _critical(deviation: ndarray, joint: ndarray, nash: ndarray, scale: float) -
 def stackelberg_on_grid(game: MarketGame, action_grid: Any, stages: Any = None) -> SubgamePerfect:
     """Return subgame-perfect play of the stages when firms choose among grid points.
 
-    A follower's grid with the leader's step has ties at every other choice of the leader; ``strong`` and
-    ``weak`` are the leaders' values with ties broken in their favour and against them.
+    If a follower's grid has the leader's step, the follower is indifferent after every other choice.
 
     Parameters
     ----------
@@ -385,6 +384,17 @@ def stackelberg_on_grid(game: MarketGame, action_grid: Any, stages: Any = None) 
         Grid points, as in `rivalry.tables.tabulate`.
     stages : list of list of int, optional
         By default the market's own; without stages, firm 0 leads.
+
+    Returns
+    -------
+    SubgamePerfect
+        ``outcomes`` and ``payoffs`` ``[outcome player]``; ``strong`` and ``weak`` ``[player]``, the leaders'
+        payoffs with ties broken in their favour and against them.
+
+    Raises
+    ------
+    ValueError
+        For a market whose firms observe shocks, and for points outside the space.
 
     Examples
     --------

@@ -361,7 +361,7 @@ def _markets(goods: Goods, names: list[Any]) -> list[Market]:
 
 
 class LogitEquilibrium(NamedTuple):
-    """Prices at which the owners of goods with logit demand meet their first-order conditions."""
+    """Prices at which the owners of goods with logit demand satisfy their first-order conditions."""
 
     prices: ndarray  # [product]
     residual: float  # largest move of a margin to its condition, relative to the largest margin
@@ -369,17 +369,15 @@ class LogitEquilibrium(NamedTuple):
 
     @property
     def certificate(self) -> Certificate:
-        """The certificate of the prices: what the firms could still gain, over all their prices."""
+        """The certificate of the prices: largest gains over all prices of each firm."""
         return certificate(self.game, self.game.profile(self.prices))
 
 
 def logit_equilibria(games: Iterable[Market], starts: Iterable[Any] = ()) -> list[LogitEquilibrium]:
-    """Return prices that meet the first-order conditions of many logit markets, all of one size at once.
+    """Return prices that satisfy the first-order conditions of logit markets; those of one size together.
 
-    Newton's method finds the fixed point of the margins (Morrow and Skerlos 2011), for consumers of unlike
-    tastes and nests too, whose correlation rises in steps. Goods may be in any order, and owners and nests
-    differ. Conditions are necessary: that no firm gains is what a ``certificate`` says. With
-    consumers of unlike tastes they may have several roots; the start decides which is returned.
+    Newton's method finds the fixed point of the margins (Morrow and Skerlos, Operations Research 59, 2011,
+    eq. 18). With consumers of different tastes there may be several; ``starts`` decide which is returned.
 
     Parameters
     ----------
@@ -388,6 +386,11 @@ def logit_equilibria(games: Iterable[Market], starts: Iterable[Any] = ()) -> lis
     starts : iterable of array_like, optional
         Prices ``[product]`` of every game from which the search begins, such as those before a merger. By
         default it begins at equal margins.
+
+    Returns
+    -------
+    list of LogitEquilibrium
+        Prices and residuals; the conditions are necessary, and ``certificate`` bounds what firms gain.
 
     Raises
     ------
@@ -401,11 +404,6 @@ def logit_equilibria(games: Iterable[Market], starts: Iterable[Any] = ()) -> lis
     >>> (equilibrium,) = logit_equilibria([rv.games.market(demand="logit", owners=[[0, 1]])])
     >>> equilibrium.prices.round(9).tolist(), equilibrium.residual < 1e-10
     ([1.924980919, 1.924980919], True)
-
-    References
-    ----------
-    W. Morrow and S. Skerlos, Fixed-point approaches to computing Bertrand-Nash equilibrium prices under
-    mixed-logit demand, Operations Research 59 (2011), eq. 18.
     """
     markets, prices = list(games), list(starts)
     by_size: dict[tuple[int, ...], list[int]] = {}

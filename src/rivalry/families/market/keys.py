@@ -49,7 +49,7 @@ class ConsumerKeys(NamedTuple):
 
 @dataclass(frozen=True)
 class DemandKeys:
-    """Who competes, and what consumers buy at which prices."""
+    """Keys of a market: competitors and demand."""
 
     players: Annotated[
         int | None, Ge(1), Le(10_000), "number of firms (default: the length of a list, or 2)"
@@ -112,7 +112,7 @@ class DemandKeys:
 
 @dataclass(frozen=True)
 class CostKeys:
-    """What a period's production costs, and taxes."""
+    """Keys of a market: costs per period, and taxes."""
 
     unit_cost: Annotated[
         Numbers | None, Symbol("c"), "cost per unit (linear 10, else 1); below 0 with logit demand only"
@@ -134,7 +134,7 @@ class CostKeys:
 
 @dataclass(frozen=True)
 class OwnerKeys:
-    """Which firms own which products, and profits in what they maximize."""
+    """Keys of a market: owners of products, and the profits that they maximise."""
 
     owners: Annotated[
         list[list[int]] | None,
@@ -172,7 +172,7 @@ class ChoiceKeys:
 
 @dataclass(frozen=True)
 class OrderKeys:
-    """Who moves when."""
+    """Keys of a market: order of moves."""
 
     stages: Annotated[
         list[list[int]] | None,
@@ -203,7 +203,7 @@ class ShockKeys:
 
 @dataclass(frozen=True)
 class DynamicsKeys:
-    """What changes from period to period."""
+    """Keys of a market: state from period to period."""
 
     growth: Annotated[Number, Gt(-1), "growth rate of the market per period"] = 0.0
     adjustment: Annotated[
@@ -230,7 +230,7 @@ class DynamicsKeys:
 
 @dataclass(frozen=True)
 class ValueKeys:
-    """How cash flows are valued."""
+    """Keys of a market: valuation of cash flows."""
 
     gamma: Annotated[Shares | None, "discount factor per period, one per firm (default 0.95)"] = None
     wacc: Annotated[

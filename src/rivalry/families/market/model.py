@@ -35,7 +35,7 @@ class Dynamics(NamedTuple):
 
 
 class Accounts(NamedTuple):
-    """How cash flows are taxed and valued; words and flags only."""
+    """Rules by which cash flows are taxed and valued; words and flags only."""
 
     tax_losses: str = "refunded"  # or none
     convention: str = "period0"  # end, mid: time of a cash flow within its period

@@ -350,6 +350,11 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     observation : {"last_q", "last_p", "own_q_price", "price", "none"}
         The observation of the last period; see `MarketPlay`.
 
+    Returns
+    -------
+    MarketPlay
+        A game that environments, learners and `simulate` play.
+
     Raises
     ------
     ValueError
@@ -436,6 +441,12 @@ def simulate(
         Seed of the random numbers.
     observation : str
         As in `market_play`.
+
+    Returns
+    -------
+    MarketSimulation
+        Sales ``q``, prices ``p`` and ``profit`` ``[run period product]``, ``cash_flow`` ``[run period
+        firm]``, and ``valuation`` ``[run firm]``.
 
     Raises
     ------

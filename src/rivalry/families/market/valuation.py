@@ -163,6 +163,16 @@ def recurring_value(
     **rule
         ``convention``, ``terminal`` and the parameters of the terminal value, as in `valuation`.
 
+    Returns
+    -------
+    tuple of ndarray
+        Value at date 0, and the fraction of it beyond the horizon, ``[..]`` each.
+
+    Raises
+    ------
+    ValueError
+        For sums that diverge, and ``gamma`` out of range.
+
     Examples
     --------
     >>> value, share = recurring_value([10.0], 0.95, 10, terminal="perpetuity")
@@ -218,9 +228,7 @@ def one_ahead(
 def sensitivity(
     cash_flows: ArrayLike, rates: ArrayLike, growths: ArrayLike, *, convention: str = "period0"
 ) -> ndarray:
-    """Return values with a ``gordon`` terminal value by rate r and growth g, ``[.. rate growth]``.
-
-    NaN for ``r <= g``.
+    """Return values with a ``gordon`` terminal value by rate r and growth g.
 
     Parameters
     ----------
@@ -230,6 +238,11 @@ def sensitivity(
         Discount rates r and growth rates g per period, ``[rate]`` and ``[growth]``.
     convention : {"period0", "mid", "end"}
         Time of a cash flow within its period.
+
+    Returns
+    -------
+    ndarray
+        Values ``[.. rate growth]``, NaN for ``r <= g``.
 
     Examples
     --------

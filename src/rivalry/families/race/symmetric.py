@@ -48,9 +48,9 @@ class Point(NamedTuple):
 
 
 def symmetric_equilibria(game: Race) -> list[Point]:
-    """Return all interior symmetric first-order points of a race of one period, highest payoff first.
+    """Return all interior symmetric first-order points of a one-period race.
 
-    If somebody always wins, risk is ``winner_only``, ``safety_exponent`` is below 1 and winning beats
+    If some player always wins, risk is ``winner_only``, ``safety_exponent`` is below 1 and winning beats
     losing, there is exactly one. Otherwise roots are searched on a grid, and there may be several or none.
     ``is_nash`` compares with idling only; certify a point before calling it an equilibrium.
 
@@ -62,7 +62,7 @@ def symmetric_equilibria(game: Race) -> list[Point]:
     Returns
     -------
     list of Point
-        Those from which idling does not pay first.
+        Inputs, safety, payoff and ``is_nash`` of each; those from which idling does not pay first.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _common_numbers(game: Race) -> Numbers:
 
 
 class _Terms(NamedTuple):
-    """What follows from ``ln xp`` and log odds."""
+    """Quantities that follow from ``ln xp`` and log odds."""
 
     q: Any  # win probability of each player
     safe: Any  # probability that a win is safe
@@ -306,6 +306,11 @@ def safety_slope(game: Race, wrt: str) -> Slope:
         A race of one period with identical players.
     wrt : str
         One of `PARAMETERS`. ``price`` changes both prices equally; ``players`` is treated as a real number.
+
+    Returns
+    -------
+    Slope
+        ``safety`` at the point, its ``derivative``, and the ``sign`` of that.
 
     Raises
     ------

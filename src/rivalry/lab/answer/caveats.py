@@ -189,7 +189,7 @@ def _bare(points: ResultPoints, words: Words) -> list[str]:
 
 
 def _price_takers(study: StudyTables, points: ResultPoints) -> list[str]:
-    """What is certified of a competitive benchmark that the test compares with."""
+    """Caveat on the claim of a competitive benchmark that the test compares with."""
     if "benchmark:competitive" not in condition_of(study).values():
         return []
     numbers = chain.from_iterable(point.numbers("competitive_gain", {}) for point in points)

@@ -129,7 +129,7 @@ class PointResults:
 
     @cached_property
     def at_stake(self) -> ndarray:
-        """What own choices change of payoffs ``[result player]``, NaN where unknown."""
+        """Changes of payoffs by own choices ``[result player]``, NaN where unknown."""
         return self.judged("at_stake")
 
     @cached_property
@@ -478,7 +478,7 @@ class PointResults:
 
     @cached_property
     def completeness(self) -> str:
-        """How many equilibria a list has, and whether these are all; empty without a list."""
+        """Number of equilibria of a list and its completeness, in words; empty without a list."""
         if self._count > 1:
             return ""
         arrays = self.of_first
@@ -559,7 +559,7 @@ class PointResults:
         return counts
 
     def facts(self, claim: str) -> ClaimFacts:
-        """What words tell of results with a claim."""
+        """Facts from which results with a claim are put into words."""
         absent = str(self.of_first.get("absent", ""))
         return ClaimFacts(claim, self.concept, absent=absent, share=self.gain)
 

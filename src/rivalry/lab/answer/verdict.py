@@ -191,7 +191,7 @@ def _deciding(truth: bool | None, cases: Sequence[Case], *, equals: bool = False
 
 
 def _counted(cases: Sequence[Case]) -> str:
-    """In how many of several cases the test is met."""
+    """Number of cases, of several, that pass the test."""
     count = sum(case.is_met is True for case in cases)
     return f"; met in {count} of {len(cases)} cases" if len(cases) > 1 else ""
 

@@ -84,6 +84,8 @@ def run_study(
 
     Parameters
     ----------
+    study
+        As `rivalry.Study` or `rivalry.load_study` returns it.
     out
         Folder of the run; default ``runs/NAME``.
     workers
@@ -94,8 +96,15 @@ def run_study(
     executor
         Executor factory for cells elsewhere, such as `rivalry.integrations.ray.Cluster`.
 
+    Returns
+    -------
+    Run
+        The run, complete unless it was stopped or cells failed.
+
     Raises
     ------
+    ValueError
+        For anything other than a study.
     StudyError
         For a study that cannot be run.
     StoreError

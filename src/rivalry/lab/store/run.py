@@ -87,6 +87,16 @@ class Collected(NamedTuple):
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Return a run from its folder, to read or to continue it.
 
+    Parameters
+    ----------
+    folder
+        Folder of the run, such as ``runs/NAME``.
+
+    Returns
+    -------
+    Run
+        The run; ``dataset()`` returns its results.
+
     Raises
     ------
     StoreError

@@ -36,6 +36,12 @@ class Study:
 
     Parameters
     ----------
+    name
+        Name of the study, of its run's folder by default.
+    title, question, source, cost
+        Text of the study; ``cost`` is ``seconds``, ``minutes`` or ``hours``.
+    game, sweep, batch, replications
+        Tables of a study file.
     method
         One table or a list of tables.
     folder
@@ -595,7 +601,12 @@ class _Tasks:
 
 
 def load_study(name: str | Path) -> Study:
-    """Return a bundled or TOML study, checked as far as possible without building its game.
+    """Return a bundled study or that of a TOML file, checked as far as possible without building its game.
+
+    Returns
+    -------
+    Study
+        The study; nothing is computed yet.
 
     Raises
     ------

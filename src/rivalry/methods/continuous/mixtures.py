@@ -70,7 +70,20 @@ PLAYABLE = Need("finitely many actions, or payoffs", playable)
 
 
 class TableLearner(BaseLearner):
-    """Base class of learners on tables: a finite game's own, or those of a game on ``action_grid``."""
+    """Base class of learners on payoff tables: those of a finite game, or of a game on ``action_grid``.
+
+    A subclass defines three methods:
+
+    - ``begin(world, stream)`` returns the session, a dictionary of all arrays of a run; all random numbers
+      come from ``stream``, a NumPy ``SeedSequence``;
+    - ``advance(world, session, steps)`` plays ``steps`` rounds, changes the arrays in place and returns the
+      number of rounds played, with the same results however many rounds are played at once;
+    - ``read(world, session)`` returns the record of a result, such as `played` makes of frequencies ``[player
+      action]``.
+
+    ``world`` is what `world` returns; `tables_of` gives its ``payoff`` ``[nature player joint_action]`` and
+    ``sizes`` ``[player]``, the numbers of actions.
+    """
 
     action_grid: Annotated[
         int | Table | list[Table],

@@ -32,7 +32,7 @@ class Stability(NamedTuple):
 
 
 class EvolutionaryStability(OneStepLearner):
-    """Which strategies of a symmetric game of two players are evolutionarily stable, and who invades others.
+    """Evolutionarily stable strategies of a symmetric two-player game, and mutants that invade the others.
 
     A strategy x is *evolutionarily stable* if every mutant y that is as good a response to x does worse
     against itself than x does, ``E(x, y) > E(y, y)`` (Maynard Smith and Price 1973), and *neutrally stable*

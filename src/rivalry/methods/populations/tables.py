@@ -10,7 +10,10 @@ from rivalry.text.display import strategy_in_words
 
 
 def states(reader: Reader) -> Table | None:
-    """Return the share of agents in every state, their policy and value, and the gain of a best response."""
+    """Return a table of states: share of agents, policy, value, and the gain of a best response.
+
+    Economies, which name their states, have none.
+    """
     if "mean_bid" in reader.arrays:  # an economy, which has states in words
         return None
     shares, policy = reader.required("distribution", "profile")

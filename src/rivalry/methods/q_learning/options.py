@@ -72,7 +72,7 @@ class StepSize(TypedDict, total=False):
 
 
 class Stopping(TypedDict, total=False):
-    """When a learner stops by itself."""
+    """Rule by which a learner stops."""
 
     stable_periods: Annotated[
         Natural, "periods without a change of a greedy action; 0: all max_periods are played"

@@ -195,7 +195,7 @@ Apply = Callable[[Comparisons, Operation, Values], Values]
 
 
 class _Rule(NamedTuple):
-    """How an operation is evaluated: its function of intervals, None if it has none for such numbers."""
+    """Evaluation of an operation: its function of intervals, None if it has none for such numbers."""
 
     apply: Apply | None
     exact: bool  # whether it does not round known numbers

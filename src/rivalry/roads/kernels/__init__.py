@@ -156,7 +156,7 @@ def sweep(
 def gap_after(
     shift: float, changed: ndarray, side: ndarray, total: ndarray, costs: Costs, saved: float
 ) -> tuple[float, float]:
-    """How much dearer the route that is left still is after a move, and the fall of that per unit shift.
+    """Excess cost of the abandoned route after a move, and its decrease per unit shifted.
 
     ``saved`` are the tolls of the route that is left, less those of the one that is joined.
     """
