@@ -80,7 +80,7 @@ def type_of(hint: Any, imports: set[str]) -> str:
         return " | ".join(dict.fromkeys(type_of(member, imports) for member in members))
     if origin is Literal:
         imports.add("from typing import Literal")
-        # typing caches unions of Literals that are equal in another order: the first one made decides the order
+        # typing caches unions of Literals that are equal in another order: the first one made decides
         return f"Literal[{', '.join(sorted(map(repr, members)))}]"
     if origin is Callable:
         imports |= {"from collections.abc import Callable", "from typing import Any"}

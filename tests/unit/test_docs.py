@@ -141,10 +141,8 @@ def test_options_that_no_study_sets_are_explained() -> None:
 
 
 def test_every_method_has_a_row_that_says_what_its_first_table_is() -> None:
-    page = (DOCS / "howto" / "choosing_a_method.md").read_text(encoding="utf-8")
-    tables = page.partition("\n## Which methods fit which family\n")[0]
-    lines = [line for line in tables.splitlines() if line.startswith("| ") and " | Method | " not in line]
-    rows = [line.split(" | ") for line in lines]
+    page = (DOCS / "howto" / "choosing_a_method.md").read_text(encoding="utf-8").partition("\n## Which ")[0]
+    rows = [line.split(" | ") for line in re.findall(r"^\| (?!Question \|).*", page, re.M)]
     kinds = " ".join(row[1] for row in rows)
     assert all(len(row) == 3 and len(row[2].strip(" |")) > 10 for row in rows)
     for kind, entry in METHODS.items():
@@ -286,9 +284,7 @@ def test_the_gallery_begins_with_a_thumbnail_of_every_kind_by_purpose(helper: An
     page = helper("reference_pages").expand(gallery.PAGE.read_text(encoding="utf-8"))
     thumbnails = re.findall(r"^\[!\[\]\(gallery/(\w+)\.png\)\]\(#\w+\)$", page, re.M)
     assert thumbnails == kinds, "docs/howto/gallery.md: begin with the line % thumbnails"
-    assert page.index(f"(#{kinds[0]})") < page.index("\n## "), (
-        "docs/howto/gallery.md: % thumbnails comes first"
-    )
+    assert page.index(f"(#{kinds[0]})") < page.index("\n## "), "gallery.md: % thumbnails comes first"
 
 
 @pytest.mark.nightly

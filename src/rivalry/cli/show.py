@@ -132,9 +132,9 @@ def begin() -> list[Printed]:
 def table(entries: Sequence[StudyTable]) -> list[Printed]:
     """Return the rows of a list as a table, and nothing without rows."""
     words = [
-        {**row, "run time": row["cost"] and study.cost_in_words(row["cost"], row["seconds"])} for row in entries
+        {**row, "cost": row["cost"] and study.cost_in_words(row["cost"], row["seconds"])} for row in entries
     ]
-    return [table_of(words, ["kind", "name", "family", "run time", "title"])] if words else []
+    return [table_of(words, ["kind", "name", "family", "cost", "title"])] if words else []
 
 
 def describe(name: str) -> Shown:
