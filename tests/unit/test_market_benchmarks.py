@@ -104,6 +104,13 @@ def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
     assert (fine.strong[0], fine.weak[0]) == (10.125, 10.125)
 
 
+@pytest.mark.default
+def test_a_firm_that_just_does_not_sell_sells_nothing() -> None:
+    for cost in (10.0, 12.7, 23.456):  # at (100 + cost) / 2 the second firm's slope at 0 is 0
+        solution = rv.solve(rv.games.market(unit_cost=[cost, (100 + cost) / 2]), rv.methods.ClosedForm())
+        assert (float(solution.profile[1, 0]), solution.claim) == (0.0, "equilibrium")
+
+
 @pytest.mark.parametrize("keys", [{}, {"choice": "price"}, {"demand": "logit"}, {"stages": [[0], [1]]}])
 def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> None:
     market = rv.games.market(**keys)
@@ -111,9 +118,8 @@ def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> N
     nash = found.reaction_point.values[found.reaction_point_name.values.tolist().index("nash")]
     for firm in range(2):
         response = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
-        step = np.diff(found.reaction_at.values[firm])[
-            0
-        ]  # at discontinuities best responses are known to one grid step
+        # at discontinuities best responses are known to one grid step
+        step = found.reaction_at.values[firm, 1] - found.reaction_at.values[firm, 0]
         assert abs(response - nash[firm]) <= (step if "choice" in keys else 1e-3 * nash[firm])
     table = view(market, "benchmarks", jnp.asarray(closed_form(market)[0]))
     for name, mark in benchmarks(getattr(market, "market", market)).items():
