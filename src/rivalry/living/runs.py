@@ -312,15 +312,19 @@ def _reference(run: Run, answer: Answer) -> list[Figure]:
 def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
     """Return the reference values of a run's study beside ours, for the view ``reference``.
 
-    Data: ``rows``, each as ``--json`` prints it, with the study's ``note``; ``signed``, ours minus the
-    reference in units of the tolerance, of the published value where there is one; ``difference``, its size;
-    ``cells``, the first cells at the value's point, none for a value of all cells.
+    Data: ``rows``, each as ``--json`` prints it, with the study's ``note``; ``label`` and ``place``, its
+    quantity and point in words; ``signed``, ours minus the reference in units of the tolerance, of the
+    published value where there is one; ``difference``, its size; ``cells``, the first cells at the value's
+    point, none for a value of all cells.
     """
+    words = Words(run.head["study"])
     rows = []
     for comparison in judged:
         signed = _in_tolerances(comparison.row)
         ids = [cell.id for cell in run.cells if _is_at(cell, comparison.row["at"])]
         row = {**comparison.row, "note": comparison.note}
+        row["label"] = words.quantity(row["quantity"])
+        row["place"] = typeset(words.who(words.place(row["at"])))
         row["cells"] = ids[:CELLS] if len(ids) < len(run.cells) else []
         rows.append(row | {"signed": signed, "difference": None if signed is None else abs(signed)})
     text = f"{tally([comparison.row for comparison in judged])}."

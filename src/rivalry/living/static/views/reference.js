@@ -1,7 +1,7 @@
 /**
  * Published and independent values beside ours, each with its verdict, sorted by difference.
  *
- * Data: `rows` [{quantity, at, ours, published, published_tolerance, published_verdict, expected, tolerance, within,
+ * Data: `rows` [{label, place, ours, published, published_tolerance, published_verdict, expected, tolerance, within,
  * expected_verdict, certificate, reason, locator, read, why, note, difference, cells}]; `difference` is in units of
  * the tolerance.
  */
@@ -12,7 +12,7 @@ import { choice, layout, point } from "../panel.js";
 const ORDERS = {
   "largest difference first": (/** @type {any} */ a, /** @type {any} */ b) => (b.difference ?? -1) - (a.difference ?? -1),
   "order of the study": () => 0,
-  "quantity": (/** @type {any} */ a, /** @type {any} */ b) => a.quantity.localeCompare(b.quantity),
+  "quantity": (/** @type {any} */ a, /** @type {any} */ b) => a.label.localeCompare(b.label),
 };
 const WIDE = 132;
 
@@ -54,7 +54,6 @@ export default {
     main.append(orders, el("p", { class: "rv-note" }, "A point is ours, the line the reference, the band its tolerance."), list);
 
     const entry = (/** @type {any} */ row) => {
-      const at = Object.entries(row.at).map(([name, value]) => `${name} = ${shown(value)}`).join(", ");
       const reference = row.published ?? row.expected ?? (row.within ? `${shown(row.within[0])} to ${shown(row.within[1])}` : null);
       const source = row.published !== null ? "published" : "expected";
       const more = [
@@ -70,8 +69,8 @@ export default {
       ].filter((one) => one !== null);
       const node = el("details", { class: "rv-reference" },
         el("summary", {},
-          el("span", { class: "rv-reference-name" }, el("b", {}, row.quantity.replaceAll("_", " ")),
-            row.reduce ? ` ${row.reduce}` : "", at ? el("span", { class: "rv-note" }, ` ${at}`) : null),
+          el("span", { class: "rv-reference-name" }, el("b", {}, row.label),
+            row.reduce ? ` ${row.reduce}` : "", row.place ? el("span", { class: "rv-note" }, ` ${row.place}`) : null),
           el("span", { class: "rv-reference-value" }, shown(row.ours), el("span", { class: "rv-note" }, " ours")),
           el("span", { class: "rv-reference-value" }, shown(reference), el("span", { class: "rv-note" }, ` ${source}`)),
           el("span", { class: "rv-reference-strip" }, strip(row)),

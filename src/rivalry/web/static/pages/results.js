@@ -161,7 +161,7 @@ export function resultTables(tables) {
   return el("div", {}, tables.map(({ heading, columns, rows, below }) => {
     const at = columns.indexOf("claim");
     const texts = rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at && text ? claim(text) : text)));
-    return el("div", {}, heading ? el("h3", {}, heading) : null, table(columns, texts, heading ? `results of ${heading}` : "results"),
+    return el("div", { class: "results" }, heading ? el("h3", {}, heading) : null, table(columns, texts, heading ? `results of ${heading}` : "results"),
       below.map((/** @type {string} */ line) => el("p", { class: "soft" }, line)));
   }));
 }
