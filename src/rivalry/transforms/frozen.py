@@ -21,6 +21,7 @@ from rivalry.core.results import rename_dim
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import concrete_module, jax, jnp, put_concrete, seldom
+from rivalry.schema.construction import recipe_of
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import Description, OneLineRepr
 
@@ -78,6 +79,16 @@ class Restricted(OneLineRepr, eqx.Module):
     game: Any
     base: WholeProfile
     players: Players = eqx.field(static=True)
+
+    def __getattr__(self, name: str) -> Any:
+        # `with_` and continuation find arrays of a user's game by name; other numbers of a game that a
+        # factory made may follow from them, so its parameters are changed before the transform
+        # by __dict__: while an object is copied or unpickled `self.game` would recurse
+        game = self.__dict__.get("game")
+        array = None if name.startswith("_") or recipe_of(game) is not None else getattr(game, name, None)
+        if array is not None and any(array is leaf for leaf in jax.tree.leaves(game)):
+            return array
+        raise AttributeError(f"this {type(self).__name__} has no {name!r}")
 
     def _title_and_parameters(self) -> Description:
         names = "s" * (len(self.players) > 1) + " " + ", ".join(map(str, self.players))
