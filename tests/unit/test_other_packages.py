@@ -118,7 +118,7 @@ def _(folder: Path) -> None:
     found = rv.solve(game, rv.methods.MixedEquilibria())
     np.testing.assert_allclose(found.profile, 0.5, atol=1e-9)
     assert bool(found.data.complete)
-    assert rv.solve(game, rv.methods.PureEquilibria()).status == "not found"
+    assert rv.solve(game, rv.methods.PureEquilibria()).status == "none exists"
     proved = rv.solve(game, rv.methods.FiniteEquilibria()).data
     assert (bool(proved.complete), int(proved.equilibrium_count)) == (True, 1)
 
