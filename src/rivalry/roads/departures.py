@@ -16,11 +16,11 @@ from rivalry.core.tolerances import FEASIBLE, ROUNDING, TOLERANCE
 from rivalry.core.welfare import welfare_record
 from rivalry.roads.bottleneck import STEP_TOLL, BottleneckGame
 
-APART = 1e-10  # relative size of the differences by which a path decides among equal ratios
+APART = 1e-10  # size of the perturbation of constants by which a path decides among equal ratios
 GOLDEN = 0.618  # its multiples modulo 1 differ
-SMALL = 1e-9  # entries of a column that count as 0
-DIGITS = 12  # to which costs of classes are equal
-PIVOTS = 20  # at most, per unknown
+SMALL = 1e-9  # entries of a tableau's column that count as 0
+DIGITS = 12  # decimals to which costs of classes are compared
+PIVOTS = 20  # at most, per variable
 
 
 class DepartureTimeEquilibrium(OneStepLearner):
@@ -193,62 +193,87 @@ def _cost_bound(game: BottleneckGame, lowest: Float[ndarray, "kind"]) -> float:
 
 
 def departures(game: BottleneckGame) -> tuple[Float[ndarray, "kind lane slot"], Float[ndarray, "lane slot"]]:
-    """Arrivals and prices of the equilibrium; NaN where the path finds none.
+    """Return arrivals and prices of the equilibrium; NaN where Lemke's method finds none.
 
-    Classes whose costs are proportional arrive alike.
+    An option is a slot of a lane that has capacity. Classes whose costs and weights of prices are
+    proportional rank all options alike: `_equilibrium` takes such a group as one class, and each class gets
+    its part of the group's arrivals.
     """
     cost, weight, shares = game.option_costs(), game.lane_weights(), game.lane_shares()
     is_open, slots = shares > 0, cost.shape[2]
     options = slots * is_open.sum()
-    # prices in units in which no weight is below 1: then the matrix is copositive
-    unit = weight.max(axis=0) / cost.max()
-    rows = np.hstack([cost[:, is_open].reshape(-1, options), (weight / unit)[:, is_open]])
+    # prices relative to those that weigh as much as the largest cost
+    scale = weight.max(axis=0) / cost.max()
+    rows = np.hstack([cost[:, is_open].reshape(-1, options), (weight / scale)[:, is_open]])
+    # proportional rows become equal, and no weight is below 1, which Lemke's method needs
     rows /= rows[:, options:].min(axis=1, keepdims=True)
     _, first, group = np.unique(rows.round(DIGITS), axis=0, return_index=True, return_inverse=True)
     group = group.ravel()  # NumPy 2.0 has a further dimension
     mass = np.bincount(group, game.travellers / game.travellers.sum())
-    weights, costs = np.repeat(rows[first, options:], slots, axis=1), rows[first, :options]
-    solution = _path(costs, weights, np.repeat(shares[is_open] / game.slots, slots), mass)
+    weights, capacity = np.repeat(rows[first, options:], slots, axis=1), shares[is_open] / game.slots
+    x, p = _equilibrium(rows[first, :options], weights, np.repeat(capacity, slots), mass)
     arrivals, price = np.zeros((len(mass), 2, slots)), np.zeros((2, slots))
-    arrivals[:, is_open] = solution[: costs.size].reshape(len(mass), -1, slots)
-    price[is_open] = solution[costs.size : -len(mass)].reshape(-1, slots)
-    return arrivals[group] * (game.travellers / mass[group])[:, None, None], price / unit[:, None]
+    arrivals[:, is_open], price[is_open] = x.reshape(len(mass), -1, slots), p.reshape(-1, slots)
+    return arrivals[group] * (game.travellers / mass[group])[:, None, None], price / scale[:, None]
 
 
-def _path(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarray) -> ndarray:
-    """Arrivals, prices and lowest costs at the end of Lemke's path; NaN where it does not end.
+def _equilibrium(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarray) -> tuple[ndarray, ndarray]:
+    """Return arrivals ``x [kind option]`` and prices ``p [option]`` in equilibrium; NaN if none is found.
 
-    ``cost`` and ``weight`` are ``[kind option]``, ``capacity`` is ``[option]`` and ``mass`` ``[kind]``.
+    ``cost`` and ``weight`` are ``[kind option]``, ``capacity`` is ``[option]`` and ``mass`` ``[kind]``. With
+    the least costs ``u [kind]`` it is a linear complementarity problem, one side of each line being 0:
+
+    - ``x[k, o] >= 0`` and ``cost[k, o] + weight[k, o] p[o] >= u[k]``: arrivals are at least cost;
+    - ``p[o] >= 0`` and ``capacity[o] >= sum over k of x[k, o]``: a price needs a full option;
+    - ``u[k] >= 0`` and ``sum over o of x[k, o] >= mass[k]``: all arrive.
+
+    The matrix of the problem is copositive where no weight is below 1: with all variables in one vector z,
+    ``z' matrix z`` is the sum of ``(weight - 1) x p``.
     """
     kinds, options = cost.shape
     kind, option = np.divmod(np.arange(cost.size), options)
-    row, price, level = np.arange(cost.size), cost.size + option, cost.size + options + kind
+    arrival, price, least = np.arange(cost.size), cost.size + option, cost.size + options + kind
     size = cost.size + options + kinds
     matrix = np.zeros((size, size))
-    matrix[row, price], matrix[row, level] = weight.ravel(), -1.0
-    matrix[price, row], matrix[level, row] = -1.0, 1.0
-    constant = np.concatenate([cost.ravel(), capacity, -mass])
-    # the least solution: with a little less mass the last slot has room
-    apart = APART * (1 + np.arange(size) * GOLDEN % 1)
+    matrix[arrival, price], matrix[arrival, least] = weight.ravel(), -1.0
+    matrix[price, arrival], matrix[least, arrival] = -1.0, 1.0
+    solution = _lemke(matrix, np.concatenate([cost.ravel(), capacity, -mass]))
+    return solution[: cost.size].reshape(cost.shape), solution[cost.size : -kinds]
+
+
+def _lemke(matrix: ndarray, constant: ndarray) -> ndarray:
+    """Return ``z >= 0`` with ``w = matrix z + constant >= 0`` and ``z'w = 0``; NaN where none is found.
+
+    The columns of the tableau are w, z and an artificial variable, which begins the path and ends it.
+    """
+    size = len(constant)
+    artificial = 2 * size
     equations = np.hstack([np.eye(size), -matrix])
-    table = np.hstack([equations, -np.ones((size, 1)), (constant + apart)[:, None]])
-    basis, entering, leaving = np.arange(size), 2 * size, int(np.argmin(table[:, -1]))
+    # unlike constants leave no ties between ratios, and a little less mass leaves room in the last slot
+    perturbed = constant + APART * (1 + np.arange(size) * GOLDEN % 1)
+    table = np.hstack([equations, -np.ones((size, 1)), perturbed[:, None]])
+    basis, entering, row = np.arange(size), artificial, int(np.argmin(perturbed))
     for _ in range(PIVOTS * size):
-        table[leaving] /= table[leaving, entering]
-        rows, columns = np.flatnonzero(table[:, entering]), np.flatnonzero(table[leaving])
-        rows = rows[rows != leaving]
-        table[np.ix_(rows, columns)] -= np.outer(table[rows, entering], table[leaving, columns])
-        left, basis[leaving] = int(basis[leaving]), entering
-        if left == 2 * size:
+        _pivot(table, row, entering)
+        leaving, basis[row] = int(basis[row]), entering
+        if leaving == artificial:
             solution = np.zeros(2 * size)
             solution[basis] = np.linalg.solve(equations[:, basis], constant)
             return np.where(solution.min() >= -FEASIBLE, np.maximum(solution[size:], 0.0), np.nan)
-        # next the complement of what has left
-        entering = (left + size) % (2 * size)
+        # of a variable of w and its complement in z one is 0 on all of the path
+        entering = (leaving + size) % (2 * size)
         column = table[:, entering]
         ratio = np.full(size, np.inf)
         np.divide(table[:, -1], column, out=ratio, where=column > SMALL)
-        leaving = int(np.argmin(ratio))
-        if np.isinf(ratio[leaving]):
+        row = int(np.argmin(ratio))
+        if np.isinf(ratio[row]):
             break
     return np.full(size, np.nan)
+
+
+def _pivot(table: ndarray, row: int, column: int) -> None:
+    """Change rows of a tableau in place, so that ``column`` becomes the unit vector of ``row``."""
+    table[row] /= table[row, column]
+    rows, columns = np.flatnonzero(table[:, column]), np.flatnonzero(table[row])
+    rows = rows[rows != row]
+    table[np.ix_(rows, columns)] -= np.outer(table[rows, column], table[row, columns])
