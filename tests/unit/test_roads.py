@@ -624,7 +624,7 @@ def test_enclosures_hold_costs_and_their_derivatives() -> None:
         slope, bend = (after - before) / (2 * step), (after - 2 * at + before) / step**2
         # differences across a kink are of no derivative, and within its bounds all the same
         assert np.all((bounds.slope[0] <= slope + 1e-4) & (slope - 1e-4 <= bounds.slope[1])), text
-        assert np.all((bounds.bend[0] <= bend + 1e-2) & (bend - 1e-2 <= bounds.bend[1])), text
+        assert np.all((bounds.curvature[0] <= bend + 1e-2) & (bend - 1e-2 <= bounds.curvature[1])), text
 
 
 @compiled

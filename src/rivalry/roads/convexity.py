@@ -28,7 +28,7 @@ class Jet(NamedTuple):
 
     value: ndarray
     slope: ndarray
-    bend: ndarray
+    curvature: ndarray
 
 
 def _hull(low: ndarray, high: ndarray) -> ndarray:
@@ -72,13 +72,13 @@ def _of(code: int, number: float, a: Jet) -> Jet:
         ones = np.ones_like(a.value)
         value, first = _power(a.value, number), _product(number * ones, _power(a.value, number - 1))
         second = _product(number * (number - 1) * ones, _power(a.value, number - 2))
-    bend = _sum(_product(first, a.bend), _product(second, _power(a.slope, 2.0)))
-    return Jet(value, _product(first, a.slope), bend)
+    curvature = _sum(_product(first, a.curvature), _product(second, _power(a.slope, 2.0)))
+    return Jet(value, _product(first, a.slope), curvature)
 
 
 def _times(a: Jet, b: Jet) -> Jet:
     slope = _sum(_product(a.slope, b.value), _product(a.value, b.slope))
-    crossed = _sum(_product(a.bend, b.value), _product(a.value, b.bend))
+    crossed = _sum(_product(a.curvature, b.value), _product(a.value, b.curvature))
     return Jet(_product(a.value, b.value), slope, _sum(crossed, 2 * _product(a.slope, b.slope)))
 
 
@@ -88,7 +88,7 @@ def _larger(a: Jet, b: Jet) -> Jet:
         *(np.stack([np.minimum(p[0], q[0]), np.maximum(p[1], q[1])]) for p, q in zip(a, b, strict=True))
     )
     joint = joint._replace(value=np.maximum(a.value, b.value))
-    joint.bend[1] = np.inf
+    joint.curvature[1] = np.inf
     first, second = a.value[0] > b.value[1], b.value[0] > a.value[1]
     parts = zip(a, b, joint, strict=True)
     return Jet(*(np.where(first, p, np.where(second, q, both)) for p, q, both in parts))
@@ -135,7 +135,7 @@ def _cost_rises(game: RouteGame, link: int, *, marginal: bool) -> bool:
     cells = _cells(0.0, most)
     for _ in range(ROUNDS):
         cost = enclosed_cost(game, link, cells)
-        slope = _total(cells, cost).bend if marginal else cost.slope
+        slope = _total(cells, cost).curvature if marginal else cost.slope
         # a fall that rounding may have made is none
         falls = slope * most < -TIE * np.maximum(cost.value[0], TINY)
         cells = _halves(cells[:, falls[0]])
@@ -151,48 +151,64 @@ def _total(flow: ndarray, cost: Jet) -> Jet:
 
 @np.errstate(all="ignore")
 def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
-    """Upper bound, at prices ``[link]``, on how much less than they pay links may cost at other flows.
+    """Return an upper bound on the net cost of flows ``[link]`` above the least net cost at ``price [link]``.
 
-    It is 0 where total costs are convex and prices are their slopes. Sums of powers are.
+    The net cost of a flow y of a link is ``f(y) - price * y``, its total cost less what it pays; the least is
+    over all flows that the link may have. A link whose total cost is certainly convex, as a sum of powers is,
+    counts 0, since its price is the slope of the total cost at its flow.
     """
     loss = 0.0
     for link in np.flatnonzero(game.is_road() & (np.diff(game.begins) > 0)).tolist():
-        if _cost_rises(game, link, marginal=True):
-            continue
-        most = game.largest_flows()[link]
-        at = np.array([[flow[link]]] * 2)
-        best = float((at * (enclosed_cost(game, link, at).value - price[link]))[1, 0])
-        close = TIE * max(price[link] * most, TINY)
-        cells, lowest, current = _cells(0.0, most), np.inf, best
-        for _ in range(ROUNDS):
-            low, attained = _lower_bounds(game, link, price[link], cells)
-            best = min(best, attained)
-            is_open = low < best - close
-            lowest = min(lowest, np.min(low[~is_open], initial=np.inf))
-            cells = cells[:, is_open]
-            if not cells.size or 2 * cells.shape[1] > MOST_CELLS:
-                break
-            cells = _halves(cells)
-        if cells.size:
-            lowest = min(lowest, np.min(_lower_bounds(game, link, price[link], cells)[0]))
-        loss += max(current - lowest, 0.0)
+        if not _cost_rises(game, link, marginal=True):
+            point = np.array([[flow[link]]] * 2)
+            net = float((point * (enclosed_cost(game, link, point).value - price[link]))[1, 0])
+            loss += max(net - _least_net_cost(game, link, price[link], net), 0.0)
     return loss
 
 
+def _least_net_cost(game: RouteGame, link: int, price: float, best: float) -> float:
+    """Return a lower bound on the net cost of a link over all its flows, at a ``price``; see `dual_loss`.
+
+    By branch and bound: a cell is halved where its lower bound is below ``best``, the lowest value known.
+    """
+    most = game.largest_flows()[link]
+    close = TIE * max(price * most, TINY)
+    cells, lowest = _cells(0.0, most), np.inf
+    for _ in range(ROUNDS):
+        low, value = _lower_bounds(game, link, price, cells)
+        best = min(best, value)
+        is_open = low < best - close
+        lowest = min(lowest, np.min(low[~is_open], initial=np.inf))
+        cells = cells[:, is_open]
+        if not cells.size:
+            return lowest
+        if 2 * cells.shape[1] > MOST_CELLS:
+            break
+        cells = _halves(cells)
+    return min(lowest, np.min(_lower_bounds(game, link, price, cells)[0]))
+
+
 def _lower_bounds(game: RouteGame, link: int, price: float, cells: ndarray) -> tuple[ndarray, float]:
-    """Lower bounds ``[cell]`` on the total cost of a link less what its flow pays, and one of its values."""
+    """Return lower bounds ``[cell]`` on the net cost n of a link, and one of its values; see `dual_loss`.
+
+    On a cell with middle m and half width r, ``n(y) = c(y) y - price * y`` is at least the largest of
+
+    - by value: ``(c - price) y`` at the least c of the cell, and at the end of the cell where that is less;
+    - by slope: ``n(m) - r max |n'|``;
+    - by curvature: ``n(m) - r |n'(m)| + r^2 / 2 min(n'', 0)``.
+    """
     middle = np.repeat(cells.mean(axis=0)[None], 2, axis=0)
     half = np.diff(cells, axis=0)[0] / 2 * (1 + WIDEN)
     cost = enclosed_cost(game, link, cells)
     on_cell, at_middle = _total(cells, cost), _total(middle, enclosed_cost(game, link, middle))
     margin = cost.value[0] - price
     by_value = np.where(margin >= 0, cells[0], cells[1]) * margin
-    value = at_middle.value - price * middle
-    by_slope = value[0] - half * np.abs(on_cell.slope - price).max(axis=0)
+    net = at_middle.value - price * middle
+    by_slope = net[0] - half * np.abs(on_cell.slope - price).max(axis=0)
     tilt = half * np.abs(at_middle.slope - price).max(axis=0)
-    by_bend = value[0] - tilt + np.minimum(on_cell.bend[0], 0.0) * half**2 / 2
-    bounds = np.fmax(np.fmax(by_value, by_slope), by_bend)
-    return bounds, float(value[1].min())
+    by_curvature = net[0] - tilt + np.minimum(on_cell.curvature[0], 0.0) * half**2 / 2
+    # an unknown bound is NaN, which fmax leaves out
+    return np.fmax(np.fmax(by_value, by_slope), by_curvature), float(net[1].min())
 
 
 def _cells(low: float, high: float) -> ndarray:
