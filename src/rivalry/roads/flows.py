@@ -18,8 +18,8 @@ from rivalry.roads.paths import cheapest_routes, excess_of_links, starts_of_node
 from rivalry.schema.registry import near
 from rivalry.text.display import bound_in_words
 
-BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node, and serve pairs
-MOST_NUMBERS = 20_000  # flows of links by origin, or by destination, that a linear programme divides
+BALANCED = 1e-6  # part of all trips to which flows must balance at every node, and serve pairs
+MOST_NUMBERS = 20_000  # most flows, by link and commodity, of a linear programme
 
 
 def surplus_of_nodes(game: RouteGame, flow: ndarray) -> ndarray:
@@ -40,41 +40,61 @@ def surplus_of_nodes(game: RouteGame, flow: ndarray) -> ndarray:
 
 
 def unserved_trips(game: RouteGame, flow: ndarray) -> ndarray | None:
-    """Trips ``[pair]`` that balanced flows of links leave unserved at least; None where that is not computed.
+    """Return the trips ``[pair]`` that balanced flows of links leave unserved, as few as possible, or None.
 
     Flows that balance with the trips of one origin, or of one destination, are those of some routes. With
-    more of both they may lead to the destinations of others: a linear programme divides them by origin, or by
-    destination, so that as few trips as possible are unserved. Its solution is checked.
+    several of both they may lead to the destinations of others, and a linear programme finds the fewest
+    unserved trips; None where it would have more than `MOST_NUMBERS` unknown flows, or has no sound solution.
+    """
+    # all trips from an origin, or all to a destination, are a commodity: whichever are fewer
+    ends = min(game.origin, game.destination, key=lambda nodes: len(np.unique(nodes)))
+    nodes, commodity = np.unique(ends, return_inverse=True)
+    if len(nodes) == 1:
+        return np.zeros(len(game.trips))
+    if len(nodes) * np.count_nonzero(flow) > MOST_NUMBERS:
+        return None
+    return _fewest_unserved(game, flow, commodity, len(nodes))
+
+
+def _fewest_unserved(game: RouteGame, flow: ndarray, commodity: ndarray, commodities: int) -> ndarray | None:
+    """Return the fewest unserved trips ``[pair]`` of a multicommodity flow, with the ``commodity [pair]``.
+
+    With flows ``y [commodity link]`` and unserved trips ``u [pair]``, all of at least 0 and relative to all
+    trips, it is the linear programme of lowest ``sum u`` where
+
+    - of each commodity, arrivals less departures at every node are those of its trips less those of its u;
+    - on each link, the flows y of all commodities sum to at most ``flow``.
+
+    None unless the solution misses these conditions by at most `BALANCED`.
     """
     from scipy.optimize import linprog
     from scipy.sparse import block_diag, coo_array, hstack, identity
 
-    ends = min(game.origin, game.destination, key=lambda nodes: len(np.unique(nodes)))
-    kinds, kind = np.unique(ends, return_inverse=True)
-    used, start, pairs, unit = np.flatnonzero(flow), starts_of_nodes(game), len(game.trips), game.trips.sum()
-    if len(kinds) == 1:
-        return np.zeros(pairs)
-    if len(kinds) * len(used) > MOST_NUMBERS:
-        return None
-    nodes, columns, row = int(start.max()) + 1, np.arange(len(used)), np.arange(pairs)
-
-    def incidence(tail: ndarray, head: ndarray, column: ndarray, rows: int) -> Any:
-        entries = np.repeat([-1.0, 1.0], len(column))
-        return coo_array((entries, (np.append(tail, head), np.tile(column, 2))), shape=(rows, len(column)))
-
-    of_links = incidence(start[game.tail[used]], game.head[used], columns, nodes)
-    begin, end = kind * nodes + start[game.origin], kind * nodes + game.destination
-    of_pairs = incidence(begin, end, row, len(kinds) * nodes)  # trips that are not made go by air
-    balance = hstack([block_diag([of_links] * len(kinds)), of_pairs], format="csr")
-    on_links = hstack([identity(len(used))] * len(kinds) + [coo_array((len(used), pairs))], format="csr")
-    demand, supply = of_pairs @ (game.trips / unit), flow[used] / unit
-    cost = np.append(np.zeros(len(kinds) * len(used)), np.ones(pairs))
-    solution = linprog(cost, on_links, supply, balance, demand, method="highs")
+    used, start, pairs, total = np.flatnonzero(flow), starts_of_nodes(game), len(game.trips), game.trips.sum()
+    nodes = int(start.max()) + 1
+    of_links = _incidence(start[game.tail[used]], game.head[used], nodes)
+    # each commodity has a copy of all nodes
+    origin, destination = commodity * nodes + start[game.origin], commodity * nodes + game.destination
+    of_pairs = _incidence(origin, destination, commodities * nodes)
+    balance = hstack([block_diag([of_links] * commodities), of_pairs], format="csr")
+    on_links = hstack([identity(len(used))] * commodities + [coo_array((len(used), pairs))], format="csr")
+    demand, capacity = of_pairs @ (game.trips / total), flow[used] / total
+    cost = np.append(np.zeros(commodities * len(used)), np.ones(pairs))
+    solution = linprog(cost, on_links, capacity, balance, demand, method="highs")
     if solution.x is None:
         return None
     x = np.maximum(solution.x, 0.0)
-    error = np.abs(balance @ x - demand).sum() + np.maximum(on_links @ x - supply, 0.0).sum()
-    return x[-pairs:] * unit if error <= BALANCED else None
+    error = np.abs(balance @ x - demand).sum() + np.maximum(on_links @ x - capacity, 0.0).sum()
+    return x[-pairs:] * total if error <= BALANCED else None
+
+
+def _incidence(tail: ndarray, head: ndarray, nodes: int) -> Any:
+    """Return the sparse matrix ``[node arc]`` with -1 at the tail of each arc and 1 at its head."""
+    from scipy.sparse import coo_array
+
+    arcs = len(tail)
+    places = np.append(tail, head), np.tile(np.arange(arcs), 2)
+    return coo_array((np.repeat([-1.0, 1.0], arcs), places), shape=(nodes, arcs))
 
 
 @oracles.flow_certificate.register(RouteGame)
