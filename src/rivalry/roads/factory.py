@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
@@ -141,59 +141,54 @@ def routes(
 
 
 def _game(columns: Columns, table: NetworkTable, entries: Entries, factors: Mapping[str, float]) -> RouteGame:
-    """Road network of columns and trips. Raises `ValueError`."""
+    """Return the road network of columns of links and of trips by pair. Raises `ValueError`.
+
+    After the roads comes one link for each pair whose demand is elastic, from its origin to its destination:
+    the trips that are not made use it, at the cost that they would be worth.
+    """
+    costs = _costs(columns)
+    charges = {name: factor * _numbers(columns, name) for name, factor in factors.items() if factor}
     names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
     number = {name: k for k, name in enumerate(names)}
-    constant, coefficient, power, programs = _costs(columns)
-    for name, factor in factors.items():
-        if factor:
-            constant = constant + factor * _numbers(columns, name)
     trips, worth = _sum_by_pair(entries, number)
-    within = sum(amount for (tail, head), amount in trips.items() if tail == head)
     pairs = sorted((tail, head) for tail, head in trips if tail != head)
     if not pairs:
         raise ValueError("demand: has no trips between two nodes; must have some")
-    tail, head = (list(map(number.__getitem__, columns[end])) for end in ("from", "to"))
-    # trips that are not made use a link of their own
+    roads, elastic = len(columns["from"]), sorted(worth)
     outside = np.full(len(pairs), -1)
-    for row, pair in enumerate(pairs):
-        if pair in worth:
-            outside[row] = len(tail)
-            tail.append(pair[0])
-            head.append(pair[1])
-            programs.append(program(worth[pair], "demand"))
+    outside[[pair in worth for pair in pairs]] = roads + np.arange(len(elastic))
+    programs = costs.programs + [program(worth[pair], "demand") for pair in elastic]
     codes, numbers, begins = joined(programs)
-    further = 0, len(tail) - len(constant)
-    tolls = factors["toll"] * _numbers(columns, "toll") if factors["toll"] else np.zeros(len(constant))
-    has_capacity = "capacity" in columns and "cost" not in columns
-    capacity = _numbers(columns, "capacity") if has_capacity else np.zeros(len(constant))
-    entering = {"from", "to"} | {name for name, factor in factors.items() if factor}
-    entering |= {"cost"} if "cost" in columns else set(BPR)
+    capacity = np.zeros(roads)
+    if "capacity" in columns and "cost" not in columns:
+        capacity = _numbers(columns, "capacity")
+    links, further = len(programs), (0, len(elastic))
+    read = {"from", "to", *charges, *(("cost",) if "cost" in columns else BPR)}
     return RouteGame(
-        tail=np.array(tail),
-        head=np.array(head),
-        constant=np.pad(constant, further),
-        coefficient=np.pad(coefficient, ((0, 0), further)),
-        power=np.pad(power, ((0, 0), further), constant_values=1.0),
+        tail=np.array([number[name] for name in columns["from"]] + [tail for tail, _ in elastic]),
+        head=np.array([number[name] for name in columns["to"]] + [head for _, head in elastic]),
+        constant=np.pad(sum(charges.values(), costs.constant), further),
+        coefficient=np.pad(costs.coefficient, ((0, 0), further)),
+        power=np.pad(costs.power, ((0, 0), further), constant_values=1.0),
         codes=codes,
         numbers=numbers,
         begins=begins,
-        is_marginal=np.zeros(len(tail), dtype=bool),
-        bridges=np.zeros((0, 2, len(tail))),
+        is_marginal=np.zeros(links, dtype=bool),
+        bridges=np.zeros((0, 2, links)),
         origin=np.array([tail for tail, _ in pairs]),
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),
         outside=outside,
         kind=np.zeros(len(pairs), dtype=int),
-        toll=np.pad(tolls, further),
-        surcharge=np.zeros((1, len(tail))),
+        toll=np.pad(charges.get("toll", np.zeros(roads)), further),
+        surcharge=np.zeros((1, links)),
         kind_names=("",),
         capacity=np.pad(np.where(capacity > 0, capacity, np.nan), further, constant_values=np.nan),
         node_at=np.full((len(names), 2), np.nan),
         is_closed=np.array(table.is_zone(names)),
-        within_zones=within,
+        within_zones=sum(amount for (tail, head), amount in trips.items() if tail == head),
         node_names=tuple(names),
-        unread=tuple(name for name in columns if name not in entering),
+        unread=tuple(name for name in columns if name not in read),
         notes=(),
     )
 
@@ -295,11 +290,20 @@ def _numbers(columns: Columns, name: str) -> ndarray:
     return np.array([number_of(entry, f"links.{name}, link {tail}>{head}") for entry, tail, head in rows])
 
 
-def _costs(columns: Columns) -> tuple[ndarray, ndarray, ndarray, list[Program]]:
-    """Constants ``[link]``, coefficients and powers ``[term link]``, and formulas. Raises `ValueError`."""
+class LinkCosts(NamedTuple):
+    """Costs ``constant + sum over terms of coefficient * flow ** power``, and the values of formulas."""
+
+    constant: ndarray  # [link]
+    coefficient: ndarray  # [term link]
+    power: ndarray  # [term link]
+    programs: list[Program]  # empty ones of links without other terms
+
+
+def _costs(columns: Columns) -> LinkCosts:
+    """Return the costs of roads by their columns. Raises `ValueError`."""
     programs = [Program() for _ in columns["from"]]
+    terms_of_links: list[dict[float, float]] = []  # coefficients by power
     if "cost" in columns:
-        sums = []
         for k, text in enumerate(columns["cost"]):
             if str(text).strip().lower() in MISSING:
                 raise ValueError(f"links.cost[{k}]: is empty; must be a formula of the flow x")
@@ -307,20 +311,20 @@ def _costs(columns: Columns) -> tuple[ndarray, ndarray, ndarray, list[Program]]:
             terms = power_sum(tree)
             if terms is None:
                 programs[k] = program(tree, f"links.cost[{k}]")
-            sums.append(terms or {})
+            terms_of_links.append(terms or {})
     elif {"capacity", "b", "power"} & set(columns):
         numbers = np.column_stack([_numbers(columns, name) for name in BPR]).tolist()
         names = map(">".join, zip(columns["from"], columns["to"], strict=True))
-        sums = [_bpr_terms(name, *row) for name, row in zip(names, numbers, strict=True)]
+        terms_of_links = [_bpr_terms(name, *row) for name, row in zip(names, numbers, strict=True)]
     else:
-        sums = [{0.0: time} for time in _numbers(columns, "free_flow_time")]
-    constant = np.array([terms.pop(0.0, 0.0) for terms in sums])
-    coefficient = np.zeros((max(map(len, sums)), len(sums)))
+        terms_of_links = [{0.0: time} for time in _numbers(columns, "free_flow_time")]
+    constant = np.array([terms.pop(0.0, 0.0) for terms in terms_of_links])
+    coefficient = np.zeros((max(map(len, terms_of_links)), len(constant)))
     power = np.ones_like(coefficient)
-    for k, terms in enumerate(sums):
+    for k, terms in enumerate(terms_of_links):
         power[: len(terms), k] = list(terms)
         coefficient[: len(terms), k] = list(terms.values())
-    return constant, coefficient, power, programs
+    return LinkCosts(constant, coefficient, power, programs)
 
 
 def _bpr_terms(link: str, free: float, capacity: float, b: float, power: float) -> dict[float, float]:
