@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -27,22 +27,24 @@ FEWEST = 5  # converged sessions that an interval or a verdict needs
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
 
 
-def estimates(
-    variable: DataArray,
-    values: ndarray,
-    repeats: str,  # what the results are: replications, starts or empty for one
-    *,
-    random: bool,  # whether a single result depends on random draws
-    range_of_search: tuple[float, float] | None = None,  # values tried: infinite ones are beyond; or None
-    seeds: ndarray | None = None,  # numbers of the seeds, where other methods and points have the same
-    scale: float = 0.0,  # what the quantity is measured in: far smaller numbers are rounding errors of 0
-    half: ndarray | None = None,  # half-widths of the intervals of a single result's means, as ``values``
-    few: bool = False,  # whether so few results converged that values stand in place of an interval
-    most: int = ENTRIES,
-) -> tuple[Estimate, ...]:
-    """Quantity's values ``[result own ...]`` at one point; none where it has more than ``most`` entries.
+class Sampling(NamedTuple):
+    """How the results of a quantity at one point came about, which decides on intervals and digits."""
 
-    Players with equal numbers share one estimate.
+    repeats: str  # what the results are: replications, starts or empty for one
+    random: bool  # whether a single result depends on random draws
+    scale: float = 0.0  # what the quantity is measured in: far smaller numbers are rounding errors of 0
+    few: bool = False  # whether so few results converged that values stand in place of an interval
+    seeds: ndarray | None = None  # numbers of the seeds, where other methods and points have the same
+    range_of_search: tuple[float, float] | None = None  # values tried: infinite ones are beyond; or None
+
+
+def estimates(
+    variable: DataArray, values: ndarray, sampling: Sampling, half: ndarray | None = None, most: int = ENTRIES
+) -> tuple[Estimate, ...]:
+    """Return a quantity's numbers, one per entry, of ``values [result own ...]``; none of more than ``most``.
+
+    Entries that are equal in every result, as of equal players, share one estimate. Where a single result is
+    itself a mean, ``half [own ...]`` is half the width of its interval.
     """
     dims = own_dims(variable, values)
     if values.dtype.kind == "U":
@@ -53,37 +55,43 @@ def estimates(
         axis = 1 + dims.index(dim)
         amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))
         dims.remove(dim)
-        repeats = f"{dim}s"
+        sampling = sampling._replace(repeats=f"{dim}s")
     rows = amounts.reshape(len(amounts), -1)  # [result entry]
-    draws, has_number = None, ~np.isnan(rows).all(axis=1)
-    # a single value is compared with others only where they have its seed
-    if seeds is not None and repeats != "starts" and (len(rows) > 1 or seeds[0] >= 0):
-        sessions = np.arange(len(rows) // max(len(values), 1))  # of a seed
-        labels = np.add.outer(seeds * len(sessions), sessions).ravel()
-        draws = Draws(repeats, labels[has_number], rows)
-    filled = ~np.isnan(rows).all(axis=0)
+    has_number, filled = ~np.isnan(rows).all(axis=1), ~np.isnan(rows).all(axis=0)
+    labels = _labels_of_draws(sampling, len(values), len(rows))
+    labels = None if labels is None else labels[has_number]
     rows = rows[has_number][:, filled]
     names = np.array(entries_of(variable, dims, amounts.shape[1:]), object)[filled]
     halves = np.full(len(names), UNKNOWN)
     if half is not None and half.size == filled.size:
         halves = half.reshape(-1)[filled]
     if rows.size and dims and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
-        # one number for all entries
         rows, names, halves = rows[:, :1], np.array([""], object), halves.max(keepdims=True)
     if not rows.size or rows.shape[1] > most:
         return ()
-    if is_truth(variable):
-        return tuple(_share(column, name, random, few) for column, name in zip(rows.T, names, strict=True))
-    size = np.abs(rows[np.isfinite(rows)]).max(initial=scale)
-    is_integer = values.dtype.kind == "i"
+    sampling = sampling._replace(scale=np.abs(rows[np.isfinite(rows)]).max(initial=sampling.scale))
     numbers = []
     for column, name, width in zip(rows.T, names, halves, strict=True):
-        if range_of_search and np.isinf(column).any():
-            numbers.append(_bound_beyond_search(column, name, range_of_search))
-            continue
-        number = _number(column, name, repeats, size, is_integer, random, few, draws, float(width))
-        numbers.append(_in_range(number, variable))
+        if is_truth(variable):
+            number = _share(column, sampling)
+        elif sampling.range_of_search and np.isinf(column).any():
+            number = _bound_beyond_search(column, sampling.range_of_search)
+        else:
+            number = _number(column, sampling, labels, float(width), values.dtype.kind == "i")
+            number = _in_range(number, variable)
+        numbers.append(number._replace(entry=name))
     return tuple(numbers)
+
+
+def _labels_of_draws(sampling: Sampling, seeds: int, sessions: int) -> ndarray | None:
+    """Return a label for each session of each seed, by which values of other points are paired, or None.
+
+    A single value is compared with others only where they have its seed.
+    """
+    if sampling.seeds is None or sampling.repeats == "starts" or (sessions == 1 and sampling.seeds[0] < 0):
+        return None
+    of_seed = np.arange(sessions // max(seeds, 1))
+    return np.add.outer(sampling.seeds * len(of_seed), of_seed).ravel()
 
 
 def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
@@ -95,63 +103,57 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
     return estimate._replace(text=format_chance(estimate.mean, estimate.high - estimate.mean))
 
 
-def _share(column: ndarray, entry: str, random: bool, few: bool) -> Estimate:
-    """Truth value, or the share of true ones with its interval."""
-    finite_values = column[np.isfinite(column)]
-    mean = float(finite_values.mean())
-    if len(finite_values) == 1:
-        ends = (UNKNOWN, UNKNOWN) if random else (mean, mean)
-        return Estimate("yes" if mean else "no", mean, *ends, entry)
-    count = int(finite_values.sum())
-    if few:
-        return Estimate(f"{count} of {len(finite_values)}", mean, entry=entry)
-    low, high = map(float, share_interval(count, len(finite_values)))
-    return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
+def _share(column: ndarray, sampling: Sampling) -> Estimate:
+    """Return a truth value, or the share of true ones with its interval."""
+    values = column[np.isfinite(column)]
+    mean, count = float(values.mean()), int(values.sum())
+    if len(values) == 1:
+        ends = (UNKNOWN, UNKNOWN) if sampling.random else (mean, mean)
+        return Estimate("yes" if mean else "no", mean, *ends)
+    if sampling.few:
+        return Estimate(f"{count} of {len(values)}", mean)
+    low, high = map(float, share_interval(count, len(values)))
+    return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high)
 
 
 def _number(
-    column: ndarray,
-    entry: str,
-    repeats: str,
-    size: float,
-    is_integer: bool,
-    random: bool,
-    few: bool,
-    draws: Draws | None,
-    half: float,
+    column: ndarray, sampling: Sampling, labels: ndarray | None, half: float, is_integer: bool
 ) -> Estimate:
-    """Mean of the finite values of a column ``[result]`` with its interval; see `estimates`."""
+    """Return the mean of the finite values of a ``column [result]`` with its interval.
+
+    ``labels [result]`` are those of draws; ``half`` is half the width of the interval of a single value.
+    """
     finite = np.isfinite(column)
-    values = column[finite]
+    values, size = column[finite], sampling.scale
     if not len(values):
-        return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
+        return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}")
     mean, low, high = float(values.mean()), float(values.min()), float(values.max())
-    if draws is not None:
-        draws = draws._replace(labels=draws.labels[finite], values=values)
+    draws = None if labels is None else Draws(sampling.repeats, labels[finite], values)
     if len(values) == 1 or high - low <= max(EQUAL * np.abs(values).max(), ZERO * size):
         text = f"{values[0]:.0f}" if is_integer else number_in_words(values[0], size, half)
-        is_noise_unknown = few or (random and len(values) == 1)
+        is_noise_unknown = sampling.few or (sampling.random and len(values) == 1)
         if not np.isfinite(half) and not is_noise_unknown:
             half = 0.0
-        return Estimate(text, mean, mean - half, mean + half, entry, draws)
-    if repeats == "starts" or (few and len(values) >= FEWEST):
-        text = f"{number_in_words(low, size)} to {number_in_words(high, size)}"
-        if repeats == "starts":
-            return Estimate(text, mean, low, high, entry)
-        return Estimate(text, mean, entry=entry, draws=draws)
-    if few:
-        text = ", ".join(number_in_words(value, size) for value in values)
-        return Estimate(text, mean, entry=entry, draws=draws)
-    return around(mean, float(half_width(values)))._replace(entry=entry, draws=draws)
+        return Estimate(text, mean, mean - half, mean + half, draws=draws)
+    extremes = f"{number_in_words(low, size)} to {number_in_words(high, size)}"
+    if sampling.repeats == "starts":
+        return Estimate(extremes, mean, low, high)
+    if not sampling.few:
+        return around(mean, float(half_width(values)))._replace(draws=draws)
+    if len(values) < FEWEST:
+        extremes = ", ".join(number_in_words(value, size) for value in values)
+    return Estimate(extremes, mean, draws=draws)
 
 
-def _bound_beyond_search(column: ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:
-    """Bound of numbers of which some are beyond all values tried."""
-    side = int(np.nanmax(column) == np.inf)
-    bound = (np.nanmax, np.nanmin)[side](np.append(column, range_of_search[side]))
-    is_end = bound == range_of_search[side]
-    mark = f", the {('smallest', 'largest')[side]} tried" if is_end else ""
-    return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
+def _bound_beyond_search(column: ndarray, range_of_search: tuple[float, float]) -> Estimate:
+    """Return the bound of numbers of which some are beyond the smallest or the largest value tried."""
+    smallest, largest = range_of_search
+    if np.nanmax(column) == np.inf:
+        bound, end, words, extreme = np.nanmin(np.append(column, largest)), largest, "at least", "largest"
+    else:
+        bound, end, words, extreme = np.nanmax(np.append(column, smallest)), smallest, "at most", "smallest"
+    mark = f", the {extreme} tried" if bound == end else ""
+    return Estimate(f"{words} {number_in_words(float(bound))}{mark}")
 
 
 def counted(words: Mapping[str, int]) -> str:
