@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -50,36 +50,28 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 
+@dataclass(eq=False, repr=False)
 class PointResults:
     """The results of one method at one point; arrays are ``[result ...]`` over replications and starts.
 
     A report prints few of many points, so each part is computed when it is first used.
     """
 
-    def __init__(
-        self,
-        algorithm: str,
-        at: TableDict,
-        index: tuple[int, ...],
-        random: bool,
-        variables: Mapping[str, DataArray],
-        names: Sequence[str],
-        arrays: Mapping[str, ndarray],
-        words: Words,
-        numbers: ndarray | None,
-        table: Table = MappingProxyType({"kind": ""}),
-        sizes: dict[str, float] | None = None,
-    ) -> None:
-        self.algorithm = algorithm
-        self.at = at  # coordinates that vary, without method and replication
-        self.index = index  # position along the dimensions of the sweep
-        self.random = random  # whether the method draws random numbers
-        self.variables, self._names, self.words = variables, names, words
-        self.arrays = arrays  # of the run's dataset, ``[result ...]``
-        self._numbers = numbers  # of the results' seeds, where others have the same
-        self._table = table  # of the method
-        self._sizes = {} if sizes is None else sizes  # of quantities over all points, which share them
-        self._count = len(arrays["status"])
+    algorithm: str
+    at: TableDict  # coordinates that vary, without method and replication
+    index: tuple[int, ...]  # position along the dimensions of the sweep
+    random: bool  # whether the method draws random numbers
+    variables: Mapping[str, DataArray]
+    _names: Sequence[str]  # of the study's quantities
+    arrays: Mapping[str, ndarray]  # of the run's dataset, ``[result ...]``
+    words: Words
+    _numbers: ndarray  # of the results' seeds, negative where no other point has the same
+    _table: Table  # of the method
+    _sizes: dict[str, float]  # of quantities over all points, which share them
+
+    @property
+    def _count(self) -> int:
+        return len(self.arrays["status"])
 
     @property
     def of_first(self) -> Arrays:
@@ -656,14 +648,14 @@ def reference_quantity(test: Table, key: str) -> str:
 
 @pause_collection()
 def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
-    """Finished results of a run by method and point, in the order of the sweep."""
+    """Return the finished results of a run by method and point, in the order of methods and of the sweep."""
     if "status" not in data:
         return []
     dims = [str(dim) for dim in data["status"].dims]
     repeated = [dim for dim in dims if dim in (*REPEATED, *DRAWS)]
     lead = [dim for dim in dims if dim not in repeated]
-    swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
-    coordinates = {dim: _coordinates(data, dim) for dim in lead}
+    swept = [axis for axis, dim in enumerate(lead) if data.sizes[dim] > 1 and dim != "algorithm"]
+    coordinates = [_coordinates(data, dim) for dim in lead]
     variables = {str(name): data[name] for name in data.variables}
     names, words = quantities(study, data), Words(study)
     arrays = _arrays(study, data, variables, lead, repeated, words)
@@ -672,13 +664,13 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
     paired = bool((study.get("replications") or {}).get("paired") or {*DRAWS} & {*dims})
     sizes: dict[str, float] = {}
     results, computed = list[PointResults](), set[tuple[str, str]]()
-    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+    for index in np.ndindex(*map(len, coordinates)):
         finished = np.flatnonzero(arrays["status"][index] != "")
         if not len(finished):
             continue
         at = TableDict()
-        for dim, k in zip(lead, index, strict=True):
-            at |= coordinates[dim][k]
+        for of_dim, k in zip(coordinates, index, strict=True):
+            at |= of_dim[k]
         algorithm = str(at.pop("algorithm", ""))
         keys = _own_keys(at, algorithm, study)
         keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
@@ -688,9 +680,9 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
             continue
         computed.add(mark)
         table, point_arrays = tables.get(algorithm, {"kind": ""}), _at_point(arrays, index, finished)
-        random, along = has_noise(table), tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
-        if table["kind"] == "design" and np.any(point_arrays.get("newton_steps", np.array([-1])) >= 0):
-            random = False  # by default a planner's rules are judged at computed equilibria
+        along = tuple(index[axis] for axis in swept)
+        random = _is_random(table, point_arrays)
+        # numbers that are below 0, and of one point alone, are not paired
         seeds = finished if paired else finished - (len(results) + 1) * APART
         results.append(
             PointResults(
@@ -699,6 +691,12 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
         )
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(results, key=lambda point: algorithms.index(point.algorithm))
+
+
+def _is_random(table: Table, arrays: Mapping[str, ndarray]) -> bool:
+    """True for a method that draws, but for a planner whose rules were judged at computed equilibria."""
+    is_computed = table["kind"] == "design" and np.any(arrays.get("newton_steps", np.array([-1])) >= 0)
+    return has_noise(table) and not is_computed
 
 
 def _at_point(arrays: Arrays, index: tuple[int, ...], finished: ndarray) -> Arrays:
