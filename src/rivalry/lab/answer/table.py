@@ -169,28 +169,29 @@ def _with_comparisons(study: StudyTables, columns: Columns, keys: Columns) -> tu
 
 
 def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list[str]:
-    """Notes of columns that are taken out: those with one text, or with the texts of another one.
+    """Take out columns with one text in all rows, or with the texts of another column; return notes of them.
 
     A list's columns stay, but those that a note may state; quantities stay where none would be left.
     """
     in_lists = set(chain.from_iterable(line.table.columns for line in lines))
-    is_list = not all(line.is_main for line in lines)
+    has_lists = not all(line.is_main for line in lines)
     notes: dict[str, str] = {}
-    earlier: dict[tuple[str, ...], str] = {}
+    first_with: dict[tuple[str, ...], str] = {}
     for name, column in columns.items():
-        # what is known of a point is in its main row, but for these columns
+        # all other columns tell of a point, in its main row alone
         is_of_rows = name in in_lists or name == CLAIM or name.startswith(GAIN)
         entries = zip(column, lines, strict=True)
         texts = tuple(entry.text for entry, line in entries if is_of_rows or line.is_main)
-        # of a list, a quantity is that of the first profile, which says nothing of the others
-        is_of_all = is_of_rows or name == "equilibria" or not is_list
         if name in in_lists:
-            is_of_all = name in CONSTANT and not is_cut
-        if len({*texts}) == 1 and is_of_all:
+            holds_in_all = name in CONSTANT and not is_cut
+        else:
+            # of a list, a quantity is that of the first profile, which says nothing of the others
+            holds_in_all = is_of_rows or name == "equilibria" or not has_lists
+        if len({*texts}) == 1 and holds_in_all:
             notes[name] = texts[0]
-        elif len({*texts}) > 1 and texts in earlier and any(np.isfinite(entry.mean) for entry in column):
-            notes[name] = f"as {earlier[texts]}"
-        earlier.setdefault(texts, name)
+        elif len({*texts}) > 1 and texts in first_with and any(np.isfinite(entry.mean) for entry in column):
+            notes[name] = f"as {first_with[texts]}"
+        first_with.setdefault(texts, name)
     if all(map(ONCE.match, columns.keys() - notes.keys())):
         notes = {name: text for name, text in notes.items() if ONCE.match(name)}
     for name in notes:
