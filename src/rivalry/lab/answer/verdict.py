@@ -438,7 +438,12 @@ def _reference(
 
 
 def _compared(question: QuestionTest, case: Case, size: float) -> Case:
-    """A number beside its reference, with whether the test is met."""
+    """Return a case with whether its test is met, and half the width of the interval of its difference.
+
+    A test is met, or missed, where all of the interval ``gap - margin`` to ``gap + margin`` of the number
+    less its reference says so, and undecided else: for ``equals`` by whether it is within the tolerance, for
+    ``above`` and ``below`` by its sign. Differences that are too small beside ``size`` are 0.
+    """
     test, number, reference = question.test, case.number, case.reference
     if not np.isfinite(reference.mean) and isinstance(test.get("equals"), str):
         return case._replace(is_met=number.text == reference.text.replace("_", " "))
@@ -446,18 +451,20 @@ def _compared(question: QuestionTest, case: Case, size: float) -> Case:
     if margin is None:
         margin = float(np.hypot(number.high - number.mean, reference.high - reference.mean))
     gap = case.difference
-    if case.beside and is_number(question.limit):
+    if case.beside and is_number(question.limit):  # the limit is one of the difference
         gap -= float(question.limit)
     if not np.isfinite(gap) or np.isnan(margin):
         return case._replace(margin=margin)
     if "equals" in test:
+        # without noise, digits that are not printed make no difference
         visible = VISIBLE * size if margin == 0.0 else 0.0
         tolerance = max(float(test.get("tolerance", 0.0)), visible)
         is_met, is_missed = abs(gap) + margin <= tolerance, abs(gap) - margin > tolerance
     else:
-        gap = gap if "above" in test else -gap
-        gap = gap if abs(gap) > EQUAL * size else 0.0
-        is_met, is_missed = gap > margin, gap < -margin or (gap <= 0.0 and margin == 0.0)
+        excess = gap if "above" in test else -gap
+        if abs(gap) <= EQUAL * size:
+            excess = 0.0
+        is_met, is_missed = excess > margin, excess < -margin or (excess <= 0.0 and margin == 0.0)
     truth = is_met if is_met or is_missed else None
     if _may_change(question, case, truth):
         truth = None
