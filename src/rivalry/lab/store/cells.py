@@ -420,7 +420,11 @@ class CellFiles:
         return columns, damaged, stamps
 
     def _read_files(self, ids: Sequence[str], stamps: Stamps) -> tuple[Columns, list[DamagedFile]]:
-        """Return the same as `read_all`, as the files are at the ``stamps``."""
+        """Return the same as `read_all`, as the files are at the ``stamps``.
+
+        A cell is what its own file has, or else the first block with it. Cells of blocks stay columns, but
+        for those with a newer certificate, which are read one by one.
+        """
         number = {id: k for k, id in enumerate(ids)}
         certificates, damaged = self._packed_certificates(stamps.certificates)
         newer = {id: stamps.certificates[block.path.stem] for id, block in certificates.items()}
@@ -429,12 +433,13 @@ class CellFiles:
         for id in ids:
             if id in stamps.cells:
                 cells[id] = self._with_certificate(id, (stamps.cells[id], newer.get(id)), self._read_own_file)
+        has_own_file = {id for id, cell in cells.items() if cell.cell}
         blocks = list(self._blocks_of(number.keys(), stamps.blocks))
-        packed: dict[str, Block] = {}  # cells without a sound file of their own, by the first block with each
+        packed: dict[str, Block] = {}
         for block in blocks:
-            for id in block.ids:
-                if id in number and not (id in cells and cells[id].cell):
-                    packed.setdefault(id, block)
+            for id in number.keys() & {*block.ids} - has_own_file:
+                packed.setdefault(id, block)
+        # a damaged file costs no cell that a block has
         for error in chain.from_iterable(cell.damaged for cell in cells.values()):
             damaged.append(DamagedFile(error.path, error.why, error.cells - packed.keys()))
         for id in packed.keys() & newer.keys():
@@ -444,27 +449,31 @@ class CellFiles:
         sound = {id: cell.record() for id, cell in cells.items() if cell.cell}
         order = sorted(sound, key=number.__getitem__)
         columns = columns_of((sound[id] for id in order), [number[id] for id in order])
-        digests: dict[str, str] = {}  # of packed cells
         for block in blocks:
-            digests.update(zip(block.ids, block.digests, strict=True))
             if block.damaged:
                 lost = (block.damaged.cells & number.keys()) - packed.keys() - sound.keys()
                 damaged.append(DamagedFile(block.path, block.damaged.why, lost))
             placed = {id: number[id] for id in block.ids if packed.get(id) is block and id not in sound}
             _add_columns(columns, block.columns, np.array([placed.get(id, -1) for id in block.ids], int))
         self._known = cells
-        self.digests = [_digests_of(id, cells, digests) for id in ids]
-        read = [row for row in self.digests if row[0] in cells or row[0] in digests]
-        self.digest = sha256(repr([read, *map(str, damaged)]).encode()).hexdigest()
-        if wrong := misfits(columns):
-            dropped_cells = np.zeros(len(ids), bool)
-            dropped_cells[list(wrong)] = True
-            columns = without(columns, dropped_cells)
+        self._note_digests(ids, blocks, damaged)
+        wrong = misfits(columns)
+        if wrong:
+            columns = without(columns, np.isin(np.arange(len(ids)), list(wrong)))
         for k, reason in wrong.items():
             path = self.path(ids[k])
             line = reason if path == self._own_path(ids[k]) else f"cell {ids[k]}: {reason}"
             damaged.append(DamagedFile(path, line, [ids[k]]))
         return columns, damaged
+
+    def _note_digests(self, ids: Sequence[str], blocks: Sequence[Block], damaged: list[DamagedFile]) -> None:
+        """Note the digests of all cells, as last read, and one of these and of all damage."""
+        packed: dict[str, str] = {}
+        for block in blocks:
+            packed.update(zip(block.ids, block.digests, strict=True))
+        self.digests = [_digests_of(id, self._known, packed) for id in ids]
+        read = [row for row in self.digests if row[0] in self._known or row[0] in packed]
+        self.digest = sha256(repr([read, *map(str, damaged)]).encode()).hexdigest()
 
     def _packed_certificates(
         self, stamps: Mapping[str, files.Stamp]
