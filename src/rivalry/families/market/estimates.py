@@ -309,49 +309,61 @@ def _rows(numbers: ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(np.flatnonzero(numbers == number).tolist()) for number in np.unique(numbers))
 
 
-def _markets(goods: Goods, names: list[Any]) -> list[Market]:
-    """Return markets of equally many goods and consumers, the first by the factory. Raises `ValueError`."""
-    places = np.array([goods.places[name] for name in names])
+def _demand(goods: Goods, names: list[Any], places: ndarray) -> LogitStack:
+    """Return the demand in markets of equally many goods, at ``places [market good]``, and consumers.
+
+    A quality is in money: the mean utility, times the spread of tastes, and the price that it is net of.
+    """
     weight, value, spread = map(np.stack, zip(*(goods.tastes[name] for name in names), strict=True))
-    price, owners = goods.prices[places], goods.owners[places]
-    nests = 0 * places if goods.nests is None else goods.nests[places]
+    scale, weight, owners = spread[..., None], weight[..., None], goods.owners[places]
+    nesting, nests = np.zeros((len(names), 1, 1)), 0 * places
+    if goods.nests is not None:
+        nesting, nests = nesting + goods.nesting, goods.nests[places]
     same_owner = (owners[:, :, None] == owners[:, None]).astype(float)
-    scale, nesting = (
-        spread[..., None],
-        np.full((len(names), 1, 1), 0.0 if goods.nests is None else goods.nesting),
-    )
-    stack = LogitStack(scale * value + price[:, None], scale, weight[..., None], nesting, nests, same_owner)
+    quality = scale * value + goods.prices[places][:, None]
+    return LogitStack(quality, scale, weight, nesting, nests, same_owner)
+
+
+def _markets(goods: Goods, names: list[Any]) -> list[Market]:
+    """Return markets of equally many goods and consumers. Raises `ValueError`.
+
+    A unit cost is the observed price less the margin that solves its owner's first-order condition. The
+    factory makes the first market; the others are copies of it with their own numbers and owners.
+    """
+    places = np.array([goods.places[name] for name in names])
+    stack, price = _demand(goods, names, places), goods.prices[places]
     margins, shares = stack.margins(price)
     gap, cost = np.abs(shares / goods.shares[places] - 1).max(axis=1), price - margins
     for row in np.flatnonzero(~(gap <= AGREE)).tolist():
         reason = f"shares of market {names[row]!r} are {gap[row]:.2g} from those that consumers buy"
         raise ValueError(f"result: {reason}; coefficients must be linear in nodes and demographics")
-    relative = {"quality": stack.quality / scale, "unit_cost": cost[:, None] / scale, "taste_spread": 1.0}
-    relative |= {"outside_option": 0.0, "convex_cost": 0.0, "capacity": np.inf}
+    # all in units of the spread of a consumer's tastes
+    relative = {"quality": stack.quality / stack.spread, "unit_cost": cost[:, None] / stack.spread}
+    relative |= {"taste_spread": 1.0, "outside_option": 0.0, "convex_cost": 0.0, "capacity": np.inf}
     # no consumer leaves a gain above the largest price for the one who values goods most
-    high = (scale * largest_choices("logit", "price", relative, None)).max(axis=1)[..., None]
+    high = (stack.spread * largest_choices("logit", "price", relative, None)).max(axis=1)[..., None]
 
     games: list[Market] = []
     for row in range(len(names)):
-        firms, mean = _rows(owners[row]), weight[row] @ stack.quality[row]
-        numbers = {"quality": mean, "unit_cost": cost[row], "taste_spread": weight[row] @ spread[row]}
+        quality, spread, weight = stack.quality[row], stack.spread[row, :, 0], stack.weight[row, :, 0]
+        firms, mean = _rows(goods.owners[places[row]]), weight @ quality
+        numbers = {"quality": mean, "unit_cost": cost[row], "taste_spread": weight @ spread}
         changes: dict[str, Any] = numbers | {"owners": list(map(list, firms))}
-        groups: tuple[tuple[int, ...], ...] = ()
+        nests: tuple[tuple[int, ...], ...] = ()
         if goods.nests is not None:
-            groups = _rows(nests[row])
-            changes["nests"] = list(map(list, groups))
+            nests = _rows(stack.nests[row])
+            changes["nests"] = list(map(list, nests))
         first: Any = games[0] if games else factory.market(demand="logit", nesting=goods.nesting, **changes)
-        if weight.shape[1] > 1:
-            tilt = stack.quality[row] - mean
-            tastes = {"weights": weight[row], "quality": tilt, "taste_spread": spread[row]}
-            numbers |= {f"consumer_{name}": part for name, part in tastes.items()}
-            changes["consumers"] = tastes
+        if len(weight) > 1:
+            changes["consumers"] = {"weights": weight, "quality": quality - mean, "taste_spread": spread}
+            numbers |= {f"consumer_{name}": part for name, part in changes["consumers"].items()}
+        if len(nests) == len(mean):  # nests of one good each are none
+            nests = ()
         game = replace(
             first,
             products=replace(first.products, high=put(high[row])),
             numbers=first.numbers | put_all(numbers),
-            # nests of one good each are none
-            rule=first.rule._replace(nests=groups if len(groups) < len(mean) else ()),
+            rule=first.rule._replace(nests=nests),
             owners=firms,
             stages=(tuple(range(len(firms))),),
         )
