@@ -97,28 +97,30 @@ def equilibria_of_entry(market: Market) -> Cases:
 
 
 def _produced(demand: Demand, firms: list[Firm], out: list[bool]) -> list[Fraction]:
-    """Return the outputs of the firms that do not stay out, once their fixed costs are paid.
+    """Return the Cournot outputs of the firms that do not stay out, once their fixed costs are paid.
 
-    ``q_i = (z - c_i)/(2 slope + d_i - cross)`` between its bounds, at ``z = top - cross sum q``.
+    Firm i's first-order condition is ``q_i = (z - c_i)/(2 slope + d_i - cross)``, between 0 and its largest
+    output, with ``z = top - cross sum q``. As ``z + cross sum q(z)`` rises with z (even at a cross below 0,
+    which is above ``-slope/(n-1)``), one z solves it. The equation is linear between the ends at which some
+    output leaves 0 or reaches its largest.
     """
-    steep = [2 * demand.slope + firm.d - demand.cross for firm in firms]
-    highs = [Fraction(0) if stays else firm.largest for firm, stays in zip(firms, out, strict=True)]
-    stops = [firm.c + s * q for firm, s, q in zip(firms, steep, highs, strict=True)]
+    slopes = [2 * demand.slope + firm.d - demand.cross for firm in firms]
+    largest = [Fraction(0) if stays else firm.largest for firm, stays in zip(firms, out, strict=True)]
+    full = [firm.c + slope * q for firm, slope, q in zip(firms, slopes, largest, strict=True)]
 
-    def supply(z: Fraction) -> list[Fraction]:
-        rows = zip(firms, steep, highs, strict=True)
-        return [min(max((z - firm.c) / s, Fraction(0)), q) for firm, s, q in rows]
+    def outputs(z: Fraction) -> list[Fraction]:
+        rows = zip(firms, slopes, largest, strict=True)
+        return [min(max((z - firm.c) / slope, Fraction(0)), q) for firm, slope, q in rows]
 
-    ends = sorted([firm.c for firm in firms] + stops)
-    passed = [end for end in ends if end + demand.cross * sum(supply(end)) <= demand.top]
-    if not passed:
+    ends = sorted([firm.c for firm in firms] + full)
+    below = [end for end in ends if end + demand.cross * sum(outputs(end)) <= demand.top]
+    if not below:
         return [Fraction(0)] * len(firms)
-    last = passed[-1]
-    free = [i for i, firm in enumerate(firms) if firm.c <= last < stops[i]]
-    full = sum(q for q, stop in zip(highs, stops, strict=True) if stop <= last)
-    weight = sum(1 / steep[i] for i in free)
-    shift = sum(firms[i].c / steep[i] for i in free)
-    return supply((demand.top - demand.cross * (full - shift)) / (1 + demand.cross * weight))
+    # in the interval that begins here, these firms have an output between 0 and the largest
+    inner = [i for i, firm in enumerate(firms) if firm.c <= below[-1] < full[i]]
+    rise, shift = sum(1 / slopes[i] for i in inner), sum(firms[i].c / slopes[i] for i in inner)
+    held = sum(q for q, end in zip(largest, full, strict=True) if end <= below[-1])
+    return outputs((demand.top - demand.cross * (held - shift)) / (1 + demand.cross * rise))
 
 
 def _is_stable(demand: Demand, firms: list[Firm], q: Sequence[Fraction]) -> bool:
