@@ -237,25 +237,30 @@ def gradient_jacobian(game: InfluencerGame, x: Profile) -> Float[Array, "row col
     """Return the derivative of the stacked gradients in the stacked profile, player-major.
 
     Without abstention the diagonal blocks are ``sum B G (1-G) [h + d d' (1-2G)]`` and the others
-    ``-sum B G_i G_j (1-2G_i) d_i d_j'``.
+    ``-sum B G_i G_j (1-2G_i) d_i d_j'``, with slopes d and second derivatives h of a player's log influence.
+
+    In general, let l be the gradient of log total influence, ``l_i = G_i d_i + a_i``, to which abstention
+    adds a. The gradient of player i is ``sum B G_i (d_i - l_i)``, and the slope of log ``G_i`` in ``x_j`` is
+    ``e_ij = 1_ij d_i - l_j``. So block ij is ``sum B G_i [(d_i - l_i) e_ij' + 1_ij h_i - dl_i/dx_j]``, where
+    ``dl_i/dx_j = G_i (d_i e_ij' + 1_ij h_i) - a_i l_j'``, and second derivatives of abstention.
     """
     players, axes = x.shape
     log_influence = game.kernel.logs(x, game.points)
     shares, total = game.divide(log_influence, x)
     g = shares[:players]
     d, h = game.kernel.gradients(x, game.points), game.kernel.hessians(x, game.points)
-    push = jnp.zeros_like(d)  # G_a e_ai
+    a = jnp.zeros_like(d)
     if game.abstention is not None:
-        push = -2 * _abstention_without(game, x, total, 1)[..., None] * _displacement(game, x)
-    bar = g[..., None] * d + push
-    diagonal_mask = jnp.eye(players)[:, :, None, None, None]
-    own_part = d - bar
-    cross = diagonal_mask * d[:, None, :, None, :] - bar[None, :, :, None, :]  # [i j point 1 axis]
-    terms = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + diagonal_mask * h[:, None])
-    terms = terms - push[:, None, :, :, None] * bar[None, :, :, None, :]
+        a = -2 * _abstention_without(game, x, total, 1)[..., None] * _displacement(game, x)
+    log_total = g[..., None] * d + a  # l
+    is_own = jnp.eye(players)[:, :, None, None, None]
+    own_slope = d - log_total
+    slope = is_own * d[:, None, :, None, :] - log_total[None, :, :, None, :]  # e, [i j point 1 axis]
+    change = g[:, None, :, None, None] * (d[:, None, :, :, None] * slope + is_own * h[:, None])  # of l
+    change = change - a[:, None, :, :, None] * log_total[None, :, :, None, :]
     if game.abstention is not None:
-        terms = terms + _abstention_hessian(game, x, total)
-    blocks = own_part[:, None, :, :, None] * cross + diagonal_mask * h[:, None] - terms
+        change = change + _abstention_hessian(game, x, total)
+    blocks = own_slope[:, None, :, :, None] * slope + is_own * h[:, None] - change
     summed = jnp.einsum("ik,ijkab->iajb", game.weights * g, blocks)
     return summed.reshape(players * axes, players * axes)
 
