@@ -344,23 +344,30 @@ def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
 
 
 def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
-    """Return the best point near ``y``, refining inputs and other inputs alternately."""
+    """Return the best point found near ``y``, by turns in the inputs and in the other inputs, the rest.
+
+    Inputs are the best for the value ahead of the rest, and the rest is the best for the probability of
+    continuing that these inputs leave: of a lattice around the present point, whose ``width`` shrinks.
+    """
     count = len(problem.game.race.columns) - 2
     offsets = jnp.linspace(-1, 1, SIDE)
-    lattice = span([offsets, offsets], jnp)
-    sides = _rest_lattice([offsets if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
+    input_offsets = span([offsets, offsets], jnp)
+    rest_offsets = _rest_lattice([offsets if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
 
-    def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def improve(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         y, width = carry
-        ahead, _ = problem.rest(y[2:])
-        trials = jnp.clip(y[:2] + width[:2] * lattice, problem.low[:2], problem.high[:2])
-        paid, p_continue = jax.vmap(problem.effort)(jnp.concatenate([y[None, :2], trials]))
-        index = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
-        effort = jnp.concatenate([y[None, :2], trials])[index]
-        rest_choices = jnp.clip(y[2:] + width[2:] * sides, problem.low[2:], problem.high[2:])
-        rest_choices = jnp.concatenate([y[None, 2:], rest_choices])
-        ahead, cost = jax.vmap(problem.rest)(rest_choices)
-        rest_choice = rest_choices[jnp.argmax(p_continue[index] * ahead - cost)]
-        return jnp.concatenate([effort, rest_choice]), SHRINK * width
 
-    return jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
+        def around(part: slice, offsets: Array) -> Array:
+            """Return the present point, and those around it."""
+            points = jnp.clip(y[part] + width[part] * offsets, problem.low[part], problem.high[part])
+            return jnp.concatenate([y[None, part], points])
+
+        ahead, _ = problem.rest(y[2:])
+        inputs, rests = around(slice(2), input_offsets), around(slice(2, None), rest_offsets)
+        paid, p_continue = jax.vmap(problem.effort)(inputs)
+        best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
+        ahead, cost = jax.vmap(problem.rest)(rests)
+        rest = rests[jnp.argmax(p_continue[best] * ahead - cost)]
+        return jnp.concatenate([inputs[best], rest]), SHRINK * width
+
+    return jax.lax.fori_loop(0, ROUNDS, improve, (y, width))[0]
