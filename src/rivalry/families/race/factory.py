@@ -556,37 +556,45 @@ def _largest_payable(
 ) -> Callable[[float, float], float]:
     """Return the largest input that may pay as a function of its price and the price's rise per unit.
 
-    Playing 0 from period t on leaves at least m less the fine in every period, and any other strategy at most
-    ``M + G p^beta`` less its costs, where M and m are the best and the worst outcome before costs and G the
-    rewards per performance. The costs of an input in t are therefore at most the sum of ``M - m + fine + G
-    p^beta`` over the periods from t on, by their weights relative to that of t. With S, the largest prize or
-    loss, ``M - m + fine`` is at most 3 S. A subsidy above the price pays until the price has risen to it: the
-    most that it pays is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
+    Let M and m be the best and the worst outcome of a period before costs and rewards for performance, and R
+    the largest such reward. Playing 0 from period t on leaves at least ``m - fine`` in every period, and any
+    other strategy at most ``M + R`` less its costs. An input of period t that pays therefore costs at most
+
+        ``(sum of the weights of periods from t on) / (weight of t) * (M - m + fine + subsidy + R)``,
+
+    where an infinite horizon counts ``1/(1 - gamma)`` periods, and ``subsidy`` is the most that inputs earn
+    until their prices, below 0 at first, have risen to 0. With the largest prize or loss S, ``M - m + fine``
+    is at most 3 S; 4 S counts. R rises with the performance input, whose largest value is found first: it is
+    the largest fixed point of this bound.
     """
     lost = largest["disaster_cost"] + largest["liability"] + largest.get("fine", 0.0)
-    stake = max(largest["prize"], largest["loser_prize"], largest["no_winner"], lost, 1e-12)
-    multiple = np.inf  # costs of a period without weight are not paid
+    most = max(largest["prize"], largest["loser_prize"], largest["no_winner"], lost, 1e-12)
+    periods = np.inf  # costs of a period without weight are not paid
     if np.all(weights > 0):
-        multiple = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
-    paid = 0.0
-    for price, slope in prices.values():
+        periods = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
+    subsidy = 0.0
+    for price, rise in prices.values():
         if price < 0:
-            paid += price**2 / (2 * slope) if slope else np.inf
-    grows = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
-    grows *= np.inf if invested and grows else largest["performance_productivity"]
+            subsidy += price**2 / (2 * rise) if rise else np.inf
+    reward_rate = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
+    # investments raise productivity without an end
+    reward_rate *= np.inf if invested and reward_rate else largest["performance_productivity"]
 
-    def bought(performance: float, price: float, slope: float) -> float:
-        """Return the largest input whose cost may pay where performance takes an input of ``performance``."""
+    def largest_input(performance: float, price: float, rise: float) -> float:
+        """Return the largest input that may pay if performance takes an input of ``performance``."""
         # of several exponents the largest counts above an input of 1
-        reward = grows * max(performance, 1.0) ** largest["performance_exponent"] if grows else 0.0
-        total = multiple * (4 * stake + paid + reward)
-        if not np.isfinite(total):
+        reward = (
+            reward_rate * max(performance, 1.0) ** largest["performance_exponent"] if reward_rate else 0.0
+        )
+        cost = periods * (4 * most + subsidy + reward)
+        if not np.isfinite(cost):
             return FARTHEST
-        per_unit = price + np.sqrt(price**2 + 2 * slope * total) if slope else 2 * price
-        return float(min(2 * total / per_unit, FARTHEST)) if per_unit > 0 else FARTHEST
+        # price * input + rise * input**2 / 2 = cost at an input of 2 * cost / divisor
+        divisor = price + np.sqrt(price**2 + 2 * rise * cost) if rise else 2 * price
+        return float(min(2 * cost / divisor, FARTHEST)) if divisor > 0 else FARTHEST
 
-    performance = _from_above(lambda xp: bought(xp, *prices["performance"]))
-    return partial(bought, performance)
+    performance = _from_above(lambda xp: largest_input(xp, *prices["performance"]))
+    return partial(largest_input, performance)
 
 
 # --- custom functions: called once, before anything is computed with them ----------------------------------
