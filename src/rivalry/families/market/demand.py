@@ -226,13 +226,14 @@ def rationed(numbers: Numbers, p: PerFirm, rationing: str) -> PerFirm:
         part = jnp.where(demand > 0, sales_limit / jnp.where(demand > 0, demand, 1.0), 0.0)
         served = jnp.sum(jnp.where(cheaper, part[None, :], 0.0), axis=1)
         residual = demand * jnp.maximum(1.0 - served, 0.0)
-    # an equal part of what some of the others, at capacity, leave: the largest over their sets is true
+    # an equal part L solves L + sum over tied rivals of min(capacity, L) = residual. If any set of them sold
+    # its capacity, and the others L, the left side would not fall: L is the largest solution over all sets.
     parts = []
     for firm in range(len(p)):
-        rivals = [rival for rival in range(len(p)) if rival != firm]
+        rivals = np.delete(np.arange(len(p)), firm)
         sets = np.array(list(product((0.0, 1.0), repeat=len(rivals)))).reshape(-1, len(rivals))
-        ties = jnp.where(tied[firm, np.array(rivals, dtype=int)], 1.0, 0.0)
-        full, count = sets @ (ties * sales_limit[np.array(rivals, dtype=int)]), 1.0 + (1.0 - sets) @ ties
+        ties = jnp.where(tied[firm, rivals], 1.0, 0.0)
+        full, count = sets @ (ties * sales_limit[rivals]), 1.0 + (1.0 - sets) @ ties
         parts.append(jnp.max((residual[firm] - full) / count))
     return jnp.minimum(jnp.stack(parts), sales_limit)
 
