@@ -195,22 +195,27 @@ def _split_boxes(problem: BudgetProblem, boxes: Boxes) -> Boxes:
 
 
 def _bound(problem: BudgetProblem, low: ndarray, high: ndarray, halvings: int = HALVINGS) -> Boxes:
-    """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
+    """Return boxes ``low <= s <= high [box field]`` with upper bounds on payoffs of amounts s of the budget.
+
+    At every price y, by weak duality, ``sum u_k(s_k)`` is at most ``y budget + sum max (u_k(s) - y s)``, the
+    maxima over the ranges of the box. The price is bisected to where the maximisers spend the budget. Between
+    those at the last two prices are the ``amounts`` that spend it, and ``gap [box field]`` is how far the
+    concave envelopes of payoffs are above the payoffs there: a box is split where that is largest.
+    """
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
-    # marginal payoffs w p G (1 - G)/s are below the first price; the other, e^-120 of it, is almost none
+    # logarithms of prices: slopes w p G (1 - G)/s are below the first, and e^-120 of it is almost none
     steepest = np.log(problem.power * problem.weight.max() / low.min())
     cheap, dear = np.full((len(low), 1), steepest - 120.0), np.full((len(low), 1), steepest)
     for _ in range(halvings):
         middle = (cheap + dear) / 2
         over = _demand(problem, low, high, middle).sum(axis=1, keepdims=True) > budget
         cheap, dear = np.where(over, middle, cheap), np.where(over, dear, middle)
-    demands = [_demand(problem, low, high, price) for price in (cheap, dear)]
-    duals = [
-        # weak duality: every price gives an upper bound, however exact the bisection
-        np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1)
-        for price, s in zip((cheap, dear), demands, strict=True)
-    ]
+    duals, demands = list[ndarray](), list[ndarray]()
+    for price in (cheap, dear):
+        s = _demand(problem, low, high, price)
+        duals.append(np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1))
+        demands.append(s)
     largest_sum, smallest_sum = (s.sum(axis=1, keepdims=True) for s in demands)
     part = np.clip((budget - smallest_sum) / np.maximum(largest_sum - smallest_sum, 1e-300), 0.0, 1.0)
     amounts = part * demands[0] + (1 - part) * demands[1]
