@@ -116,41 +116,42 @@ def run_cells(
         If ``progress`` returned True.
     """
     points: dict[int, BatchPoints] = {}
-    known_points: Known[BatchPoints] = {}  # replications have them in common
+    known_points: Known[BatchPoints] = {}
     for k, (_, task) in enumerate(batch):
         try:
-            # a learner plays one game at a time, whose numbers JAX takes once
-            plays = entry_of_method(task["method"]["kind"]).draws == "play"
-            with nullcontext() if plays else numbers_in_numpy():
-                points[k] = remembered(
-                    known_points, _key_of(task, folder), partial(_build_points, task, folder)
-                )
-            method = points[k].methods[0]
-            if task.get("files") and not runs_together(method):  # a user's class may change itself
-                points[k] = _build_points(task, folder)
-            if not isinstance(method, Learner) and not isinstance(points[k].games[0], Game):
-                raise ValueError("games: populations are computed alone")
+            points[k] = _points_of_cell(task, folder, known_points)
         except Exception as error:  # a game or a method may raise anything
-            points.pop(k, None)
             yield k, Computed(None, error=error)
     numbers, finished = list(points), 0
+    wanted = points.keys() if numbers_to_compute is None else numbers_to_compute
     if numbers and isinstance(points[numbers[0]].methods[0], Learner):
-        wanted_points = {
-            k: points_of_cell
-            for k, points_of_cell in points.items()
-            if numbers_to_compute is None or k in numbers_to_compute
-        }
+        wanted_points = {k: cell for k, cell in points.items() if k in wanted}
         yield from _learn_cells(batch, wanted_points, progress, checkpoint)
         return
+    tasks = [task for _, task in batch]
     members = [(cell.games[0], cell.methods[0]) for cell in points.values()]
-    limits = [limits_of(batch[k][1]) for k in points]
-    for positions in of_one_form(members, limits):
+    for positions in of_one_form(members, [limits_of(tasks[k]) for k in points]):
         group = [numbers[k] for k in positions]
-        if numbers_to_compute is None or not set(group).isdisjoint(numbers_to_compute):
-            yield from _of_group(
-                group, [task for _, task in batch], folder, points, progress, finished, checkpoint
-            )
+        if not set(group).isdisjoint(wanted):
+            yield from _of_group(group, tasks, folder, points, progress, finished, checkpoint)
         finished += len(group)
+
+
+def _points_of_cell(task: Task, folder: Path, known_points: Known[BatchPoints]) -> BatchPoints:
+    """Return the games and methods of one of the cells that are computed together.
+
+    Those of ``known_points``, to which new ones are added, are shared by replications, unless a user's class
+    may change itself. Raises `ValueError`.
+    """
+    # a learner plays one game at a time, whose numbers JAX takes once
+    plays = entry_of_method(task["method"]["kind"]).draws == "play"
+    with nullcontext() if plays else numbers_in_numpy():
+        points = remembered(known_points, _key_of(task, folder), partial(_build_points, task, folder))
+    if task.get("files") and not runs_together(points.methods[0]):
+        points = _build_points(task, folder)
+    if not isinstance(points.methods[0], Learner) and not isinstance(points.games[0], Game):
+        raise ValueError("games: populations are computed alone")
+    return points
 
 
 def _of_group(
