@@ -94,7 +94,7 @@ def merge(run: Run, folders: Sequence[Path]) -> list[DamagedFile]:
         run.write_datasets()
     if missing := run.counts()["left"]:
         raise StoreError(
-            f"{run.folder}: {missing} cells are in no part{_missing(run, parts)}; merge the others, "
+            f"{run.folder}: {missing} cells are in no part{_missing(parts)}; merge the others, "
             "or `rivalry resume` computes them"
         )
     return damaged
@@ -129,7 +129,7 @@ def _finished(run: Run) -> set[str]:
     return {id for part in (run, *run.parts().values()) for id in part.finished()}
 
 
-def _missing(run: Run, parts: Sequence[Run]) -> str:
+def _missing(parts: Sequence[Run]) -> str:
     """Return the shards that are not there, if the folders have the names of shards."""
     names = [part.folder.name.partition("-of-") for part in parts]
     if len({count for _, _, count in names}) != 1 or not all(

@@ -48,7 +48,7 @@ def caveats_of(
     return [
         *(_of_run(run) if run else ()),
         *["quick form: reduced numbers, not those of the full study"] * is_reduced(study),
-        *_controls(study, points, words),
+        *_controls(points, words),
         *_counted("not equilibria", points, _is_no_equilibrium),
         *_unsettled(points),
         *_few_runs(points),
@@ -81,7 +81,7 @@ def _few_runs(points: ResultPoints) -> list[str]:
     return [f"fewer than five converged {few[0].runs_noun}: {len(few)} of {count_text(len(points), 'row')}"]
 
 
-def _controls(study: StudyTables, points: ResultPoints, words: Words) -> list[str]:
+def _controls(points: ResultPoints, words: Words) -> list[str]:
     """Placebos, which cannot punish, whose profit gains are no lower than those of their learner."""
     gains: dict[tuple[str, str, str], Estimate] = {}
     for point in points:

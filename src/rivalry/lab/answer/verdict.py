@@ -378,7 +378,7 @@ def _pairs(question: QuestionTest, point: PointResults) -> list[Case]:
         pairs = []
         for reference in question.results:
             if _is_reference(question, point, reference):
-                pairs += _cases(place, numbers, *_reference(question, point, reference))
+                pairs += _cases(place, numbers, *_reference(question, reference))
         return pairs
     if isinstance(limit, str) and (name := reference_quantity(test, question.condition)):
         levels = point.numbers(name, question.at)
@@ -416,9 +416,7 @@ def _is_reference(question: QuestionTest, point: PointResults, reference: PointR
     return reference.is_at({k: v for k, v in at.items() if k in reference.at or k == "algorithm"})
 
 
-def _reference(
-    question: QuestionTest, point: PointResults, reference: PointResults
-) -> tuple[Sequence[Estimate], str]:
+def _reference(question: QuestionTest, reference: PointResults) -> tuple[Sequence[Estimate], str]:
     """Numbers of the row that a row is compared with, and its words."""
     at, words = question.at | question.at_reference, question.words
     name = str(question.than.get("quantity") or question.test["quantity"])
