@@ -69,7 +69,8 @@ def judge(study: StudyTables, data: Dataset) -> list[JudgedExpectation]:
     inherited = (study.get("origin") or {}).get("expect", ())
     comparisons = []
     for row in map(dict, study.get("expect", ())):
-        at, reason = applicable(from_origin if row in inherited else changed, row)
+        changes = from_origin if row in inherited else changed
+        at, reason = applicable(changes, row)
         value, claim, reason_uncompared = _result_value(study, {**row, "at": at}, data)
         if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED

@@ -299,8 +299,9 @@ def _beta_ends(density: Options, domain: Sequence[Sequence[float]]) -> tuple[lis
 def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) -> InfluencerGame:
     """Return the game with enough nodes: doubling them changes payoffs and gradients within the tolerance.
 
-    Changes are relative to the largest payoff and the largest gradient, at a few profiles across the space.
-    A given number of nodes is not doubled. Raises `ValueError` if the largest number is not enough.
+    ``game_at(k)`` is the game with nodes doubled k times, or None above the largest number. Changes are
+    relative to the largest payoff and the largest gradient, at a few profiles across the space. A given
+    number of nodes is not doubled. Raises `ValueError` if the largest number is not enough.
     """
     game, change, step = game_at(0), np.inf, 1
     if game is None:

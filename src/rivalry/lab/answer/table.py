@@ -625,21 +625,27 @@ def _thinned(values: list[T], most: int | None) -> list[T]:
 
 
 def _weaker(table: Table) -> tuple[list[bool], list[str]]:
-    """Points with a weaker claim than the strongest, and lines on their mark, or on the claim of all."""
+    """Return which points have a weaker claim than the strongest, and lines on their mark, or on the claim.
+
+    With the mark stands the largest gain of these points, without weaker claims that of all.
+    """
     # how many of a point's sessions have a claim is no claim of another kind
-    kinds = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
-    strongest = max(kinds, key=_rank)
-    marks = [kind != strongest for kind in kinds]
-    weaker = Counter(kind or UNCERTIFIED for kind in kinds if kind != strongest)
-    words = [f"{kind} ({count} of {len(kinds)})" for kind, count in weaker.most_common()]
+    claims = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
+    strongest = max(claims, key=_rank)
+    is_weaker = [claim != strongest for claim in claims]
+    weaker = Counter(claim or UNCERTIFIED for claim in claims if claim != strongest)
+    words = [f"{claim} ({count} of {len(claims)})" for claim, count in weaker.most_common()]
     gain = next((name for name in table.columns if name.startswith("largest gain")), "")
-    gains = zip(table.column(gain), marks, strict=True)
-    marked = [entry for entry, mark in gains if mark or not weaker]
-    largest = max(marked, key=lambda entry: np.nan_to_num(entry.mean)).text
-    words += [f"{gain}: {largest}"] * bool(largest)
+    gains = zip(table.column(gain), is_weaker, strict=True)
+    told = [entry for entry, is_marked in gains if is_marked or not weaker]
+    largest = max(told, key=lambda entry: np.nan_to_num(entry.mean)).text
+    if largest:
+        words.append(f"{gain}: {largest}")
     if weaker:
-        return marks, [f"{MARK} {', '.join(words)}; without a mark: {strongest or UNCERTIFIED}"]
-    return marks, [f"claim: {strongest}"] * bool(strongest) + words
+        return is_weaker, [f"{MARK} {', '.join(words)}; without a mark: {strongest or UNCERTIFIED}"]
+    if strongest:
+        words.insert(0, f"claim: {strongest}")
+    return is_weaker, words
 
 
 def _rank(kind: str) -> int:
