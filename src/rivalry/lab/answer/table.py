@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import chain, product
 from math import prod
 from textwrap import shorten
@@ -125,7 +126,7 @@ def answer_table(
     words = Words(study)
     lines, count, noun = _lines(study, data, points, rows, full=full)
     keys = keys_in_words(study, points, [line.point for line in lines], full=full)
-    entries = _AnswerColumns(study, data, lines, words, full=full).all()
+    entries = _AnswerColumns(study, data, lines, words, full).all()
     entries = {name: column for name, column in entries.items() if any(entry.text for entry in column)}
     remarks: list[str] = []
     if is_compared and not full and not any(line.point.repeats == "starts" for line in lines):
@@ -199,16 +200,23 @@ def _taken_out(columns: Columns, lines: Sequence[Line], *, is_cut: bool) -> list
     return [f"{name}: {text}" for name, text in notes.items()]
 
 
+@dataclass(frozen=True)
 class _AnswerColumns:
     """Columns of the rows of a table, by what they tell; ``full`` as in `answer_table`."""
 
-    def __init__(
-        self, study: StudyTables, data: Dataset, lines: Sequence[Line], words: Words, *, full: bool
-    ) -> None:
-        self.study, self.data, self.lines, self.words, self.full = study, data, lines, words, full
-        self.points = [line.point for line in lines]
-        self.names = list(dict.fromkeys(chain.from_iterable(point.quantities for point in self.points)))
-        self.is_list = not all(line.is_main for line in lines)
+    study: StudyTables
+    data: Dataset
+    lines: Sequence[Line]
+    words: Words
+    full: bool
+
+    @cached_property
+    def points(self) -> ResultPoints:
+        return [line.point for line in self.lines]
+
+    @cached_property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(chain.from_iterable(point.quantities for point in self.points)))
 
     def all(self) -> Columns:
         """Return all columns in order; some may be empty."""
@@ -229,7 +237,7 @@ class _AnswerColumns:
         strategies = self.strategies()
         has_payoffs = any(name.startswith("payoff, ") for name in strategies)
         # a list is read by its strategies: other quantities are of its first profile
-        columns = dict(strategies) if self.is_list else {}
+        columns = {} if all(line.is_main for line in self.lines) else dict(strategies)
         for name in dict.fromkeys([*quantities_of_answer(self.study), *self.names]):
             if name == "profile":
                 columns |= strategies

@@ -18,6 +18,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
@@ -74,15 +75,13 @@ class Hire(Protocol):
         """Return an executor of at most ``count`` jobs at a time; None means as many as it has room for."""
 
 
+@dataclass
 class Here:
-    """Executor of jobs in turn in this process.
+    """Executor of jobs in turn in this process."""
 
-    ``limit`` is the number of seconds after the first progress report when a job is stopped as ``slow``.
-    """
-
-    def __init__(self, on_progress: ProgressOutcome, *, limit: float | None = None) -> None:
-        self.on_progress, self.limit = on_progress, limit
-        self.stopped = False
+    on_progress: ProgressOutcome
+    limit: float | None = None  # seconds after the first progress report when a job is stopped as ``slow``
+    stopped: bool = False
 
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """See `Executor`."""
