@@ -253,12 +253,13 @@ def _learn_cells(
     if outcomes is None:
         raise Stopped
     for (k, cell_points), outcome in zip(points.items(), outcomes, strict=True):
-        record, task = None if outcome.solution is None else outcome.solution.record, batch[k][1]
         computed = Computed(None, outcome.cautions, outcome.error)
-        if record is not None:
+        if outcome.solution is not None:
+            record = outcome.solution.record
             try:
                 game = played_game(cell_points.games[0], cell_points.methods[0], record)
-                computed = computed._replace(record=record | plot_record(game, record, task["views"]))
+                record = record | plot_record(game, record, batch[k][1]["views"])
+                computed = computed._replace(record=record)
             except Exception as error:
                 computed = computed._replace(error=error)
         yield k, computed
