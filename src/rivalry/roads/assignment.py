@@ -214,14 +214,21 @@ class SystemOptimum(UserEquilibrium):
 
 
 def lower_bound(game: RouteGame, session: Session) -> float:
-    """Lower bound on social cost, from flows for convex envelopes; NaN if what trips are worth may rise."""
+    """Return a lower bound on social cost, from routes for convex envelopes; NaN if it is not proved.
+
+    By weak duality: at prices of links, all flows cost at least what all trips pay on cheapest routes, and
+    the least cost of each link less what its flow pays. These routes pay more than the first by ``excess``,
+    and their flows cost more than the second by at most `dual_loss`. That needs trips whose worth does not
+    rise with the number that are made.
+    """
     links, ends, pair, route_flow = arrays_of(session)
     flow = link_flows(game, links, ends, route_flow)
+    if not rises(game, ~game.is_road()):
+        return np.nan
     prices = game.with_marginal_costs(session["bridges"]).costs(flow)
     paid = game.route_costs(links, ends, pair, prices)
     excess = max(route_flow @ (paid - cheapest_routes(game, prices)[0][pair]), 0.0)
-    loss = excess + dual_loss(game, prices, flow) if rises(game, ~game.is_road()) else np.nan
-    return social_cost(game, session) - loss
+    return social_cost(game, session) - (excess + dual_loss(game, prices, flow))
 
 
 def social_cost(game: RouteGame, routes: Session) -> float:
