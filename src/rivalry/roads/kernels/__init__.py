@@ -114,8 +114,8 @@ def sweep(
     cost = np.empty(len(total))
     for link in range(len(total)):
         cost[link] = cost_of(link, total[link], costs)[0]
-    side = np.zeros(len(total))  # 1 on the route that is joined, -1 on the one that is left, 0 on both
-    changed = np.empty(len(total), dtype=np.int64)  # links on one side
+    change = np.zeros(len(total))  # of flows: 1 on the route that is joined, -1 on the one that is left
+    changed = np.empty(len(total), dtype=np.int64)  # links on one of both routes
     for pair in range(len(routes_of) - 1):
         first, end = routes_of[pair], routes_of[pair + 1]
         if end - first < 2:
@@ -134,27 +134,27 @@ def sweep(
                 continue
             paid += flow[route] * excess
 
-            side[left] -= 1
-            side[joined] += 1
+            change[left] -= 1
+            change[joined] += 1
             count = 0
             for member in (left, joined):
                 for link in member:
-                    if side[link] != 0.0:
+                    if change[link] != 0.0:
                         changed[count] = link
                         count += 1
-            shift = equalising(changed[:count], side, flow[route], total, costs, saved)
+            shift = equalising(changed[:count], change, flow[route], total, costs, saved)
             flow[route] -= shift
             flow[cheapest] += shift
             for link in changed[:count]:
-                total[link] = max(total[link] + side[link] * shift, 0.0)
+                total[link] = max(total[link] + change[link] * shift, 0.0)
                 cost[link] = cost_of(link, total[link], costs)[0]
-            side[changed[:count]] = 0.0
+            change[changed[:count]] = 0.0
     return paid
 
 
 @loop
 def gap_after(
-    shift: float, changed: ndarray, side: ndarray, total: ndarray, costs: Costs, saved: float
+    shift: float, changed: ndarray, change: ndarray, total: ndarray, costs: Costs, saved: float
 ) -> tuple[float, float]:
     """Excess cost of the abandoned route after a move, and its decrease per unit shifted.
 
@@ -162,28 +162,28 @@ def gap_after(
     """
     gap, fall = saved, 0.0
     for link in changed:
-        cost, slope = cost_of(link, max(total[link] + side[link] * shift, 0.0), costs)
-        gap -= side[link] * cost
+        cost, slope = cost_of(link, max(total[link] + change[link] * shift, 0.0), costs)
+        gap -= change[link] * cost
         fall += slope
     return gap, fall
 
 
 @loop
 def equalising(
-    changed: ndarray, side: ndarray, most: float, total: ndarray, costs: Costs, saved: float
+    changed: ndarray, change: ndarray, most: float, total: ndarray, costs: Costs, saved: float
 ) -> float:
     """Flow, up to ``most``, whose move makes the route that is left as cheap as the one that is joined."""
-    if gap_after(most, changed, side, total, costs, saved)[0] >= 0.0:
+    if gap_after(most, changed, change, total, costs, saved)[0] >= 0.0:
         return most
     low, high, shift = 0.0, most, 0.0
-    start, fall = gap_after(0.0, changed, side, total, costs, saved)
+    start, fall = gap_after(0.0, changed, change, total, costs, saved)
     gap = start
     for _ in range(ROUNDS):
         shift += gap / fall if fall > 0.0 else np.inf
         # a step of Newton out of the interval that holds the solution is replaced by the middle
         if not low < shift < high:
             shift = (low + high) / 2
-        gap, fall = gap_after(shift, changed, side, total, costs, saved)
+        gap, fall = gap_after(shift, changed, change, total, costs, saved)
         if abs(gap) <= CLOSE * start:
             break
         if gap > 0.0:
