@@ -198,11 +198,12 @@ def attributes_of_nodes(columns: Columns, key: str) -> dict[str, dict[str, Any]]
     Raises `ValueError`.
     """
     (names,) = required(columns, [key])
-    of_node = {name: [entry or None for entry in column] for name, column in columns.items() if name != key}
-    attributes = [{name: column[row] for name, column in of_node.items()} for row in range(len(names))]
     nodes = identifiers(names, key)
     refuse_doubled("node", nodes)
-    return dict(zip(nodes, attributes, strict=True))
+    attributes: dict[str, dict[str, Any]] = {}
+    for row, node in enumerate(nodes):
+        attributes[node] = {name: column[row] or None for name, column in columns.items() if name != key}
+    return attributes
 
 
 def csv_columns(file: Path) -> Columns:

@@ -264,11 +264,12 @@ def _meanings(data: Dataset) -> str:
 
 
 def _join(parts: Mapping[str, Exported]) -> Exported:
-    return Exported(
-        [path for part in parts.values() for path in part.files],
-        [row._replace(name=f"{name}/{row.name}") for name, part in parts.items() for row in part.left_out],
-        [error for part in parts.values() for error in part.damaged],
-    )
+    joined = Exported([], [], [])
+    for name, part in parts.items():
+        joined.files.extend(part.files)
+        joined.left_out.extend(row._replace(name=f"{name}/{row.name}") for row in part.left_out)
+        joined.damaged.extend(part.damaged)
+    return joined
 
 
 def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterator[Path]:
@@ -314,17 +315,17 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     frame = variables.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
     filled = DataFrame({name: _is_known(frame[name]) for name in names})
     for name in names:
-        truth = is_truth(data[name]) or frame[name].dtype == bool
-        # as objects: integers with missing entries would become floats
-        values = (
-            (frame[name] == 1).map({True: "true", False: "false"}) if truth else frame[name].astype(object)
-        )
-        frame[name] = frame[name] if filled[name].all() and not truth else values.where(filled[name])
-    coords_of_dim = {
-        dim: sorted(str(c) for c in variables.coords if c != dim and variables[c].dims == (dim,))
-        for dim in dims
-    }
-    columns = [name for dim in dims for name in (dim, *coords_of_dim[dim])]
+        if is_truth(data[name]) or frame[name].dtype == bool:
+            values = (frame[name] == 1).map({True: "true", False: "false"})
+        elif filled[name].all():
+            continue
+        else:  # as objects: integers with missing entries would become floats
+            values = frame[name].astype(object)
+        frame[name] = values.where(filled[name])
+    columns: list[str] = []
+    for dim in dims:
+        further = (str(c) for c in variables.coords if c != dim and variables[c].dims == (dim,))
+        columns += [dim, *sorted(further)]
     return frame.loc[filled.any(axis=1), [*columns, *names]]
 
 

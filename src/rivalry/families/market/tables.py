@@ -313,10 +313,11 @@ def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[ndarray, n
 def _observation_slots(market: Market, carries: bool) -> ndarray:
     """Return the observation slots of a round: nature now, and the choices of earlier stages."""
     nature = [market.players] if carries or (market.shock is not None and market.shock.observed) else []
-    rows: dict[int, list[list[int]]] = {}
-    for stage, firms in enumerate(market.stages):
-        preceding_firms = sorted(firm_before for before in market.stages[:stage] for firm_before in before)
-        rows |= {firm: [[index, 0] for index in (*nature, *preceding_firms)] for firm in firms}
+    rows, earlier_firms = dict[int, list[list[int]]](), list[int]()
+    for firms in market.stages:
+        observed = [[index, 0] for index in (*nature, *sorted(earlier_firms))]
+        rows |= dict.fromkeys(firms, observed)
+        earlier_firms += firms
     width = max(1, *map(len, rows.values()))
     slots = [row + [[-1, -1]] * (width - len(row)) for _, row in sorted(rows.items())]
     return np.array(slots, dtype=int)
