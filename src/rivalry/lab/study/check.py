@@ -188,16 +188,12 @@ def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Gri
     if entry is None or batch.forms or has_named_start or names.files_in([game, sweep.table]):
         return []
     changed = {*game, *(key[1] for key in sweep.values if key[0] == "game")}
-    clashes = {
-        key: {LEADERS, *partners} for key, partners in accepted_intervals(load(entry.targets[0])).items()
-    }
-    independent = [
-        key
-        for key, values in sweep.values.items()
-        if all(map(_is_ordinary, values))
-        and key[0] == "game"
-        and not changed & clashes.get(write_key([part for part in key[1:] if isinstance(part, str)]), changed)
-    ]
+    clashes, independent = accepted_intervals(load(entry.targets[0])), list[Key]()
+    for key, values in sweep.values.items():
+        parameter = write_key([part for part in key[1:] if isinstance(part, str)])
+        is_accepted = key[0] == "game" and parameter in clashes and all(map(_is_ordinary, values))
+        if is_accepted and changed.isdisjoint({LEADERS, *clashes[parameter]}):
+            independent.append(key)
     # where another key sets the same numbers, or what holds them, the order of the changes decides
     dependent = [key for key in sweep.values if key not in independent]
     return [key for key in independent if not any(map(partial(overlap, key), dependent))]
