@@ -94,7 +94,9 @@ def _weights(game: Table, data: Dataset, players: int) -> DataArray | None:
     rates = np.full(players, np.nan)
     if len(types) not in (0, players) and any("gamma" in keys_of_type for keys_of_type in types):
         return None  # a player is of several types
-    rates[:] = options.get("gamma", np.nan) if np.size(options.get("gamma", 0.0)) in (1, players) else np.nan
+    gamma = options.get("gamma", np.nan)
+    if np.size(gamma) in (1, players):
+        rates[:] = gamma
     for k, keys_of_type in enumerate(types[:players]):
         rates[k] = keys_of_type.get("gamma", rates[k])
     rate, index = labelled(rates, "player"), labelled(np.arange(players), "player")

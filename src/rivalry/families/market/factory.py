@@ -416,13 +416,13 @@ def _turns(turns: object, timing: str, players: int) -> STAGES:
         raise ValueError(
             f"turns: {turns!r} must be lists of firms, one per period of a cycle, as in [[0, 1], [1]]"
         )
-    cycle = tuple(
-        tuple(sorted({number_of(f"turns[{k}]", firm, players) for firm in row}))
-        for k, row in enumerate(turns)
-    )
-    for firm in set(range(players)) - {firm for row in cycle for firm in row}:
+    cycle = []
+    for k, row in enumerate(turns):
+        firms = {number_of(f"turns[{k}]", firm, players) for firm in row}
+        cycle.append(tuple(sorted(firms)))
+    for firm in set(range(players)).difference(*cycle):
         raise ValueError(f"turns: firm {firm} never moves; every firm must")
-    return cycle
+    return tuple(cycle)
 
 
 def _dynamics(keys: DynamicsKeys, system: _System, numbers: dict[str, Any]) -> Dynamics:

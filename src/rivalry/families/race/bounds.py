@@ -227,11 +227,13 @@ def _stakes(at: Parameters) -> _Stakes:
     n = len(at["prize"])
     is_own, keep = np.eye(n, dtype=bool), at["prize_survives"][:, None]
     unsafe_loss = keep * at["loser_prize"] - at["harm"]
-    rows = [
-        jnp.stack([jnp.stack([end[i, j] for j in range(n) if j != i]) for i in range(n)])
-        for end in (at["loser_prize"], unsafe_loss)
-    ]
-    losses = jnp.concatenate([*rows, at["alone"][:, None]] if "ease_of_winning" in at else rows, axis=1)
+    losses = []
+    for i in range(n):
+        rivals = [j for j in range(n) if j != i]
+        ends = [at["loser_prize"][i, j] for j in rivals] + [unsafe_loss[i, j] for j in rivals]
+        if "ease_of_winning" in at:
+            ends.append(at["alone"][i])
+        losses.append(jnp.stack(ends))
     own_harm = jnp.stack([at["harm"][i, i] for i in range(n)])
     unsafe_win = at["prize_survives"] * at["prize"] - own_harm
     sums = [
@@ -243,8 +245,8 @@ def _stakes(at: Parameters) -> _Stakes:
     return _Stakes(
         unsafe_win,
         safety,
-        jnp.min(losses, axis=1),
-        jnp.max(losses, axis=1),
+        jnp.min(jnp.stack(losses), axis=1),
+        jnp.max(jnp.stack(losses), axis=1),
         jnp.max(jnp.concatenate(sums)),
     )
 
