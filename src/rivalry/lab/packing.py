@@ -216,30 +216,25 @@ def verify(
         digests = extract(path, home, MANIFEST, LARGE if large else LARGEST)
         run = _opened(home)
         runs = run.runs()
-        code = {
-            str(PurePosixPath(CODE, name, file)) for name, part in runs.items() for file in _user_files(part)
-        }
-        if lacking := sorted(code - digests.keys()):
-            raise DamagedFile(path, f"{lacking[0]} is named by its study, and not in it")
-        run_files = sorted({file for part in runs.values() for file in part.study.own_files})
-        if run_files and not trusted:
-            raise StoreError(
-                f"{path}: its cells run {', '.join(run_files)}, any code; read it, then --trust runs it"
-            )
-        if damaged := [error for part in runs.values() for error in part.damaged()]:
-            raise damaged[0]
-        versions = [
-            f"{name} {current}, {part.made_by.get(name)} there"
-            for part in runs.values()
-            for name, current in provenance(part.made_by).items()
-            if part.made_by.get(name) != current
-        ]
-        faults = [
-            _in_part(name, line)
-            for name, part in {"": run, **run.parts()}.items()
-            for line in _study(name, run, part)
-        ]
-        sample = list[str]()
+        code, own_files, versions = set[str](), set[str](), list[str]()
+        for name, part in runs.items():
+            code |= {str(PurePosixPath(CODE, name, file)) for file in _user_files(part)}
+            own_files |= {*part.study.own_files}
+            made_by = part.made_by
+            for package, version in provenance(made_by).items():
+                if made_by.get(package) != version:
+                    versions.append(f"{package} {version}, {made_by.get(package)} there")
+        for file in sorted(code - digests.keys()):
+            raise DamagedFile(path, f"{file} is named by its study, and not in it")
+        if own_files and not trusted:
+            names = ", ".join(sorted(own_files))
+            raise StoreError(f"{path}: its cells run {names}, any code; read it, then --trust runs it")
+        for part in runs.values():
+            for error in part.damaged():
+                raise error
+        faults, sample = list[str](), list[str]()
+        for name, part in {"": run, **run.parts()}.items():
+            faults += [_in_part(name, line) for line in _study(name, run, part)]
         for name, part in runs.items():
             sample_of_part = _sample(part, cells)
             sample += sample_of_part
