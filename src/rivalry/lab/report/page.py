@@ -64,13 +64,12 @@ def build(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
-    sources = (
-        {run_or_part: run_or_part.source() for run_or_part in (run, *included.values())}
-        if out is None
-        else {}
-    )
+    sources, target = {}, run.folder
+    if out is None:
+        sources = {run_or_part: run_or_part.source() for run_or_part in (run, *included.values())}
+    else:
+        target = folder_for(followed(Path(out)))
     answer_now = _current(run, answer)
-    target = run.folder if out is None else folder_for(followed(Path(out)))
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = folder_for(target / part.folder.relative_to(run.folder))
@@ -85,6 +84,9 @@ def build(
     for k, section in enumerate(sections):
         section["living"], section["cells"] = living.rooms[k] if living else ([], "")
     counts = {key: sum(section["counts"][key] for section in sections) for key in sections[0]["counts"]}
+    explained: list[Any] = []
+    for section in sections:
+        explained += filter(None, [section["summary"], *section["registered"]])
     content = {
         "name": run.name,
         "title": run.title,
@@ -105,11 +107,7 @@ def build(
         "living": living,
         "style": (style := f"{living.style if living else ''}\n{STYLE.read_text(encoding='utf-8')}"),
         "style_source": policy_source(style),
-        "meanings": {
-            table.heading: table.meaning
-            for part in sections
-            for table in ([part["summary"]] if part["summary"] else []) + part["registered"]
-        }.items(),
+        "meanings": {table.heading: table.meaning for table in explained}.items(),
         "gain_and_bound": GAIN_AND_BOUND,
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
