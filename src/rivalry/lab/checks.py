@@ -32,6 +32,7 @@ RESOLVED = 0.5  # of a reference value: the widest tolerance that resolves its s
 REDUCED = "not valid in a reduced run"
 
 
+Value = bool | float | str  # of a quantity, or of its reference
 JudgedCell = tuple[TableDict, TableDict]
 """A cell's certificate as ``--json`` prints it, and what else is known of its results; see `cells`."""
 
@@ -80,9 +81,7 @@ def judge(study: StudyTables, data: Dataset) -> list[JudgedExpectation]:
     return comparisons
 
 
-def compare(
-    row: Table, value: bool | float | str | None, claim: str | None, reason: str | None
-) -> JudgedExpectation:
+def compare(row: Table, value: Value | None, claim: str | None, reason: str | None) -> JudgedExpectation:
     """Compare our value with the references of an ``[[expect]]`` entry, unless there is a reason not to."""
     published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
     expected, why_not_either = _verdict(row.get("expected"), row.get("tolerance"), value)
@@ -378,16 +377,14 @@ def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
     return min(distinct, key=order.index) if distinct and distinct <= set(order) else None
 
 
-def _within(band: Sequence[float], result: bool | float | str | None) -> tuple[str, str]:
+def _within(band: Sequence[float], result: Value | None) -> tuple[str, str]:
     """Verdict on a range for our value, and why it is not compared."""
     if isinstance(result, str) or result is None or np.isnan(result):
         return NOT_COMPARED, "ours is no number"
     return ("agrees" if band[0] <= result <= band[1] else "differs"), ""
 
 
-def _verdict(
-    value: bool | float | str | None, tolerance: float | None, result: bool | float | str | None
-) -> tuple[str | None, str]:
+def _verdict(value: Value | None, tolerance: float | None, result: Value | None) -> tuple[str | None, str]:
     """Verdict on a reference value (None without one), and why it is not compared."""
     if value is None:
         return None, ""
@@ -407,9 +404,7 @@ def _verdict(
     return (NOT_TOLD_APART if tolerance is not None and tolerance > widest > 0 else "agrees"), ""
 
 
-def _result_value(
-    study: StudyTables, row: Table, data: Dataset
-) -> tuple[bool | float | str | None, str | None, str]:
+def _result_value(study: StudyTables, row: Table, data: Dataset) -> tuple[Value | None, str | None, str]:
     """Our value, the weakest claim of the cells behind it, and why it is not compared."""
     name = row["quantity"]
     if name not in data or "status" not in data:
@@ -476,14 +471,14 @@ def _missing_cells(data: Dataset) -> str:
     return f"{missing} of {int((planned != '').sum())} cells are missing" if missing else ""
 
 
-def _equal(values: ndarray, target: bool | float | str) -> ndarray:
+def _equal(values: ndarray, target: Value) -> ndarray:
     """Mask of values that equal the one wanted; padding stays."""
     if values.dtype.kind == "U" or isinstance(target, str):
         return np.asarray(values.astype(str) == str(target))
     return np.where(np.isnan(values), np.nan, np.isclose(values, target, rtol=SAME_NUMBER, atol=0.0))
 
 
-def _reduce(rows: ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
+def _reduce(rows: ndarray, reduce: str | None) -> tuple[Value | None, str]:
     """One number from values ``[cell, own]``, or None and the reason; padding does not count."""
     stored = _is_stored(rows)
     empty = int((~stored).all(axis=1).sum())
@@ -519,7 +514,7 @@ _REDUCE: dict[str, Callable[[ndarray], Any]] = {
 }
 
 
-def _finite(value: Any) -> tuple[bool | float | str | None, str]:
+def _finite(value: Any) -> tuple[Value | None, str]:
     """Scalar of NumPy as a number or text, or None and the reason."""
     plain = value.item()
     if isinstance(plain, float) and not np.isfinite(plain):

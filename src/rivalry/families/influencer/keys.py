@@ -118,6 +118,9 @@ class KernelKeys:
     ] = None
 
 
+PerPoint = str | dict[str, Any] | list[float] | ndarray | Callable[..., Any]  # one number per resource point
+
+
 @dataclass(frozen=True)
 class ResourceKeys:
     """The resource, and where it is."""
@@ -130,7 +133,7 @@ class ResourceKeys:
         "nodes off its edges for dirichlet and dirichlet_mode)",
     ] = None
     resource: Annotated[
-        str | dict[str, Any] | list[float] | ndarray | Callable[..., Any],
+        PerPoint,
         Symbol("B"),
         "resource at each point: bimodal, unimodal, uniform, a formula of b, {kind = mixture, beta, "
         "dirichlet, formula, array or file}, or a list",
@@ -144,7 +147,7 @@ class ShareKeys:
 
     budgets: Annotated[Positives, Symbol("w"), "factor of each player's influence"] = 1.0
     third_party: Annotated[
-        str | dict[str, Any] | list[float] | ndarray | Callable[..., Any] | None,
+        PerPoint | None,
         "influence of a party that does not move: a formula of b, or one number per point",
     ] = None
     abstention: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -29,6 +29,7 @@ from rivalry.schema.validate import as_numbers, check_entries, check_keywords
 from rivalry.schema.validate import refuse as check_value
 
 Labels = Sequence[Any] | ndarray
+RowsByLabel = dict[Any, list[int]]
 IDS = ("firm_ids", "nesting_ids")  # columns of pyblp
 NAMED = 5  # costs below 0 that a warning names
 AGREE = 1e-6  # relative difference between shares of a result and those that its consumers buy
@@ -44,7 +45,7 @@ class Goods(NamedTuple):
     owners: ndarray  # numbers, as of nests
     nests: ndarray | None
     nesting: float
-    places: dict[Any, list[int]]  # goods of every market
+    places: RowsByLabel  # goods of every market
     tastes: dict[Any, tuple[ndarray, ndarray, ndarray]]
     """By market weights ``[consumer]``, mean utilities ``[consumer good]`` at the prices, and spreads."""
 
@@ -212,9 +213,9 @@ def from_logit(
     return by_name if prices is None or markets is not None else by_name[0]
 
 
-def _places(labels: ndarray) -> dict[Any, list[int]]:
+def _places(labels: ndarray) -> RowsByLabel:
     """Return the rows of every label, in the order in which labels occur first."""
-    rows: dict[Any, list[int]] = {}
+    rows: RowsByLabel = {}
     for row, label in enumerate(labels.tolist()):
         rows.setdefault(label, []).append(row)
     return rows
@@ -282,7 +283,7 @@ def _of_result(result: Any) -> Goods:
     return Goods(goods["shares"][:, 0], goods["prices"][:, 0], firms, nests, nesting, places, tastes)
 
 
-def _numbers(name: str, group: Any, places: Mapping[Any, list[int]]) -> ndarray:
+def _numbers(name: str, group: Any, places: RowsByLabel) -> ndarray:
     """Return the number of the firm or nest of every good, of labels or lists. Raises `ValueError`."""
     count = sum(map(len, places.values()))
     if not isinstance(group, ndarray) and all(isinstance(row, list | tuple) for row in group):

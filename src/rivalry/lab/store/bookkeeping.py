@@ -103,7 +103,10 @@ class Index:
         self._db.close()
 
 
-def read_index(path: Path) -> tuple[dict[str, tuple[str, str]], str]:
+IndexRows = tuple[dict[str, tuple[str, str]], str]  # states and messages by cell; why they cannot be read
+
+
+def read_index(path: Path) -> IndexRows:
     """Return states and messages without writing, and in one line why an index cannot be read.
 
     Cells that are done without a message are left out: where cells are many, most are.

@@ -21,6 +21,7 @@ from rivalry.lab.store import blocks
 from rivalry.lab.store.bookkeeping import (
     SUMS,
     Index,
+    IndexRows,
     altered_files,
     made_from,
     missing_certificates,
@@ -117,7 +118,7 @@ class Run:
         self._index: Index | None = None
         self._parts: dict[str, Run] | None = None
         self._source: Study | None = None  # the study, where the run was made of one
-        self._rows: tuple[files.Stamp | None, tuple[dict[str, tuple[str, str]], str]] = (None, ({}, ""))
+        self._rows: tuple[files.Stamp | None, IndexRows] = (None, ({}, ""))
         self._scanned: tuple[object, frozenset[str]] = (None, frozenset())  # finished cells
         self._collected: tuple[Stamps, Collected] | None = None
         self._made_from = (
@@ -438,7 +439,7 @@ class Run:
         self.log(f"took the cells of {donor.folder}")
         return damaged
 
-    def _read_index(self) -> tuple[dict[str, tuple[str, str]], str]:
+    def _read_index(self) -> IndexRows:
         path = self.folder / "index.sqlite"
         stamp = files.entries_stamp(path)
         if stamp is None or stamp != self._rows[0]:

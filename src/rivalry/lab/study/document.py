@@ -26,7 +26,8 @@ Number = int | float
 MANY = ("random", "grid")  # starts that may mean several profiles
 Start = str | list[Number] | list[list[Number]]
 Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
-Coordinates = dict[str, bool | int | float | str | list[bool | int | float | str]]
+Scalar = bool | int | float | str
+Coordinates = dict[str, Scalar | list[Scalar]]
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class Expect:
     """References for one quantity: a published value, an independently computed one, or both."""
 
     quantity: str
-    at: dict[str, bool | int | float | str] = field(default_factory=dict)
+    at: dict[str, Scalar] = field(default_factory=dict)
     reduce: Literal["mean", "min", "max", "share"] | None = None
-    equals: bool | int | float | str | None = None  # the value that ``reduce = "share"`` counts, else true
-    published: bool | int | float | str | None = None
+    equals: Scalar | None = None  # the value that ``reduce = "share"`` counts, else true
+    published: Scalar | None = None
     published_tolerance: Tolerance | None = None
     published_tolerance_reason: str = ""
     locator: str = ""
@@ -61,7 +62,7 @@ class Expect:
     why: str = ""
     entry: str = ""  # identifier in the list of published values
     part: int | str | None = None  # of an entry with several numbers: their index, or keys joined by dots
-    expected: bool | int | float | str | None = None
+    expected: Scalar | None = None
     tolerance: Tolerance | None = None
     within: Annotated[list[float], Len(2, 2)] | None = None
     quick: bool = False
@@ -98,7 +99,7 @@ class ConditionKeys:
     at: Coordinates = field(default_factory=dict)
     above: int | float | str | None = None
     below: int | float | str | None = None
-    equals: bool | int | float | str | None = None
+    equals: Scalar | None = None
     tolerance: Tolerance = 0.0
     limit: str = ""
     than: TableDict = field(default_factory=dict)
