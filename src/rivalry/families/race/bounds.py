@@ -260,10 +260,18 @@ def _log_weights(at: Parameters, log_xp: object) -> Any:
     return at["decisiveness"] * _log_performance(at, log_xp)
 
 
-def _trials(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
-    """Return chances of trials ``[.. player axis]``, values of the wins and costs, ``[.. player]``.
+class _Trials(NamedTuple):
+    """What inputs bring, ``[.. player]``."""
 
-    Trials are logarithms of inputs, and ``beaten [player]`` those of the rivals' largest performance inputs.
+    chance: Any  # of winning, if rivals choose the largest inputs that are considered
+    value: Any  # expected, of a win
+    spent: Any
+
+
+def _trials(at: Parameters, trial: Any, beaten: Any) -> _Trials:
+    """Return what trials bring; they are logarithms of inputs ``[.. player axis]``.
+
+    ``beaten [player]`` are logarithms of the rivals' largest performance inputs.
     """
     stakes, weights = _stakes(at), jnp.exp(_log_weights(at, beaten))
     rivals = jnp.sum(jnp.where(np.eye(len(weights), dtype=bool), 0.0, weights), axis=1)
@@ -275,7 +283,7 @@ def _trials(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
     chance = jax.nn.sigmoid(log_weights - jnp.log(rivals))
     price_s, price_p = period.input_prices(at)
     spent = price_s * jnp.exp(trial[..., 0]) + price_p * jnp.exp(trial[..., 1])
-    return chance, stakes.unsafe_win + stakes.safety * sigma, spent
+    return _Trials(chance, stakes.unsafe_win + stakes.safety * sigma, spent)
 
 
 def _surplus(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any]:
