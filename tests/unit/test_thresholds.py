@@ -19,7 +19,7 @@ from rivalry.core.game import arrays, with_
 from rivalry.core.results import collect, netcdf
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.influencers import threshold_reach, threshold_variance
-from rivalry.lab.answer.estimates import Sampling, estimates
+from rivalry.lab.answer.estimates import SampleFacts, estimates
 from rivalry.methods import Thresholds
 from rivalry.runtime.jax import jnp, put
 
@@ -213,8 +213,8 @@ def test_a_range_of_stability_has_no_end_where_the_scan_ends(low: float, high: f
 )
 def test_the_end_of_a_scan_is_printed_as_what_was_tried(values: list[float], text: str) -> None:
     variable = xr.DataArray(np.array(values), dims="replication")
-    sampling = Sampling("replications", random=False, range_of_search=(0.05, 0.8))
-    (printed,) = estimates(variable, np.array(values), sampling)
+    sample = SampleFacts("replications", random=False, range_of_search=(0.05, 0.8))
+    (printed,) = estimates(variable, np.array(values), sample)
     assert printed.text == text
 
 

@@ -123,16 +123,16 @@ def run_cells(
         except Exception as error:  # a game or a method may raise anything
             yield k, Computed(None, error=error)
     numbers, finished = list(points), 0
-    wanted = points.keys() if numbers_to_compute is None else numbers_to_compute
+    needed_cells = points.keys() if numbers_to_compute is None else numbers_to_compute
     if numbers and isinstance(points[numbers[0]].methods[0], Learner):
-        wanted_points = {k: cell for k, cell in points.items() if k in wanted}
+        wanted_points = {k: cell for k, cell in points.items() if k in needed_cells}
         yield from _learn_cells(batch, wanted_points, progress, checkpoint)
         return
     tasks = [task for _, task in batch]
     members = [(cell.games[0], cell.methods[0]) for cell in points.values()]
     for positions in of_one_form(members, [limits_of(tasks[k]) for k in points]):
         group = [numbers[k] for k in positions]
-        if not set(group).isdisjoint(wanted):
+        if not set(group).isdisjoint(needed_cells):
             yield from _of_group(group, tasks, folder, points, progress, finished, checkpoint)
         finished += len(group)
 

@@ -232,11 +232,11 @@ def _equilibrium(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarra
     """
     kinds, options = cost.shape
     kind, option = np.divmod(np.arange(cost.size), options)
-    arrival, price, least = np.arange(cost.size), cost.size + option, cost.size + options + kind
+    arrival, price, lowest = np.arange(cost.size), cost.size + option, cost.size + options + kind
     size = cost.size + options + kinds
     matrix = np.zeros((size, size))
-    matrix[arrival, price], matrix[arrival, least] = weight.ravel(), -1.0
-    matrix[price, arrival], matrix[least, arrival] = -1.0, 1.0
+    matrix[arrival, price], matrix[arrival, lowest] = weight.ravel(), -1.0
+    matrix[price, arrival], matrix[lowest, arrival] = -1.0, 1.0
     solution = _lemke(matrix, np.concatenate([cost.ravel(), capacity, -mass]))
     return solution[: cost.size].reshape(cost.shape), solution[cost.size : -kinds]
 

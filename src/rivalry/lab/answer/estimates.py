@@ -27,8 +27,8 @@ FEWEST = 5  # converged sessions that an interval or a verdict needs
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
 
 
-class Sampling(NamedTuple):
-    """How the results of a quantity at one point came about, which decides on intervals and digits."""
+class SampleFacts(NamedTuple):
+    """How the results of a quantity at one point came about: what intervals and digits depend on."""
 
     repeats: str  # what the results are: replications, starts or empty for one
     random: bool  # whether a single result depends on random draws
@@ -39,7 +39,11 @@ class Sampling(NamedTuple):
 
 
 def estimates(
-    variable: DataArray, values: ndarray, sampling: Sampling, half: ndarray | None = None, most: int = ENTRIES
+    variable: DataArray,
+    values: ndarray,
+    sample: SampleFacts,
+    half: ndarray | None = None,
+    most: int = ENTRIES,
 ) -> tuple[Estimate, ...]:
     """Return a quantity's numbers, one per entry, of ``values [result own ...]``; none of more than ``most``.
 
@@ -55,10 +59,10 @@ def estimates(
         axis = 1 + dims.index(dim)
         amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))
         dims.remove(dim)
-        sampling = sampling._replace(repeats=f"{dim}s")
+        sample = sample._replace(repeats=f"{dim}s")
     rows = amounts.reshape(len(amounts), -1)  # [result entry]
     has_number, filled = ~np.isnan(rows).all(axis=1), ~np.isnan(rows).all(axis=0)
-    labels = _labels_of_draws(sampling, len(values), len(rows))
+    labels = _labels_of_draws(sample, len(values), len(rows))
     labels = None if labels is None else labels[has_number]
     rows = rows[has_number][:, filled]
     names = np.array(entries_of(variable, dims, amounts.shape[1:]), object)[filled]
@@ -69,29 +73,29 @@ def estimates(
         rows, names, halves = rows[:, :1], np.array([""], object), halves.max(keepdims=True)
     if not rows.size or rows.shape[1] > most:
         return ()
-    sampling = sampling._replace(scale=np.abs(rows[np.isfinite(rows)]).max(initial=sampling.scale))
+    sample = sample._replace(scale=np.abs(rows[np.isfinite(rows)]).max(initial=sample.scale))
     numbers = []
     for column, name, width in zip(rows.T, names, halves, strict=True):
         if is_truth(variable):
-            number = _share(column, sampling)
-        elif sampling.range_of_search and np.isinf(column).any():
-            number = _bound_beyond_search(column, sampling.range_of_search)
+            number = _share(column, sample)
+        elif sample.range_of_search and np.isinf(column).any():
+            number = _bound_beyond_search(column, sample.range_of_search)
         else:
-            number = _number(column, sampling, labels, float(width), values.dtype.kind == "i")
+            number = _number(column, sample, labels, float(width), values.dtype.kind == "i")
             number = _in_range(number, variable)
         numbers.append(number._replace(entry=name))
     return tuple(numbers)
 
 
-def _labels_of_draws(sampling: Sampling, seeds: int, sessions: int) -> ndarray | None:
+def _labels_of_draws(sample: SampleFacts, seeds: int, sessions: int) -> ndarray | None:
     """Return a label for each session of each seed, by which values of other points are paired, or None.
 
     A single value is compared with others only where they have its seed.
     """
-    if sampling.seeds is None or sampling.repeats == "starts" or (sessions == 1 and sampling.seeds[0] < 0):
+    if sample.seeds is None or sample.repeats == "starts" or (sessions == 1 and sample.seeds[0] < 0):
         return None
     of_seed = np.arange(sessions // max(seeds, 1))
-    return np.add.outer(sampling.seeds * len(of_seed), of_seed).ravel()
+    return np.add.outer(sample.seeds * len(of_seed), of_seed).ravel()
 
 
 def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
@@ -103,42 +107,42 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
     return estimate._replace(text=format_chance(estimate.mean, estimate.high - estimate.mean))
 
 
-def _share(column: ndarray, sampling: Sampling) -> Estimate:
+def _share(column: ndarray, sample: SampleFacts) -> Estimate:
     """Return a truth value, or the share of true ones with its interval."""
     values = column[np.isfinite(column)]
     mean, count = float(values.mean()), int(values.sum())
     if len(values) == 1:
-        ends = (UNKNOWN, UNKNOWN) if sampling.random else (mean, mean)
+        ends = (UNKNOWN, UNKNOWN) if sample.random else (mean, mean)
         return Estimate("yes" if mean else "no", mean, *ends)
-    if sampling.few:
+    if sample.few:
         return Estimate(f"{count} of {len(values)}", mean)
     low, high = map(float, share_interval(count, len(values)))
     return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high)
 
 
 def _number(
-    column: ndarray, sampling: Sampling, labels: ndarray | None, half: float, is_integer: bool
+    column: ndarray, sample: SampleFacts, labels: ndarray | None, half: float, is_integer: bool
 ) -> Estimate:
     """Return the mean of the finite values of a ``column [result]`` with its interval.
 
     ``labels [result]`` are those of draws; ``half`` is half the width of the interval of a single value.
     """
     finite = np.isfinite(column)
-    values, size = column[finite], sampling.scale
+    values, size = column[finite], sample.scale
     if not len(values):
         return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}")
     mean, low, high = float(values.mean()), float(values.min()), float(values.max())
-    draws = None if labels is None else Draws(sampling.repeats, labels[finite], values)
+    draws = None if labels is None else Draws(sample.repeats, labels[finite], values)
     if len(values) == 1 or high - low <= max(EQUAL * np.abs(values).max(), ZERO * size):
         text = f"{values[0]:.0f}" if is_integer else number_in_words(values[0], size, half)
-        is_noise_unknown = sampling.few or (sampling.random and len(values) == 1)
+        is_noise_unknown = sample.few or (sample.random and len(values) == 1)
         if not np.isfinite(half) and not is_noise_unknown:
             half = 0.0
         return Estimate(text, mean, mean - half, mean + half, draws=draws)
     extremes = f"{number_in_words(low, size)} to {number_in_words(high, size)}"
-    if sampling.repeats == "starts":
+    if sample.repeats == "starts":
         return Estimate(extremes, mean, low, high)
-    if not sampling.few:
+    if not sample.few:
         return around(mean, float(half_width(values)))._replace(draws=draws)
     if len(values) < FEWEST:
         extremes = ", ".join(number_in_words(value, size) for value in values)

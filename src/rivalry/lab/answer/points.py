@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from rivalry.core.claims import NONE_EXISTS, PER_PERIOD, REFUTED, WITH_GAIN, ClaimFacts
 from rivalry.core.results import gains_left_open
-from rivalry.lab.answer.estimates import ENTRIES, FEWEST, Sampling, counted, estimates
+from rivalry.lab.answer.estimates import ENTRIES, FEWEST, SampleFacts, counted, estimates
 from rivalry.lab.dimensions import DRAWS, REPEATED, SESSIONS, entries_of, own_dims, split
 from rivalry.lab.discounted import PERIODS
 from rivalry.lab.study.expect import same_value
@@ -134,8 +134,8 @@ class PointResults:
             gains = np.fmax.reduce(self.regret, axis=1)
             regret = self.variables["regret"]
             variable = regret.isel({str(regret.dims[-1]): 0})
-            sampling = Sampling(self.repeats, True, self._scale("regret"), self.is_too_few("regret"))
-            row = estimates(variable, gains, sampling)
+            sample = SampleFacts(self.repeats, True, self._scale("regret"), self.is_too_few("regret"))
+            row = estimates(variable, gains, sample)
             return self._with_gainer(next(iter(row), Estimate("")))
         claims = self.claims.keys() - {""}
         gain = float(np.nanmax(self.regret, initial=0.0))
@@ -281,7 +281,7 @@ class PointResults:
         most: int = ENTRIES,
     ) -> tuple[Estimate, ...]:
         """Estimates of the values ``[result own ...]`` of a quantity, or of a part of it."""
-        sampling = Sampling(
+        sample = SampleFacts(
             self.repeats,
             self._is_random(name),
             self._scale(name),
@@ -289,7 +289,7 @@ class PointResults:
             self._numbers,
             range_of_search,
         )
-        return estimates(variable, values, sampling, half, most)
+        return estimates(variable, values, sample, half, most)
 
     def _with_entries(self, row: Sequence[Estimate]) -> tuple[Estimate, ...]:
         """Numbers with the names of their entries in words, without those that the study hides."""

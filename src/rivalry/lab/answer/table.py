@@ -645,8 +645,8 @@ def _weaker(table: Table) -> tuple[list[bool], list[str]]:
     words = [f"{claim} ({count} of {len(claims)})" for claim, count in weaker.most_common()]
     gain = next((name for name in table.columns if name.startswith("largest gain")), "")
     gains = zip(table.column(gain), is_weaker, strict=True)
-    told = [entry for entry, is_marked in gains if is_marked or not weaker]
-    largest = max(told, key=lambda entry: np.nan_to_num(entry.mean)).text
+    gains_shown = [entry for entry, is_marked in gains if is_marked or not weaker]
+    largest = max(gains_shown, key=lambda entry: np.nan_to_num(entry.mean)).text
     if largest:
         words.append(f"{gain}: {largest}")
     if weaker:
