@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -109,10 +109,10 @@ def _(game: RouteGame, x: Any, tolerance: float) -> Certificate:
         raise ValueError(
             f"x: must be {len(game.tail)} flows of links of at least 0, in the order of the game"
         )
-    _, unserved, problem = _shortfall(game, flow)
-    if problem:
-        raise ValueError(f"x: {problem}")
-    return _mean_gain(game, flow, unserved is not None, tolerance)
+    shortfall = _shortfall(game, flow)
+    if shortfall.problem:
+        raise ValueError(f"x: {shortfall.problem}")
+    return _mean_gain(game, flow, shortfall.is_known, tolerance)
 
 
 def _mean_gain(game: RouteGame, flow: ndarray, is_served: bool, tolerance: float) -> Certificate:
@@ -120,15 +120,23 @@ def _mean_gain(game: RouteGame, flow: ndarray, is_served: bool, tolerance: float
     cost = game.costs(flow)
     cheapest = cheapest_routes(game, cost)[0]
     gain = max(flow @ cost - game.trips @ cheapest, 0.0) / game.trips.sum()
-    proof = judged(game, cheapest, gain, flow @ cost / game.trips.sum(), tolerance, "mean field")
-    if not is_served:
-        method = "at the costs of these flows, if they serve each pair, which is not checked"
-        proof = proof._replace(bound=np.full(1, np.inf), coverage="lower bound", rounding="", method=method)
-    return proof
+    certificate = judged(game, cheapest, gain, flow @ cost / game.trips.sum(), tolerance, "mean field")
+    if is_served:
+        return certificate
+    method = "at the costs of these flows, if they serve each pair, which is not checked"
+    return certificate._replace(bound=np.full(1, np.inf), coverage="lower bound", rounding="", method=method)
 
 
-def _shortfall(game: RouteGame, flow: ndarray) -> tuple[dict[str, float], ndarray | None, str]:
-    """Trips without flows by node or pair; those of `unserved_trips`; and what is wrong, empty if nothing."""
+class Shortfall(NamedTuple):
+    """Trips that flows of links do not serve."""
+
+    trips: dict[str, float]  # without flows by node, or unserved by pair
+    problem: str  # empty if nothing is wrong
+    is_known: bool = False  # whether it was computed if flows serve all pairs
+
+
+def _shortfall(game: RouteGame, flow: ndarray) -> Shortfall:
+    """Return what flows do not serve, as the first check finds that fails: of nodes, of links, of pairs."""
     surplus, trips = surplus_of_nodes(game, flow), game.trips.sum()
     names = [*game.node_names, *np.array(game.node_names)[game.is_closed].tolist()]
     off = np.flatnonzero(np.abs(surplus) > BALANCED * trips)
@@ -139,21 +147,20 @@ def _shortfall(game: RouteGame, flow: ndarray) -> tuple[dict[str, float], ndarra
             f"not balance at {len(off)} nodes, most at {names[worst]!r}: {surplus[worst]:+.6g} of arrivals "
             "and trips from there, less departures and trips to there"
         )
-        return {names[node]: float(surplus[node]) for node in off}, None, problem
+        return Shortfall({names[node]: float(surplus[node]) for node in off}, problem)
     astray = (flow > BALANCED * trips) & np.isinf(excess_of_links(game, game.costs(flow)))
     if astray.any():
-        return (
-            {},
-            None,
-            f"link '{game.link_names()[astray][0]}' has a flow, and no route of any pair leads there",
-        )
+        link = game.link_names()[astray][0]
+        return Shortfall({}, f"link '{link}' has a flow, and no route of any pair leads there")
     unserved = unserved_trips(game, flow)
-    if unserved is None or unserved.sum() <= BALANCED * trips:
-        return {}, unserved, ""
+    if unserved is None:
+        return Shortfall({}, "")
+    if unserved.sum() <= BALANCED * trips:
+        return Shortfall({}, "", is_known=True)
     rows = zip(game.pair_names().tolist(), unserved.tolist(), strict=True)
     by_pair = {name: amount for name, amount in rows if amount > BALANCED * trips}
     problem = f"at least {unserved.sum():.6g} of {trips:.6g} trips are not served; flows lead elsewhere"
-    return by_pair, unserved, problem
+    return Shortfall(by_pair, problem)
 
 
 @oracles.flow_answer.register(RouteGame)
@@ -162,38 +169,38 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
     table = read_flows(source)
     flow, trips = _flows_in_order(game, table), game.trips.sum()
     lines = [f"columns not used: {', '.join(table.unread)}"] if table.unread else []
-    shortfall, unserved, problem = _shortfall(game, flow)
+    shortfall = _shortfall(game, flow)
     if not table.ends:
         lines.append("flows without names of nodes: in the order of the links")
-    row: dict[str, Any] = {"unserved_trips": shortfall}
-    if problem:
-        return row | {"claim": "not an equilibrium"}, [*lines, f"no equilibrium: {problem}"]
-    proof = _mean_gain(game, flow, unserved is not None, TOLERANCE)
+    row: dict[str, Any] = {"unserved_trips": shortfall.trips}
+    if shortfall.problem:
+        return row | {"claim": "not an equilibrium"}, [*lines, f"no equilibrium: {shortfall.problem}"]
+    certificate = _mean_gain(game, flow, shortfall.is_known, TOLERANCE)
+    gain = certificate.regret[0]
     cost = game.costs(flow)
     used = np.flatnonzero(flow > BALANCED * trips)
     excess = excess_of_links(game, cost)[used]
-    excess_cost, total_cost = float(proof.regret[0] * trips), float(flow @ cost)
-    row |= {
-        "claim": proof.claim,
+    excess_cost, total_cost = float(gain * trips), float(flow @ cost)
+    numbers = {
         "relative_gap": excess_cost / total_cost if total_cost else 0.0,
-        "average_excess_cost": float(proof.regret[0]),
+        "average_excess_cost": float(gain),
         "total_cost": total_cost,
         "potential": game.potential(flow),
         "potential_bound": excess_cost if rises(game, game.is_road()) else np.nan,
-        "largest_gain_at_least": float(max(excess.max(initial=0.0), proof.regret[0])),
+        "largest_gain_at_least": float(max(excess.max(initial=0.0), gain)),
     }
-    for name in list(row)[2:]:
+    for name, number in numbers.items():
         is_lower = name == "largest_gain_at_least"
-        number = "unknown, since formulas may fall"
-        if np.isfinite(row[name]):
-            is_bound = is_lower or name == "potential_bound"
-            number = bound_in_words(row[name], 9, lower=is_lower) if is_bound else f"{row[name]:.9g}"
-        lines.append(f"{name.replace('_', ' ')}: {number}")
-    if len(used) and excess.max() >= proof.regret[0] > 0:
+        text = f"{number:.9g}"
+        if not np.isfinite(number):
+            text = "unknown, since formulas may fall"
+        elif is_lower or name == "potential_bound":
+            text = bound_in_words(number, 9, lower=is_lower)
+        lines.append(f"{name.replace('_', ' ')}: {text}")
+    if len(used) and excess.max() >= gain > 0:
         link = used[excess.argmax()]
         lines[-1] += f", of a traveller on link '{game.link_names()[link]}', which {flow[link]:.6g} use"
-    lines.append(repr(proof))
-    return row, lines
+    return row | {"claim": certificate.claim} | numbers, [*lines, repr(certificate)]
 
 
 def _flows_in_order(game: RouteGame, table: FlowTable) -> ndarray:
