@@ -161,7 +161,7 @@ def complementary_roots(
             rows[place], gaps[place] = tries[movers, first], tried_gaps[movers, first]
             slopes[place], steps[place] = tried_slopes[movers, first], 0.0
         is_open &= ~np.any(steps != 0, axis=1)
-    # where a bound just does not bind, rounding leaves choices beside it, at which payoffs are not the bound's
+    # where a bound just does not bind, rounding leaves choices beside it, whose payoffs are not the bound's
     rounding = ROUNDED * (high - low)
     rows = np.where(rows - low <= rounding, low, rows)
     return np.where(high - rows <= rounding, high, rows)

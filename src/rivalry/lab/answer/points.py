@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
@@ -46,8 +46,6 @@ WHOSE = ("player", "firm", "bidder", "type", "agent", "team", *ROLES)
 _PLAYER, _NUMBERED = re.compile(r"player (\d+)"), re.compile(r"\w+ \d+")
 APART = 10_000_000  # more than the replications of a point
 SMALL = 24  # numbers of the largest profile that is printed
-T = TypeVar("T")
-K = TypeVar("K")
 
 
 @dataclass(eq=False, repr=False)
@@ -554,18 +552,6 @@ class PointResults:
 
 
 ResultPoints = Sequence[PointResults]
-
-
-def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    """Items by a key, in the order in which they come.
-
-    >>> grouped(["karma", "coin", "kind"], key=lambda word: word[0])
-    {'k': ['karma', 'kind'], 'c': ['coin']}
-    """
-    groups: dict[K, list[T]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
 
 
 def methods_of(rows: Iterable[PointResults]) -> list[str]:

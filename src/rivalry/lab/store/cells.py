@@ -442,10 +442,11 @@ class CellFiles:
         # a damaged file costs no cell that a block has
         for error in chain.from_iterable(cell.damaged for cell in cells.values()):
             damaged.append(DamagedFile(error.path, error.why, error.cells - packed.keys()))
-        for id in packed.keys() & newer.keys():
-            block_stamp = stamps.blocks[packed[id].path.stem]
-            cells[id] = self._with_certificate(id, (block_stamp, newer[id]), self.read)
-            damaged += cells[id].damaged
+        for id in filter(packed.__contains__, ids):  # in this order, which the digest of damage keeps
+            if id in newer:
+                block_stamp = stamps.blocks[packed[id].path.stem]
+                cells[id] = self._with_certificate(id, (block_stamp, newer[id]), self.read)
+                damaged += cells[id].damaged
         sound = {id: cell.record() for id, cell in cells.items() if cell.cell}
         order = sorted(sound, key=number.__getitem__)
         columns = columns_of((sound[id] for id in order), [number[id] for id in order])
