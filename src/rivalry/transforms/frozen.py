@@ -85,9 +85,10 @@ class Restricted(OneLineRepr, eqx.Module):
         # factory made may follow from them, so its parameters are changed before the transform
         # by __dict__: while an object is copied or unpickled `self.game` would recurse
         game = self.__dict__.get("game")
-        array = None if name.startswith("_") or recipe_of(game) is not None else getattr(game, name, None)
-        if array is not None and any(array is leaf for leaf in jax.tree.leaves(game)):
-            return array
+        if not name.startswith("_") and recipe_of(game) is None:
+            for leaf in jax.tree.leaves(game):
+                if getattr(game, name, None) is leaf:
+                    return leaf
         raise AttributeError(f"this {type(self).__name__} has no {name!r}")
 
     def _title_and_parameters(self) -> Description:

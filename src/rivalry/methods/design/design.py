@@ -54,7 +54,6 @@ CHOOSABLE = STATUSES.index("cycling")  # only statuses before it may be chosen
 REMARK = 200  # characters
 PLAIN = (str, int, float, list, tuple, dict, type(None))  # which compare by one truth value
 RUNS, DRAWS, PROBE = 0, 1, 2  # streams
-NOW, BEST = "now", "best"  # records stored in a session
 CONVERGED = ENDINGS.index("converged")
 
 # the players' possible gains relative to their payoffs, by the name in their records
