@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -232,25 +232,28 @@ def _refuse_missed(record: Record, words: str) -> None:
 
 
 def value_proof(form: SequenceForm, profile: ndarray) -> Document:
-    """Return the proof of bounds on a zero-sum game's value, by strategies ``[player axis]`` as fractions."""
-    programme = form._replace(paid=form.paid[:, :1] * [1, -1])
-    player_sets = [list(information_sets(sizes)) for sizes in form.sizes]
-    values = [move_values(programme, profile, player) for player in (0, 1)]
-    paid = [exact_payoff(p) / Fraction(form.unit) for p in programme.paid[:, 0].tolist()]
+    """Return the proof of bounds on a zero-sum game's value, by strategies ``[player axis]`` as fractions.
+
+    The value is at most what the first player gets by a best response, and at least the first's payoff where
+    the second responds best. The second's payoffs are those of the first, negated.
+    """
+    zero_sum = form._replace(paid=form.paid[:, :1] * [1, -1])
+    responses = [move_values(zero_sum, profile, player)[0] for player in (0, 1)]
+    paid = [exact_payoff(p) / Fraction(form.unit) for p in form.paid[:, 0].tolist()]
+    sets, strategies = [], []
+    for before, strategy, sizes in zip(form.before, profile, form.sizes, strict=True):
+        player_sets = list(information_sets(sizes))
+        sets.append([[int(before[axes.start]), axes.stop - axes.start] for axes in player_sets])
+        strategies.append([_text(strategy[axes]) for axes in player_sets])
     return {
         "format": "rivalry-proof",
         "version": VERSION,
         "kind": "finite",
         "claim": "value",
-        "sets": [
-            [[int(form.before[player, axes.start]), axes.stop - axes.start] for axes in sets]
-            for player, sets in enumerate(player_sets)
-        ],
+        "sets": sets,
         "leaves": [[*moves, str(p)] for moves, p in zip(form.moves.tolist(), paid, strict=True)],
-        "strategies": [
-            [_text(profile[player, axes]) for axes in sets] for player, sets in enumerate(player_sets)
-        ],
-        "bound": [str(-values[1][0]), str(values[0][0])],
+        "strategies": strategies,
+        "bound": [str(-responses[1]), str(responses[0])],
     }
 
 
@@ -291,6 +294,13 @@ def sessions_proof(tables: FiniteGame, record: Record) -> Document:
     return form.document(gamma, policies, lambda k, rows: form.cycle(rows, ends[k], int(lengths[k])))
 
 
+class _Outcome(NamedTuple):
+    """A possible outcome of a round, after every history: its probability and the actions that stand."""
+
+    probability: ndarray  # [history]
+    actions: ndarray  # [player history]
+
+
 class _Histories:
     """States of repeated play: the round of the order, and all joint actions that are remembered."""
 
@@ -326,32 +336,31 @@ class _Histories:
         ]
         self.number = np.concatenate(numbers)
 
-    def _outcomes(
-        self, policies: list[ndarray], round_: int, fixed: dict[int, int]
-    ) -> list[tuple[ndarray, ndarray]]:
-        """Return joint actions ``[player history]`` of a round with their probabilities ``[history]``.
+    def _outcomes(self, policies: list[ndarray], round_: int) -> list[_Outcome]:
+        """Return every outcome of a round in which all movers follow their policies.
 
-        Policies are actions ``[observation]`` or probabilities ``[observation action]``.
+        Players move in turn, and each sees the actions before its own. A policy is an action
+        ``[observation]`` or probabilities ``[observation action]``.
         """
-        outcomes = [(np.ones(self.histories), self.past[0])]
+        outcomes = [_Outcome(np.ones(self.histories), self.past[0])]
         for mover in self.rounds[round_]:
             before, outcomes = outcomes, []
-            for chance, actions in before:
-                observation = np.zeros(self.histories, int)
-                for source, ago in self.slots[mover]:
-                    observation = (
-                        observation * self.sizes[source] + (self.past[ago - 1] if ago else actions)[source]
-                    )
-                moves = [(1.0, fixed[mover])] if mover in fixed else [(1.0, policies[mover][observation])]
-                if mover not in fixed and policies[mover].ndim == 2:
-                    moves = [
-                        (policies[mover][observation, action], action) for action in range(self.sizes[mover])
-                    ]
-                for share, action in moves:
+            for probability, actions in before:
+                for share, action in self._moves(policies[mover], mover, actions):
                     after = actions.copy()
                     after[mover] = action
-                    outcomes.append((chance * share, after))
+                    outcomes.append(_Outcome(probability * share, after))
         return outcomes
+
+    def _moves(self, policy: ndarray, mover: int, actions: ndarray) -> list[tuple[Any, Any]]:
+        """Return the probability of each move and the action, both numbers or ``[history]``."""
+        observation = np.zeros(self.histories, int)
+        for source, ago in self.slots[mover]:
+            seen = self.past[ago - 1] if ago else actions
+            observation = observation * self.sizes[source] + seen[source]
+        if policy.ndim == 1:
+            return [(1.0, policy[observation])]
+        return [(policy[observation, action], action) for action in range(self.sizes[mover])]
 
     def _joint_and_next(self, round_: int, actions: ndarray) -> tuple[ndarray, ndarray]:
         """Return joint actions and the states after them, ``[history]``."""
@@ -360,26 +369,33 @@ class _Histories:
         return joint, (round_ + 1) % len(self.rounds) * self.histories + after
 
     def _round_value(
-        self,
-        policies: list[ndarray],
-        round_: int,
-        fixed: dict[int, int],
-        player: int,
-        rate: float,
-        values: ndarray,
+        self, policies: list[ndarray], round_: int, player: int, rate: float, values: ndarray
     ) -> ndarray:
-        """Payoff of a round plus the discounted values that follow, ``[history]``."""
+        """Return the payoff of a round plus the discounted ``values [state]`` that follow, ``[history]``."""
         total = np.zeros(self.histories)
-        for chance, actions in self._outcomes(policies, round_, fixed):
+        for probability, actions in self._outcomes(policies, round_):
             joint, next_state = self._joint_and_next(round_, actions)
-            total += chance * (self.payoff[player, joint] + rate * values[next_state])
+            total += probability * (self.payoff[player, joint] + rate * values[next_state])
         return total
+
+    def _best_round_value(
+        self, policies: list[ndarray], round_: int, player: int, rate: float, values: ndarray
+    ) -> ndarray:
+        """Return `_round_value` of the player's best action in the round, ``[history]``."""
+        if player not in self.rounds[round_]:
+            return self._round_value(policies, round_, player, rate, values)
+        action_values = []
+        for action in range(self.sizes[player]):
+            deviation = list(policies)
+            deviation[player] = np.full(len(policies[player]), action)
+            action_values.append(self._round_value(deviation, round_, player, rate, values))
+        return np.asarray(np.max(action_values, axis=0))
 
     def cycle(self, policies: list[ndarray], payoff: ndarray, length: int) -> ndarray:
         """Return the states of cycles of actions with this mean payoff and length."""
         pairs = []
         for round_ in range(len(self.rounds)):
-            ((_, actions),) = self._outcomes(policies, round_, {})
+            ((_, actions),) = self._outcomes(policies, round_)
             pairs.append(self._joint_and_next(round_, actions))
         joint, next_states = (np.concatenate(part) for part in zip(*pairs, strict=True))
         state, total, turns = np.arange(self.size), np.zeros((len(self.sizes), self.size)), 0
@@ -392,66 +408,67 @@ class _Histories:
             raise ValueError("proof: the cycle of a session is not that of its policies")
         return cycle_states
 
-    def session(
-        self,
-        policies: list[ndarray],
-        policy_values: ndarray,  # [player state]: values of the policies
-        response_values: ndarray,  # of best responses
-        gamma: ndarray,
-        begin: ndarray,
-    ) -> Document:
-        """Return a session's entries; the gain counts from the states ``begin``."""
-        ends = []
-        for player, rate in enumerate(gamma.tolist()):
-            policy_backup, best_values = np.zeros((2, len(self.rounds), self.histories))
-            for round_, movers in enumerate(self.rounds):
-                policy_backup[round_] = self._round_value(
-                    policies, round_, {}, player, rate, policy_values[player]
-                )
-                fixed = [{player: action} for action in range(self.sizes[player])]
-                alternatives = fixed if player in movers else [{}]
-                action_values = [
-                    self._round_value(policies, round_, action, player, rate, response_values[player])
-                    for action in alternatives
-                ]
-                best_values[round_] = np.max(action_values, axis=0)
-            change, rise = (
-                policy_backup.ravel() - policy_values[player],
-                best_values.ravel() - response_values[player],
-            )
-            gain = (1 - rate) * (response_values[player] - policy_values[player])[begin].max()
-            size = max(np.abs(policy_values[player]).max(), np.abs(response_values[player]).max())
-            slack = ROUNDINGS * EPS * size * (self.memory + len(self.sizes))
-            ends.append(
-                [max(gain + rise.min() - change.max() - slack, 0.0), gain + rise.max() - change.min() + slack]
-            )
-        return {
-            "policies": [row.tolist() if row.ndim == 1 else list(map(_exact, row)) for row in policies],
-            "own": _text(policy_values),
-            "best": _text(response_values),
-            "states": begin.tolist(),
-            "ends": np.array(ends),
-        }
+    def _gain_bounds(
+        self, policies: list[ndarray], player: int, rate: float, own: ndarray, best: ndarray, start: ndarray
+    ) -> list[float]:
+        """Return two bounds on a player's largest gain per period from the states ``start``.
+
+        With ``V`` the value of the policies, ``B`` that of a best response and ``d`` the discount factor
+        ``rate``, the gain is the largest ``(1 - d) (B - V)``. Let ``T v`` be the payoff of one round by the
+        policies plus ``d`` times ``v`` at the next state. It is monotone and contracts by ``d``, so for any
+        ``v`` the difference ``(1 - d) (V - v)`` is between the smallest and the largest entry of ``T v - v``;
+        so it is for ``B``, with the best action in place of the policies. ``own`` and ``best`` are such
+        ``v``, ``[state]``.
+        """
+        rounds = range(len(self.rounds))
+        own_backup = [self._round_value(policies, r, player, rate, own) for r in rounds]
+        best_backup = [self._best_round_value(policies, r, player, rate, best) for r in rounds]
+        own_change = np.concatenate(own_backup) - own
+        best_change = np.concatenate(best_backup) - best
+        gain = (1 - rate) * (best - own)[start].max()
+        size = max(np.abs(own).max(), np.abs(best).max())
+        slack = ROUNDINGS * EPS * size * (self.memory + len(self.sizes))
+        low = gain + best_change.min() - own_change.max() - slack
+        high = gain + best_change.max() - own_change.min() + slack
+        # following the policies gains nothing: no best response gains less
+        return [max(low, 0.0), high]
+
+    def _without_padding(self, policies: ndarray) -> list[ndarray]:
+        """Return the policies of all players, each with its own observations and actions alone."""
+        rows = []
+        for policy, observations, actions in zip(
+            policies, states(self.tables).tolist(), self.sizes, strict=True
+        ):
+            row = policy[:observations]
+            rows.append(row if row.ndim == 1 else row[:, :actions])
+        return rows
 
     def document(
         self,
         gamma: ndarray,
         policies: ndarray,  # [session player observation], or with probabilities [.. action]
-        begin: Callable[[int, list[ndarray]], ndarray],
+        start_states: Callable[[int, list[ndarray]], ndarray],
     ) -> Document:
-        """Return the document of all sessions; gains count from the states that ``begin`` names."""
-        discounts = enumerate(gamma.tolist())
-        values = [response_values(self.tables, policies, player, rate) for player, rate in discounts]
-        sessions = []
-        for k, policy in enumerate(policies):
-            sizes = zip(policy, states(self.tables).tolist(), self.sizes, strict=True)
-            rows = [row[(slice(n), slice(size))[: row.ndim]] for row, n, size in sizes]
-            policy_values, best_values = (
-                np.stack([getattr(value, name)[k, self.number] for value in values])
-                for name in ("own", "best")
+        """Return the document of all sessions; gains count from the states that ``start_states`` names."""
+        rates = gamma.tolist()
+        values = [response_values(self.tables, policies, k, rate) for k, rate in enumerate(rates)]
+        sessions, bounds = [], []
+        for session, padded in enumerate(policies):
+            rows = self._without_padding(padded)
+            own = np.stack([value.own[session, self.number] for value in values])  # [player state]
+            best = np.stack([value.best[session, self.number] for value in values])
+            start = start_states(session, rows)
+            bounds.append(
+                [self._gain_bounds(rows, k, rate, own[k], best[k], start) for k, rate in enumerate(rates)]
             )
-            sessions.append(self.session(rows, policy_values, best_values, gamma, begin(k, rows)))
-        gain = np.max([session.pop("ends") for session in sessions], axis=0)
+            sessions.append(
+                {
+                    "policies": [row.tolist() if row.ndim == 1 else list(map(_exact, row)) for row in rows],
+                    "own": _text(own),
+                    "best": _text(best),
+                    "states": start.tolist(),
+                }
+            )
         return _game_document(
             "policy",
             "policy",
@@ -459,9 +476,9 @@ class _Histories:
             rounds=self.rounds,
             observes=self.slots,
             memory=self.memory,
-            discount=[str(decimal_of(rate) or Fraction(rate)) for rate in gamma.tolist()],
+            discount=[str(decimal_of(rate) or Fraction(rate)) for rate in rates],
             sessions=sessions,
-            gain=_text(gain),
+            gain=_text(np.max(bounds, axis=0)),
         )
 
 
