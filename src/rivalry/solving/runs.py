@@ -141,8 +141,8 @@ class StepwiseRuns:
         checkpoint = self.settings.checkpoint
         if checkpoint is not None and (saved := checkpoint.load()) is not None:
             self._restore(saved)
-        while self._restart(stopped=self._forward()):
-            pass
+        while runs := self._leave_unstable_ends(stopped=self._forward()):
+            self._restart(runs)
         return [self._run_record(k) for k in range(len(self.games))]
 
     def _run_record(self, k: int) -> Record:
@@ -194,27 +194,33 @@ class StepwiseRuns:
             self.paths[k].add(recorded)
         self.carry = _with_rows(self.carry, selection, new)
 
-    def _restart(self, stopped: bool) -> bool:
-        """Analyse the ends; restart runs from unstable ones, and return whether there are any."""
-        restarted = list[int]()
-        states = {k: rows_of(self.carry, k) for k in range(len(self.games)) if k not in self.ends}
-        for k, end in self._analyse({k: state.state.profile for k, state in states.items()}).items():
-            state, unstable = states[k], self.unstable[k]
-            time = elapsed_time(self.methods[k], state) if unstable else 0.0
-            ended = self.together.games[k], self.methods[k], end, self.keys[k], unstable, time
-            end, onward = ends.examine(*ended, stopped or int(state.done) >= self.limit)
-            if onward is None:
+    def _leave_unstable_ends(self, stopped: bool) -> list[int]:
+        """Analyse the ends reached since the last call; return the runs that go on from unstable ones.
+
+        Each gets a new start beside the end that it leaves. None goes on after the limits of time or steps.
+        """
+        reached = {k: rows_of(self.carry, k) for k in range(len(self.games)) if k not in self.ends}
+        analysed = self._analyse({k: carry.state.profile for k, carry in reached.items()})
+        onward = list[int]()
+        for k, end in analysed.items():
+            carry, unstable = reached[k], self.unstable[k]
+            time = elapsed_time(self.methods[k], carry) if unstable else 0.0
+            final = stopped or int(carry.done) >= self.limit
+            game, method, key = self.together.games[k], self.methods[k], self.keys[k]
+            end, start = ends.examine(game, method, end, key, unstable, time, final)
+            if start is None:
                 self.ends[k] = end
-            else:
-                self.restarts.append((k, put(state.state.profile)))
-                self.starts[k] = onward
-                restarted.append(k)
-        if restarted:
-            # the methods' time goes on
-            times = path_row(self.methods[0], self.carry)[2]
-            begun = self._begin(self.carry.done)._replace(since=times)
-            self.carry = _with_rows(self.carry, restarted, rows_of(begun, restarted))
-        return bool(restarted)
+                continue
+            self.restarts.append((k, put(carry.state.profile)))
+            self.starts[k] = start
+            onward.append(k)
+        return onward
+
+    def _restart(self, runs: list[int]) -> None:
+        """Begin runs at their new starts; their steps and the methods' time are counted on."""
+        times = path_row(self.methods[0], self.carry)[2]
+        begun = self._begin(self.carry.done)._replace(since=times)
+        self.carry = _with_rows(self.carry, runs, rows_of(begun, runs))
 
     def _analyse(self, profiles: Mapping[int, Any]) -> dict[int, Finish | None]:
         """Analyse ends by run: the first one of a run with those of the others, later ones alone.
