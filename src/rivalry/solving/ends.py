@@ -209,8 +209,7 @@ class AtProfile(NamedTuple):
     """Known properties of a profile of a game: payoffs, names and metrics, and its certificate."""
 
     record: Record
-    proof: Certificate | None
-    certificate: Record  # as it is stored
+    certificate: Certificate | None
     in_full: bool  # as in `Solution`
 
 
@@ -235,32 +234,44 @@ def certify(
     the discount factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if
     any.
     """
-    proof, in_full = Certificate.from_record(record), False
+    of_method = Certificate.from_record(record)
     _refuse_missing_profile(record)
     if discounting_channels.knows(game):
         record.setdefault("gamma_channels", scalar(discounting_channels(game).text))
     if is_population(game):
-        return _certified_population(game, record, proof, tolerance)
+        return _certified_population(game, record, of_method, tolerance)
     if "equilibria" in record and (scope := claim_scope(game)):
         record["claim_scope"] = scalar(scope)
+    of_profile, in_full = None, False
     if isinstance(game, Game) and has_answer(record):
         at_profile = _known_at_profile(game, record["profile"][1], tolerance, certified)
+        of_profile = _add_properties(game, record, at_profile, tolerance)
         in_full = at_profile.in_full
-        record |= at_profile.record
-        _refuse_unattained(record, at_profile.proof)
-        if is_reparametrised(game):
-            record |= _unconstrained_profiles(game, record)
-        if at_profile.proof is not None:
-            proof = _of_concept(record, at_profile.proof)
-            record |= at_profile.certificate if proof is at_profile.proof else proof.record()
-            record |= _of_list(game, record, tolerance, at_profile.proof)
     if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.choices):
         record["is_choice"] = (("player", "axis"), game.space.choices)
     actions = labels(game).actions
     if "profile" not in record and "action_name" not in record and actions:
         record |= _name_record(game, (len(actions), max(map(len, actions), default=0)))
+    best_known = of_profile or of_method or NO_CERTIFICATE
     plot_record = partial(record_of_plot, game, record)
-    return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
+    return Solution(record, best_known, names_of(game), plot_record, game, in_full=in_full)
+
+
+def _add_properties(
+    game: Game, record: Record, at_profile: AtProfile, tolerance: float | None
+) -> Certificate | None:
+    """Add the known properties of its profile to a record; return the certificate among them, if any."""
+    of_profile = at_profile.certificate
+    record |= at_profile.record
+    _refuse_unattained(record, of_profile)
+    if is_reparametrised(game):
+        record |= _unconstrained_profiles(game, record)
+    if of_profile is None:
+        return None
+    of_concept = _of_concept(record, of_profile)
+    record |= of_concept.record()
+    record |= _of_list(game, record, tolerance, of_profile)
+    return of_concept
 
 
 def _known_at_profile(
@@ -288,7 +299,7 @@ def _unconstrained_profiles(game: Any, record: Record) -> Record:
 def _of_list(game: Game, record: Record, tolerance: float | None, of_profile: Certificate) -> Record:
     """Return gains and claims by certificates at the equilibria of a list, the first `LISTED` of them.
 
-    Those with a proof need none, unless they are of a finite game, where it takes a millisecond.
+    Equilibria with a proven radius need no certificate, except in finite games, where it takes a millisecond.
     """
     profiles = record.get("equilibria", ((), np.empty(0)))[1]
     if profiles.ndim != 3 or tolerance is None:
@@ -296,22 +307,23 @@ def _of_list(game: Game, record: Record, tolerance: float | None, of_profile: Ce
     radius = np.broadcast_to(record.get("radius", ((), np.nan))[1], len(profiles))
     gains, claims = np.full(len(profiles), np.nan), [""] * len(profiles)
     for k in np.flatnonzero(np.isnan(radius) | numpy_payoffs.knows(game))[:LISTED]:
-        is_profile = np.array_equal(profiles[k], record["profile"][1])
-        proof = of_profile if is_profile else certificate(game, profiles[k], tolerance=tolerance)
-        gains[k], claims[k] = proof.bound.max(), proof.claim
+        at_equilibrium = of_profile
+        if not np.array_equal(profiles[k], record["profile"][1]):
+            at_equilibrium = certificate(game, profiles[k], tolerance=tolerance)
+        gains[k], claims[k] = at_equilibrium.bound.max(), at_equilibrium.claim
     return {
         "equilibrium_gain": (("equilibrium",), gains),
         "equilibrium_claim": (("equilibrium",), np.array(claims, str)),
     }
 
 
-def _refuse_unattained(record: Record, proof: Certificate | None) -> None:
+def _refuse_unattained(record: Record, of_profile: Certificate | None) -> None:
     """Replace the status `converged` of a run that ended where a payoff is not finite, or not attained."""
     reason = ""
     if not np.isfinite(record["payoff"][1]).all():
         reason = NO_PAYOFF
-    elif proof is not None:
-        reasons = [reason for reason in (NO_BEST_RESPONSE, UNBOUNDED) if reason in proof.method]
+    elif of_profile is not None:
+        reasons = [reason for reason in (NO_BEST_RESPONSE, UNBOUNDED) if reason in of_profile.method]
         reason = "".join(reasons[:1])
     if not reason:
         return
@@ -334,33 +346,37 @@ def _at_profile(game: Game, profile: Profile | ndarray, tolerance: float | None)
 
 def _at_profiles(games: Together, profiles: ndarray, tolerance: float | None) -> list[AtProfile]:
     """Return the known properties of a profile ``[game player axis]`` of each of several games."""
-    proofs: Sequence[Certificate | None] = [None] * len(games)
+    of_games: Sequence[Certificate | None] = [None] * len(games)
     if tolerance is not None:
-        proofs = certificates(games, profiles, tolerance)
-    known_payoffs = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
+        of_games = certificates(games, profiles, tolerance)
+    known_payoffs = [
+        of_game.payoff for of_game in of_games if of_game is not None and of_game.payoff is not None
+    ]
     all_known = len(known_payoffs) == len(games)
     pays = np.stack(known_payoffs) if all_known else payoffs_at(games, profiles)
-    at_jump = _discontinuity_mask(games, profiles, pays, proofs)
+    at_jump = _discontinuity_mask(games, profiles, pays, of_games)
     # metrics of other games than finite ones are JAX's
     concrete = np.asarray if numpy_payoffs.knows(games.games[0]) else put
     results = []
-    for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
+    for game, profile, paid, of_game, jump in zip(
+        games.games, profiles, pays, of_games, at_jump, strict=True
+    ):
         record: Record = {"payoff": (("player",), paid)}
         if exchangeable.knows(game):
             record["exchangeable"] = (("player",), exchangeable_labels(game))
         record |= _name_record(game, profile.shape) | measures(game, concrete(profile))
-        stored = {} if proof is None else proof.record()
-        results.append(AtProfile(record, proof, stored, bool(jump)))
+        results.append(AtProfile(record, of_game, bool(jump)))
     return results
 
 
 def _discontinuity_mask(
-    games: Together, profiles: ndarray, pays: ndarray, proofs: Sequence[Certificate | None]
+    games: Together, profiles: ndarray, pays: ndarray, of_games: Sequence[Certificate | None]
 ) -> ndarray:
-    """Mask ``[game]`` of profiles whose payoffs change by more than `APPROXIMATE` of the stake where choices
-    are rounded to six digits.
+    """Return the mask ``[game]`` of profiles whose payoffs change much by rounding to six digits.
+
+    Much is more than `APPROXIMATE` of what is at stake for the player, `Certificate.at_stake`.
     """
-    stakes = [None if proof is None else proof.at_stake for proof in proofs]
+    stakes = [None if of_game is None else of_game.at_stake for of_game in of_games]
     # payoffs of finite games are multilinear
     if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
         return np.zeros(len(games), bool)
@@ -385,25 +401,26 @@ def know_together(games: Together, records: Sequence[Record], tolerance: float |
 
 
 def _certified_population(
-    game: PopulationGame, record: Record, proof: Certificate | None, tolerance: float | None
+    game: PopulationGame, record: Record, of_method: Certificate | None, tolerance: float | None
 ) -> Solution:
+    """Return the solution of a population's record, with a certificate of its policy where it has one."""
     from rivalry.population import record_of  # loads JAX, which finite games do not need
     from rivalry.population.oracles import mean_field_refusal
 
     names = labels(game).players
     if len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
-    record_of_profile = Record()
+    best_known, record_of_policy = of_method, Record()
     if has_answer(record) and not mean_field_refusal(game):
-        record_of_profile, proof = record_of(game, put(record["profile"][1]), tolerance)
-        if proof is not None:
-            proof = _of_concept(record, proof)
-            record_of_profile |= proof.record()
-    if proof is not None and proof.claim not in CLAIMS[:2]:  # an equilibrium, at least nearly
-        proof = proof._replace(scope=_beside_others(record))
-    full_record = record | record_of_profile
+        record_of_policy, of_policy = record_of(game, put(record["profile"][1]), tolerance)
+        best_known = of_policy and _of_concept(record, of_policy)
+        if best_known is not None:
+            record_of_policy |= best_known.record()
+    if best_known is not None and best_known.claim not in CLAIMS[:2]:  # an equilibrium, at least nearly
+        best_known = best_known._replace(scope=_beside_others(record))
+    full_record = record | record_of_policy
     plots = partial(record_of_plot, game, full_record)
-    return Solution(full_record, proof or NO_CERTIFICATE, names_of(game), plots, game)
+    return Solution(full_record, best_known or NO_CERTIFICATE, names_of(game), plots, game)
 
 
 def _beside_others(record: Record) -> str:
