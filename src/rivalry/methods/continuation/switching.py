@@ -17,6 +17,7 @@ from rivalry.runtime.jax import put
 OFFSETS = (1e-3, 3e-3, 1e-2)  # distances from an event at which new branches are searched, in widths
 BRANCH_WITHIN = 20.0  # offsets: a more distant point belongs to another branch
 SINGULAR = 1e-6  # of the Jacobian's size: smaller eigenvalues count as crossing zero
+SEGMENTS = 4  # of a known branch that are tried
 SAME_BRANCH = 1e-6  # of a unit: nearer points belong to one branch
 
 
@@ -143,36 +144,53 @@ class BranchCurve(NamedTuple):
 
 
 def lies_on(system: System, y: ndarray, curve: BranchCurve, classes: ndarray) -> bool:
-    """True for a point on a known branch, up to a permutation of exchangeable players."""
+    """True for a point on a known branch, up to a permutation of exchangeable players.
+
+    The point is on the branch if Newton's corrector leads to it from the nearest point of a chord of the
+    curve.
+    """
     if len(curve.values) < 2 or _signature(system.groups, classes) != _signature(curve.groups, classes):
         return False
     family, curve_system = system.family, System(system.family, curve.groups)
     x, value = system.profile(y), system.value(y)
-    part = (curve.values - value) / (family.high - family.low)
-    near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]  # others need no matching
-    gaps = np.full(len(part), np.inf)
-    for row in np.flatnonzero(near):
-        gaps[row] = np.hypot(_match(x, curve.profiles[row], family.width, classes)[0], part[row])
-    nearest = np.minimum(gaps[:-1], gaps[1:])
-    for segment in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
-        # between both ends: at one of them players may meet, where swaps are alike
-        middle = (curve.profiles[segment] + curve.profiles[segment + 1]) / 2
+    for k in _nearest_segments(system, y, curve, classes):
+        # players are matched at the middle: at an end some may meet, where swaps are alike
+        middle = (curve.profiles[k] + curve.profiles[k + 1]) / 2
         _, order = _match(x, middle, family.width, classes)
-        ends = [curve_system.of(curve.profiles[k], curve.values[k]) for k in (segment, segment + 1)]
         leaders = np.asarray(curve_system.firsts)[curve.groups]
-        equal = np.abs(x[order] - x[order][leaders]) <= 1e-9 * family.width
-        chord, y_now = ends[1] - ends[0], curve_system.of(x[order], value)
-        length = float(np.linalg.norm(chord))
-        if length == 0.0 or not np.all(equal):
-            continue
-        along = float((y_now - ends[0]) @ chord / length**2)
-        foot = ends[0] + along * chord
-        if not -0.1 <= along <= 1.1 or float(np.linalg.norm(y_now - foot)) > max(0.2 * length, SAME_BRANCH):
-            continue
-        root = correct(curve_system, foot, chord / length)
-        if root is not None and float(np.linalg.norm(root.y - y_now)) <= SAME_BRANCH:
+        is_grouped = np.abs(x[order] - x[order][leaders]) <= 1e-9 * family.width
+        start, end = (curve_system.of(curve.profiles[row], curve.values[row]) for row in (k, k + 1))
+        if np.all(is_grouped) and _corrects_to(curve_system, start, end, curve_system.of(x[order], value)):
             return True
     return False
+
+
+def _nearest_segments(system: System, y: ndarray, curve: BranchCurve, classes: ndarray) -> ndarray:
+    """Return the segments of a curve with an end among the nearest to a point, at most `SEGMENTS`."""
+    family, x = system.family, system.profile(y)
+    part = (curve.values - system.value(y)) / (family.high - family.low)
+    distances = np.full(len(part), np.inf)
+    # at other parameter values than these, profiles need no matching
+    near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]
+    for row in np.flatnonzero(near):
+        distance, _ = _match(x, curve.profiles[row], family.width, classes)
+        distances[row] = np.hypot(distance, part[row])
+    nearest = np.minimum(distances[:-1], distances[1:])
+    return np.argsort(nearest)[: min(SEGMENTS, int(np.sum(np.isfinite(nearest))))]
+
+
+def _corrects_to(system: System, start: ndarray, end: ndarray, y: ndarray) -> bool:
+    """True if the corrector leads to ``y`` from its projection on the chord between two unknowns."""
+    chord = end - start
+    length = float(np.linalg.norm(chord))
+    if length == 0.0:
+        return False
+    along = float((y - start) @ chord / length**2)
+    foot = start + along * chord
+    if not -0.1 <= along <= 1.1 or float(np.linalg.norm(y - foot)) > max(0.2 * length, SAME_BRANCH):
+        return False
+    root = correct(system, foot, chord / length)
+    return root is not None and float(np.linalg.norm(root.y - y)) <= SAME_BRANCH
 
 
 def _signature(groups: ndarray, classes: ndarray) -> list[tuple[int, int]]:
@@ -181,9 +199,7 @@ def _signature(groups: ndarray, classes: ndarray) -> list[tuple[int, int]]:
 
 
 def _match(x: ndarray, y: ndarray, width: ndarray, classes: ndarray) -> tuple[float, ndarray]:
-    """Return the smallest distance in widths of two profiles over swaps of exchangeable players, and x's
-    order for it.
-    """
+    """Return the least distance in widths over swaps of exchangeable players, and the order of ``x``."""
     from scipy.optimize import linear_sum_assignment
 
     cost = np.sum(((x[:, None] - y[None]) / width[:, None]) ** 2, axis=-1)
