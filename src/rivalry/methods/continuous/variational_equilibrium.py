@@ -19,7 +19,7 @@ from rivalry.core.results import Record, scalar
 from rivalry.core.space import reach, uniform, width
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
-DAMPING = (0.0, 1e-10, 1e-7, 1e-5, 1e-3, 1e-1, 1e1)  # times the largest squared length of a column
+DAMPING = (1e-10, 1e-7, 1e-5, 1e-3, 1e-1, 1e1)  # times the largest squared length of a column
 LENGTHS = 0.5 ** np.arange(0.0, 24.0, 2.0)  # of steps that are tried
 SOLVED = 1e-10  # a residual after which one more step is the last
 STALLED, PATIENCE = 1e-3, 30  # as many steps in a row that lower the residual by less end a try
@@ -127,20 +127,20 @@ class VariationalEquilibrium(BaseLearner):
 
 
 class Linearised(NamedTuple):
-    """SharedSlopes at a profile, and the derivative there of the own gradients less priced constraints."""
+    """Slopes at a profile, and the derivative there of own slopes of payoffs less priced constraints."""
 
     slopes: SharedSlopes
-    bend: Any  # [player axis player axis]
+    jacobian: Any  # [player axis player axis]
 
 
 @partial(compiled, effort=1)
 def _linearised(game: Game, x: Any, multipliers: Any) -> Linearised:
-    def rise(y: Any) -> Any:
+    def own_slopes(y: Any) -> Any:
         slopes = slopes_at(game, y)
         return slopes.payoffs - jnp.tensordot(multipliers, slopes.shared, axes=1), slopes
 
-    bend, slopes = jax.jacfwd(rise, has_aux=True)(x)
-    return Linearised(slopes, bend)
+    jacobian, slopes = jax.jacfwd(own_slopes, has_aux=True)(x)
+    return Linearised(slopes, jacobian)
 
 
 _slopes = compiled(slopes_at, effort=1)
@@ -152,8 +152,8 @@ def _initial_multipliers(game: Game, start: ndarray) -> Session:
     wide = np.asarray(reach(game.space))
     count = len(np.asarray(shared_constraints(game, put(start))))
     at = jax.tree.map(np.asarray, _linearised(game, put(start), put(np.zeros(count))))
-    bends = np.abs(wide[..., None, None] * at.bend * wide).sum(axis=(2, 3))
-    unit = np.max(np.abs(at.slopes.payoffs * wide) + bends, axis=1, keepdims=True)
+    curvature = np.abs(wide[..., None, None] * at.jacobian * wide).sum(axis=(2, 3))
+    unit = np.max(np.abs(at.slopes.payoffs * wide) + curvature, axis=1, keepdims=True)
     size = np.abs(at.slopes.values) + np.abs(at.slopes.shared * wide).sum(axis=(1, 2))
     return {
         "profile": np.array(start),
@@ -166,70 +166,112 @@ def _initial_multipliers(game: Game, start: ndarray) -> Session:
     }
 
 
+class _Complementarity(NamedTuple):
+    """The mixed complementarity problem of an equilibrium, in unknowns ``z`` and conditions ``F(z)``.
+
+    Unknowns are the choices that can change, from 0 to 1 across the box, then scaled multipliers, at least 0.
+    Conditions are the own slopes of payoffs less priced constraints, negated, then the slacks ``-g``. At a
+    solution ``F`` is 0 but for entries where ``z`` is 0 and ``F`` positive, or ``z`` is 1 and ``F`` negative.
+    """
+
+    low: ndarray  # [player axis]
+    wide: ndarray
+    mask: ndarray
+    slope_scale: ndarray  # [player axis]: what scales own slopes
+    price: ndarray  # [constraint]: multiplier of a scaled one of 1
+    constraint_unit: ndarray
+
+    @property
+    def count(self) -> int:
+        """The number of choices among the unknowns."""
+        return int(self.mask.sum())
+
+    def conditions(self, z: ndarray, slopes: SharedSlopes) -> ndarray:
+        """Return ``F`` at unknowns ``[.. unknown]``, from the slopes there."""
+        priced = np.einsum("...k,...kpa->...pa", z[..., self.count :] * self.price, slopes.shared)
+        fall = (-(slopes.payoffs - priced) * self.slope_scale)[..., self.mask]
+        return np.concatenate([fall, -slopes.values / self.constraint_unit], axis=-1)
+
+    def jacobian(self, at: Linearised) -> ndarray:
+        """Return the derivative of ``F``, ``[condition unknown]``."""
+        mask, shared = self.mask, at.slopes.shared
+        by_choice = -self.slope_scale[..., None, None] * at.jacobian * self.wide
+        by_price = (shared * self.slope_scale)[:, mask].T * self.price
+        of_slacks = -(shared * self.wide)[:, mask] / self.constraint_unit[:, None]
+        no_slack = np.zeros((len(shared), len(shared)))
+        return np.block([[by_choice[mask][:, mask], by_price], [of_slacks, no_slack]])
+
+    def equations(self, z: ndarray, conditions: ndarray) -> _Equations:
+        """Return equations that hold at solutions only, by the Fischer-Burmeister function ``phi``.
+
+        They are ``phi(z, F)`` of a multiplier, which has no upper bound, and ``phi(z, -phi(1 - z, -F))`` of a
+        choice.
+        """
+        lower, upper = _fischer(z, conditions), _fischer(1 - z, -conditions)
+        both = _fischer(z, -upper.value)
+        chained = _Equations(both.value, both.by_a + both.by_b * upper.by_a, both.by_b * upper.by_b)
+        is_choice = np.arange(z.shape[-1]) < self.count
+        return _Equations(*(np.where(is_choice, a, b) for a, b in zip(chained, lower, strict=True)))
+
+
+class _Equations(NamedTuple):
+    """Values of equations in two arguments ``a`` and ``b``, and their derivatives in each."""
+
+    value: ndarray
+    by_a: ndarray
+    by_b: ndarray
+
+
 def _step(game: Any, session: Session) -> None:
-    """Take the best of the damped steps, in place."""
+    """Take the damped Newton step that leaves the smallest sum of squared equations, in place."""
     low, wide, mask = (np.asarray(part) for part in (game.space.low, width(game.space), game.space.mask))
-    count = int(mask.sum())  # entries that can change: the others are left out
-    unit = session["payoff_unit"].max() / session["constraint_unit"]
-    rows = wide / session["payoff_unit"]  # what scales own slopes
-    x = session["profile"]
-    at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * unit)))
+    price = session["payoff_unit"].max() / session["constraint_unit"]
+    problem = _Complementarity(
+        low, wide, mask, wide / session["payoff_unit"], price, session["constraint_unit"]
+    )
+    x, count = session["profile"], problem.count
     z = np.concatenate([((x - low) / wide)[mask], session["scaled"]])
-    jacobian = np.zeros((len(z), len(z)))
-    priced = (at.slopes.shared * rows)[:, mask].T * unit
-    jacobian[:count, :count] = (-rows[..., None, None] * at.bend * wide)[mask][:, mask]
-    jacobian[:count, count:] = priced
-    jacobian[count:, :count] = -(at.slopes.shared * wide)[:, mask] / session["constraint_unit"][:, None]
-
-    def conditions(z: ndarray, slopes: Any) -> ndarray:
-        """Return the slope down of own payoffs less priced constraints, then the slack of constraints."""
-        rise = slopes.payoffs - np.einsum("...k,...kpa->...pa", z[..., count:] * unit, slopes.shared)
-        fall = (-rise * rows)[..., mask]
-        return np.concatenate([fall, -slopes.values / session["constraint_unit"]], axis=-1)
-
-    def equations(z: ndarray, value: ndarray) -> ndarray:
-        z_next = _fischer(z, -_fischer(1 - z, -value)[0])[0]
-        z_next[..., count:] = _fischer(z, value)[0][..., count:]
-        return z_next
-
-    value = conditions(z, at.slopes)
-    upper, by_share, by_value = _fischer(1 - z, -value)
-    _, partial_z, partial_w = _fischer(z, -upper)
-    # derivatives of fischer(z, -fischer(1 - z, -value)) in z itself, and in the value
-    diagonal, through = partial_z + partial_w * by_share, partial_w * by_value
-    _, diagonal[count:], through[count:] = (part[count:] for part in _fischer(z, value))
-    slope = np.diag(diagonal) + through[:, None] * jacobian
-    residual = equations(z, value)
-    normal, length = slope.T @ slope, np.max(np.sum(slope**2, axis=0))
-    if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
+    at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * price)))
+    here = problem.equations(z, problem.conditions(z, at.slopes))
+    slope = np.diag(here.by_a) + here.by_b[:, None] * problem.jacobian(at)
+    if not (np.isfinite(slope).all() and np.isfinite(here.value).all()):
         session["in_vain"][:] = PATIENCE  # nothing is known of a direction here
         return
-    steps = []
-    for damping in DAMPING:
-        matrix = normal + damping * length * np.eye(len(z)) if damping else slope
-        aim = -slope.T @ residual if damping else -residual
-        steps.append(np.linalg.lstsq(matrix, aim, rcond=None)[0])
-    points = (z + np.array(steps)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
+    points = (z + _damped_steps(slope, here.value)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
     points = np.concatenate([z[None], np.maximum(points, 0.0)])  # first no step, which is the best of equals
     points[:, :count] = np.minimum(points[:, :count], 1.0)
     profiles = np.tile(low, (len(points), 1, 1))
     profiles[:, mask] += points[:, :count] * wide[mask]
     slopes = jax.tree.map(np.asarray, _many_slopes(game, put(profiles)))
-    values = conditions(points, slopes)
+    conditions = problem.conditions(points, slopes)
     with np.errstate(invalid="ignore", over="ignore"):
-        merit = np.sum(equations(points, values) ** 2, axis=1)
-    k = int(np.argmin(np.where(np.isnan(merit), np.inf, merit)))
-    moves = (points - np.clip(points - values, 0.0, 1.0))[k, :count]
-    slack = np.minimum(points[k, count:], values[k, count:])
+        merit = np.sum(problem.equations(points, conditions).value ** 2, axis=1)
+    best = int(np.argmin(np.where(np.isnan(merit), np.inf, merit)))
+    # natural residual: how far the projected step of unit length along -F leads
+    moves = (points - np.clip(points - conditions, 0.0, 1.0))[best, :count]
+    slack = np.minimum(points[best, count:], conditions[best, count:])
     session["left"][:] = np.max(np.abs(np.concatenate([moves, slack])), initial=0.0)
-    session["profile"] = np.asarray(game.space.project(put(profiles[k])))
-    session["scaled"] = points[k, count:]
+    session["profile"] = np.asarray(game.space.project(put(profiles[best])))
+    session["scaled"] = points[best, count:]
 
 
-def _fischer(a: ndarray, b: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    """Return ``a + b - sqrt(a^2 + b^2)``, 0 where both are at least 0 and one is 0, and its derivatives."""
+def _damped_steps(slope: ndarray, residual: ndarray) -> ndarray:
+    """Return Newton's step and those of Levenberg and Marquardt, ``[step unknown]``.
+
+    A step ``s`` solves ``(J'J + damping I) s = -J'r``, with ``J`` the ``slope`` and ``r`` the ``residual``.
+    """
+    normal, length = slope.T @ slope, np.max(np.sum(slope**2, axis=0))
+    steps = [np.linalg.lstsq(slope, -residual, rcond=None)[0]]
+    for damping in DAMPING:
+        matrix = normal + damping * length * np.eye(len(residual))
+        steps.append(np.linalg.lstsq(matrix, -slope.T @ residual, rcond=None)[0])
+    return np.array(steps)
+
+
+def _fischer(a: ndarray, b: ndarray) -> _Equations:
+    """Return ``a + b - sqrt(a^2 + b^2)``, 0 where both are at least 0 and one is 0."""
     root = np.hypot(a, b)
-    # at the kink, those of the limit along a = b
+    # at the kink, derivatives are those of the limit along a = b
     safe = np.where(root > 0, root, 1.0)
     by_a, by_b = (1 - np.where(root > 0, part / safe, 0.5**0.5) for part in (a, b))
-    return a + b - root, by_a, by_b
+    return _Equations(a + b - root, by_a, by_b)
