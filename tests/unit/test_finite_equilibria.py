@@ -343,7 +343,7 @@ def test_enclosures_contain_exact_values() -> None:
     for support, radius in product(range(3), (0.0, 1e-3, 0.2)):
         middle = [Fraction(int(k), 97) for k in rng.integers(10, 40, size=some.dimension)]
         mid = np.zeros((1, 3, 3))
-        for p, place in enumerate(some.place):
+        for p, place in enumerate(some.coordinates):
             mid[0, p, : some.sizes[p] - 1] = [float(q) for q in middle[place]]
         box = proofs._box(some, mid, np.full((1, some.dimension), radius + 1e-16))
         move = [Fraction(radius) * Fraction(int(k), 8) for k in rng.integers(-8, 9, size=some.dimension)]

@@ -115,63 +115,93 @@ def _separated(values: ndarray, equations: int, error: float) -> ndarray:
     return excluded
 
 
-def _prune(supports: Supports, parts: Parts) -> tuple[ndarray, ndarray, ndarray]:
-    """Return for which parts no combination excludes a solution, where it may be, and what to halve.
+class Remaining(NamedTuple):
+    """Parts that are not excluded."""
 
-    Returns
-    -------
-    ndarray
-        Indices of the parts left.
-    ndarray
-        An approximate solution of the linear equations at the centre, ``[part player place]``.
-    ndarray
-        The largest change of rows along an edge, and the edge: ``[part change player vertex vertex]``.
+    indices: ndarray  # [part]
+    guess: ndarray  # [part player place]: solution of the linearised equations; NaN where it is far outside
+    edges: ndarray  # [part 4]: as `_edges` returns them
+
+
+def _prune(supports: Supports, parts: Parts) -> Remaining:
+    """Return the parts in which no combination of rows excludes a solution.
+
+    At a solution equations are 0, and rows of unplayed actions at most 0. So there is none in a part if a
+    combination, with weights of at least 0 for the latter, is above 0 at all corners. Tried are those of
+    `_separated` and the equations times the inverse of their mean slope, of either sign.
     """
-    remaining = np.arange(len(parts.support))
+    indices = np.arange(len(parts.support))
     values = _corner_values(supports, parts)
     for player, k in enumerate(supports.sizes):
-        player_rows = flat(values[player])
-        if player_rows.shape[1]:
-            stay = ~_separated(player_rows, k - 1, supports.error)
-            remaining, values = remaining[stay], [part[stay] for part in values]
-    parts = parts.take(remaining)
-    count, place = len(remaining), supports.place
+        rows = flat(values[player])
+        if rows.shape[1]:
+            stay = ~_separated(rows, k - 1, supports.error)
+            indices, values = indices[stay], [part[stay] for part in values]
     size = supports.dimension
-    slope = np.zeros((count, size, size))
+    inverse = inverses(_mean_slope(supports, values))
+    preconditioned = np.zeros((len(indices), size, *supports.sizes))
+    for i in supports.mixing:
+        equations = values[i][:, : supports.sizes[i] - 1]
+        product = inverse[:, :, supports.coordinates[i]] @ flat(equations)
+        preconditioned += product.reshape(len(product), size, *equations.shape[2:])
+    preconditioned = flat(preconditioned)
+    error = np.abs(inverse).sum(axis=2) * (supports.error + 2 * (size + 2) * EPS) + TINY
+    guess = _newton_guess(supports, parts.take(indices), preconditioned)
+    guess[(inverse == 0).all(axis=(1, 2))] = np.nan
+    stay = ~_has_one_sign(supports, preconditioned, error)
+    return Remaining(indices[stay], guess[stay], _edges(supports, [part[stay] for part in values]))
+
+
+def _mean_slope(supports: Supports, values: list[ndarray]) -> ndarray:
+    """Return the mean derivative of the equations in the weights of the vertices but the first.
+
+    ``[part equation coordinate]``, from the values at the corners.
+    """
+    size, coordinates = supports.dimension, supports.coordinates
+    slope = np.zeros((len(values[0]), size, size))
     for i in supports.mixing:
         for j in supports.mixing:
             if i != j:
-                axes = tuple(2 + p for p in range(len(supports.sizes)) if p != j)
-                mean = values[i][:, : supports.sizes[i] - 1].mean(axis=axes)
-                slope[:, place[i], place[j]] = mean[:, :, 1:] - mean[:, :, :1]
-    inverse = inverses(slope)
-    image = np.zeros((count, size, *supports.sizes))
-    for i in supports.mixing:
-        rows = flat(values[i][:, : supports.sizes[i] - 1])
-        image += (inverse[:, :, place[i]] @ rows).reshape(count, size, *values[i].shape[2:])
-    image = flat(image)
-    slack = np.abs(inverse).sum(axis=2) * (supports.error + 2 * (size + 2) * EPS) + TINY
-    stay = np.ones(count, bool)
-    guess = np.zeros((count, len(supports.sizes), max(supports.sizes)))
+                others = tuple(2 + p for p in range(len(supports.sizes)) if p != j)
+                mean = values[i][:, : supports.sizes[i] - 1].mean(axis=others)
+                slope[:, coordinates[i], coordinates[j]] = mean[:, :, 1:] - mean[:, :, :1]
+    return slope
+
+
+def _has_one_sign(supports: Supports, rows: ndarray, error: ndarray) -> ndarray:
+    """Return the mask of parts where a row, or a player's sum of rows, has one sign at all corners.
+
+    ``rows [part row corner]`` are known within ``error [part row]``.
+    """
+    has_one_sign = np.zeros(len(rows), bool)
+    for player in supports.mixing:
+        coordinates = supports.coordinates[player]
+        own, slack = rows[:, coordinates], error[:, coordinates]
+        has_one_sign |= np.any((own.min(axis=2) > slack) | (own.max(axis=2) < -slack), axis=1)
+        sums, slack_of_sum = own.sum(axis=1), slack.sum(axis=1) * 2
+        has_one_sign |= (sums.min(axis=1) > slack_of_sum) | (sums.max(axis=1) < -slack_of_sum)
+    return has_one_sign
+
+
+def _newton_guess(supports: Supports, parts: Parts, preconditioned: ndarray) -> ndarray:
+    """Return Newton's step from the centre of each part, ``[part player place]``; NaN where it is too long.
+
+    ``preconditioned [part coordinate corner]`` are the equations times the inverse of their mean slope.
+    """
+    guess = np.zeros((len(parts.support), len(supports.sizes), max(supports.sizes)))
     guess[:, :, 0] = 1.0
-    for j in supports.mixing:
-        player_rows = image[:, place[j]]
-        low, high = player_rows.min(axis=2), player_rows.max(axis=2)
-        sums = player_rows.sum(axis=1)
-        bound = slack[:, place[j]].sum(axis=1) * 2
-        stay &= ~np.any((low > slack[:, place[j]]) | (high < -slack[:, place[j]]), axis=1)
-        stay &= ~((sums.min(axis=1) > bound) | (sums.max(axis=1) < -bound))
-        # at the centre all local coordinates are equal
-        local = 1.0 / supports.sizes[j] - player_rows.mean(axis=2)
-        k = supports.sizes[j]
-        local = np.concatenate([1.0 - local.sum(axis=1, keepdims=True), local], axis=1)
-        guess[:, j, :k] = np.matmul(local[:, None], parts.vertices[:, j, :k, :k])[:, 0]
-        guess[np.any(np.abs(local - 0.5) > 1.0, axis=1) | (inverse == 0).all(axis=(1, 2))] = np.nan
-    return remaining[stay], guess[stay], _edges(supports, [part[stay] for part in values])
+    for player in supports.mixing:
+        k, coordinates = supports.sizes[player], supports.coordinates[player]
+        # weights of the vertices; all are equal at the centre
+        weights = 1.0 / k - preconditioned[:, coordinates].mean(axis=2)
+        weights = np.concatenate([1.0 - weights.sum(axis=1, keepdims=True), weights], axis=1)
+        guess[:, player, :k] = np.matmul(weights[:, None], parts.vertices[:, player, :k, :k])[:, 0]
+        guess[np.any(np.abs(weights - 0.5) > 1.0, axis=1)] = np.nan
+    return guess
 
 
 def _edges(supports: Supports, values: list[ndarray]) -> ndarray:
-    """Return the edge of every part along which rows change most; see `_prune`."""
+    """Return the edge of every part along which rows change most: ``[change player vertex vertex]``."""
     edge = np.zeros((len(values[0]), 4))
     for j in supports.mixing:
         for a, b in combinations(range(supports.sizes[j]), 2):
@@ -204,8 +234,8 @@ def branch_and_prune(
 ) -> Pruned:
     """Return the remaining parts of supports when solutions are proved and empty parts are discarded."""
     parts = parts.take(~_inside(supports, parts, known_solutions))
-    remaining, guess, edges = _prune(supports, parts)
-    parts = parts.take(remaining)
+    indices, guess, edges = _prune(supports, parts)
+    parts = parts.take(indices)
     is_finite = np.isfinite(guess).all(axis=(1, 2))
     solved = solutions(supports, parts.support[is_finite], guess[is_finite], known_solutions)
     verdict = judge(supports, solved)

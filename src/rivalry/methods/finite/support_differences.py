@@ -93,7 +93,7 @@ class Supports(NamedTuple):
         return [p for p, k in enumerate(self.sizes) if k > 1]
 
     @property
-    def place(self) -> list[slice]:
+    def coordinates(self) -> list[slice]:
         """The coordinates and equations of every player, one fewer than it has actions."""
         ends = np.cumsum([k - 1 for k in self.sizes])
         return [slice(int(end) - k + 1, int(end)) for end, k in zip(ends, self.sizes, strict=True)]

@@ -56,12 +56,12 @@ def _box(supports: Supports, x: ndarray, radius: ndarray) -> Bounds:
     ``radius [case coordinate]`` is that of the others.
     """
     mid, wide = np.array(x), np.zeros_like(x)
-    for player, place in enumerate(supports.place):
+    for player, coordinates in enumerate(supports.coordinates):
         k = supports.sizes[player]
-        wide[:, player, : k - 1] = radius[:, place]
+        wide[:, player, : k - 1] = radius[:, coordinates]
         mid[:, player, k - 1] = 1.0 - mid[:, player, : k - 1].sum(axis=1)
         size = 1.0 + np.abs(mid[:, player, : k - 1]).sum(axis=1)
-        wide[:, player, k - 1] = radius[:, place].sum(axis=1) * (1 + k * EPS) + (k - 1) * EPS * size
+        wide[:, player, k - 1] = radius[:, coordinates].sum(axis=1) * (1 + k * EPS) + (k - 1) * EPS * size
     return Bounds(mid, wide)
 
 
@@ -77,8 +77,7 @@ def _residual(supports: Supports, support: ndarray, x: Bounds) -> Bounds:
 
 def _slope(supports: Supports, support: ndarray, x: Bounds) -> Bounds:
     """Return derivatives of the equations ``[case equation coordinate]``."""
-    place = supports.place
-    size = supports.dimension
+    size, coordinates = supports.dimension, supports.coordinates
     mid, radius = np.zeros((2, len(support), size, size))
     for i in supports.mixing:
         for j in supports.mixing:
@@ -87,9 +86,9 @@ def _slope(supports: Supports, support: ndarray, x: Bounds) -> Bounds:
                 rows = slice(supports.sizes[i] - 1)
                 values, spread = part.mid[:, rows], part.radius[:, rows]
                 differences = values[..., :-1] - values[..., -1:]
-                mid[:, place[i], place[j]] = differences
+                mid[:, coordinates[i], coordinates[j]] = differences
                 spread = spread[..., :-1] + spread[..., -1:]
-                radius[:, place[i], place[j]] = spread * (1 + EPS) + EPS * np.abs(differences)
+                radius[:, coordinates[i], coordinates[j]] = spread * (1 + EPS) + EPS * np.abs(differences)
     return Bounds(mid, radius)
 
 
@@ -158,8 +157,8 @@ def _newton_step(supports: Supports, support: ndarray, x: ndarray) -> ndarray:
     zero_radius = np.zeros((len(x), supports.dimension))
     box = _box(supports, x, zero_radius)
     move = inverses(_slope(supports, support, box).mid) @ _residual(supports, support, box).mid[..., None]
-    for player, place in enumerate(supports.place):
-        box.mid[:, player, : supports.sizes[player] - 1] -= move[:, place, 0]
+    for player, coordinates in enumerate(supports.coordinates):
+        box.mid[:, player, : supports.sizes[player] - 1] -= move[:, coordinates, 0]
     return _box(supports, box.mid, zero_radius).mid
 
 
