@@ -68,19 +68,23 @@ def solve(field: object, points: ndarray, period: float, size: float) -> Loop | 
 
 class _State(NamedTuple):
     points: ndarray  # [interval direction]: start of every interval
-    stages: ndarray  # [interval stage direction]: slopes at the Gauss points
+    slopes: ndarray  # [interval stage direction]: at the Gauss points
     period: float
 
 
 class _Linear(NamedTuple):
-    """Linearisation for Newton's step, ``[interval ..]``: stages depend on start and length, the end on
-    these.
+    """Collocation equations of every interval, linearised with their stages eliminated, ``[interval ..]``.
+
+    Slopes at the Gauss points, the *stages*, follow from start and length of the interval, and so does its
+    end.
     """
 
-    stage: Array  # [stage direction, direction + 2]: of start, length and defect
-    passed: Array  # [direction direction]: the end's derivative by the start
-    longer: Array  # [direction]: by the interval's length
-    gap: Array  # [direction]: distance of the end from the next start, stages corrected
+    stage: (
+        Array  # [stage direction, direction + 2]: change of slopes by start, by length, and to correct them
+    )
+    transfer: Array  # [direction direction]: derivative of the end by the start
+    by_length: Array  # [direction]: of the end by the interval's length
+    gap: Array  # [direction]: from the next start to the end with corrected slopes
     slope: Array  # [direction]: the field at the start
     defect: Array  # []: the largest, of stages and ends
 
@@ -106,8 +110,8 @@ def _start(field: object, points: ndarray, period: float, count: int) -> _State:
     closed = np.concatenate([points, points[:1]])
     curve = CubicSpline(np.linspace(0.0, 1.0, len(closed)), closed, bc_type="periodic")
     sampled = curve((np.arange(count)[:, None] + np.concatenate([[0.0], C])) / count)
-    stages = np.concatenate([np.asarray(_slopes(field, part[:, 1:])) for part in _parts(sampled)])
-    return _State(sampled[:, 0], stages, period)
+    slopes = np.concatenate([np.asarray(_slopes(field, part[:, 1:])) for part in _parts(sampled)])
+    return _State(sampled[:, 0], slopes, period)
 
 
 def _parts(array: ndarray) -> list[ndarray]:
@@ -122,53 +126,56 @@ def _slopes(field: Any, points: Array) -> Array:
 def _linear(field: object, state: _State) -> _Linear:
     """Return the linearisation of all intervals, block by block."""
     length = put(state.period / len(state.points))
-    after = np.roll(state.points, -1, axis=0)
-    parts = zip(*map(_parts, (state.points, after, state.stages)), strict=True)
+    ends = np.roll(state.points, -1, axis=0)
+    parts = zip(*map(_parts, (state.points, ends, state.slopes)), strict=True)
     blocks = [_block(field, length, *part) for part in parts]
     columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
     return _Linear(*columns)  # type: ignore[arg-type]
 
 
 @compiled
-def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array) -> _Linear:
+def _block(field: Any, length: Array, starts: Array, ends: Array, slopes: Array) -> _Linear:
+    """Return the linearisation of intervals, from the next ``ends`` and ``slopes`` at the Gauss points.
+
+    With Butcher's table ``(A, b)`` the slopes ``K`` of an interval solve ``K_s = f(start + length A_s K)``,
+    and it ends at ``start + length b K``. By the implicit function theorem ``K`` changes by
+    ``(I - length A f')^-1`` times the derivative of the right sides in start and length; times their defect,
+    it is Newton's correction of ``K``.
+    """
     a, b = jnp.asarray(A), jnp.asarray(B)
 
-    def equations(start: Array, end: Array, slopes: Array) -> _Linear:
-        size = start.shape[0]
-        bends = a @ slopes  # [stage direction]
-        stages = start + length * bends
-        values, jacobians = jax.vmap(field)(stages), jax.vmap(jax.jacfwd(field))(stages)
-        # stages depend on each other: [stage direction, stage direction]
-        coupling = jnp.einsum("sl,sij->silj", a, jacobians).reshape(STAGES * size, STAGES * size)
-        by_length = jnp.einsum("sij,sj->si", jacobians, bends)
-        missed = values - slopes
-        # columns as in `_Linear.stage`: every direction of the start, the length, and the defect
-        columns = jnp.concatenate([jacobians, by_length[..., None], missed[..., None]], axis=-1)
-        flat = jnp.linalg.solve(jnp.eye(STAGES * size) - length * coupling, columns.reshape(-1, size + 2))
-        stage = flat.reshape(STAGES, size, size + 2)
-        change = length * jnp.einsum("s,sik->ik", b, stage)  # of the end, by the same columns
+    def of_interval(start: Array, end: Array, slopes: Array) -> _Linear:
+        n = start.shape[0]
+        increments = a @ slopes  # [stage direction], per length
+        points = start + length * increments
+        values, jacobians = jax.vmap(field)(points), jax.vmap(jax.jacfwd(field))(points)
+        defects = values - slopes
+        by_length = jnp.einsum("sij,sj->si", jacobians, increments)
+        right_sides = jnp.concatenate([jacobians, by_length[..., None], defects[..., None]], axis=-1)
+        coupling = jnp.einsum("sl,sij->silj", a, jacobians).reshape(STAGES * n, STAGES * n)
+        matrix = jnp.eye(STAGES * n) - length * coupling
+        stage = jnp.linalg.solve(matrix, right_sides.reshape(-1, n + 2)).reshape(STAGES, n, n + 2)
+        change_of_end = length * jnp.einsum("s,sik->ik", b, stage)
         mean_slope = b @ slopes
         gap = start + length * mean_slope - end
-        defect = jnp.maximum(jnp.max(jnp.abs(gap)), length * jnp.max(jnp.abs(missed)))
         return _Linear(
             stage=stage,
-            passed=jnp.eye(size) + change[:, :size],
-            longer=change[:, size] + mean_slope,
-            gap=gap + change[:, size + 1],
+            transfer=jnp.eye(n) + change_of_end[:, :n],
+            by_length=change_of_end[:, n] + mean_slope,
+            gap=gap + change_of_end[:, n + 1],
             slope=field(start),
-            defect=defect,
+            defect=jnp.maximum(jnp.max(jnp.abs(gap)), length * jnp.max(jnp.abs(defects))),
         )
 
-    return jax.vmap(equations)(starts, after, stages)
+    return jax.vmap(of_interval)(starts, ends, slopes)
 
 
 def _newton(field: object, state: _State, size: float) -> _State | None:
+    """Return the end of Newton's method, with steps halved until they lower the defect; None if it fails."""
     linear = _linear(field, state)
     for _ in range(STEPS):
         largest = float(np.max(linear.defect))
-        if not np.isfinite(largest):
-            return None
-        move = _newton_step(linear)
+        move = _newton_step(linear) if np.isfinite(largest) else None
         if move is None:
             return None
         part = 1.0
@@ -186,43 +193,56 @@ def _newton(field: object, state: _State, size: float) -> _State | None:
     return None
 
 
-def _newton_step(linear: _Linear) -> tuple[ndarray, float] | None:
-    """Return Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
+class _Move(NamedTuple):
+    """Newton's displacement of the starts of intervals, and of their common length."""
+
+    starts: ndarray  # [interval direction]
+    length: float
+
+
+def _newton_step(linear: _Linear) -> _Move | None:
+    """Return the displacement that closes the gaps between intervals; None where the system is singular.
+
+    For starts ``x_k`` and the length ``h`` it solves ``transfer dx_k + by_length dh - dx_(k+1) = -gap`` of
+    every interval, and the phase condition: the first-order displacement along the orbit is 0.
+    """
     from scipy.sparse import block_array, block_diag, csc_array, eye_array, kron
     from scipy.sparse.linalg import splu
 
     count, n = linear.slope.shape
     # the last interval ends at the first start: the orbit closes
     following = csc_array(np.roll(np.eye(count), 1, axis=1))
-    transfers = [csc_array(matrix) for matrix in np.asarray(linear.passed)]
-    steps = block_diag(transfers, format="csc") - kron(following, eye_array(n))
-    # phase condition: no displacement along the orbit
+    transfers = [csc_array(matrix) for matrix in np.asarray(linear.transfer)]
+    by_start = block_diag(transfers, format="csc") - kron(following, eye_array(n))
+    by_length = csc_array(np.asarray(linear.by_length).reshape(-1, 1))
     phase = csc_array(np.asarray(linear.slope).reshape(1, -1))
-    longer = csc_array(np.asarray(linear.longer).reshape(-1, 1))
-    system = block_array([[steps, longer], [phase, None]], format="csc")
+    system = block_array([[by_start, by_length], [phase, None]], format="csc")
     try:
         move = splu(system).solve(np.append(-np.asarray(linear.gap).ravel(), 0.0))
     except RuntimeError:  # exactly singular
         return None
     if not np.isfinite(move).all():
         return None
-    return move[:-1].reshape(count, n), float(move[-1])
+    return _Move(move[:-1].reshape(count, n), float(move[-1]))
 
 
-def _damped_step(state: _State, linear: _Linear, move: tuple[ndarray, float], part: float) -> _State:
-    starts, longer = move
-    count, n = starts.shape
-    stage = np.asarray(linear.stage)
-    slopes = np.einsum("ksij,kj->ksi", stage[..., :n], starts) + longer * stage[..., n] + stage[..., n + 1]
+def _damped_step(state: _State, linear: _Linear, move: _Move, part: float) -> _State:
+    """Return the state after a part of Newton's step; slopes follow as they depend on start and length."""
+    count, n = move.starts.shape
+    by_start, by_length, correction = np.split(np.asarray(linear.stage), [n, n + 1], axis=-1)
+    slopes = np.einsum("ksij,kj->ksi", by_start, move.starts)
+    slopes = slopes + move.length * by_length[..., 0] + correction[..., 0]
     return _State(
-        state.points + part * starts, state.stages + part * slopes, state.period + part * longer * count
+        state.points + part * move.starts,
+        state.slopes + part * slopes,
+        state.period + part * move.length * count,
     )
 
 
 def _loop(field: object, state: _State, size: float) -> Loop:
     linear = _linear(field, state)
     monodromy = np.eye(state.points.shape[1])
-    for transfer in np.asarray(linear.passed):
+    for transfer in np.asarray(linear.transfer):
         # in the order of time, the first interval rightmost
         monodromy = transfer @ monodromy
     defect = float(np.max(linear.defect)) / size
