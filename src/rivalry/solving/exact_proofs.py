@@ -131,11 +131,11 @@ def equilibria_proof(tables: ndarray, record: Record) -> Document:
     """Return the proof that a list of two players' extreme equilibria, or of pure ones, is complete."""
     read = np.array([payoff_fractions(table) for table in tables])
     if len(tables) == 2 and bool(record["complete"][1]):
-        extremes = extreme_equilibria(tables)
-        pairs = [(extremes.first[row], extremes.second[column]) for row, column in extremes.pairs.tolist()]
-        strategies = [[[str(p) for p in strategy] for strategy in pair] for pair in pairs]
+        dominated, equilibria = _dominated(tables), []
+        for first, second in extreme_equilibria(tables).profiles:
+            equilibria.append([_text(np.array(first)), _text(np.array(second))])
         return _game_document(
-            "finite", "extreme_equilibria", read, dominated=_dominated(tables), equilibria=strategies
+            "finite", "extreme_equilibria", read, dominated=dominated, equilibria=equilibria
         )
     if np.any((record["equilibria"][1] > 0).sum(axis=2) > 1):
         obstacle = "a list that is not complete" if len(tables) == 2 else "mixed equilibria of three players"
@@ -200,7 +200,7 @@ def commitment_proof(tables: ndarray, record: Record) -> Document:
     sizes = tables.shape[1:]
     x, y = (profile[player, :size] for player, size in enumerate(sizes))
     paid = [x @ table @ y for table in read]
-    multipliers = np.vectorize(Fraction, otypes=[object])(record["exact_multipliers"][1])
+    multipliers = _fractions(record, "exact_multipliers")
     # the follower's strategy is pure; where both are, the value says who leads
     may_lead = [
         paid[k] == value and max(profile[1 - k]) == 1 and len(multipliers) == sizes[1 - k] for k in (0, 1)

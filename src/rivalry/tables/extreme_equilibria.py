@@ -70,6 +70,11 @@ class ExtremeEquilibria(NamedTuple):
     component: ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
     degenerate: bool  # whether a strategy of undominated actions has more pure best responses than actions
 
+    @property
+    def profiles(self) -> list[tuple[Strategy, Strategy]]:
+        """The extreme equilibria."""
+        return [(self.first[row], self.second[column]) for row, column in self.pairs.tolist()]
+
 
 def equal_within(payoffs: ndarray) -> ndarray:
     """Return the differences up to which other payoffs are equal to these, but for rounding.
@@ -207,34 +212,45 @@ def _may_be_fraction(value: float, near: float, denominator: int) -> bool:
 
 
 def _fractions(values: ndarray) -> list[Fraction] | None:
-    """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
-    fractions = values.tolist()
-    low, high = fractions[0], fractions[-1]
-    middle = fractions[len(fractions) // 2]
+    """Return sorted payoffs as simple fractions of the largest, or of their range above the lowest.
+
+    None if some are not such fractions within rounding.
+    """
+    payoffs = values.tolist()
+    low, high = payoffs[0], payoffs[-1]
     for origin in (0.0, low):  # payoffs in other units, and shifted ones
-        largest = min(max(high - origin, origin - low), sys.float_info.max)
-        # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
-        coarse = max(ulp(low), ulp(high))
-        error = ULPS * (coarse / largest)
-        denominator = max(min(RELATIVE, int((1e-3 / error) ** 0.5)), 1)
-        # most payoffs are none, and one tells; thrice the error includes that of the quotient
-        if not _may_be_fraction((middle - origin) / largest, 3 * error, denominator):
-            continue
         unit = max(abs(Fraction(end) - Fraction(origin)) for end in (low, high))
-        simple = list[Fraction]()
-        for value in fractions:
-            part = (Fraction(value) - Fraction(origin)) / unit
-            simple.append(part.limit_denominator(denominator))
-            place = ulp(value)
-            # what a formula returns is rounded as its largest terms are: no decimal, and not far smaller
-            if abs(value) > coarse / 256 and decimal_of(value) is None:
-                place = coarse
-            if abs(simple[-1] - part) > ULPS * Fraction(place) / unit:
-                break
-        else:
-            start, size = (exact_payoff(float(number)) for number in (origin, unit))
+        simple = _simple_parts(payoffs, origin, unit)
+        if simple is not None:
+            start, size = exact_payoff(float(origin)), exact_payoff(float(unit))
             return [start + part * size for part in simple]
     return None
+
+
+def _simple_parts(payoffs: list[float], origin: float, unit: Fraction) -> list[Fraction] | None:
+    """Return ``(payoff - origin) / unit`` as fractions of small denominator; None if one is not near any.
+
+    The largest denominator ``n`` is such that a random number is within a rounding error of a fraction with
+    probability at most ``2 error n^2 = 0.002``.
+    """
+    low, middle, high = payoffs[0], payoffs[len(payoffs) // 2], payoffs[-1]
+    largest = min(max(high - origin, origin - low), sys.float_info.max)
+    last_place = max(ulp(low), ulp(high))
+    error = ULPS * (last_place / largest)
+    denominator = max(min(RELATIVE, int((1e-3 / error) ** 0.5)), 1)
+    # most payoffs are none, and one tells; thrice the error includes that of the quotient
+    if not _may_be_fraction((middle - origin) / largest, 3 * error, denominator):
+        return None
+    simple = list[Fraction]()
+    for payoff in payoffs:
+        part = (Fraction(payoff) - Fraction(origin)) / unit
+        simple.append(part.limit_denominator(denominator))
+        # what a formula returns is rounded as its largest terms are; a decimal or a far smaller number is not
+        is_from_formula = abs(payoff) > last_place / 256 and decimal_of(payoff) is None
+        place = last_place if is_from_formula else ulp(payoff)
+        if abs(simple[-1] - part) > ULPS * Fraction(place) / unit:
+            return None
+    return simple
 
 
 def extreme_equilibria(tables: ndarray, *, most: int = MOST_BASES, end: float = inf) -> ExtremeEquilibria:
@@ -261,20 +277,20 @@ def extreme_equilibria(tables: ndarray, *, most: int = MOST_BASES, end: float = 
     pairs = _complementary(
         vertices_of_players[0].labels, vertices_of_players[1].labels, len(polytopes[0].bits), pause
     )
-    used = [sorted(set(pairs[:, side].tolist())) for side in (0, 1)]
-    strategies = []
-    for polytope, vertices, rows in zip(polytopes, vertices_of_players, used, strict=True):
+    strategies, numbers = [], []
+    for polytope, vertices, rows in zip(polytopes, vertices_of_players, pairs.T, strict=True):
+        used, number = np.unique(rows, return_inverse=True)
+        numbers.append(number)
         proved = []
-        for k in rows:
+        for k in used:
             pause()
-            proved.append(
-                polytope.proved_strategy(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k]))
-            )
+            free, zero = _whole_number(vertices.free[k]), _whole_number(vertices.labels[k])
+            proved.append(polytope.proved_strategy(free, zero))
         strategies.append(proved)
     return ExtremeEquilibria(
         first=strategies[0],
         second=strategies[1],
-        pairs=np.stack([np.searchsorted(used[side], pairs[:, side]) for side in (0, 1)], axis=1),
+        pairs=np.stack(numbers, axis=1),
         component=_components(pairs),
         degenerate=bool(vertices_of_players[0].degenerate or vertices_of_players[1].degenerate),
     )
@@ -444,10 +460,7 @@ class _Polytope:
 
     def __init__(self, matrix: ndarray, bits: Numbers, actions: ndarray, action_count: int) -> None:
         self.matrix = matrix
-        self.actions, self.every = (
-            actions.tolist(),
-            action_count,
-        )  # of the player: undominated, and how many in all
+        self.actions, self.every = actions.tolist(), action_count  # undominated ones, and how many in all
         self.perturbation = _perturbation(len(matrix))
         self.bits = [1 << bit for bit in bits]
         ends = zip(matrix.tolist(), self.perturbation, strict=True)

@@ -88,11 +88,8 @@ class EvolutionaryStability(OneStepLearner):
         candidates = [_corner(len(payoffs), k) for k in range(len(payoffs))]
         is_complete = True
         try:
-            extremes = extreme_equilibria(tables)
-            pairs = (
-                (extremes.first[row], extremes.second[column]) for row, column in extremes.pairs.tolist()
-            )
-            candidates += [np.array(x) for x, y in pairs if x == y and max(x) < 1]
+            profiles = extreme_equilibria(tables).profiles
+            candidates += [np.array(x) for x, y in profiles if x == y and max(x) < 1]
         except TooMany:
             is_complete = False
         judged = [stability(payoffs, x) for x in candidates]

@@ -206,8 +206,7 @@ def vertex_list(tables: ndarray, end: float) -> Session:
         component, degenerate = np.zeros(len(equilibria), np.int64), len(equilibria) > 1
     else:
         extremes, reason = extreme_equilibria(tables, end=end), "all extreme equilibria, in exact arithmetic"
-        pairs = [(extremes.first[row], extremes.second[column]) for row, column in extremes.pairs]
-        equilibria = np.array([_padded(tables, pair) for pair in pairs])
+        equilibria = np.array([_padded(tables, pair) for pair in extremes.profiles])
         component, degenerate = extremes.component, extremes.degenerate
     return _result(equilibria, reason) | {
         "component": component,

@@ -408,7 +408,7 @@ def _mixtures(table: ndarray, movers: Sequence[int], only_first: bool) -> Listed
         except TooMany as error:
             single_reason = f"pure equilibria of a subgame and one more, since {error}"
         else:
-            pairs = [(extremes.first[k], extremes.second[n]) for k, n in extremes.pairs.tolist()]
+            pairs = extremes.profiles
             return pairs, extremes.component.tolist(), True, "", [True] * len(pairs)
     mixtures = list(dict.fromkeys([*pure, next(lemke_howson(payoffs))]))
     return mixtures, list(range(len(mixtures))), False, single_reason, [True] * len(mixtures)
