@@ -230,85 +230,82 @@ def _conditions(
     return conditions
 
 
+class _Pattern(NamedTuple):
+    """Where the first choices are, of those with a condition, and the box of all choices that is left."""
+
+    signs: tuple[int, ...]  # -1: at the lower bound, 1: at the upper one, 0: between
+    low: Ends
+    high: Ends
+
+    def at(self, k: int, sign: int, low: fmpq, high: fmpq) -> _Pattern:
+        """Return the pattern with one more choice, ``k``, within other bounds."""
+        lows, highs = [*self.low], [*self.high]
+        lows[k], highs[k] = low, high
+        return _Pattern((*self.signs, sign), lows, highs)
+
+
 def _solved(
-    conditions: Mapping[int, Condition],
-    low: Ends,
-    high: Ends,
-    values: Mapping[int, fmpq],
+    conditions: Mapping[int, Condition], low: Ends, high: Ends, values: Mapping[int, fmpq]
 ) -> ExactList | None:
-    """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
-    size, solutions, solved = len(low), list[_Solutions](), 0
-    order = sorted(conditions)
-    low_choices = [values.get(k, low[k]) for k in range(size)]
-    high_choices = [values.get(k, high[k]) for k in range(size)]
-    # choices decided so far, -1 and 1 at a bound and 0 between, with the box that is left
-    waiting: list[tuple[tuple[int, ...], list[fmpq], list[fmpq]]] = [((), low_choices, high_choices)]
+    """Return the solutions of all patterns; None for too many patterns, or too many vertices.
+
+    A choice is at its lower bound and the condition at most 0, at its upper bound and the condition at least
+    0, or between and the condition 0.
+    """
+    order, solutions, solved = list(conditions), list[_Solutions](), 0
+    known_low = [values.get(k, end) for k, end in enumerate(low)]
+    known_high = [values.get(k, end) for k, end in enumerate(high)]
+    waiting = [_Pattern((), known_low, known_high)]
     while waiting:
-        sides, begin, end = waiting.pop()
+        pattern = waiting.pop()
         if solved + len(waiting) > MOST_PATTERNS:
             return None
-        if not _is_possible(conditions, order, sides, begin, end):
+        if not _is_possible(conditions, pattern):
             continue
-        if len(sides) == len(order):
+        if len(pattern.signs) == len(order):
             solved += 1
-            polytope = _polytope(conditions, order, sides, begin, end)
+            polytope = _polytope(conditions, pattern)
             if polytope is None:
                 return None
             if polytope.vertices:
                 solutions.append(polytope)
             continue
-        k = order[len(sides)]
-        for side in (-1, 0, 1) if conditions[k].between else (-1, 1):
-            bounds = {-1: (low[k], low[k]), 0: (low[k], high[k]), 1: (high[k], high[k])}[side]
-            waiting.append(
-                (
-                    (*sides, side),
-                    [*begin[:k], bounds[0], *begin[k + 1 :]],
-                    [*end[:k], bounds[1], *end[k + 1 :]],
-                )
-            )
+        k = order[len(pattern.signs)]
+        waiting.append(pattern.at(k, -1, low[k], low[k]))
+        if conditions[k].between:
+            waiting.append(pattern.at(k, 0, low[k], high[k]))
+        waiting.append(pattern.at(k, 1, high[k], high[k]))
     return ExactList(*_maximal(solutions), solved)
 
 
-def _is_possible(
-    conditions: Mapping[int, Condition],
-    order: Sequence[int],
-    sides: Sequence[int],
-    low: Ends,
-    high: Ends,
-) -> bool:
-    """True if no condition fails in the rest of the box."""
-    for k, side in zip(order, sides, strict=False):
-        sign = conditions[k].sign
-        lowest = [lo if a > 0 else hi for a, lo, hi in zip(sign, low, high, strict=False)]
-        highest = [hi if a > 0 else lo for a, lo, hi in zip(sign, low, high, strict=False)]
-        if (side <= 0 and _value(sign, lowest) > 0) or (side >= 0 and _value(sign, highest) < 0):
+def _is_possible(conditions: Mapping[int, Condition], pattern: _Pattern) -> bool:
+    """True if no condition fails in the whole box that is left."""
+    for condition, sign in zip(conditions.values(), pattern.signs, strict=False):
+        bounds = list(zip(condition.sign, pattern.low, pattern.high, strict=False))
+        lowest = [low if a > 0 else high for a, low, high in bounds]
+        highest = [high if a > 0 else low for a, low, high in bounds]
+        if sign <= 0 and _value(condition.sign, lowest) > 0:
+            return False
+        if sign >= 0 and _value(condition.sign, highest) < 0:
             return False
     return True
 
 
-def _polytope(
-    conditions: Mapping[int, Condition],
-    order: Sequence[int],
-    sides: Sequence[int],
-    low: Ends,
-    high: Ends,
-) -> _Solutions | None:
+def _polytope(conditions: Mapping[int, Condition], pattern: _Pattern) -> _Solutions | None:
     """Return the equilibria of a pattern; None for too many systems of equations."""
-    size = len(low)
+    size = len(pattern.low)
     equations, inequalities = list[Row](), list[Row]()
-    for k in range(size):
+    for k, (low, high) in enumerate(zip(pattern.low, pattern.high, strict=True)):
         unit = [int(j == k) for j in range(size)]
-        if low[k] == high[k]:
-            equations.append([*unit, -low[k]])
+        if low == high:
+            equations.append([*unit, -low])
         else:
-            inequalities += [[*unit, -low[k]], [*(-a for a in unit), high[k]]]
-    for k, side in zip(order, sides, strict=True):
-        sign = conditions[k].sign
-        if side:
-            inequalities.append([side * a for a in sign])
+            inequalities += [[*unit, -low], [*(-a for a in unit), high]]
+    for condition, sign in zip(conditions.values(), pattern.signs, strict=True):
+        if sign:
+            inequalities.append([sign * a for a in condition.sign])
         else:
-            equations.append(sign)
+            equations.append(condition.sign)
     corners = vertices_of(equations, inequalities, size)
     return None if corners is None else _Solutions(equations, inequalities, corners)
 
@@ -316,7 +313,8 @@ def _polytope(
 def vertices_of(equations: Sequence[Row], inequalities: Sequence[Row], size: int) -> list[Point] | None:
     """Return the vertices of a bounded polytope, exactly; None for too many systems of equations.
 
-    It is where affine functions of ``size`` numbers, of slopes and a constant, are 0, or at least 0.
+    It is where affine functions of ``size`` numbers, of slopes and a constant, are 0, or at least 0. A vertex
+    is a point of it that is the only one where all ``equations`` and some of the inequalities are 0.
 
     Examples
     --------
@@ -326,17 +324,18 @@ def vertices_of(equations: Sequence[Row], inequalities: Sequence[Row], size: int
     solved = echelon(equations)
     if solved is None:
         return []
-    rows, unknowns = solved
-    free = size - len(unknowns)
-    vertices: dict[Point, None] = {}
-    if comb(len(inequalities), free) > MOST_VERTICES:
+    rows, determined = solved
+    missing = size - len(determined)
+    if comb(len(inequalities), missing) > MOST_VERTICES:
         return None
-    for binding in combinations(inequalities, free):
-        tight = echelon([*rows, *binding])
-        if tight is not None and len(tight[1]) == size:
-            point = tuple(-row[-1] for row in tight[0])
-            if all(_value(inequality, point) >= 0 for inequality in inequalities):
-                vertices[point] = None
+    vertices: dict[Point, None] = {}
+    for binding in combinations(inequalities, missing):
+        system = echelon([*rows, *binding])
+        if system is None or len(system[1]) < size:
+            continue
+        point = tuple(-row[-1] for row in system[0])
+        if all(_value(inequality, point) >= 0 for inequality in inequalities):
+            vertices[point] = None
     return list(vertices)
 
 

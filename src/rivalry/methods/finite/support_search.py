@@ -192,24 +192,23 @@ def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[An
     """Return the vertices of a player's strategies that are equilibria with the others' pure actions."""
     from rivalry.methods.continuous.exact_patterns import vertices_of  # loads JAX
 
-    payoffs = np.moveaxis(world.integers[player], player, 0)
-    fixed = tuple(action for p, action in enumerate(pure) if p != player)
-    pays = [payoffs[(action, *fixed)] for action in range(len(payoffs))]
+    joint: list[Any] = [*pure]
+    joint[player] = slice(None)  # all actions of the player
+    pays = world.integers[player][tuple(joint)].tolist()
     size = len(pays)
     unit = [[int(j == k) for j in range(size)] for k in range(size)]
     equations: list[Row] = [[1] * size + [-1]]
     equations += [[*unit[k], 0] for k in range(size) if pays[k] < max(pays)]
     inequalities: list[Row] = [[*unit[k], 0] for k in range(size) if pays[k] == max(pays)]
     for opponent, table in enumerate(world.integers):
-        for instead in range(table.shape[opponent]) if opponent != player else ():
-            joint, changed = [list(pure) for _ in range(size)], [list(pure) for _ in range(size)]
-            for action in range(size):
-                joint[action][player] = changed[action][player] = action
-                changed[action][opponent] = instead
-            ends = zip(joint, changed, strict=True)
-            slope = [table[tuple(base)] - table[tuple(two)] for base, two in ends]
-            if any(slope):
-                inequalities.append([*slope, 0])
+        if opponent == player:
+            continue
+        for instead in range(table.shape[opponent]):
+            changed = [*joint]
+            changed[opponent] = instead
+            loss = (table[tuple(joint)] - table[tuple(changed)]).tolist()
+            if any(loss):
+                inequalities.append([*loss, 0])
     return vertices_of(equations, inequalities, size)
 
 
