@@ -214,7 +214,7 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     arrays = (payment, tie, problem, value, one_step, response_value, action)
     is_drawn = branches > 1 or moves.shape[3] > 1
     respond = history.best_responses_by_chance if is_drawn else history.best_responses
-    respond(*play, *history.nobody(len(width)), player, *arrays)
+    respond(*play, history.nobody(len(width))[1], player, *arrays)
     return ResponseValues(value, one_step, response_value, action)
 
 

@@ -134,3 +134,10 @@ inline = njit(**UNCOUNTED | {"no_cpython_wrapper": True})
 # As `inline`, for functions that are called in one place: merged into the caller before it is compiled. Each
 # level of calls would optimise all code below it once more.
 merged = njit(nogil=True, _nrt=False, inline="always")
+
+
+@inline
+def write(values, target):  # type: ignore[no-untyped-def]
+    """Copy a row. An assignment of arrays would count references."""
+    for k in range(len(values)):
+        target[k] = values[k]

@@ -28,8 +28,7 @@ def pay(contest, actions, out):  # type: ignore[no-untyped-def]
     """Write every player's payoff at one joint action ``[player]`` to ``out [player]``."""
     players, points = actions.shape[0], contest.weights.shape[0]
     abstains = contest.away.shape[0] > 0
-    for player in range(players):
-        out[player] = 0.0
+    out[:] = 0.0
     for point in range(points):
         total = contest.third[point]
         for player in range(players):
@@ -108,9 +107,7 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
         for player in range(final - 1, -1, -1):
             actions[player] = at % sizes[player]
             at //= sizes[player]
-        for player in range(players):
-            for action in range(moves):
-                sums[player, action] = 0.0
+        sums[:] = 0.0
         smallest = np.inf
         for point in range(points):
             weight, base_weight, base_away = contest.weights[point], contest.third[point], 0.0
@@ -143,8 +140,7 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             for action in range(moves):
                 actions[final] = action
                 pay(contest, actions, out)
-                for player in range(players):
-                    payoff[player, prefix * moves + action] = out[player]
+                payoff[:, prefix * moves + action] = out
 
 
 @loop
@@ -217,8 +213,7 @@ def equilibria(contest, sizes, before, tie, rows):  # type: ignore[no-untyped-de
                 break
         if rests:
             if count < rows.shape[0]:
-                for player in range(sizes.shape[0]):
-                    rows[count, player] = actions[player]
+                rows[count] = actions
             count += 1
         if not following(actions, sizes, before):
             return count

@@ -13,10 +13,16 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.tolerances import EPS
-from rivalry.tables.kernels.cache import inline, kernel, merged
+from rivalry.tables.kernels.cache import inline, kernel, merged, write
 from rivalry.tables.kernels.shapes import Outcomes
 
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has converged
+
+
+@inline
+def _round_of(states, state):  # type: ignore[no-untyped-def]
+    """Return the round of the order that a state begins."""
+    return state // (states.natures * states.histories)
 
 
 @inline
@@ -57,7 +63,7 @@ def play_round(tables, states, policy, state, forced, acts):  # type: ignore[no-
     A mover takes its action in ``forced [player]`` or, where that is -1, the first move of ``policy [player
     state slot]``; later movers of the round respond to earlier actions in it.
     """
-    round_ = state // (states.natures * states.histories)
+    round_ = _round_of(states, state)
     for player in range(acts.shape[0]):
         acts[player] = _standing(states, state, player)
     for k in range(tables.order.shape[1]):
@@ -76,7 +82,7 @@ def outcomes(tables, states, policies, session, state, forced, possible):  # typ
 
     A mover makes its move in ``forced [player]`` or, where that is -1, one of its policy's.
     """
-    round_, count = state // (states.natures * states.histories), 1
+    round_, count = _round_of(states, state), 1
     acts, odds = possible.acts, possible.odds
     odds[0] = 1.0
     for player in range(acts.shape[1]):
@@ -100,8 +106,7 @@ def outcomes(tables, states, policies, session, state, forced, possible):  # typ
                 # the first move changes the outcome in place, each further one a copy of it
                 if slot > 0:
                     after, end = end, end + 1
-                    for player in range(acts.shape[1]):
-                        acts[after, player] = acts[before, player]
+                    write(acts[before], acts[after])
                 move = policies.moves[session, mover, number, slot]
                 acts[after, mover], odds[after] = _landing(tables, mover, stood, move), odd * chance
         count = end
@@ -131,7 +136,7 @@ def nature_of(states, state):  # type: ignore[no-untyped-def]
 @inline
 def moves_in(states, state, player):  # type: ignore[no-untyped-def]
     """True if a player moves in the round that a state begins."""
-    return states.moves[state // (states.natures * states.histories), player]
+    return states.moves[_round_of(states, state), player]
 
 
 @inline
@@ -237,49 +242,61 @@ def _pose(tables, states, policies, session, player, forced, payment, problem): 
     The plan becomes the player's own policy. Where the player does not move, action 0 stands for the round's
     result and no other action is written.
     """
-    acts, odds, branches = problem.outcomes.acts, problem.outcomes.odds, tables.next_nature.shape[2]
     for state in range(states.size):
-        round_, nature = state // (states.natures * states.histories), nature_of(states, state)
-        moves, answered = moves_in(states, state, player), False
-        # whether a later mover of the round observes this action, and may respond to it
-        for mover in range(acts.shape[1]):
-            answered = answered or states.now[round_, mover, player] != 0
-        stood, rate = _standing(states, state, player), payment.rate[round_]
+        round_ = _round_of(states, state)
+        moves = moves_in(states, state, player)
         problem.discount[state] = payment.discount[round_]
         problem.choices[state] = problem.pays.shape[1] if moves else 1
-        # every action that is responded to has outcomes of its own, the others have theirs in common
+        # an action that a later mover of the round observes has outcomes of its own; all others share theirs
+        answered = moves and states.now[round_, :, player].any()
         for first in range(problem.choices[state] if answered else 1):
             forced[player] = first if moves else -1
+            end = first + 1 if answered else problem.choices[state]
             count = outcomes(tables, states, policies, session, state, forced, problem.outcomes)
             for k in range(count):
-                joint, after = _joint(states, acts[k]), leads_to(states, state, acts[k])
-                stands = acts[k, player]
-                for action in range(problem.choices[state]):
-                    if answered and action != first:
-                        continue
-                    if moves:
-                        change = _landing(tables, player, stood, action) - stands
-                        joint += change * states.joints[player]
-                        after += change * states.steps[player]
-                        stands += change
-                    pays = rate * odds[k] * tables.payoff[nature, player, joint]
-                    if k > 0:
-                        pays += problem.pays[state, action]
-                    problem.pays[state, action] = pays
-                    for branch in range(branches):
-                        step, chance = branch_of(tables, states, state, joint, branch)
-                        problem.leads[state, action, k * branches + branch] = after + step
-                        problem.probability[state, action, k * branches + branch] = odds[k] * chance
-            for unused in range(count * branches, problem.leads.shape[2]):
-                for action in range(problem.choices[state]):
-                    problem.probability[state, action, unused] = 0.0
+                for action in range(first, end):
+                    _add_outcome(tables, states, state, player, action, k, payment.rate[round_], problem)
+            problem.probability[state, first:end, count * tables.next_nature.shape[2] :] = 0.0
         forced[player] = -1
-        number = _observation(states, state, round_, player, acts[0]) if moves else 0
-        for slot in range(problem.plan.shape[1]):
-            problem.plan[state, slot] = policies.moves[session, player, number, slot] if moves else 0
-            problem.share[state, slot] = policies.chances[session, player, number, slot]
-            if not moves:
-                problem.share[state, slot] = 1.0 if slot == 0 else 0.0
+        _write_plan(states, policies, session, state, player, problem)
+
+
+@inline
+def _add_outcome(tables, states, state, player, action, k, rate, problem):  # type: ignore[no-untyped-def]
+    """Add outcome ``k`` of the round to an action's payoff and next states, with the action in its place.
+
+    The first outcome overwrites what the action had before. Of a player that does not move, what stands is
+    kept.
+    """
+    acts, odds, branches = problem.outcomes.acts[k], problem.outcomes.odds[k], tables.next_nature.shape[2]
+    joint, after = _joint(states, acts), leads_to(states, state, acts)
+    if moves_in(states, state, player):
+        change = _landing(tables, player, _standing(states, state, player), action) - acts[player]
+        joint += change * states.joints[player]
+        after += change * states.steps[player]
+    pays = rate * odds * tables.payoff[nature_of(states, state), player, joint]
+    if k > 0:
+        pays += problem.pays[state, action]
+    problem.pays[state, action] = pays
+    for branch in range(branches):
+        step, chance = branch_of(tables, states, state, joint, branch)
+        problem.leads[state, action, k * branches + branch] = after + step
+        problem.probability[state, action, k * branches + branch] = odds * chance
+
+
+@inline
+def _write_plan(states, policies, session, state, player, problem):  # type: ignore[no-untyped-def]
+    """Write a player's own policy in a state as the plan; action 0 for certain where it does not move."""
+    if not moves_in(states, state, player):
+        problem.plan[state] = 0
+        problem.share[state] = 0.0
+        problem.share[state, 0] = 1.0
+        return
+    acts = problem.outcomes.acts[0]
+    number = _observation(states, state, _round_of(states, state), player, acts)
+    for slot in range(problem.plan.shape[1]):
+        problem.plan[state, slot] = policies.moves[session, player, number, slot]
+        problem.share[state, slot] = policies.chances[session, player, number, slot]
 
 
 @inline
@@ -325,10 +342,9 @@ def _eliminate(problem, value):  # type: ignore[no-untyped-def]
     The diagonal exceeds the sum of each row, as discount factors are below 1.
     """
     system, size = problem.system, value.shape[0]
+    value[:] = system[:] = 0.0
     for state in range(size):
-        value[state] = 0.0
-        for column in range(size):
-            system[state, column] = 1.0 if column == state else 0.0
+        system[state, state] = 1.0
         for slot in range(problem.plan.shape[1]):
             action, share = problem.plan[state, slot], problem.share[state, slot]
             # beyond the policy's moves a slot may name an action that the player lacks
@@ -362,8 +378,7 @@ def _sum_along(problem, value):  # type: ignore[no-untyped-def]
     # 0: not visited, 1: on the current path, 2: its value is known
     pays, leads, marks, stack, plan = problem.pays, problem.leads, problem.marks, problem.stack, problem.plan
     gamma = problem.discount
-    for begin in range(value.shape[0]):
-        marks[begin] = 0
+    marks[:] = 0
     for begin in range(value.shape[0]):
         state, top = begin, 0
         while marks[state] == 0:
@@ -398,8 +413,7 @@ def _respond(evaluate, problem, tie, value, policy_value, one_step):  # type: ig
     so rounding cannot cause an infinite loop.
     """
     trial, states, first, better = problem.trial, value.shape[0], True, True
-    for state in range(states):
-        trial[state] = 0.0
+    trial[:] = 0.0
     while better:
         evaluate(problem, trial)
         before, after, better = 0.0, 0.0, False
@@ -408,8 +422,7 @@ def _respond(evaluate, problem, tie, value, policy_value, one_step):  # type: ig
             after += trial[state]
         if not first and not after > before:
             return
-        for state in range(states):
-            value[state] = trial[state]
+        write(trial, value)
         for state in range(states):
             current = _worth(problem, state, problem.plan[state, 0], value)
             top, action = current, problem.plan[state, 0]
@@ -423,15 +436,15 @@ def _respond(evaluate, problem, tie, value, policy_value, one_step):  # type: ig
                 problem.plan[state, 0] = action
                 better = True
             if problem.share[state, 0] < 1.0:
-                for slot in range(problem.plan.shape[1]):
-                    problem.share[state, slot] = 1.0 if slot == 0 else 0.0
+                problem.share[state] = 0.0
+                problem.share[state, 0] = 1.0
                 better = True
         first = False
 
 
 @kernel
 def best_responses(  # type: ignore[no-untyped-def]
-    tables, states, policies, acts, free, player, payment, tie, problem, policy_value, one_step, value, policy
+    tables, states, policies, free, player, payment, tie, problem, policy_value, one_step, value, policy
 ):
     """Find one player's best response in every session where nothing is by chance.
 
@@ -440,20 +453,18 @@ def best_responses(  # type: ignore[no-untyped-def]
     for k in range(value.shape[0]):
         _pose(tables, states, policies, k, player, free, payment, problem)
         _respond(_sum_along, problem, tie, value[k], policy_value[k], one_step[k])
-        for state in range(states.size):
-            policy[k, state] = problem.plan[state, 0]
+        write(problem.plan[:, 0], policy[k])
 
 
 @kernel
 def best_responses_by_chance(  # type: ignore[no-untyped-def]
-    tables, states, policies, acts, free, player, payment, tie, problem, policy_value, one_step, value, policy
+    tables, states, policies, free, player, payment, tie, problem, policy_value, one_step, value, policy
 ):
     """Find the same where nature or policies draw, which takes twice as long to compile."""
     for k in range(value.shape[0]):
         _pose(tables, states, policies, k, player, free, payment, problem)
         _respond(_solve_or_sweep, problem, tie, value[k], policy_value[k], one_step[k])
-        for state in range(states.size):
-            policy[k, state] = problem.plan[state, 0]
+        write(problem.plan[:, 0], policy[k])
 
 
 @kernel
@@ -483,8 +494,7 @@ def reach(tables, states, policy, acts, free, start, place, visited, joints, lea
 @merged
 def _play_in_place(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
     """Play one round in place: ``before`` are the actions before it, ``actions`` after it (``[player]``)."""
-    for player in range(actions.shape[0]):
-        before[player] = actions[player]
+    write(actions, before)
     for k in range(movers.shape[0]):
         player = movers[k]
         if player < 0:
@@ -509,12 +519,10 @@ def follow(order, policies, moves, sizes, slots, before, actions, path, stood): 
     place, ``before [player]`` is scratch space.
     """
     for turn in range(path.shape[0]):
-        for player in range(actions.shape[0]):
-            path[turn, player] = actions[player]
+        write(actions, path[turn])
         for row in range(order.shape[0]):
             _play_in_place(order[row], policies, moves, sizes, slots, before, actions)
             for k in range(order.shape[1]):
                 if order[row, k] < 0:
                     break
-                for player in range(actions.shape[0]):
-                    stood[turn, order[row, k], player] = actions[player]
+                write(actions, stood[turn, order[row, k]])

@@ -27,7 +27,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.tolerances import PRODUCTS
-from rivalry.tables.kernels.cache import kernel, njit
+from rivalry.tables.kernels.cache import kernel, njit, write
 
 ZERO = 1e-12  # smaller numbers are noise when a neighbour is guessed
 PIVOT = 1e-9  # smallest pivot
@@ -84,11 +84,10 @@ def _slot(table, key):  # type: ignore[no-untyped-def]
 def _add_basis(bases, free, zero):  # type: ignore[no-untyped-def]
     """Add a basis to a table with room for it, and return whether it is new."""
     slot = _slot(bases.free, free)
-    for word in range(free.shape[0]):
-        if bases.free[slot, word] != 0:
-            return False
-    for word in range(free.shape[0]):
-        bases.free[slot, word], bases.zero[slot, word] = free[word], zero[word]
+    if bases.free[slot].any():
+        return False
+    write(free, bases.free[slot])
+    write(zero, bases.zero[slot])
     bases.filled[0] += 1
     return True
 
@@ -97,10 +96,7 @@ def _add_basis(bases, free, zero):  # type: ignore[no-untyped-def]
 def _insert_all(bases, source):  # type: ignore[no-untyped-def]
     """Add the bases of another table."""
     for k in range(source.free.shape[0]):
-        used = False
-        for word in range(source.free.shape[1]):
-            used |= source.free[k, word] != 0
-        if used:
+        if source.free[k].any():
             _add_basis(bases, source.free[k], source.zero[k])
 
 
@@ -238,80 +234,97 @@ class _VertexSearch(NamedTuple):
 
 @kernel
 def _continue_search(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
-    """Continue a search, and return whether it is over; it also returns where memory or a turn ends.
+    """Continue a depth-first search of the graph of bases; return whether it is over.
 
-    Each of ``steps [step 3]`` is to be taken, or, with 1, to be taken back: what enters, what leaves.
+    It also returns where memory or a turn ends. ``steps [step 3]`` is the stack of the search: what enters,
+    what leaves, and 0 for a step to a neighbour, 1 for one back. Bases with a neighbour that is not proved
+    are added to ``hard``.
     """
-    columns = polytope.matrix.shape[1]
-    key, tableau, after, leaving, counts = (
-        search.key,
-        search.here,
-        search.after,
-        search.leaving,
-        search.counts,
-    )
-    while True:
-        mask = bases.free.shape[0] - 1
-        if (
-            4 * (bases.filled[0] + columns) > 3 * (mask + 1)
-            or counts[WAITING] + columns > steps.shape[0]
-            or counts[HARD] == hard.shape[0]
-            or counts[LEFT] == 0
-        ):
-            return False
+    counts = search.counts
+    while _has_room(bases, counts, steps, hard, polytope.matrix.shape[1]):
         counts[LEFT] -= 1
-        sound = True
-        if counts[PIVOTS] > REFRESH:
-            sound = _rebuild(polytope, key, tableau)
-            counts[PIVOTS] = 0 if sound else REFRESH + 1
-        is_complete = sound
-        for column in range(columns if sound else 0):
-            row = _leaving(tableau.table, column, search.ratio)
-            leaving[column] = tableau.basic[row] if row >= 0 else -1
-            if row >= 0:
-                _swap(polytope.bit, key, tableau.free[column], tableau.basic[row])
-                search.slot[column] = _first_slot(mask, key)
-                _swap(polytope.bit, key, tableau.basic[row], tableau.free[column])
-        # the table of bases is in distant memory: slots of all neighbours are read at a time
-        for column in range(columns if sound else 0):
-            search.first[column] = bases.free[search.slot[column], 0]
-        for column in range(columns if sound else 0):
-            if leaving[column] < 0:
-                is_complete = False
-                continue
-            _swap(polytope.bit, key, tableau.free[column], leaving[column])
-            slot, is_nonzero = _slot(bases.free, key), False
-            for word in range(key.shape[0]):
-                is_nonzero |= bases.free[slot, word] != 0
-            if not is_nonzero and bases.filled[0] < max_bases:
-                _copy(tableau, after)
-                _pivot(after, -1 - tableau.place[leaving[column]], column)
-                if _proved(polytope, key, after, work, search.zero):
-                    _add_basis(bases, key, search.zero)
-                    step = steps[counts[WAITING]]
-                    step[0], step[1], step[2] = tableau.free[column], leaving[column], 0
-                    counts[WAITING] += 1
-                else:
-                    is_complete = False
-            _swap(polytope.bit, key, leaving[column], tableau.free[column])
-        if not is_complete:
-            for word in range(key.shape[0]):
-                hard[counts[HARD], word] = key[word]
+        if not _add_neighbours(polytope, bases, search, work, steps, max_bases):
+            write(search.key, hard[counts[HARD]])
             counts[HARD] += 1
-        back = True
-        while back:
-            if counts[WAITING] == 0 or bases.filled[0] >= max_bases:
-                return True
-            step = steps[counts[WAITING] - 1]
-            entering, exiting, back = step[0], step[1], step[2] == 1
-            _swap(polytope.bit, key, entering, exiting)
-            if counts[PIVOTS] <= REFRESH:
-                _pivot(tableau, -1 - tableau.place[exiting], tableau.place[entering])
-                counts[PIVOTS] += 1
-            if back:
-                counts[WAITING] -= 1
+        if bases.filled[0] >= max_bases or not _go_on(polytope, search, steps):
+            return True
+    return False
+
+
+@kernel
+def _has_room(bases, counts, steps, hard, columns):  # type: ignore[no-untyped-def]
+    """True if the turn is not over, and there is room for all that a basis with ``columns`` edges may add."""
+    if 4 * (bases.filled[0] + columns) > 3 * bases.free.shape[0]:
+        return False
+    return counts[WAITING] + columns <= steps.shape[0] and counts[HARD] < hard.shape[0] and counts[LEFT] > 0
+
+
+@kernel
+def _add_neighbours(polytope, bases, search, work, steps, max_bases):  # type: ignore[no-untyped-def]
+    """Add the new neighbours of a basis to the table and to the stack; return False if a proof fails."""
+    key, tableau, after, counts = search.key, search.here, search.after, search.counts
+    if counts[PIVOTS] > REFRESH:
+        if not _rebuild(polytope, key, tableau):
+            return False
+        counts[PIVOTS] = 0
+    _find_neighbours(polytope, bases, search)
+    is_complete = True
+    for column in range(polytope.matrix.shape[1]):
+        entering, leaving = tableau.free[column], search.leaving[column]
+        if leaving < 0:
+            is_complete = False
+            continue
+        _swap(polytope.bit, key, entering, leaving)
+        if bases.filled[0] < max_bases and not bases.free[_slot(bases.free, key)].any():
+            _copy(tableau, after)
+            _pivot(after, -1 - tableau.place[leaving], column)
+            if _proved(polytope, key, after, work, search.zero):
+                _add_basis(bases, key, search.zero)
+                step = steps[counts[WAITING]]
+                step[0], step[1], step[2] = entering, leaving, 0
+                counts[WAITING] += 1
             else:
-                step[0], step[1], step[2] = exiting, entering, 1
+                is_complete = False
+        _swap(polytope.bit, key, leaving, entering)
+    return is_complete
+
+
+@kernel
+def _find_neighbours(polytope, bases, search):  # type: ignore[no-untyped-def]
+    """Write what leaves where the variable of each column enters; -1 where no variable limits it."""
+    key, tableau = search.key, search.here
+    columns, mask = polytope.matrix.shape[1], bases.free.shape[0] - 1
+    for column in range(columns):
+        row = _leaving(tableau.table, column, search.ratio)
+        search.leaving[column] = tableau.basic[row] if row >= 0 else -1
+        if row >= 0:
+            _swap(polytope.bit, key, tableau.free[column], tableau.basic[row])
+            search.slot[column] = _first_slot(mask, key)
+            _swap(polytope.bit, key, tableau.basic[row], tableau.free[column])
+    # the table of bases is in distant memory: read at a time, slots of all neighbours are near when needed
+    for column in range(columns):
+        search.first[column] = bases.free[search.slot[column], 0]
+
+
+@kernel
+def _go_on(polytope, search, steps):  # type: ignore[no-untyped-def]
+    """Go back to the last basis with a step to a neighbour, and take it; return False where there is none.
+
+    In its place on the stack is the step back.
+    """
+    tableau, counts = search.here, search.counts
+    while counts[WAITING] > 0:
+        step = steps[counts[WAITING] - 1]
+        entering, leaving, is_back = step[0], step[1], step[2] == 1
+        _swap(polytope.bit, search.key, entering, leaving)
+        if counts[PIVOTS] <= REFRESH:
+            _pivot(tableau, -1 - tableau.place[leaving], tableau.place[entering])
+            counts[PIVOTS] += 1
+        if not is_back:
+            step[0], step[1], step[2] = leaving, entering, 1
+            return True
+        counts[WAITING] -= 1
+    return False
 
 
 class _ProofArrays(NamedTuple):
@@ -346,8 +359,9 @@ def _leaving(table, column, ratio):  # type: ignore[no-untyped-def]
     columns = table.shape[0] - 2
     for i in range(table.shape[1]):  # without branches, which would be taken at random
         entry, value = table[column, i], table[columns, i]
-        value = (value if value > ZERO else 0.0) / (entry if entry > PIVOT else 1.0)
-        ratio[i] = value if entry > PIVOT else np.inf
+        value = value if value > ZERO else 0.0
+        divisor = entry if entry > PIVOT else 1.0
+        ratio[i] = value / divisor if entry > PIVOT else np.inf
     low = np.inf
     for i in range(table.shape[1]):
         low = min(low, ratio[i])
@@ -362,15 +376,11 @@ def _leaving(table, column, ratio):  # type: ignore[no-untyped-def]
 
 @kernel
 def _copy(source, after):  # type: ignore[no-untyped-def]
-    for j in range(source.table.shape[0]):
-        for i in range(source.table.shape[1]):
-            after.table[j, i] = source.table[j, i]
-    for i in range(len(source.basic)):
-        after.basic[i] = source.basic[i]
-    for j in range(len(source.free)):
-        after.free[j] = source.free[j]
-    for k in range(len(source.place)):
-        after.place[k] = source.place[k]
+    for j in range(len(source.table)):
+        write(source.table[j], after.table[j])
+    write(source.basic, after.basic)
+    write(source.free, after.free)
+    write(source.place, after.place)
 
 
 @kernel
@@ -401,11 +411,11 @@ def _rebuild(polytope, key, tableau):  # type: ignore[no-untyped-def]
     rows, columns = polytope.matrix.shape
     for j in range(columns):
         free[j] = place[j] = j
-        for i in range(rows):
-            table[j, i] = polytope.matrix[i, j]
+        write(polytope.matrix[:, j], table[j])
+    table[columns] = 1.0
+    write(polytope.perturbation, table[columns + 1])
     for i in range(rows):
         basic[i], place[columns + i] = columns + i, -1 - i
-        table[columns, i], table[columns + 1, i] = 1.0, polytope.perturbation[i]
     while True:
         largest, row, column = 0.0, -1, -1
         for j in range(columns):
@@ -438,27 +448,24 @@ def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
         drift = _contraction(polytope, table, basic, free, work)
     if not drift < 0.5:
         return False
-    _solve(polytope, table[columns], basic, free, work, work.ones, drift, work.value, work.bound)
-    for word in range(key.shape[0]):
-        zero[word] = key[word]
+    _solve(polytope, table[columns], basic, work, work.ones, drift, work.value, work.bound)
+    write(key, zero)
+    write(work.value, table[columns])
     open_signs = 0
     for i in range(rows):
-        table[columns, i] = work.value[i]
         if not work.value[i] > work.bound[i]:
             open_signs += 1
             if work.value[i] < -work.bound[i]:
                 return False
     if not open_signs:
         return True
-    _solve(
-        polytope, table[columns + 1], basic, free, work, polytope.perturbation, drift, work.more, work.error
-    )
+    _solve(polytope, table[columns + 1], basic, work, polytope.perturbation, drift, work.more, work.error)
     for i in range(rows):
         if not work.value[i] > work.bound[i]:
             if not work.more[i] > work.error[i]:
                 return False
             zero[polytope.bit[basic[i]] >> 6] |= np.uint64(1) << np.uint64(polytope.bit[basic[i]] & 63)
-    return _vanish(polytope, basic, free, work)
+    return _vanish(polytope, basic, work)
 
 
 @kernel
@@ -485,8 +492,7 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
     norm = 0.0
     for b in range(size):
         total, weight = 0.0, 1.0
-        for c in range(size):
-            work.point[c] = 0.0
+        work.point[:size] = 0.0
         work.point[b] = -1.0
         for a in range(size):
             entry = work.inverse[b, a]
@@ -500,7 +506,7 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
 
 
 @kernel
-def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # type: ignore[no-untyped-def]
+def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: ignore[no-untyped-def]
     """Write the basic variables for right sides ``right [row]``, and bounds on their errors."""
     rows, columns = polytope.matrix.shape
     size = 0
@@ -550,7 +556,7 @@ def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # t
 
 
 @kernel
-def _vanish(polytope, basic, free, work):  # type: ignore[no-untyped-def]
+def _vanish(polytope, basic, work):  # type: ignore[no-untyped-def]
     """True if all basic variables of uncertain sign are zero."""
     rows, columns = polytope.matrix.shape
     size, largest = 0, 0.0
