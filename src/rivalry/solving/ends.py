@@ -284,7 +284,7 @@ def _known_at_profile(
     if len(certified) >= PROFILES:
         certified.clear()
     key = profile.tobytes(), tolerance
-    return remembered(certified, key, partial(_at_profile, game, profile, tolerance))
+    return remembered(certified, key, lambda: _at_profiles(Together([game]), profile[None], tolerance)[0])
 
 
 def _unconstrained_profiles(game: Any, record: Record) -> Record:
@@ -337,11 +337,6 @@ def _refuse_missing_profile(record: Record) -> None:
     _, profile = record.get("profile", ((), 0.0))
     if "status" in record and str(record["status"][1]) == "converged" and np.any(np.isnan(profile)):
         record["status"] = scalar("not found")
-
-
-def _at_profile(game: Game, profile: Profile | ndarray, tolerance: float | None) -> AtProfile:
-    (at_profile,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
-    return at_profile
 
 
 def _at_profiles(games: Together, profiles: ndarray, tolerance: float | None) -> list[AtProfile]:

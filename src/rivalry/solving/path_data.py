@@ -93,21 +93,22 @@ def _along(measure: Callable[..., jax.Array], game: object, path: np.ndarray) ->
 
 
 def _moves(game: object, record: Record) -> Record:
-    """Return every step of the path as moves of players 0, 1, ... in turn."""
+    """Return every step of the path as moves of players 0, 1, ... in turn; empty if the path omits steps."""
     path = record["path"][1]
     players = path.shape[1]
     strides = np.diff(record["path_step"][1]) if "path_step" in record else np.ones(len(path) - 1)
     if len(path) < 2 or (strides > 1).any():
         return {}
-    after = np.tri(players, dtype=bool)[None, :, :, None]  # players 0 to k have moved after the k-th move
-    stages = np.where(after, path[1:, None], path[:-1, None]).reshape(-1, *path.shape[1:])
-    payoff = _along(_payoffs, game, np.concatenate([path[:1], stages]))
+    # after move k of a step, players 0 to k have moved and the others have not
+    has_moved = np.tri(players, dtype=bool)[:, :, None]  # [move player 1]
+    profiles = np.where(has_moved, path[1:, None], path[:-1, None]).reshape(-1, *path.shape[1:])
+    payoff = _along(_payoffs, game, np.concatenate([path[:1], profiles]))
     mover = np.tile(np.arange(players), len(path) - 1)
-    rows = np.arange(len(mover))
+    move = np.arange(len(mover))
     return {
         "move_payoff": (("move", "player"), payoff[1:]),
         "move_player": (("move",), mover),
-        "move_gain": (("move",), payoff[1:][rows, mover] - payoff[:-1][rows, mover]),
+        "move_gain": (("move",), payoff[move + 1, mover] - payoff[move, mover]),
     }
 
 

@@ -84,26 +84,31 @@ def _grid(space: object, player: int, count: int) -> ndarray:
 
 def _explicit_points(action_grid: Any, players: int, axes: int) -> list[ndarray]:
     """Return explicit grid points, ``[action axis]`` per player."""
-    rows = list(action_grid)
-    single = all(np.shape(row) in ((), (axes,)) for row in rows)  # [action axis]: for all players
-    grids = [rows] * players if single and np.ndim(rows[:1]) <= 2 else rows
-    if len(grids) != players:
+    lists = list(action_grid)
+    # one list of points for all players
+    if all(np.shape(point) in ((), (axes,)) for point in lists) and np.ndim(lists[:1]) <= 2:
+        lists = [lists] * players
+    if len(lists) != players:
         raise ValueError(
-            f"action_grid: {len(grids)} lists for {players} players; must be one for all, or one each"
+            f"action_grid: {len(lists)} lists for {players} players; must be one for all, or one each"
         )
-    grid = []
-    for player, row in enumerate(grids):
-        try:
-            array = floats(row)
-        except (TypeError, ValueError):
-            raise ValueError(f"action_grid[{player}]: {row!r} must be numbers [action axis]") from None
-        array = array[:, None] if array.ndim == 1 and axes == 1 else array
-        if array.ndim != 2 or array.shape[1] != axes:
-            raise ValueError(f"action_grid[{player}]: shape {array.shape} must be (actions, {axes})")
-        if len(array) < 2:
-            raise ValueError(f"action_grid[{player}]: {len(array)} given; must be at least 2")
-        grid.append(array)
-    return grid
+    return [_points_of(player, points, axes) for player, points in enumerate(lists)]
+
+
+def _points_of(player: int, points: Any, axes: int) -> ndarray:
+    """Return a player's points ``[action axis]``; without the axis, they are numbers."""
+    name = f"action_grid[{player}]"
+    try:
+        array = floats(points)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {points!r} must be numbers [action axis]") from None
+    if array.ndim == 1 and axes == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != axes:
+        raise ValueError(f"{name}: shape {array.shape} must be (actions, {axes})")
+    if len(array) < 2:
+        raise ValueError(f"{name}: {len(array)} given; must be at least 2")
+    return array
 
 
 def _inside(space: Any, rows: list[ndarray]) -> None:

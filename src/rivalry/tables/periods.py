@@ -136,18 +136,17 @@ def period_values(tables: PeriodTables, policies: object, discount: object = 1.0
     shares = np.broadcast_to(floats(discount), (players,))
     value, response_value = np.zeros((2, len(tables.period), players))
     for nature in range(len(tables.period) - 2, -1, -1):
-        at = moves[:, nature]
+        actions = moves[:, nature]
         on, next_nature = game.nature_cdf[nature, :, 0], game.next_nature[nature, :, 0]
-        joint = np.ravel_multi_index(tuple(at), sizes)
+        joint = np.ravel_multi_index(tuple(actions), sizes)
         for player in range(players):
             paid = game.payoff[nature, player]
             continuation = shares[player] * on[joint] * value[next_nature[joint], player]
             value[nature, player] = paid[joint] + continuation
-            values_by_action = (paid + shares[player] * on * response_value[next_nature, player]).reshape(
-                sizes
-            )
-            values = values_by_action[tuple(slice(None) if k == player else at[k] for k in range(players))]
-            response_value[nature, player] = values.max()
+            values = (paid + shares[player] * on * response_value[next_nature, player]).reshape(sizes)
+            alternatives = [*actions]
+            alternatives[player] = slice(None)
+            response_value[nature, player] = values[tuple(alternatives)].max()
     return value, response_value
 
 
@@ -161,11 +160,12 @@ def greedy_path(tables: PeriodTables, policies: object) -> ndarray:
     path = np.zeros((int(tables.period[-1]), len(game.sizes)), int)
     nature = 0
     while nature < len(tables.period) - 1:
-        at = moves[:, nature]
-        path[tables.period[nature]] = at
-        joint = np.ravel_multi_index(tuple(at), tuple(game.sizes.tolist()))
-        over = game.nature_cdf[nature, joint, 0] <= 0
-        nature = len(tables.period) - 1 if over else int(game.next_nature[nature, joint, 0])
+        actions = moves[:, nature]
+        path[tables.period[nature]] = actions
+        joint = np.ravel_multi_index(tuple(actions), tuple(game.sizes.tolist()))
+        if game.nature_cdf[nature, joint, 0] <= 0:  # play ends
+            break
+        nature = int(game.next_nature[nature, joint, 0])
     return path
 
 

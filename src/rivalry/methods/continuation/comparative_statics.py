@@ -197,7 +197,7 @@ class ComparativeStatics(BaseLearner):
 
 
 def _slopes_in(world: Statics, session: Session, k: int) -> Record:
-    """Return derivatives in one parameter, with their check."""
+    """Return derivatives in one parameter, with their check by difference quotients; NaN where none exist."""
     parameter, profile = world.parameters[k], session["profile"]
     derivative = parameter.derivative(world.game)
     solution = slopes(world.game, derivative, profile)

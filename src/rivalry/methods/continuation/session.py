@@ -116,30 +116,26 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         "parameter_name": scalar(family.name),
         "exchangeable": (("player",), s["alike"]),
     }
-    # crossings that could not be located, or at which no other branch was found
-    lost, is_initial = s["cut_row"][s["cut_lost"]], s["event_born"] == 0
-    unresolved = np.append(s["row_value"][lost], s["event_value"][is_initial])
+    # crossings that could not be located, and events from which no branch was born
+    not_located = s["row_value"][s["cut_row"][s["cut_lost"]]]
+    unresolved = np.append(not_located, s["event_value"][s["event_born"] == 0])
+    not_followed = s["branch_value"][s["branch_ending"] == BEYOND]
     if s["searched"][0] == SEARCHES and not len(s["row_branch"]):
         record_["status"] = scalar("not found")
     elif len(unresolved) or np.isin(s["branch_ending"], UNFINISHED).any():
         record_["status"] = scalar("completed")
     record_ |= {name: (tuple(dims.split()), s[column]) for name, dims, column in COPIED}
-    return (
-        record_
-        | _events_of_kinds(s)
-        | {
-            "branch_group": (("row", "player"), s["branch_groups"][s["row_branch"]]),
-            "branch_moves": (("row", "eigenvalue"), words(s["row_label"])),
-            "branch_stable": (("row",), np.all(s["row_real"] < stable_below, axis=1)),
-            "branch_coverage": (("row",), np.asarray(COVERAGES)[s["row_coverage"]]),
-            "branch_ending": (("branch_id",), np.asarray(ENDINGS)[s["branch_ending"]]),
-            "unresolved_parameter": (("unresolved",), np.unique(unresolved)),
-            "unfollowed_parameter": (
-                ("unfollowed",),
-                np.unique(s["branch_value"][s["branch_ending"] == BEYOND]),
-            ),
-        }
-    )
+    return {
+        **record_,
+        **_events_of_kinds(s),
+        "branch_group": (("row", "player"), s["branch_groups"][s["row_branch"]]),
+        "branch_moves": (("row", "eigenvalue"), words(s["row_label"])),
+        "branch_stable": (("row",), np.all(s["row_real"] < stable_below, axis=1)),
+        "branch_coverage": (("row",), np.asarray(COVERAGES)[s["row_coverage"]]),
+        "branch_ending": (("branch_id",), np.asarray(ENDINGS)[s["branch_ending"]]),
+        "unresolved_parameter": (("unresolved",), np.unique(unresolved)),
+        "unfollowed_parameter": (("unfollowed",), np.unique(not_followed)),
+    }
 
 
 def _events_of_kinds(s: Session) -> Record:

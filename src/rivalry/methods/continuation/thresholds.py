@@ -420,16 +420,21 @@ def _advance_scan(world: Sweep, session: Session) -> None:
     values = world.values[:: _direction(session)][start : start + symmetric.CHUNK]
     positions = _positions_at(world, values.tolist(), session["here"])
     chunk = slice(start, start + len(positions.position))
-    for name, spectrum in zip(EIGENVALUES, symmetric.eigenvalues(positions, world.players), strict=True):
-        session[name][chunk] = spectrum
-    session["place"][chunk] = np.where(positions.root[:, None], positions.position, np.nan)
-    session["residual"][chunk] = positions.gradient
+    _store(world, session, chunk, positions)
+    session["place"][chunk][~positions.root] = np.nan
     session["done"][0] = chunk.stop
     if not positions.root[-1]:
         _relocate(world, session, chunk.stop - 1, float(values[len(positions.position) - 1]))
     _mark_root_changes(world, session, chunk)
     if np.isfinite(session["place"][chunk.stop - 1]).all():
         session["here"][:] = session["place"][chunk.stop - 1]
+
+
+def _store(world: Sweep, session: Session, chunk: slice, positions: symmetric.SymmetricPositions) -> None:
+    """Write positions, their residuals and their eigenvalues to the values of a chunk."""
+    for name, spectrum in zip(EIGENVALUES, symmetric.eigenvalues(positions, world.players), strict=True):
+        session[name][chunk] = spectrum
+    session["place"][chunk], session["residual"][chunk] = positions.position, positions.gradient
 
 
 def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
@@ -439,9 +444,7 @@ def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     before = session["place"][k - 1] if k and np.isfinite(session["place"][k - 1]).all() else session["here"]
     if len(roots):
         positions = _positions_at(world, [value], _nearest(roots, before))
-        for name, spectrum in zip(EIGENVALUES, symmetric.eigenvalues(positions, world.players), strict=True):
-            session[name][k] = spectrum[0]
-        session["place"][k], session["residual"][k] = positions.position[0], positions.gradient[0]
+        _store(world, session, slice(k, k + 1), positions)
 
 
 def _mark_root_changes(world: Sweep, session: Session, chunk: slice) -> None:

@@ -195,23 +195,28 @@ def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit |
 
 
 def _orbit(game: Game, loop: Loop, origin: ndarray, directions: ndarray, wide: float) -> PeriodicOrbit | None:
+    """Return a closed solution as an orbit of profiles; None for a rest point, and outside the space.
+
+    ``wide`` is the largest range of the guess: one that shrank to less than `SMALL` of it is a rest point.
+    """
+
     def profiles(rows: ndarray) -> ndarray:
         return origin + (rows @ directions.T).reshape(len(rows), *origin.shape)
 
-    path, extremes = profiles(loop.points), profiles(_turning(loop, directions))
+    path = profiles(loop.points)
     if np.ptp(path, axis=0).max() < SMALL * wide:
         return None
-    points = np.concatenate([path, extremes])
-    low, high = points.min(axis=0), points.max(axis=0)
+    points = np.concatenate([path, profiles(_turning(loop, directions))])
     inside = np.asarray(jax.vmap(game.space.project)(put(points)))
     if np.max(np.abs(inside - points)) > 1e-9:
         return None
-    values = np.linalg.eigvals(loop.monodromy).astype(complex)
+    multipliers = np.linalg.eigvals(loop.monodromy).astype(complex)
     # the trivial multiplier 1, along the orbit, says nothing about stability
-    values = np.delete(values, np.argmin(np.abs(values - 1)))
-    values = values[np.argsort(-np.abs(values), kind="stable")]
-    stable = bool(np.all(np.abs(values) < 1))
-    return PeriodicOrbit(loop.period, low, high, values, stable, loop.residual, path)
+    multipliers = np.delete(multipliers, np.argmin(np.abs(multipliers - 1)))
+    multipliers = multipliers[np.argsort(-np.abs(multipliers), kind="stable")]
+    stable = bool(np.all(np.abs(multipliers) < 1))
+    low, high = points.min(axis=0), points.max(axis=0)
+    return PeriodicOrbit(loop.period, low, high, multipliers, stable, loop.residual, path)
 
 
 def _turning(loop: Loop, directions: ndarray) -> ndarray:
