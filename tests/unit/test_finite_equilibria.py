@@ -348,7 +348,7 @@ def test_enclosures_contain_exact_values() -> None:
         box = proofs._box(some, mid, np.full((1, some.dimension), radius + 1e-16))
         move = [Fraction(radius) * Fraction(int(k), 8) for k in rng.integers(-8, 9, size=some.dimension)]
         x = []
-        for place in some.place:
+        for place in some.coordinates:
             own = [q + d for q, d in zip(middle[place], move[place], strict=True)]
             x.append([*own, 1 - sum(own)])
         for player in range(3):
