@@ -141,7 +141,7 @@ class StepwiseRuns:
         checkpoint = self.settings.checkpoint
         if checkpoint is not None and (saved := checkpoint.load()) is not None:
             self._restore(saved)
-        while runs := self._leave_unstable_ends(stopped=self._forward()):
+        while runs := self._leave_unstable_ends(self._forward()):
             self._restart(runs)
         return [self._run_record(k) for k in range(len(self.games))]
 

@@ -175,8 +175,9 @@ def _nearest_segments(system: System, y: ndarray, curve: BranchCurve, classes: n
     for row in np.flatnonzero(near):
         distance, _ = _match(x, curve.profiles[row], family.width, classes)
         distances[row] = np.hypot(distance, part[row])
-    nearest = np.minimum(distances[:-1], distances[1:])
-    return np.argsort(nearest)[: min(SEGMENTS, int(np.sum(np.isfinite(nearest))))]
+    by_segment = np.minimum(distances[:-1], distances[1:])
+    nearest = np.argsort(by_segment)[:SEGMENTS]
+    return nearest[np.isfinite(by_segment[nearest])]
 
 
 def _corrects_to(system: System, start: ndarray, end: ndarray, y: ndarray) -> bool:

@@ -211,7 +211,7 @@ def _edges(supports: Supports, values: list[ndarray]) -> ndarray:
                     difference = np.take(part, a, axis=2 + j) - np.take(part, b, axis=2 + j)
                     change += np.abs(flat(difference)).max(axis=2).sum(axis=1)
             larger = change > edge[:, 0]
-            edge[larger] = np.stack([change, *(np.full(len(edge), v) for v in (j, a, b))], axis=1)[larger]
+            edge[larger, 0], edge[larger, 1:] = change[larger], (j, a, b)
     return edge
 
 
@@ -265,24 +265,23 @@ def _inside(supports: Supports, parts: Parts, known_solutions: Solutions) -> nda
 
 
 def _halve(supports: Supports, parts: Parts, edges: ndarray) -> tuple[Parts, Parts]:
-    """Return the halves of parts, across the chosen edge, and the parts that are not halved."""
+    """Return the halves of parts, across the chosen edge, and the parts that are not halved.
+
+    The latter are those whose rows differ by rounding alone, whose middle is no corner without rounding, and
+    those that are small. The halves of a part are side by side, however many parts are tried together.
+    """
     indices = np.arange(len(edges))
     player, a, b = edges[:, 1:].astype(int).T
-    length = np.abs(parts.vertices[indices, player, a] - parts.vertices[indices, player, b]).max(axis=1)
-    always = np.zeros(len(supports.actions[0]), bool)
+    ends = parts.vertices[indices, player, a], parts.vertices[indices, player, b]
+    length, middle = np.abs(ends[0] - ends[1]).max(axis=1), (ends[0] + ends[1]) / 2
+    holds_everywhere = np.zeros(len(supports.actions[0]), bool)  # whether some equation does, by support
     for p in supports.mixing:
-        rows = supports.rows[p][:, : supports.sizes[p] - 1]
-        always |= np.any(~np.any(flat(rows), axis=2), axis=1)
-    middle = (parts.vertices[indices, player, a] + parts.vertices[indices, player, b]) / 2
+        equations = supports.rows[p][:, : supports.sizes[p] - 1]
+        holds_everywhere |= np.any(~np.any(flat(equations), axis=2), axis=1)
     stuck = (edges[:, 0] <= supports.error) | np.any(middle * GRID % 1.0, axis=1)
-    stuck |= length <= np.where(always[parts.support], COARSE, NARROW)
+    stuck |= length <= np.where(holds_everywhere[parts.support], COARSE, NARROW)
     go = np.flatnonzero(~stuck)
-    halves = []
-    for end in (a, b):
-        vertices = parts.vertices[go].copy()
-        row, halved = np.arange(len(go)), player[go]
-        vertices[row, halved, end[go]] = middle[go]
-        halves.append(vertices)
-    # side by side, so that the order does not depend on how many are tried together
-    parts_halved = np.stack(halves, axis=1).reshape(2 * len(go), *parts.vertices.shape[1:])
-    return Parts(np.repeat(parts.support[go], 2), parts_halved), parts.take(stuck)
+    halves, first = parts.take(np.repeat(go, 2)), 2 * np.arange(len(go))
+    halves.vertices[first, player[go], a[go]] = middle[go]
+    halves.vertices[first + 1, player[go], b[go]] = middle[go]
+    return halves, parts.take(stuck)

@@ -405,7 +405,7 @@ def _pivot(tableau, row, column):  # type: ignore[no-untyped-def]
 def _rebuild(polytope, key, tableau):  # type: ignore[no-untyped-def]
     """Compute the table of the basis with free variables ``key``, by pivots as large as possible.
 
-    Returns False where it is singular in floating point.
+    Returns False where it is singular in floating point: a variable that should leave ``free`` cannot.
     """
     table, basic, free, place = tableau.table, tableau.basic, tableau.free, tableau.place
     rows, columns = polytope.matrix.shape
@@ -417,17 +417,15 @@ def _rebuild(polytope, key, tableau):  # type: ignore[no-untyped-def]
     for i in range(rows):
         basic[i], place[columns + i] = columns + i, -1 - i
     while True:
-        largest, row, column = 0.0, -1, -1
+        largest, row, column, wrong = 0.0, -1, -1, 0
         for j in range(columns):
             if not _within(polytope.bit, key, free[j]):
+                wrong += 1
                 for i in range(rows):
                     if _within(polytope.bit, key, basic[i]) and abs(table[j, i]) > largest:
                         largest, row, column = abs(table[j, i]), i, j
         if row < 0:
-            missing = 0
-            for j in range(columns):
-                missing += not _within(polytope.bit, key, free[j])
-            return missing == 0
+            return wrong == 0
         _pivot(tableau, row, column)
 
 
