@@ -193,7 +193,13 @@ def correlated_proof(tables: ndarray, record: Record) -> Document:
 
 
 def commitment_proof(tables: ndarray, record: Record) -> Document:
-    """Return the proof of the best commitment to a mixed strategy, by the dual programmes."""
+    """Return the proof of the best commitment to a mixed strategy, by the dual programmes.
+
+    With payoffs ``u`` of the leader and ``v`` of the follower, it has factors ``m >= 0`` for every action
+    ``a`` of the follower with ``u(i, a) + sum_k m_k (v(i, a) - v(i, k)) <= bound`` at every action ``i`` of
+    the leader. Where ``a`` is a best response to a commitment the mean sum is at least 0, so the leader is
+    paid at most the bound.
+    """
     _refuse_missed(record, "the follower's action misses a best response")
     read = np.vectorize(exact_payoff, otypes=[object])(tables)
     profile, value = _fractions(record, "exact_profile"), Fraction(str(record["exact_bound"][1][0]))
@@ -210,10 +216,10 @@ def commitment_proof(tables: ndarray, record: Record) -> Document:
     follower_payoffs = np.moveaxis(read[1 - leader], leader, 0)
     factors = list[str]()
     for action, row in enumerate(multipliers):
-        loss_by_leader_action = (follower_payoffs[:, [action]] - follower_payoffs) @ row
+        sums = (follower_payoffs[:, [action]] - follower_payoffs) @ row  # [leader's action]
         scale = Fraction(1)
-        if max(loss_by_leader_action) < 0:  # never a best response: no multiple of the factors is too large
-            scale = max(scale, *((leader_payoffs[:, action] - value) / -loss_by_leader_action))
+        if max(sums) < 0:  # never a best response: no multiple of the factors is too large
+            scale = max(scale, *((leader_payoffs[:, action] - value) / -sums))
         factors += [str(scale * factor) for k, factor in enumerate(row) if k != action]
     return _game_document(
         "finite",

@@ -555,7 +555,12 @@ def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: i
 
 @kernel
 def _vanish(polytope, basic, work):  # type: ignore[no-untyped-def]
-    """True if all basic variables of uncertain sign are zero."""
+    """True if all basic variables of uncertain sign are zero.
+
+    Such a variable times ``det M`` is a whole number, in units of ``2^-exponent`` per row. Hadamard's bound of
+    ``det M`` times the largest of the variables limits it: a number that is 0 modulo primes whose product is
+    larger is 0.
+    """
     rows, columns = polytope.matrix.shape
     size, largest = 0, 0.0
     for i in range(rows):
@@ -563,7 +568,7 @@ def _vanish(polytope, basic, work):  # type: ignore[no-untyped-def]
             size += 1
         if not work.value[i] > work.bound[i]:
             largest = max(largest, abs(work.value[i]) + work.bound[i])
-    # a value times the determinant is a whole number, at most this large (in bits, one more for rounding)
+    # of that whole number, and one more for rounding
     bits = 1.0 + np.log2(largest) + size * polytope.exponent
     for a in range(size):
         total = 0.0
