@@ -182,13 +182,13 @@ class _Complementarity(NamedTuple):
     constraint_unit: ndarray
 
     @property
-    def count(self) -> int:
+    def choices(self) -> int:
         """The number of choices among the unknowns."""
         return int(self.mask.sum())
 
     def conditions(self, z: ndarray, slopes: SharedSlopes) -> ndarray:
         """Return ``F`` at unknowns ``[.. unknown]``, from the slopes there."""
-        priced = np.einsum("...k,...kpa->...pa", z[..., self.count :] * self.price, slopes.shared)
+        priced = np.einsum("...k,...kpa->...pa", z[..., self.choices :] * self.price, slopes.shared)
         fall = (-(slopes.payoffs - priced) * self.slope_scale)[..., self.mask]
         return np.concatenate([fall, -slopes.values / self.constraint_unit], axis=-1)
 
@@ -210,7 +210,7 @@ class _Complementarity(NamedTuple):
         lower, upper = _fischer(z, conditions), _fischer(1 - z, -conditions)
         both = _fischer(z, -upper.value)
         chained = _Equations(both.value, both.by_a + both.by_b * upper.by_a, both.by_b * upper.by_b)
-        is_choice = np.arange(z.shape[-1]) < self.count
+        is_choice = np.arange(z.shape[-1]) < self.choices
         return _Equations(*(np.where(is_choice, a, b) for a, b in zip(chained, lower, strict=True)))
 
 
@@ -229,7 +229,7 @@ def _step(game: Any, session: Session) -> None:
     problem = _Complementarity(
         low, wide, mask, wide / session["payoff_unit"], price, session["constraint_unit"]
     )
-    x, count = session["profile"], problem.count
+    x, count = session["profile"], problem.choices
     z = np.concatenate([((x - low) / wide)[mask], session["scaled"]])
     at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * price)))
     here = problem.equations(z, problem.conditions(z, at.slopes))

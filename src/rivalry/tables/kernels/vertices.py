@@ -557,9 +557,9 @@ def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: i
 def _vanish(polytope, basic, work):  # type: ignore[no-untyped-def]
     """True if all basic variables of uncertain sign are zero.
 
-    Such a variable times ``det M`` is a whole number, in units of ``2^-exponent`` per row. Hadamard's bound of
-    ``det M`` times the largest of the variables limits it: a number that is 0 modulo primes whose product is
-    larger is 0.
+    Such a variable times ``det M`` is a whole number, in units of ``2^-exponent`` per row. It is at most the
+    largest of them times Hadamard's bound of ``det M``. If it is 0 modulo primes whose product is larger than
+    that, it is 0.
     """
     rows, columns = polytope.matrix.shape
     size, largest = 0, 0.0
