@@ -362,8 +362,8 @@ class _Histories:
         """Return the probability of each move and the action, both numbers or ``[history]``."""
         observation = np.zeros(self.histories, int)
         for source, ago in self.slots[mover]:
-            seen = self.past[ago - 1] if ago else actions
-            observation = observation * self.sizes[source] + seen[source]
+            joint = self.past[ago - 1] if ago else actions
+            observation = observation * self.sizes[source] + joint[source]
         if policy.ndim == 1:
             return [(1.0, policy[observation])]
         return [(policy[observation, action], action) for action in range(self.sizes[mover])]
@@ -415,7 +415,13 @@ class _Histories:
         return cycle_states
 
     def _gain_bounds(
-        self, policies: list[ndarray], player: int, rate: float, own: ndarray, best: ndarray, start: ndarray
+        self,
+        policies: list[ndarray],
+        player: int,
+        rate: float,
+        policy_value: ndarray,  # [state]
+        best_value: ndarray,  # [state]
+        start: ndarray,
     ) -> list[float]:
         """Return two bounds on a player's largest gain per period from the states ``start``.
 
@@ -423,16 +429,16 @@ class _Histories:
         ``rate``, the gain is the largest ``(1 - d) (B - V)``. Let ``T v`` be the payoff of one round by the
         policies plus ``d`` times ``v`` at the next state. It is monotone and contracts by ``d``, so for any
         ``v`` the difference ``(1 - d) (V - v)`` is between the smallest and the largest entry of ``T v - v``;
-        so it is for ``B``, with the best action in place of the policies. ``own`` and ``best`` are such
-        ``v``, ``[state]``.
+        so it is for ``B``, with the best action in place of the policies. The two values given are such
+        ``v``.
         """
         rounds = range(len(self.rounds))
-        own_backup = [self._round_value(policies, r, player, rate, own) for r in rounds]
-        best_backup = [self._best_round_value(policies, r, player, rate, best) for r in rounds]
-        own_change = np.concatenate(own_backup) - own
-        best_change = np.concatenate(best_backup) - best
-        gain = (1 - rate) * (best - own)[start].max()
-        size = max(np.abs(own).max(), np.abs(best).max())
+        own_backup = [self._round_value(policies, r, player, rate, policy_value) for r in rounds]
+        best_backup = [self._best_round_value(policies, r, player, rate, best_value) for r in rounds]
+        own_change = np.concatenate(own_backup) - policy_value
+        best_change = np.concatenate(best_backup) - best_value
+        gain = (1 - rate) * (best_value - policy_value)[start].max()
+        size = max(np.abs(policy_value).max(), np.abs(best_value).max())
         slack = ROUNDINGS * EPS * size * (self.memory + len(self.sizes))
         low = gain + best_change.min() - own_change.max() - slack
         high = gain + best_change.max() - own_change.min() + slack
@@ -461,17 +467,20 @@ class _Histories:
         sessions, bounds = [], []
         for session, padded in enumerate(policies):
             rows = self._without_padding(padded)
-            own = np.stack([value.own[session, self.number] for value in values])  # [player state]
-            best = np.stack([value.best[session, self.number] for value in values])
+            policy_value = [value.own[session, self.number] for value in values]  # [player][state]
+            best_value = [value.best[session, self.number] for value in values]
             start = start_states(session, rows)
             bounds.append(
-                [self._gain_bounds(rows, k, rate, own[k], best[k], start) for k, rate in enumerate(rates)]
+                [
+                    self._gain_bounds(rows, k, rate, policy_value[k], best_value[k], start)
+                    for k, rate in enumerate(rates)
+                ]
             )
             sessions.append(
                 {
                     "policies": [row.tolist() if row.ndim == 1 else list(map(_exact, row)) for row in rows],
-                    "own": _text(own),
-                    "best": _text(best),
+                    "own": _text(np.array(policy_value)),
+                    "best": _text(np.array(best_value)),
                     "states": start.tolist(),
                 }
             )

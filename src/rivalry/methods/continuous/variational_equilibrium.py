@@ -232,12 +232,12 @@ def _step(game: Any, session: Session) -> None:
     x, count = session["profile"], problem.choices
     z = np.concatenate([((x - low) / wide)[mask], session["scaled"]])
     at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * price)))
-    here = problem.equations(z, problem.conditions(z, at.slopes))
-    slope = np.diag(here.by_a) + here.by_b[:, None] * problem.jacobian(at)
-    if not (np.isfinite(slope).all() and np.isfinite(here.value).all()):
+    current = problem.equations(z, problem.conditions(z, at.slopes))
+    slope = np.diag(current.by_a) + current.by_b[:, None] * problem.jacobian(at)
+    if not (np.isfinite(slope).all() and np.isfinite(current.value).all()):
         session["in_vain"][:] = PATIENCE  # nothing is known of a direction here
         return
-    points = (z + _damped_steps(slope, here.value)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
+    points = (z + _damped_steps(slope, current.value)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
     points = np.concatenate([z[None], np.maximum(points, 0.0)])  # first no step, which is the best of equals
     points[:, :count] = np.minimum(points[:, :count], 1.0)
     profiles = np.tile(low, (len(points), 1, 1))

@@ -162,8 +162,8 @@ def _mean_slope(supports: Supports, values: list[ndarray]) -> ndarray:
     for i in supports.mixing:
         for j in supports.mixing:
             if i != j:
-                others = tuple(2 + p for p in range(len(supports.sizes)) if p != j)
-                mean = values[i][:, : supports.sizes[i] - 1].mean(axis=others)
+                axes = tuple(2 + p for p in range(len(supports.sizes)) if p != j)
+                mean = values[i][:, : supports.sizes[i] - 1].mean(axis=axes)
                 slope[:, coordinates[i], coordinates[j]] = mean[:, :, 1:] - mean[:, :, :1]
     return slope
 
@@ -176,9 +176,9 @@ def _has_one_sign(supports: Supports, rows: ndarray, error: ndarray) -> ndarray:
     has_one_sign = np.zeros(len(rows), bool)
     for player in supports.mixing:
         coordinates = supports.coordinates[player]
-        own, slack = rows[:, coordinates], error[:, coordinates]
-        has_one_sign |= np.any((own.min(axis=2) > slack) | (own.max(axis=2) < -slack), axis=1)
-        sums, slack_of_sum = own.sum(axis=1), slack.sum(axis=1) * 2
+        player_rows, slack = rows[:, coordinates], error[:, coordinates]
+        has_one_sign |= np.any((player_rows.min(axis=2) > slack) | (player_rows.max(axis=2) < -slack), axis=1)
+        sums, slack_of_sum = player_rows.sum(axis=1), slack.sum(axis=1) * 2
         has_one_sign |= (sums.min(axis=1) > slack_of_sum) | (sums.max(axis=1) < -slack_of_sum)
     return has_one_sign
 
