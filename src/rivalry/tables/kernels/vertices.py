@@ -436,7 +436,10 @@ def _within(bit, key, variable):  # type: ignore[no-untyped-def]
 
 @kernel
 def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
-    """True if a basis is proved feasible; its variables that are zero are written to ``zero``."""
+    """True if a basis is proved feasible; its variables that are zero are written to ``zero``.
+
+    Every basic variable ``v + e w`` must have ``v`` above 0, or ``v`` equal to 0 and ``w`` above 0.
+    """
     rows, columns = polytope.matrix.shape
     table, basic, free = tableau.table, tableau.basic, tableau.free
     drift = _contraction(polytope, table, basic, free, work)
@@ -468,7 +471,11 @@ def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
 
 @kernel
 def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped-def]
-    """Fill in ``M`` and ``R`` and return a bound on the norm of ``I - R M``."""
+    """Fill in ``M`` and ``R`` and return a bound on the norm of ``I - R M``, its largest sum over a row.
+
+    ``weight`` bounds the sums of products in a row, on which rounding errors depend; the last factor includes
+    those of the bound itself.
+    """
     rows, columns = polytope.matrix.shape
     size = 0
     for i in range(rows):
@@ -505,7 +512,11 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
 
 @kernel
 def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: ignore[no-untyped-def]
-    """Write the basic variables for right sides ``right [row]``, and bounds on their errors."""
+    """Write the basic variables for right sides ``right [row]``, and bounds on their errors.
+
+    The guess is refined once, by ``R`` times its residual. The solution is within ``|R r| + a / (1 - a) max
+    |R r|`` of the refined point, with its residual ``r`` and ``a`` the ``drift``, a bound on ``|I - R M|``.
+    """
     rows, columns = polytope.matrix.shape
     size = 0
     for i in range(rows):
@@ -513,7 +524,7 @@ def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: i
             work.point[size] = guess[i]
             size += 1
     for refined in range(2):
-        # the residual, with its error in the second round
+        # first the residual of the guess; then a bound on that of the refined point
         for a in range(size):
             total, weight = right[work.tight[a]], abs(right[work.tight[a]])
             for b in range(size):
