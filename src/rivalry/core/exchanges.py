@@ -93,14 +93,16 @@ class _Draws:
         swap[[first, player]] = player, first
         values = self.values[:, swap]
         exchanged = self._values(self.profiles[:, swap[: len(self.grids)]])
-        finite = np.isfinite(values).all(axis=1)
-        if not finite.any() or not np.array_equal(values[~finite], exchanged[~finite], equal_nan=True):
+        finite = np.isfinite(values)
+        complete = finite.all(axis=1)
+        if not complete.any() or not np.array_equal(finite, np.isfinite(exchanged)):
             return False
-        values, exchanged = values[finite], exchanged[finite]
+        if not np.array_equal(values[~finite], exchanged[~finite], equal_nan=True):
+            return False
         if self.constants:
-            at = int(np.argmin(np.abs(values).max(axis=1)))
+            at = int(np.argmin(np.where(complete, np.abs(values).max(axis=1), np.inf)))
             exchanged = exchanged + (values[at] - exchanged[at])
-        return all(map(agree, values, exchanged))
+        return all(map(agree, np.where(finite, values, 0.0), np.where(finite, exchanged, 0.0)))
 
 
 def _profiles(space: Space, grids: list[ndarray]) -> ndarray:
