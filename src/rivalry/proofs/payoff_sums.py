@@ -12,7 +12,7 @@ Whether a game is of this form is read from the operations of its payoffs
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -58,13 +58,14 @@ ROWS = 256  # pieces at a time
 Term = tuple[float, int]  # a factor, and the place of an operation
 
 
-class OfOthers(NamedTuple):
-    """An operation of a player's payoff that depends on the others: own terms and a multiple of their sum."""
+class RivalOperation(NamedTuple):
+    """An operation of a payoff that is own terms plus a multiple of what rivals add to a sum."""
 
     place: int
     own_terms: tuple[Term, ...]
     sum: int
     factor: float
+    rivals: frozenset[int]  # that add to the sum
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Sums:
 
     nodes: tuple[tuple[Any, ...], ...]  # see `rivalry.proofs.arithmetic.operations`
     results: tuple[int, ...]  # the place of every player's payoff
-    cuts: tuple[tuple[OfOthers, ...], ...]  # [player][operation]
+    rival_operations: tuple[tuple[RivalOperation, ...], ...]  # [player][operation]
     terms: tuple[tuple[tuple[Term, ...], ...], ...]  # what players add, [sum][player]
 
     def payoffs(self, y: Array, rival_sums: Array) -> Array:
@@ -81,9 +82,9 @@ class Sums:
         pays = []
         for player, root in enumerate(self.results):
             values: dict[int, Any] = {}
-            for cut in self.cuts[player]:
-                own_sum = self._sum(values, y, cut.own_terms)
-                values[cut.place] = own_sum + cut.factor * rival_sums[cut.sum, player]
+            for operation in self.rival_operations[player]:
+                own_sum = self._sum(values, y, operation.own_terms)
+                values[operation.place] = own_sum + operation.factor * rival_sums[operation.sum, player]
             pays.append(self._value(values, y, root))
         return jnp.stack(pays)
 
@@ -94,34 +95,39 @@ class Sums:
         )
 
     def _sum(self, values: dict[int, Any], y: Array, terms: Iterable[Term]) -> Any:
-        parts = [
-            self._value(values, y, place) if factor == 1.0 else factor * self._value(values, y, place)
-            for factor, place in terms
-        ]
+        parts = []
+        for factor, place in terms:
+            value = self._value(values, y, place)
+            parts.append(value if factor == 1.0 else factor * value)
         return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
 
     def _value(self, values: dict[int, Any], y: Array, root: int) -> Any:
+        """Return the result of an operation; ``values`` holds known ones by place, and those on the way."""
         waiting = [root]
         while waiting:
             place = waiting[-1]
             name, *arguments = self.nodes[place]
+            # the exponent of a power is read as a number
+            operands = arguments[:1] if name == "power" else arguments
             if place in values:
                 waiting.pop()
-            elif name in ("x", "c"):
-                values[place] = y[arguments[0]] if name == "x" else jnp.asarray(arguments[0], float)
-            elif name == "power":
-                exponent = self.nodes[arguments[1]][1]
-                if arguments[0] in values:
-                    values[place] = values[arguments[0]] ** (
-                        int(exponent) if exponent == int(exponent) else exponent
-                    )
-                else:
-                    waiting.append(arguments[0])
-            elif missing := [operand for operand in arguments if operand not in values]:
+            elif name == "x":
+                values[place] = y[arguments[0]]
+            elif name == "c":
+                values[place] = jnp.asarray(arguments[0], float)
+            elif missing := [operand for operand in operands if operand not in values]:
                 waiting += missing
+            elif name == "power":
+                values[place] = _raised(values[arguments[0]], self.nodes[arguments[1]][1])
             else:
-                values[place] = APPLY[name](*(values[operand] for operand in arguments))
+                values[place] = APPLY[name](*(values[operand] for operand in operands))
         return values[root]
+
+
+def _raised(base: Any, exponent: float) -> Any:
+    if exponent == int(exponent):
+        exponent = int(exponent)
+    return base**exponent
 
 
 def _share(a: Any, b: Any) -> Any:
@@ -166,42 +172,46 @@ def sums_of(game: Game, at: Coordinates) -> Sums | None:
     return _Reader(nodes, results, at.player.tolist()).sums()
 
 
+SIGNS = {"add": (1, 1), "sub": (1, -1), "neg": (-1,)}
+"""Signs of the operands of linear operations."""
+
+
 class _Reader:
     """Reads sums over players from a list of operations."""
 
     def __init__(self, nodes: list[tuple[Any, ...]], results: list[int], player: list[int]) -> None:
         self.nodes, self.results = nodes, results
-        self.players = len(results)
+        self.players = range(len(results))
         self.of: list[frozenset[int]] = []  # players on whom an operation depends
         self.linear: list[Weights | None] = []  # it as a sum of operations of one player each
         for place, (name, *arguments) in enumerate(nodes):
-            if name in ("x", "c"):
-                owners = frozenset([player[arguments[0]]] if name == "x" else [])
+            if name == "x":
+                owners = frozenset([player[arguments[0]]])
+            elif name == "c":
+                owners = frozenset[int]()
             else:
                 owners = frozenset().union(*(self.of[operand] for operand in arguments))
             self.of.append(owners)
-            self.linear.append(
-                self._terms(place, name, arguments) if len(owners) > 1 else {place: Fraction(1)}
-            )
+            self.linear.append(self._terms(name, arguments) if len(owners) > 1 else {place: Fraction(1)})
 
-    def _terms(self, place: int, name: str, arguments: list[int]) -> Weights | None:
+    def _terms(self, name: str, arguments: list[int]) -> Weights | None:
+        """Return an operation of several players as a sum of multiples; None if it is not linear."""
         parts = [self.linear[operand] for operand in arguments]
-        if name in ("add", "sub", "neg") and None not in parts:
-            signs = [-1] if name == "neg" else [1, -1 if name == "sub" else 1]
-            combined: Weights = {}
-            for sign, part in zip(signs, parts, strict=True):
+        if name in SIGNS and None not in parts:
+            combined = defaultdict[int, Fraction](Fraction)
+            for sign, part in zip(SIGNS[name], parts, strict=True):
                 for term, factor in part.items():  # type: ignore[union-attr]
-                    combined[term] = combined.get(term, Fraction(0)) + sign * factor
+                    combined[term] += sign * factor
             return {term: factor for term, factor in combined.items() if factor}
-        if name in ("mul", "div"):
-            for k in (0, 1) if name == "mul" else (1,):
-                number, factors = self._number(arguments[k]), parts[1 - k]
-                if number and factors is not None:
-                    return {
-                        term: factor / number if name == "div" else factor * number
-                        for term, factor in factors.items()
-                    }
-        return None
+        if name not in ("mul", "div"):
+            return None
+        part, scale = parts[0], self._number(arguments[1])
+        if name == "mul" and scale is None:
+            part, scale = parts[1], self._number(arguments[0])
+        if part is None or not scale:
+            return None
+        scale = 1 / scale if name == "div" else scale
+        return {term: factor * scale for term, factor in part.items()}
 
     def _number(self, place: int) -> Fraction | None:
         name, *arguments = self.nodes[place]
@@ -210,29 +220,32 @@ class _Reader:
     def sums(self) -> Sums | None:
         """Return the sums, None if payoffs have another form, or more sums than are searched."""
         known_sums: list[dict[int, Weights]] = []  # [sum][player]: what it adds
-        used: list[tuple[int, int, set[int]]] = []  # by whom, which sum, and of whom
-        cuts = []
-        for player, root in enumerate(self.results):
-            player_cuts = self._cuts(known_sums, player, root)
-            if player_cuts is None or len(known_sums) > SUMS:
-                return None
-            cuts.append(tuple(cut for cut, _ in player_cuts))
-            used += [(player, cut.sum, rivals) for cut, rivals in player_cuts]
-        # later players may have added to a sum what an earlier payoff does not have
-        if not known_sums or any(
-            known_sums[number].keys() - {contributor} != rivals for contributor, number, rivals in used
-        ):
-            return None
+        operations = []
         try:
+            for player in self.players:
+                operations.append(tuple(self._rival_operations(known_sums, player)))
+                if len(known_sums) > SUMS:
+                    return None
             terms = tuple(
-                tuple(_exact(added.get(player, {})) for player in range(self.players)) for added in known_sums
+                tuple(_exact(added.get(player, {})) for player in self.players) for added in known_sums
             )
-        except ValueError:
+        except ValueError:  # a factor is no double
             return None
-        return Sums(tuple(self.nodes), tuple(self.results), tuple(cuts), terms)
+        for player, of_player in enumerate(operations):
+            for operation in of_player:
+                # a later player may have added to the sum what this payoff does not have
+                if known_sums[operation.sum].keys() - {player} != operation.rivals:
+                    return None
+        return Sums(tuple(self.nodes), tuple(self.results), tuple(operations), terms) if known_sums else None
 
-    def _cuts(self, known_sums: list[Any], player: int, root: int) -> list[tuple[OfOthers, set[int]]] | None:
-        cuts, waiting, visited = [], [root], set[int]()
+    def _rival_operations(
+        self, known_sums: list[dict[int, Weights]], player: int
+    ) -> Iterator[RivalOperation]:
+        """Yield the linear operations by which rivals enter a payoff, the last first; new sums become known.
+
+        Where an operation is not linear, its operands are looked at in its place.
+        """
+        waiting, visited = [self.results[player]], set[int]()
         while waiting:
             place = waiting.pop()
             if place in visited or self.of[place] <= {player}:
@@ -241,28 +254,33 @@ class _Reader:
             terms = self.linear[place]
             if terms is None:
                 waiting += self.nodes[place][1:]
-                continue
-            rival_terms: dict[int, Weights] = {}
-            for term, factor in terms.items():
-                for rival in self.of[term] - {player}:
-                    rival_terms.setdefault(rival, {})[term] = factor
-            own_terms = {term: factor for term, factor in terms.items() if self.of[term] <= {player}}
-            number, ratio = _matching_sum(known_sums, player, rival_terms)
-            if number == len(known_sums):
-                known_sums.append({})
-            for rival, part in rival_terms.items():
-                known_sums[number].setdefault(rival, {term: factor / ratio for term, factor in part.items()})
-            try:
-                cuts.append((OfOthers(place, _exact(own_terms), number, _float(ratio)), set(rival_terms)))
-            except ValueError:
-                return None
-        return cuts
+            else:
+                yield self._rival_operation(known_sums, player, place, terms)
+
+    def _rival_operation(
+        self, known_sums: list[dict[int, Weights]], player: int, place: int, terms: Weights
+    ) -> RivalOperation:
+        """Return a linear operation as own terms plus a multiple of a sum, which may be new."""
+        own_terms = {term: factor for term, factor in terms.items() if self.of[term] <= {player}}
+        rival_terms = defaultdict[int, Weights](dict)
+        for term, factor in terms.items():
+            for rival in self.of[term] - {player}:  # one at most
+                rival_terms[rival][term] = factor
+        number, ratio = _matching_sum(known_sums, player, rival_terms)
+        if number == len(known_sums):
+            known_sums.append({})
+        for rival, part in rival_terms.items():
+            known_sums[number].setdefault(rival, {term: factor / ratio for term, factor in part.items()})
+        return RivalOperation(place, _exact(own_terms), number, _float(ratio), frozenset(rival_terms))
 
 
 def _matching_sum(
     known_sums: list[dict[int, Weights]], player: int, rival_terms: dict[int, Weights]
 ) -> tuple[int, Fraction]:
-    """Sum of which a part of a payoff is a multiple, and the multiple; a new sum if there is none."""
+    """Return the sum of which a part of a payoff is a multiple, and the multiple; the next number if none is.
+
+    What the player itself adds does not matter for its payoff.
+    """
     for number, added in enumerate(known_sums):
         common = [rival for rival in rival_terms if rival in added]
         # whom the sum does not have yet is the one player that may be missing
@@ -272,7 +290,8 @@ def _matching_sum(
         if term not in rival_terms[common[0]]:
             continue
         ratio = rival_terms[common[0]][term] / added[common[0]][term]
-        if all(rival_terms[rival] == {k: ratio * f for k, f in added[rival].items()} for rival in common):
+        multiples = [{k: ratio * factor for k, factor in added[rival].items()} for rival in common]
+        if multiples == [rival_terms[rival] for rival in common]:
             return number, ratio
     return len(known_sums), Fraction(1)
 
@@ -340,21 +359,18 @@ class _Responses(NamedTuple):
     high: ndarray
 
 
-def _of_axis(at: Coordinates) -> ndarray:
-    """Return whether an axis is that of a coordinate, ``[axis coordinate]``."""
-    return np.arange(at.start.shape[1])[:, None] == at.axis
-
-
 def _slope_function(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> tuple[Any, Any, Any]:
-    """Return payoffs, derivatives along every axis, and slopes as functions, while JAX traces."""
-    players, rows = len(sums.results), _of_axis(at).astype(float)
+    """Return payoffs, derivatives along every axis, and marginal payoffs as functions, while JAX traces."""
+    players, axes = len(sums.results), np.arange(at.start.shape[1])
+    rows = (axes[:, None] == at.axis).astype(float)
 
     def joined(y: Array, rival_sums: Array) -> Array:
         return jnp.concatenate([y, rival_sums.ravel()])
 
-    traced = shifted(
-        lambda z: sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players)), joined(y, rival_sums)
-    )
+    def payoffs(z: Array) -> Array:
+        return sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players))
+
+    traced = shifted(payoffs, joined(y, rival_sums))
 
     def pays(y: Array, rival_sums: Array) -> Array:
         return traced(joined(y, rival_sums))[0]
@@ -369,19 +385,21 @@ def _slope_function(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) ->
     return pays, along, slopes
 
 
-def _slopes_of_sums(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> Array:
+def _marginal_payoffs(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> Array:
     """Return derivatives of own payoffs, each in its coordinate, at choices and the others' sums."""
     return _slope_function(sums, at, y, rival_sums)[2](y, rival_sums)
 
 
-def _slopes_and_bends(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> tuple[Array, ...]:
-    """Return slopes, their derivatives in choices of every axis and in every sum, and payoffs."""
+def _marginal_payoffs_and_derivatives(
+    sums: Sums, at: Coordinates, y: Array, rival_sums: Array
+) -> tuple[Array, ...]:
+    """Return marginal payoffs, their derivatives in choices of every axis and in every sum, and payoffs."""
     pays, along, slopes = _slope_function(sums, at, y, rival_sums)
-    shift = [
+    in_sums = [
         jax.jvp(lambda z: slopes(y, z), (rival_sums,), (jnp.zeros_like(rival_sums).at[k].set(1.0),))[1]
         for k in range(len(rival_sums))
     ]
-    return slopes(y, rival_sums), along(slopes, y, rival_sums), jnp.stack(shift), pays(y, rival_sums)
+    return slopes(y, rival_sums), along(slopes, y, rival_sums), jnp.stack(in_sums), pays(y, rival_sums)
 
 
 def _responses(
@@ -398,7 +416,6 @@ def _responses(
 
     The others' sums are what the own part leaves of the totals, and what the others can add.
     """
-    mid = middle_of(low, high)
     total, rival_total = Interval(total_low, total_high), Interval(rest_low, rest_high)
     added = _contributions_in(sums, low, high)
     remainder = intervals.subtract(_over_players(total), added.values)
@@ -406,30 +423,24 @@ def _responses(
     empty = np.any(rival_sums.low > rival_sums.high, axis=1)  # [box player]
     # any numbers where there are none
     rival_sums = where(~empty[:, None], rival_sums, rival_total.low, rival_total.high)
-    # slopes as functions of own choices and the others' sums
-    middle = point(middle_of(rival_sums.low, rival_sums.high))
-    moves = intervals.subtract(rival_sums, middle)
-    moves = moves.at_ends(lambda end: end[:, :, at.player])
-    respond = partial(_response, sums, at, low, high)
-    bounds = [respond(rival_sums, middle, moves, None)]
-    # and of own choices and totals: the others' sums fall as the own part rises
-    centre = point(middle_of(total.low, total.high))
-    middle = intervals.subtract(_over_players(centre), _contributions_in(sums, mid, mid).values)
-    moves = _over_players(intervals.subtract(total, centre))
-    bounds.append(respond(remainder, middle, moves, added))
-    responses = Interval(low, high)
-    for good, slope, response, concave in bounds:
+    choices = Interval(low, high)
+    for good, slope, response, concave in (
+        _response_to_rival_sums(sums, at, low, high, rival_sums),
+        _response_to_totals(sums, at, low, high, total, added),
+    ):
+        # of a payoff that rises throughout only the upper bound can be best, and the lower one if it falls
         rising, falling = good[:, None] & (slope.low > 0), good[:, None] & (slope.high < 0)
-        best = Interval(np.clip(response.low, at.low, at.high), np.clip(response.high, at.low, at.high))
-        responses = Interval(
-            np.where(rising, np.fmax(responses.low, at.high), responses.low),
-            np.where(falling, np.fmin(responses.high, at.low), responses.high),
+        choices = Interval(
+            np.where(rising, np.fmax(choices.low, at.high), choices.low),
+            np.where(falling, np.fmin(choices.high, at.low), choices.high),
         )
-        responses = where(good[:, None] & concave, meet(responses, best), responses.low, responses.high)
+        # of a concave payoff the peak is best, or the bound next to it
+        best = Interval(np.clip(response.low, at.low, at.high), np.clip(response.high, at.low, at.high))
+        choices = where(good[:, None] & concave, meet(choices, best), choices.low, choices.high)
     # a choice that no coordinate of a player allows is none of the player
     same_player = at.player[:, None] == at.player
-    none = np.any(same_player & (responses.low > responses.high)[:, None], axis=2) | empty[:, at.player]
-    return _Responses(np.where(none, np.inf, responses.low), np.where(none, -np.inf, responses.high))
+    none = np.any(same_player & (choices.low > choices.high)[:, None], axis=2) | empty[:, at.player]
+    return _Responses(np.where(none, np.inf, choices.low), np.where(none, -np.inf, choices.high))
 
 
 def _over_players(total: Interval) -> Interval:
@@ -437,8 +448,33 @@ def _over_players(total: Interval) -> Interval:
     return total.at_ends(lambda end: end[..., None])
 
 
+def _entries(a: Interval, *index: Any) -> Interval:
+    return Interval(a.low[index], a.high[index])
+
+
+class _MarginalPayoffs(NamedTuple):
+    """Bounds on derivatives of payoffs in own coordinates, and on derivatives of these, in boxes."""
+
+    values: Interval  # [box coordinate]
+    in_choices: Interval  # [box axis coordinate]: along the own axes
+    in_sums: Interval  # [box sum coordinate]
+    is_known: ndarray  # [box]: whether they are bounds
+
+
+def _marginal_payoffs_in(
+    sums: Sums, at: Coordinates, low: ndarray, high: ndarray, rival_sums: Interval
+) -> _MarginalPayoffs:
+    """Return bounds for choices in boxes and all sums of the others."""
+    box = intervals.with_neighbours(low, high)
+    bounds = enclosed(_marginal_payoffs_and_derivatives, (sums, at), box, rival_sums)
+    values, in_choices, in_sums, payoff = bounds.values
+    is_known = bounds.decided & bounds.finite & ~np.any(np.isnan(payoff.low), axis=1)
+    # its ends alone say what is infinite
+    return _MarginalPayoffs(values, _entries(in_choices), in_sums, is_known)
+
+
 class _OwnResponse(NamedTuple):
-    """Bounds on own slopes and best responses, ``[box coordinate]``."""
+    """Bounds on marginal payoffs and best responses, ``[box coordinate]``."""
 
     good: ndarray  # [box]: whether they are bounds
     slope: Interval
@@ -446,59 +482,83 @@ class _OwnResponse(NamedTuple):
     concave: ndarray
 
 
-def _response(
+def _response_to_rival_sums(
+    sums: Sums, at: Coordinates, low: ndarray, high: ndarray, rival_sums: Interval
+) -> _OwnResponse:
+    """Return bounds for choices in boxes and all sums ``[box sum player]`` of the others."""
+    middle = point(middle_of(rival_sums.low, rival_sums.high))
+    change = intervals.subtract(rival_sums, middle).at_ends(lambda end: end[:, :, at.player])
+    marginal = _marginal_payoffs_in(sums, at, low, high, rival_sums)
+    return _own_response(sums, at, low, high, marginal, middle, change)
+
+
+def _response_to_totals(
+    sums: Sums, at: Coordinates, low: ndarray, high: ndarray, total: Interval, added: _Contributions
+) -> _OwnResponse:
+    """Return bounds for choices in boxes and all totals ``[box sum]``.
+
+    The others' sums are totals ``T`` less what the player adds, ``a(y)``. By the chain rule marginal payoffs
+    ``g(y, T - a(y))`` change along an own axis by the derivative of ``g`` in ``y`` less its derivative in the
+    sums times that of ``a``.
+    """
+    mid, centre = middle_of(low, high), point(middle_of(total.low, total.high))
+    middle = intervals.subtract(_over_players(centre), _contributions_in(sums, mid, mid).values)
+    rival_sums = intervals.subtract(_over_players(total), added.values)
+    marginal = _marginal_payoffs_in(sums, at, low, high, rival_sums)
+    in_choices, own = marginal.in_choices, _own_coordinates(at)
+    for k in range(len(sums.terms)):
+        effect_on_sum = _entries(added.slopes, slice(None), k, at.player, own)  # [box axis coordinate]
+        effect_of_sum = _entries(marginal.in_sums, slice(None), k, None)
+        in_choices = intervals.subtract(in_choices, intervals.multiply(effect_of_sum, effect_on_sum))
+    marginal = marginal._replace(in_choices=in_choices, is_known=marginal.is_known & added.is_known)
+    change = _over_players(intervals.subtract(total, centre))
+    return _own_response(sums, at, low, high, marginal, middle, change)
+
+
+def _own_coordinates(at: Coordinates) -> ndarray:
+    """Return the coordinates of the same player on every axis, ``[axis coordinate]``; -1 for none."""
+    place = np.full(at.start.shape, -1)
+    place[at.place] = np.arange(len(at.player))
+    return place[at.player].T
+
+
+def _own_response(
     sums: Sums,
     at: Coordinates,
     low: ndarray,
     high: ndarray,
-    rival_sums: Interval,
+    marginal: _MarginalPayoffs,
     middle: Interval,
-    moves: Interval,
-    added: _Contributions | None,
+    change: Interval,
 ) -> _OwnResponse:
-    """Return bounds on slopes and best responses to the others' sums.
+    """Return bounds in mean-value form: ``g(y, S) = g(m, s) + A (y - m) + B (S - s)`` at midpoints ``m``.
 
-    The others add up to ``rival_sums`` and, at the midpoint, to ``middle``; by ``moves`` the second argument
-    of slopes differs from there, ``[box sum coordinate]``. With ``added``, what players add, it is the total.
+    ``A`` and ``B`` are between the bounds on derivatives. Where ``g`` is zero, the own choice is ``m`` less
+    the other terms divided by the own entry of ``A`` (Newton's method).
+
+    Parameters
+    ----------
+    middle : Interval
+        The others' sums ``s`` at the midpoints, ``[box sum player]``.
+    change : Interval
+        Bounds on ``S - s``, where ``S`` may be the totals, ``[box sum coordinate]``.
     """
-    mid, count, of_axis = middle_of(low, high), len(at.player), _of_axis(at)
-    same_player = at.player[:, None] == at.player
-    in_box = enclosed(_slopes_and_bends, (sums, at), intervals.with_neighbours(low, high), rival_sums)
-    slope, bend, shift, pays = in_box.values
-    (change,) = enclosed(_slopes_of_sums, (sums, at), point(mid), middle).values
-    products = intervals.multiply(shift, moves)
-    for k in range(shift.shape[1]):
-        change = intervals.add(change, Interval(products.low[:, k], products.high[:, k]))
-    offset = intervals.subtract(Interval(low, high), point(mid))
-    linear, side, bends = change, change, []
-
-    def selection(mask: ndarray, a: Interval) -> Interval:  # of every row the only entry
-        return a.at_ends(lambda end: np.sum(np.where(mask, end, 0.0), axis=2))
-
-    offsets = offset.at_ends(lambda end: end[:, None])
-    for axis, on_axis in enumerate(of_axis):
-        along = Interval(bend.low[:, axis], bend.high[:, axis])
-        # [coordinate coordinate]: of which coordinate that axis of its player is
-        at_axis = same_player & on_axis
-        for k in range(0 if added is None else shift.shape[1]):
-            assert added is not None
-            grows = added.slopes
-            effects_on_sum = Interval(grows.low[:, k][:, at.player], grows.high[:, k][:, at.player])
-            effect = Interval(shift.low[:, k], shift.high[:, k])
-            along = intervals.subtract(along, intervals.multiply(effect, selection(at_axis, effects_on_sum)))
-        bends.append(along)
-        term = intervals.multiply(along, selection(at_axis, offsets))
-        term = where(at_axis.any(axis=1), term, 0.0, 0.0)
-        linear, side = intervals.add(linear, term), intervals.add(side, where(~on_axis, term, 0.0, 0.0))
-    row = np.arange(count)
-    diagonal = Interval(
-        np.stack([bound.low for bound in bends], axis=1)[:, at.axis, row],
-        np.stack([bound.high for bound in bends], axis=1)[:, at.axis, row],
-    )
-    response = intervals.subtract(point(mid), intervals.divide(side, diagonal))
-    good = in_box.decided & in_box.finite & ~np.any(np.isnan(pays.low), axis=1)
-    good = good if added is None else good & added.is_known
-    return _OwnResponse(good, meet(slope, linear), response, diagonal.high < 0)
+    midpoint = point(middle_of(low, high))
+    (value,) = enclosed(_marginal_payoffs, (sums, at), midpoint, middle).values
+    changes = intervals.multiply(marginal.in_sums, change)
+    for k in range(len(sums.terms)):
+        value = intervals.add(value, _entries(changes, slice(None), k))
+    offset, without_own = intervals.subtract(Interval(low, high), midpoint), value
+    for axis, own in enumerate(_own_coordinates(at)):
+        derivative = _entries(marginal.in_choices, slice(None), axis)
+        term = intervals.multiply(derivative, _entries(offset, slice(None), own))
+        term = where(own >= 0, term, 0.0, 0.0)
+        value = intervals.add(value, term)
+        without_own = intervals.add(without_own, where(at.axis != axis, term, 0.0, 0.0))
+    own_derivative = _entries(marginal.in_choices, slice(None), at.axis, np.arange(len(at.axis)))
+    response = intervals.subtract(midpoint, intervals.divide(without_own, own_derivative))
+    slope = meet(marginal.values, value)
+    return _OwnResponse(marginal.is_known, slope, response, own_derivative.high < 0)
 
 
 class BoxesOfTotals(NamedTuple):
@@ -532,7 +592,7 @@ def boxes_of_totals(
     waiting = BoxesOfTotals(low[None], high[None], totals.low, totals.high)
     if not np.all(np.isfinite(totals.low) & np.isfinite(totals.high)):
         return waiting.low, waiting.high, 0
-    unit = np.maximum((totals.high - totals.low)[0], 1e-300)
+    range_of_totals = np.maximum((totals.high - totals.low)[0], 1e-300)
     finished = [waiting.rows(slice(0, 0))]
     box_count = 0
     while len(waiting.low) and box_count < BOXES:
@@ -542,18 +602,23 @@ def boxes_of_totals(
         batch = batch.rows(~is_done(batch.low, batch.high))
         width = ((batch.high - batch.low) / span).max(axis=1, initial=0.0)
         sizes = np.maximum(np.abs(batch.total_low), np.abs(batch.total_high))
-        wide = (batch.total_high - batch.total_low) / np.minimum(unit, 4 * sizes)
-        is_narrow = (width < NARROW) | (wide.max(axis=1, initial=0.0) < 1e-6)
+        # relative to the range, or to the totals where these are far smaller
+        widths = (batch.total_high - batch.total_low) / np.minimum(range_of_totals, 4 * sizes)
+        is_narrow = (width < NARROW) | (widths.max(axis=1, initial=0.0) < 1e-6)
         finished.append(batch.rows(is_narrow))
-        batch, widest = batch.rows(~is_narrow), np.argmax(wide[~is_narrow], axis=1)
-        cut = np.arange(len(widest)), widest
-        lower_end, upper_start = batch.total_high.copy(), batch.total_low.copy()
-        lower_end[cut] = upper_start[cut] = splitting_points(batch.total_low[cut], batch.total_high[cut])
-        parts = (waiting, batch._replace(total_high=lower_end), batch._replace(total_low=upper_start))
-        waiting = BoxesOfTotals(*map(np.concatenate, zip(*parts, strict=True)))
+        halves = _halves(batch.rows(~is_narrow), np.argmax(widths[~is_narrow], axis=1))
+        waiting = BoxesOfTotals(*map(np.concatenate, zip(waiting, *halves, strict=True)))
     low = np.concatenate([boxes.low for boxes in (waiting, *finished)])
     high = np.concatenate([boxes.high for boxes in (waiting, *finished)])
     return *_merged(low, high, span), box_count
+
+
+def _halves(boxes: BoxesOfTotals, number: ndarray) -> tuple[BoxesOfTotals, BoxesOfTotals]:
+    """Return boxes split in the total of one sum, whose ``number [box]`` is given."""
+    split = np.arange(len(number)), number
+    lower_end, upper_start = boxes.total_high.copy(), boxes.total_low.copy()
+    lower_end[split] = upper_start[split] = splitting_points(boxes.total_low[split], boxes.total_high[split])
+    return boxes._replace(total_high=lower_end), boxes._replace(total_low=upper_start)
 
 
 def _merged(low: ndarray, high: ndarray, span: ndarray) -> tuple[ndarray, ndarray]:
@@ -624,16 +689,17 @@ def narrowed_once(sums: Sums, at: Coordinates, boxes: BoxesOfTotals, pieces: int
     shares = np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
     edges = boxes.low + (boxes.high - boxes.low) * shares  # [edge box coordinate]
     edges[-1] = boxes.high
-    # the same pieces of all players at a time: [piece coordinate], by their numbers along an axis
-    piece = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
+    # own payoffs depend on own choices alone: the same pieces of all players at a time, [piece coordinate]
+    edge = np.indices((pieces,) * axes).reshape(axes, -1)[at.axis].T
     box, coordinate = np.arange(len(boxes.low))[:, None, None], np.arange(count)
-    low, high = edges[piece, box, coordinate], edges[piece + 1, box, coordinate]  # [box piece coordinate]
+    low, high = edges[edge, box, coordinate], edges[edge + 1, box, coordinate]  # [box piece coordinate]
     of_boxes = (total_low, total_high, totals.rest_low, totals.rest_high)
     of_pieces = [np.repeat(end, pieces**axes, axis=0) for end in of_boxes]
     respond = partial(_responses, sums, at)
     responses = in_batches(respond, ROWS, low.reshape(-1, count), high.reshape(-1, count), *of_pieces)
-    low, high = responses.low.reshape(low.shape).min(axis=1), responses.high.reshape(low.shape).max(axis=1)
-    return BoxesOfTotals(low, high, total_low, total_high)
+    smallest = responses.low.reshape(low.shape).min(axis=1)
+    largest = responses.high.reshape(low.shape).max(axis=1)
+    return BoxesOfTotals(smallest, largest, total_low, total_high)
 
 
 def totals_of(sums: Sums, at: Coordinates) -> tuple[ndarray, ndarray]:
@@ -667,24 +733,26 @@ class PayoffSum(NamedTuple):
 
 
 def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> PayoffSum:
-    """Total of payoffs of choices between bounds.
+    """Return what payoffs of choices between bounds add up to.
 
     A largest sum is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for
     others. Of shares whose denominators have the same terms, none of which is below zero, and whose
     numerators have different ones of these, the largest multiple is all that they can add up to. It is what
     they add up to if the multiples are the same and every term is in a numerator.
     """
-    ends = list(zip(low.tolist(), high.tolist(), strict=True))
-    tape = Operations(OPERATIONS_ADDED, ends)
     unknown = PayoffSum(inf, False)
     # without a quotient there is no share, and reading operations compiles small programs
     if all(equation.primitive.name != "div" for equation in operations_within(jax.make_jaxpr(payoffs)(low))):
         return unknown
+    ends = list(zip(low.tolist(), high.tolist(), strict=True))
+    tape = Operations(OPERATIONS_ADDED, ends)
     try:
         tape.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS_ADDED, ends)
     except (Unsupported, NotImplementedError):
         return unknown
-    total, constant, shares = Fraction(0), True, defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
+    total, constant = Fraction(0), True
+    # numerators and multiples of shares, by the terms of the denominator
+    shares = defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
     for place, weight in _weights(tape, results).items():
         name, *arguments = tape.nodes[place]
         if name == "c" and isfinite(arguments[0]):
@@ -707,19 +775,22 @@ def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> Payo
 
 
 def _weights(tape: Operations, results: Sequence[int]) -> Weights:
-    """Return the operations of which a sum of operations is a sum of multiples."""
+    """Return the sum of operations as a sum of multiples of operations that are not linear."""
     weights = defaultdict[int, Fraction](Fraction)
     for result in results:
         weights[result] += 1
     for place in range(max(results), -1, -1):  # operands stand before
         name, *arguments = tape.nodes[place]
-        weight, factor = weights[place], None
-        if name in ("mul", "div") and tape.value(arguments[1]) not in (None, 0.0, inf, -inf):
-            number = Fraction(tape.value(arguments[1]))  # type: ignore[arg-type]
-            factor = number if name == "mul" else 1 / number
-        if name in ("add", "sub", "neg") or factor is not None:
+        weight = weights[place]
+        if name in SIGNS:
             del weights[place]
-            weights[arguments[0]] += -weight if name == "neg" else weight * (factor or 1)
-        if name in ("add", "sub"):
-            weights[arguments[1]] += weight if name == "add" else -weight
+            for sign, operand in zip(SIGNS[name], arguments, strict=True):
+                weights[operand] += sign * weight
+        if name not in ("mul", "div"):
+            continue
+        number = tape.value(arguments[1])
+        if number not in (None, 0.0, inf, -inf):
+            del weights[place]
+            factor = Fraction(number)
+            weights[arguments[0]] += weight * factor if name == "mul" else weight / factor
     return weights

@@ -50,9 +50,17 @@ class _Bounds(NamedTuple):
 
     pay: Interval
     slope: Interval
-    bend: Interval  # [row box follower follower]
+    jacobian: Interval  # [row box follower follower]
     smooth: ndarray  # [row box]: whether there are derivatives
     continuous: ndarray  # [row box]: whether they are those of all pieces of continuous payoffs
+
+
+class _Round(NamedTuple):
+    """Bounds ``[row follower]`` after a round in which they are made smaller."""
+
+    y: Interval
+    is_unique: ndarray  # [row]: whether there is at most one list of mutual best responses
+    is_last: ndarray  # [row]: whether further rounds would hardly make bounds smaller
 
 
 def enclosed_responses(run: Comparisons, op: Operation, *ranges: Interval) -> Interval:
@@ -145,14 +153,14 @@ class _FollowerRanges:
             row, low, high = np.repeat(row, is_part.sum(axis=1)), begin[is_part], end[is_part]
             part = self._of(row)
             bounds = part._bounds_in_boxes(low[:, None], high[:, None], 1)
-            choices = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
-            at_guess = part._payoffs(*choices)[0].at_ends(_diagonals)
+            own_guess = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
+            at_guess = part._payoffs(*own_guess)[0].at_ends(_diagonals)
             pay, slope = (a.at_ends(lambda end: end[:, 0]) for a in (bounds.pay, bounds.slope))
-            remains, low, high = part._remaining(
-                guess[row], at_guess, low, high, pay, slope, bounds.continuous
+            remains, choices = part._remaining(
+                guess[row], at_guess, Interval(low, high), pay, slope, bounds.continuous
             )
             remains = np.all(remains, axis=1)
-            row, low, high = row[remains], low[remains], high[remains]
+            row, low, high = row[remains], choices.low[remains], choices.high[remains]
             if np.bincount(row, minlength=1).max() > MOST:
                 break
         smallest, largest = np.full(y.low.shape, np.inf), np.full(y.low.shape, -np.inf)
@@ -183,11 +191,12 @@ class _FollowerRanges:
 
     def _bounds_in_boxes(self, low: ndarray, high: ndarray, order: int = 2) -> _Bounds:
         """Return bounds in boxes of choices ``[row box follower]``."""
-        (pay, slope, *bends), decided, finite = self._enclosed(order, low, high)
+        (pay, slope, *jacobian), decided, finite = self._enclosed(order, low, high)
         is_known = finite & np.all(np.isfinite(pay.low) & np.isfinite(pay.high), axis=2)
         smooth = decided & is_known
         continuous = smooth if smooth.all() else is_known & self._payoffs(low, high)[1]
-        return _Bounds(pay, slope, bends[0] if bends else slope, smooth, continuous)
+        # without second derivatives there is no Jacobian, and nobody reads it
+        return _Bounds(pay, slope, jacobian[0] if jacobian else slope, smooth, continuous)
 
     def _numbers(self, order: int, y: ndarray) -> list[ndarray]:
         """Return payoffs and derivatives at choices ``[row box follower]`` and the middles of the numbers."""
@@ -225,136 +234,195 @@ class _FollowerRanges:
                 break
         return guess
 
-    def after_round(self, y: Interval) -> tuple[Interval, ndarray, ndarray]:
-        """Return smaller bounds, whether responses are unique, and whether bounds will hardly shrink."""
+    def after_round(self, y: Interval) -> _Round:
+        """Return smaller bounds on mutual best responses, by the steps that this module states.
+
+        Parts of ranges are discarded first. Derivatives between a guess and what remains bound how far
+        responses are from the guess.
+        """
         guess = self._guess(y)
-        rows, centre = len(guess), guess[..., None]
-        below, above = (centre + (end[..., None] - centre) * SHARES for end in (y.low, y.high))
-        edges = [np.minimum(below, centre), centre, centre, np.maximum(above[..., ::-1], centre)]
-        ends = np.concatenate(edges, axis=2)
-        begin, end = ends[..., :-1], ends[..., 1:]  # [row follower part]
-        low, high = (
-            np.where(self.diagonal[:, None], part[..., None], bound[:, None, None])
-            for part, bound in ((begin, y.low), (end, y.high))
-        )
-        boxes = [part.reshape(rows, -1, self.followers) for part in (low, high)]
-        low, high = (np.append(part, guess[:, None], axis=1) for part in boxes)
-        bounds = self._bounds_in_boxes(low, high)
-
-        def of_parts(a: ndarray) -> ndarray:
-            return a[:, :-1].reshape(*begin.shape, *a.shape[2:])
-
-        def of_payers(a: ndarray) -> ndarray:
-            return np.moveaxis(np.diagonal(of_parts(a), axis1=1, axis2=3), 1, 2)
-
-        pay, slope = bounds.pay.at_ends(of_payers), bounds.slope.at_ends(of_payers)
-        smooth, continuous = of_parts(bounds.smooth), of_parts(bounds.continuous)
-        half = begin.shape[2] // 2
-        at_guess = pay.at_ends(lambda a: a[..., [half]])
-        falls_short = _pays_less(begin, end, slope, continuous)
-        remains, begin, end = self._remaining(centre, at_guess, begin, end, pay, slope, continuous)
+        centre, parts = guess[..., None], _parts_around(guess, y)
+        bounds, slope_at_guess = self._bounds_in_parts(parts, y, guess)
+        half = parts.low.shape[2] // 2
+        at_guess = bounds.pay.at_ends(lambda a: a[..., [half]])
+        pays_less = _pays_less(parts, bounds.slope, bounds.continuous)
+        remains, parts = self._remaining(centre, at_guess, parts, bounds.pay, bounds.slope, bounds.continuous)
         is_choice = (centre >= self.low.high[..., None]) & (centre <= self.high.low[..., None])
-        remains &= ~(is_choice & falls_short)
-        smallest = np.min(np.where(remains, begin, np.inf), axis=2)
-        largest = np.max(np.where(remains, end, -np.inf), axis=2)
-        # of parts from the guess to all that remain
+        remains &= ~(is_choice & pays_less)
+        smallest = np.min(np.where(remains, parts.low, np.inf), axis=2)
+        largest = np.max(np.where(remains, parts.high, -np.inf), axis=2)
+        # where no part remains nothing is known, so that all count
         remains |= (smallest > largest)[..., None]
         remains[..., half] = True
-        before = np.logical_or.accumulate(remains, axis=2)
-        inside = before & np.logical_or.accumulate(remains[..., ::-1], axis=2)[..., ::-1]
-        is_known = np.all(smooth | ~inside, axis=2)[..., None, None]  # by the follower whose parts they are
-        inside = inside[..., None, None]
-        lowest = np.min(np.where(inside, of_parts(bounds.bend.low), np.inf), axis=2)
-        highest = np.max(np.where(inside, of_parts(bounds.bend.high), -np.inf), axis=2)
-        lowest = np.max(np.where(is_known, lowest, -np.inf), axis=1)
-        highest = np.min(np.where(is_known, highest, np.inf), axis=1)
-        is_known = np.all(np.isfinite(lowest) & np.isfinite(highest), axis=(1, 2), keepdims=True)
-        bend = Interval(np.where(is_known, lowest, 0.0), np.where(is_known, highest, 0.0))
-        return self._contracted(
-            _meet(y, Interval(smallest, largest)), guess, bounds.slope.at_ends(lambda a: a[:, -1]), bend
+        jacobian = _jacobian(bounds, _between(remains))
+        return self._contracted(_meet(y, Interval(smallest, largest)), guess, slope_at_guess, jacobian)
+
+    def _bounds_in_parts(self, parts: Interval, y: Interval, guess: ndarray) -> tuple[_Bounds, Interval]:
+        """Return bounds ``[row follower part ..]``, and those on derivatives ``[row follower]`` at a guess.
+
+        A follower chooses in a part, and the others anywhere in ``y``. Payoffs and derivatives in own choices
+        are those of that follower.
+        """
+        boxes = []
+        for part, bound in ((parts.low, y.low), (parts.high, y.high)):
+            box = np.where(self.diagonal[:, None], part[..., None], bound[:, None, None])
+            box = box.reshape(len(guess), -1, self.followers)
+            boxes.append(np.append(box, guess[:, None], axis=1))
+        bounds = self._bounds_in_boxes(*boxes)
+
+        def of_parts(a: ndarray) -> ndarray:
+            return a[:, :-1].reshape(*parts.shape, *a.shape[2:])
+
+        def of_follower(a: ndarray) -> ndarray:
+            return np.moveaxis(np.diagonal(of_parts(a), axis1=1, axis2=3), 1, 2)
+
+        in_parts = _Bounds(
+            bounds.pay.at_ends(of_follower),
+            bounds.slope.at_ends(of_follower),
+            bounds.jacobian.at_ends(of_parts),
+            of_parts(bounds.smooth),
+            of_parts(bounds.continuous),
         )
+        return in_parts, bounds.slope.at_ends(lambda a: a[:, -1])
 
     def _remaining(
         self,
         guess: ndarray,
         at_guess: Interval,
-        begin: ndarray,
-        end: ndarray,
+        parts: Interval,
         pay: Interval,
         slope: Interval,
         continuous: ndarray,
-    ) -> tuple[ndarray, ndarray, ndarray]:
-        """Return which parts ``[row follower ..]`` may hold a best response, and where in them."""
+    ) -> tuple[ndarray, Interval]:
+        """Return which parts ``[row follower ..]`` may hold a best response, and where in them.
+
+        A best response is not where the guess pays more, nor where the payoff rises or falls, unless at the
+        bound of the range to which it rises or falls.
+        """
         lowest, highest = (
-            bound.reshape(*bound.shape, *(1,) * (begin.ndim - 2)) for bound in (self.low.high, self.high.low)
+            bound.reshape(*bound.shape, *(1,) * (guess.ndim - 2)) for bound in (self.low.high, self.high.low)
         )
         rises, falls = continuous & (slope.low > 0), continuous & (slope.high < 0)
         # a guess for all bounds of the range, which parameters may move
         pays_less = (guess >= lowest) & (guess <= highest) & (pay.high < at_guess.low)
-        remains = ~pays_less & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
-        # of a part in which the payoff rises up to the bound, the bound
-        return (
-            remains,
-            np.where(rises, np.maximum(begin, np.minimum(end, highest)), begin),
-            np.where(falls, np.minimum(end, np.maximum(begin, lowest)), end),
-        )
+        remains = ~pays_less & ~(rises & (parts.high < highest)) & ~(falls & (parts.low > lowest))
+        low = np.where(rises, np.maximum(parts.low, np.minimum(parts.high, highest)), parts.low)
+        high = np.where(falls, np.minimum(parts.high, np.maximum(parts.low, lowest)), parts.high)
+        return remains, Interval(low, high)
 
-    def _contracted(
-        self, y: Interval, guess: ndarray, slope: Interval, bend: Interval
-    ) -> tuple[Interval, ndarray, ndarray]:
-        """Return bounds ``y`` after steps from a guess; otherwise as `after_round`.
+    def _contracted(self, y: Interval, guess: ndarray, slope: Interval, jacobian: Interval) -> _Round:
+        """Return bounds ``y`` after steps from a guess, with the derivatives in own choices there.
 
-        ``bend [row follower follower]`` are zeros where nothing is known.
+        ``jacobian [row follower follower]`` are zeros where nothing is known.
         """
-        c, low, high = Interval(guess, guess), self.low, self.high
+        centre = Interval(guess, guess)
+        radius, is_unique = self._radius(guess, slope, jacobian)
+        y = _meet(y, intervals.add(centre, Interval(-radius, radius)))
+        y = self._newton_alone(y, centre, slope, jacobian)
+        after, drift = self._newton_together(y, centre, slope, jacobian)
+        # the slopes at the guess let responses move by half of that
+        is_last = is_unique & np.all(after.high - after.low <= 2 * (drift.high - drift.low), axis=1)
+        return _Round(after, is_unique, is_last)
+
+    def _radius(self, guess: ndarray, slope: Interval, jacobian: Interval) -> tuple[ndarray, ndarray]:
+        """Return the largest distance ``[row 1]`` of responses from a guess, and if they are unique.
+
+        It is ``|D g(c)| / m`` (Rosen), of ``g`` no more than what leads into the ranges.
+        """
+        low, high = self.low, self.high
         is_choice = np.all((guess >= low.high) & (guess <= high.low), axis=1)
-        weight = _weights(-_middle(bend))
-        weighted = intervals.multiply(bend, Interval(-weight[..., None], -weight[..., None]))
+        weight = _weights(-_middle(jacobian))
+        weighted = intervals.multiply(jacobian, Interval(-weight[..., None], -weight[..., None]))
         smallest = _smallest_eigenvalue(weighted)
         shift = smallest[:, None, None] * self.diagonal
-        unique = (smallest > 0) & positive_definite(weighted.low - shift, weighted.high - shift)
+        is_unique = (smallest > 0) & positive_definite(weighted.low - shift, weighted.high - shift)
         uphill = np.where(guess < high.high, slope.high, 0.0)
         downhill = np.where(guess > low.low, -slope.low, 0.0)
         residual = weight * np.maximum(np.maximum(uphill, downhill), 0.0)
-        radius = np.linalg.norm(residual, axis=1) / np.where(unique, smallest, 1.0) * ROOM
-        radius = np.where(unique & is_choice, radius, np.inf)[:, None]
-        y = _meet(y, intervals.add(c, Interval(-radius, radius)))
-        # of each follower, with the others anywhere
-        curvature = bend.at_ends(_diagonals)
-        cross_effects = bend.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
-        drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, c)))
-        root = intervals.subtract(c, intervals.divide(drift, curvature))
+        radius = np.linalg.norm(residual, axis=1) / np.where(is_unique, smallest, 1.0) * ROOM
+        return np.where(is_unique & is_choice, radius, np.inf)[:, None], is_unique
+
+    def _newton_alone(self, y: Interval, centre: Interval, slope: Interval, jacobian: Interval) -> Interval:
+        """Return bounds by Newton's method for each follower, with the others anywhere in ``y``.
+
+        A concave payoff is largest where its derivative is zero, or at the bound of the range next to it.
+        """
+        low, high = self.low, self.high
+        curvature = jacobian.at_ends(_diagonals)
+        cross_effects = jacobian.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
+        drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, centre)))
+        root = intervals.subtract(centre, intervals.divide(drift, curvature))
         concave = curvature.high < 0
         begin = np.minimum(np.maximum(root.low, low.low), high.low)
         end = np.minimum(np.maximum(root.high, low.high), high.high)
-        y = _meet(y, Interval(np.where(concave, begin, -np.inf), np.where(concave, end, np.inf)))
-        # of all whose slopes are zero; the choices of others are as far from the guess as they are
-        free = (y.low > low.high) & (y.high < high.low) & concave
-        away = intervals.subtract(y, c)
-        matrix = bend.at_ends(lambda a: np.where(free[..., None], a, self.diagonal))
+        return _meet(y, Interval(np.where(concave, begin, -np.inf), np.where(concave, end, np.inf)))
+
+    def _newton_together(
+        self, y: Interval, centre: Interval, slope: Interval, jacobian: Interval
+    ) -> tuple[Interval, Interval]:
+        """Return bounds by Krawczyk's method for all followers, and how far the slopes at the guess lead.
+
+        Followers that are between their bounds, of concave payoffs, have derivatives of zero. The others are
+        as far from the guess as ``y`` lets them be.
+        """
+        free = (y.low > self.low.high) & (y.high < self.high.low) & (jacobian.at_ends(_diagonals).high < 0)
+        away = intervals.subtract(y, centre)
+        matrix = jacobian.at_ends(lambda a: np.where(free[..., None], a, self.diagonal))
         right = Interval(np.where(free, -slope.high, away.low), np.where(free, -slope.low, away.high))
         inverse = Interval(*[inverses(_middle(matrix))] * 2)  # type: ignore[arg-type]
         unit = intervals.interval(np.eye(self.followers))
         defect = intervals.subtract(unit, intervals.contract(inverse, matrix, np.matmul, self.followers))
         drift = _product(inverse, right)
-        after = _meet(y, intervals.add(c, intervals.add(drift, _product(defect, away))))
-        # the slopes at the guess let responses move by half of that
-        is_last = unique & np.all(after.high - after.low <= 2 * (drift.high - drift.low), axis=1)
-        return after, unique, is_last
+        return _meet(y, intervals.add(centre, intervals.add(drift, _product(defect, away)))), drift
 
 
-def _pays_less(begin: ndarray, end: ndarray, slope: Interval, continuous: ndarray) -> ndarray:
+def _parts_around(guess: ndarray, y: Interval) -> Interval:
+    """Return parts ``[row follower part]`` of ranges, the smaller the nearer to a guess.
+
+    The one in the middle is the guess alone.
+    """
+    centre = guess[..., None]
+    below, above = (centre + (end[..., None] - centre) * SHARES for end in (y.low, y.high))
+    edges = [np.minimum(below, centre), centre, centre, np.maximum(above[..., ::-1], centre)]
+    ends = np.concatenate(edges, axis=2)
+    return Interval(ends[..., :-1], ends[..., 1:])
+
+
+def _between(mask: ndarray) -> ndarray:
+    """Return a mask of all parts from the first to the last of a mask ``[row follower part]``."""
+    after_first = np.logical_or.accumulate(mask, axis=2)
+    return after_first & np.logical_or.accumulate(mask[..., ::-1], axis=2)[..., ::-1]
+
+
+def _jacobian(bounds: _Bounds, inside: ndarray) -> Interval:
+    """Return bounds ``[row follower follower]`` on derivatives in the parts ``inside [row follower part]``.
+
+    The parts of every follower give bounds, of which the tightest hold; zeros where nothing is known.
+    """
+    is_known = np.all(bounds.smooth | ~inside, axis=2)[..., None, None]
+    inside = inside[..., None, None]
+    lowest = np.min(np.where(inside, bounds.jacobian.low, np.inf), axis=2)
+    highest = np.max(np.where(inside, bounds.jacobian.high, -np.inf), axis=2)
+    lowest = np.max(np.where(is_known, lowest, -np.inf), axis=1)
+    highest = np.min(np.where(is_known, highest, np.inf), axis=1)
+    is_known = np.all(np.isfinite(lowest) & np.isfinite(highest), axis=(1, 2), keepdims=True)
+    return Interval(np.where(is_known, lowest, 0.0), np.where(is_known, highest, 0.0))
+
+
+def _pays_less(parts: Interval, slope: Interval, continuous: ndarray) -> ndarray:
     """Mask of parts ``[row follower part]`` in which all choices pay less than the part in the middle.
 
     It is one choice. What payoffs gain is summed over the parts between.
     """
-    half, size = begin.shape[2] // 2, end - begin
-    result = np.zeros(begin.shape, bool)
-    for side, rise in ((slice(half + 1, None), slope.high), (slice(half - 1, None, -1), -slope.low)):
-        gains = (rise * size)[..., side]
+    half, size = slope.shape[2] // 2, parts.high - parts.low
+    result = np.zeros(size.shape, bool)
+    # away from the middle: payoffs gain at most the largest slope upward, the smallest downward
+    for outward, rise in ((slice(half + 1, None), slope.high), (slice(half - 1, None, -1), -slope.low)):
+        gains = (rise * size)[..., outward]
         most = np.cumsum(gains, axis=2) - np.minimum(gains, 0.0)
         room = (ROOM - 1) * np.cumsum(np.abs(gains), axis=2)
-        result[..., side] = np.logical_and.accumulate(continuous[..., side], axis=2) & (most < -room)
+        is_reached = np.logical_and.accumulate(continuous[..., outward], axis=2)
+        result[..., outward] = is_reached & (most < -room)
     return result
 
 

@@ -374,65 +374,73 @@ def _called(call: Callable[..., Any], *arrays: Any) -> Values:
         raise Unsupported(f"proof file: payoffs contain {error}") from None
 
 
+ROUNDED = frozenset((*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"))
+"""Operations that are kept where they would round known numbers; others are computed."""
+
+
 def _results_of(tape: Operations, op: Operation, operands: Values) -> Values:
     """Return the values of one operation on arrays."""
-    name, params = op.equation.name, op.equation.params
-    is_known = not any(isinstance(part, _Places | _Tests) for part in operands)
+    name = op.equation.name
     if name == SHIFT:  # shifts cancel: any numbers give the same values
         return [np.zeros(op.equation.outs[0].shape)]
     if name == "stop_gradient":
         return operands
-    primitives = {*UNARY, *BINARY, *SUMS, *RUNS, "square", "integer_pow", "pow", "dot_general", "scan"}
-    if is_known and (
-        name in MOVES - set(SUMS) - set(RUNS) or not rounds(op.equation) or name not in primitives
-    ):
+    if not any(isinstance(part, _Places | _Tests) for part in operands) and _is_computed(op):
         return _called(op.call, *operands)
     if isinstance(op.call, ThroughJax):
         raise Unsupported(f"proof file: {in_words(name)} is not written out in single numbers")
-    if name in ("reduce_or", "reduce_and"):
-        return [_Tests(_fold(operands[0].at, params["axes"], LOGIC[name[7:]], name == "reduce_and"))]
-    if name == "scan":
-        return _scan(tape, op, operands)
-    if name == "cond":
-        return _cond(tape, op, operands)
-    if name in SUMS:
-        empty = tape.number({"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}[SUMS[name]])
-        join = partial(tape.apply, SUMS[name])
-        return [_Places(_fold(_places(tape, operands[0]), params["axes"], join, empty))]
-    if name in RUNS:
-        return [
-            _Places(_run(tape, RUNS[name], _places(tape, operands[0]), params["axis"], params["reverse"]))
-        ]
-    if name in ("scatter-add", "scatter_add"):
-        return [_scatter_add(tape, op, operands)]
-    if name in MOVES:
-        return _move(tape, op, operands)
+    if name in OF_ARRAYS:
+        return OF_ARRAYS[name](tape, op, operands)
     if reason := refusal(op):
         raise Unsupported(f"proof file: {reason}")
-    before, after = op.equation.kinds[0].dtype, op.equation.outs[0].dtype
-    if name == "convert_element_type" and (after.kind == "b" or isinstance(operands[0], _Places)):
-        if before.kind == "f" and after.kind != "f":
-            raise Unsupported("proof file: a number that depends on choices is made whole")
-        return [operands[0]]
-    if name == "dot_general":
-        a, b = (_places(tape, part) for part in operands)
-        return [_Places(_product(tape, a, b, params["dimension_numbers"]))]
-    shape = op.equation.outs[0].shape
-    if isinstance(operands[0], _Tests) and name == "convert_element_type":
-        yes, no = tape.number(1.0), tape.number(0.0)
-        numbers = _array(shape, lambda k: _choice(tape, operands[0].at[k], yes, no))
-        return [_Places(numbers, operands[0].at)]
+    if name in OF_FLOATS:
+        return OF_FLOATS[name](tape, op, operands)
+    return [_elementwise(tape, op, operands)]
+
+
+def _is_computed(op: Operation) -> bool:
+    """True if an operation on known numbers is computed, not written out."""
+    name = op.equation.name
+    is_move = name in MOVES and name not in SUMS and name not in RUNS
+    return is_move or name not in ROUNDED or not rounds(op.equation)
+
+
+def _elementwise(tape: Operations, op: Operation, operands: Values) -> Any:
+    """Return an operation on every entry of arrays, which may be of one number each."""
+    name, shape = op.equation.name, op.equation.outs[0].shape
     if name in LOGIC:
         truths = [_truths(part, shape) for part in operands]
-        return [_Tests(_array(shape, lambda k: LOGIC[name](*(part[k] for part in truths))))]
-    if name == "select_n":
-        return [_select(tape, operands, shape)]
-    if name not in TESTS:
-        rule = _rule(tape, name, params)  # before shapes, which an operation without a rule may change
+        return _Tests(_array(shape, lambda k: LOGIC[name](*(part[k] for part in truths))))
+    # before shapes, which an operation without a rule may change
+    rule = partial(TESTS[name], tape) if name in TESTS else _rule(tape, name, op.equation.params)
     arrays: Values = [np.broadcast_to(_places(tape, part), shape) for part in operands]
-    if name in TESTS:
-        return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
-    return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
+    results = _array(shape, lambda k: rule(*(part[k] for part in arrays)))
+    return _Tests(results) if name in TESTS else _Places(results)
+
+
+def _any_or_all(tape: Operations, op: Operation, operands: Values) -> Values:
+    name, axes = op.equation.name, op.equation.params["axes"]
+    join = _or if name == "reduce_or" else _and
+    return [_Tests(_fold(operands[0].at, axes, join, name == "reduce_and"))]
+
+
+def _sum_of_entries(tape: Operations, op: Operation, operands: Values) -> Values:
+    """Return a sum, a product or an extreme of entries along axes."""
+    name, axes = SUMS[op.equation.name], op.equation.params["axes"]
+    empty = tape.number({"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}[name])
+    return [_Places(_fold(_places(tape, operands[0]), axes, partial(tape.apply, name), empty))]
+
+
+def _converted(tape: Operations, op: Operation, operands: Values) -> Values:
+    """Return numbers of another type; of comparisons the numbers 0 and 1, with the comparisons."""
+    (a,) = operands
+    before, after = op.equation.kinds[0].dtype.kind, op.equation.outs[0].dtype.kind
+    if isinstance(a, _Places) or after == "b":
+        if before == "f" and after != "f":
+            raise Unsupported("proof file: a number that depends on choices is made whole")
+        return [a]
+    yes, no = tape.number(1.0), tape.number(0.0)
+    return [_Places(_array(a.at.shape, lambda k: _choice(tape, a.at[k], yes, no)), a.at)]
 
 
 def _rule(tape: Operations, name: str, params: Any) -> Callable[..., int]:
@@ -490,31 +498,34 @@ def _fold(a: ndarray, axes: Any, join: Callable[..., Any], empty: Any) -> ndarra
     return _array(rows.shape[:-1], lambda k: reduce(join, list(rows[k])) if rows.shape[-1] else empty)
 
 
-def _run(tape: Operations, name: str, a: ndarray, axis: int, reverse: bool) -> ndarray:
-    rows = np.moveaxis(np.array(a), axis, 0)
-    order = range(len(rows))[:: -1 if reverse else 1]
+def _cumulative(tape: Operations, op: Operation, operands: Values) -> Values:
+    """Return running sums, products or extremes of entries along an axis."""
+    name, params = RUNS[op.equation.name], op.equation.params
+    rows = np.moveaxis(np.array(_places(tape, operands[0])), params["axis"], 0)
+    order = range(len(rows))[:: -1 if params["reverse"] else 1]
     for before, k in pairwise(order):
         for place in np.ndindex(rows.shape[1:]):
             rows[(k, *place)] = tape.apply(name, rows[(before, *place)], rows[(k, *place)])
-    return np.moveaxis(rows, 0, axis)
+    return [_Places(np.moveaxis(rows, 0, params["axis"]))]
 
 
-def _product(tape: Operations, a: ndarray, b: ndarray, numbers: Any) -> ndarray:
-    """Return sums of products along axes of two arrays."""
-    (sum_a, sum_b), (batch_a, batch_b) = numbers
+def _dot(tape: Operations, op: Operation, operands: Values) -> Values:
+    """Return sums of products along axes of two arrays, of which some axes are common."""
+    (sum_a, sum_b), (batch_a, batch_b) = op.equation.params["dimension_numbers"]
 
-    def rows(array: ndarray, batch: Any, summed: Any) -> tuple[ndarray, tuple[int, ...]]:
+    def rows(array: ndarray, batch: Any, summed: Any) -> ndarray:
+        """Return the array as [batch row term]."""
         free = [k for k in range(array.ndim) if k not in (*batch, *summed)]
-        shapes = [[array.shape[k] for k in part] for part in (batch, free, summed)]
-        flat = np.transpose(array, [*batch, *free, *summed])
-        return flat.reshape([int(np.prod(shape, dtype=int)) for shape in shapes]), (*shapes[0], *shapes[1])
+        sizes = [int(np.prod([array.shape[k] for k in part], dtype=int)) for part in (batch, free, summed)]
+        return np.transpose(array, [*batch, *free, *summed]).reshape(sizes)
 
-    (rows_a, shape_a), (rows_b, shape_b) = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
+    a, b = (_places(tape, part) for part in operands)
+    rows_a, rows_b = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
     products = np.empty((rows_a.shape[0], rows_a.shape[1], rows_b.shape[1]), object)
     for n, i, j in np.ndindex(products.shape):
         terms = [tape.apply("mul", x, y) for x, y in zip(rows_a[n, i], rows_b[n, j], strict=True)]
-        products[n, i, j] = reduce(lambda x, y: tape.apply("add", x, y), terms) if terms else tape.number(0.0)
-    return products.reshape((*shape_a, *shape_b[len(batch_b) :]))
+        products[n, i, j] = reduce(partial(tape.apply, "add"), terms) if terms else tape.number(0.0)
+    return [_Places(products.reshape(op.equation.outs[0].shape))]
 
 
 def _less(tape: Operations, p: int, q: int) -> Any:
@@ -592,14 +603,22 @@ def _truths(a: Any, shape: Any) -> ndarray:
     return np.broadcast_to(truths, shape)
 
 
+def _selected(tape: Operations, op: Operation, operands: Values) -> Values:
+    return [_select(tape, operands, op.equation.outs[0].shape)]
+
+
 def _select(tape: Operations, operands: Values, shape: Any) -> Any:
+    """Return entries of one of several arrays, as a first array or a comparison says."""
     selector, *cases = operands
     if isinstance(selector, _Places):
         raise Unsupported("proof file: one of several cases by a number that depends on choices of players")
     if any(isinstance(operand, _Tests) for operand in cases):
         test, no, yes = (_truths(operand, shape) for operand in operands)
-        pick = lambda k: _or(_and(test[k], yes[k]), _and(_not(test[k]), no[k]))  # noqa: E731
-        return _Tests(_array(shape, pick))
+
+        def either(k: Any) -> Any:
+            return _or(_and(test[k], yes[k]), _and(_not(test[k]), no[k]))
+
+        return _Tests(_array(shape, either))
     arrays: Values = [np.broadcast_to(_places(tape, operand), shape) for operand in cases]
     if not isinstance(selector, _Tests):
         index = np.broadcast_to(np.asarray(selector), shape)
@@ -639,7 +658,7 @@ def _move(tape: Operations, op: Operation, operands: Values) -> Values:
     return [_Tests(at) if tests else _Places(at)]
 
 
-def _scatter_add(tape: Operations, op: Operation, operands: Values) -> _Places:
+def _scatter_add(tape: Operations, op: Operation, operands: Values) -> Values:
     """Return an array with numbers added to some of its entries, at places that no choice changes."""
     a, index, b = operands
     if isinstance(index, _Places | _Tests):
@@ -652,7 +671,7 @@ def _scatter_add(tape: Operations, op: Operation, operands: Values) -> _Places:
         (hit,) = _called(op.call, np.zeros(target.shape), index, unit)
         for place in zip(*np.nonzero(hit), strict=True):
             target[place] = tape.apply("add", target[place], source[k])
-    return _Places(target)
+    return [_Places(target)]
 
 
 def _scan(tape: Operations, op: Operation, operands: Values) -> Values:
@@ -687,3 +706,18 @@ def _cond(tape: Operations, op: Operation, operands: Values) -> Values:
         _select(tape, [test, *column], out.shape)
         for column, out in zip(columns, op.equation.outs, strict=True)
     ]
+
+
+Reader = Callable[[Operations, Operation, Values], Values]
+OF_ARRAYS: dict[str, Reader] = dict.fromkeys(MOVES, _move)
+OF_ARRAYS |= dict.fromkeys(SUMS, _sum_of_entries) | dict.fromkeys(RUNS, _cumulative)
+OF_ARRAYS |= dict.fromkeys(("reduce_or", "reduce_and"), _any_or_all) | {"scan": _scan, "cond": _cond}
+OF_ARRAYS |= dict.fromkeys(("scatter-add", "scatter_add"), _scatter_add)
+"""Operations on whole arrays, of numbers of any type."""
+
+OF_FLOATS: dict[str, Reader] = {
+    "convert_element_type": _converted,
+    "dot_general": _dot,
+    "select_n": _selected,
+}
+"""Further ones, of numbers of the types that `refusal` lets pass."""
