@@ -252,56 +252,87 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
     moving : sequence of int
         The choices of a period that change stocks.
     """
-    periods, columns = to_stages(game).periods, x.shape[1] // to_stages(game).periods
-    low, high = (end.reshape(periods, columns) for end in coordinate_ends(game, player))
-    present = game.space.unconstrain(x)[player].reshape(periods, columns)
-    payoff = payoff_of(game, x, player)
-
-    def paid(schedule: Array) -> Scalar:
-        return payoff(schedule.ravel())
-
-    resting = np.isin(np.arange(columns), moving)
-    at_rest = jnp.where(resting, low, present)
-    bases, steps = jnp.stack([present, at_rest]), put(_steps(periods, moving))
-
-    def stepped(base: Array, step: Array) -> Array:
-        schedule = base
-        for t, column, level in (step[:3], step[3:]):
-            share = level / (LEVELS - 1.0)
-            end = low[t, column] + share * (high[t, column] - low[t, column])
-            schedule = schedule.at[t, column].set(jnp.where(level < 0, schedule[t, column], end))
-        return schedule
-
-    def best_of(kind: Array) -> tuple[Array, Array]:
-        base, trials = bases[kind % 2], steps[kind // 2]
-        values = jax.lax.map(lambda step: paid(stepped(base, step)), trials, batch_size=BATCH)
-        index = jnp.argmax(values)
-        return stepped(base, trials[index]), values[index]
-
-    schedules, values = jax.lax.map(best_of, jnp.arange(2 * len(steps)))
-    _, top = jax.lax.top_k(values, min(STARTS, len(values)))
-    ends = range(0, periods, -(-periods // 4))
-    stops = [jnp.where(np.arange(periods)[:, None] < t, present, low) for t in ends]
-    # choices that pay only once those that move no stock follow them
-    early = put(_early_steps(periods, moving))
-    followed = jax.lax.map(lambda step: scan_choices(game, x, player, stepped(at_rest, step), moving), early)
-    _, top_followed = jax.lax.top_k(jax.lax.map(paid, followed), min(FOLLOWED, len(early)))
-    parts = [jnp.stack([present, at_rest, *stops]), schedules[top], followed[top_followed]]
-    starts = jnp.concatenate(parts)
+    periods = to_stages(game).periods
+    present = game.space.unconstrain(x)[player].reshape(periods, -1)
+    low, _ = coordinate_ends(game, player)
+    low = low.reshape(present.shape)
+    # the lowest choice moves no stock
+    at_rest = jnp.where(np.isin(np.arange(present.shape[1]), moving), low, present)
+    starts = [
+        jnp.stack([present, at_rest, *_stopped(present, low)]),
+        _stepped_schedules(game, x, player, jnp.stack([present, at_rest]), moving),
+        _followed_schedules(game, x, player, at_rest, moving),
+    ]
 
     def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         schedule, _ = carry
         schedule = scan_choices(game, x, player, schedule, moving)
         y, value = ascend(game, x, player, schedule.ravel())
-        return y.reshape(periods, columns), value
+        return y.reshape(schedule.shape), value
 
     def improved(start: Array) -> tuple[Array, Array]:
         return jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
 
     # in turn: batched, each loop would run as long as the longest
-    ends, values = jax.lax.map(improved, starts)
-    y, value = poll(game, x, player, ends[jnp.argmax(values)].ravel())
+    schedules, values = jax.lax.map(improved, jnp.concatenate(starts))
+    y, value = poll(game, x, player, schedules[jnp.argmax(values)].ravel())
     return amounts_of(game, x, player)(y), value
+
+
+def _stopped(schedule: Array, low: Array) -> list[Array]:
+    """Return schedules that stop after some period: all later choices are the lowest."""
+    periods = len(schedule)
+    ends = range(0, periods, -(-periods // 4))
+    return [jnp.where(np.arange(periods)[:, None] < t, schedule, low) for t in ends]
+
+
+def _stepped(schedule: Array, step: Array, low: Array, high: Array) -> Array:
+    """Return a schedule with one or two other choices: a ``step`` of `_steps`."""
+    for t, column, level in (step[:3], step[3:]):
+        share = level / (LEVELS - 1.0)
+        choice = low[t, column] + share * (high[t, column] - low[t, column])
+        schedule = schedule.at[t, column].set(jnp.where(level < 0, schedule[t, column], choice))
+    return schedule
+
+
+def _stepped_schedules(game: Any, x: Profile, player: Any, bases: Array, moving: Sequence[int]) -> Array:
+    """Return the best schedules ``[schedule period column]`` by one or two other choices than in ``bases``.
+
+    Of every base and every pair of columns the best step is kept, so that they are of several kinds.
+    """
+    payoff, steps = payoff_of(game, x, player), put(_steps(bases.shape[1], moving))
+    low, high = (end.reshape(bases.shape[1:]) for end in coordinate_ends(game, player))
+
+    def best_of(kind: Array) -> tuple[Array, Array]:
+        base, trials = bases[kind % 2], steps[kind // 2]
+
+        def paid(step: Array) -> Scalar:
+            return payoff(_stepped(base, step, low, high).ravel())
+
+        values = jax.lax.map(paid, trials, batch_size=BATCH)
+        index = jnp.argmax(values)
+        return _stepped(base, trials[index], low, high), values[index]
+
+    schedules, values = jax.lax.map(best_of, jnp.arange(2 * len(steps)))
+    _, top = jax.lax.top_k(values, min(STARTS, len(values)))
+    return schedules[top]
+
+
+def _followed_schedules(game: Any, x: Profile, player: Any, at_rest: Array, moving: Sequence[int]) -> Array:
+    """Return the best schedules ``[schedule period column]`` with one early choice that moves a stock.
+
+    It may pay only once the choices that move no stock follow it.
+    """
+    payoff, early = payoff_of(game, x, player), put(_early_steps(len(at_rest), moving))
+    low, high = (end.reshape(at_rest.shape) for end in coordinate_ends(game, player))
+
+    def followed(step: Array) -> Array:
+        return scan_choices(game, x, player, _stepped(at_rest, step, low, high), moving)
+
+    schedules = jax.lax.map(followed, early)
+    values = jax.lax.map(lambda schedule: payoff(schedule.ravel()), schedules)
+    _, top = jax.lax.top_k(values, min(FOLLOWED, len(early)))
+    return schedules[top]
 
 
 _searched = compiled(search_schedules, effort=1)
@@ -347,11 +378,10 @@ def _lattice(columns: int, moving: Sequence[int]) -> Float[ndarray, "point colum
 def _early_steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "step 6"]:
     """Return single choices of a few levels in the first periods, in the form of `_steps`."""
     levels = range(1, LEVELS)
-    times = range(min(periods, max(MOST_EARLY // (len(levels) * len(moving)), 1)))
+    count = max(MOST_EARLY // (len(levels) * len(moving)), 1)
     no_step = (0, int(moving[0]), -1)
-    return np.array(
-        [(t, int(column), int(level), *no_step) for t, column, level in product(times, moving, levels)]
-    )
+    singles = product(range(min(periods, count)), map(int, moving), levels)
+    return np.array([(*single, *no_step) for single in singles])
 
 
 def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
@@ -359,17 +389,17 @@ def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
 
     A level below 0 changes nothing.
     """
-    columns = [int(column) for column in moving]
+    columns = list(map(int, moving))
     no_step = (0, columns[0], -1)
     singles = list(product(range(periods), range(LEVELS)))
     kinds = [[(t, column, level, *no_step) for t, level in singles] for column in columns]
     levels = np.linspace(0, LEVELS - 1, LEVELS_OF_PAIRS).round().astype(int).tolist()[1:]
     most = max(MOST_PAIRS // (len(columns) * len(levels)) ** 2, 1)
     times = list(combinations(range(periods), 2))
-    times = times[:: -(-len(times) // most) or 1]
-    places = list(product(times, product(levels, levels)))
-    for first, second in product(columns, columns) if places else ():
-        kinds.append([(s, first, a, t, second, b) for (s, t), (a, b) in places])
+    stride = max(-(-len(times) // most), 1)
+    pairs = list(product(times[::stride], product(levels, levels)))
+    for first, second in product(columns, columns):
+        kinds.append([(s, first, a, t, second, b) for (s, t), (a, b) in pairs])
     # of one length: a program with a loop for each would take seconds to compile
     length = max(map(len, kinds))
-    return np.array([(kind * -(-length // len(kind)))[:length] for kind in kinds])
+    return np.array([(kind * -(-length // len(kind)))[:length] for kind in kinds if kind])

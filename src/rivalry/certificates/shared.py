@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response, search_grid
-from rivalry.certificates.units import Unit, unit_at
+from rivalry.certificates.units import unit_at
 from rivalry.core import oracles
 from rivalry.core.assumed_range import with_open_range
 from rivalry.core.dispatch import Unsupported
@@ -88,11 +88,6 @@ def _highest(game: Game, x: ndarray) -> ndarray:
     """Return upper bounds on the constraints at a profile, by interval arithmetic."""
     (values,) = enclosed(shared_constraints, (game,), Interval(x[None], x[None])).values
     return np.asarray(values.high[0])
-
-
-def _floor(game: Game, x: ndarray, player: int) -> float:
-    strategy = x[player][None]
-    return float(payoff_range(game, x, np.array([player]), strategy, strategy).value.low[0])
 
 
 @seldom
@@ -211,30 +206,57 @@ class PricedBounds(NamedTuple):
 
     responses: list[Response]
     gain: ndarray
-    units: list[Unit]
+    units: ndarray
+
+
+def _gain(game: Game, x: ndarray, player: int, bound: float) -> float:
+    """Return an upper bound on the gain from a bound on all payoffs; infinite where either is unknown."""
+    if not np.isfinite(bound):
+        return np.inf
+    strategy = x[player][None]
+    try:
+        value = payoff_range(game, x, np.array([player]), strategy, strategy).value
+    except Unsupported:
+        return np.inf
+    gain = float(np.nextafter(bound - float(value.low[0]), np.inf))
+    return max(gain, 0.0) if np.isfinite(value.low[0]) else np.inf
 
 
 def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBounds:
     priced = Lagrangian(game, put(multipliers))
     responses = [best_response(priced, x, player, points=points) for player in range(len(x))]
+    gains = [_gain(game, np.asarray(x), player, response.bound) for player, response in enumerate(responses)]
     units = [unit_at(priced, x, player, response) for player, response in enumerate(responses)]
-    gains = []
-    for player, response in enumerate(responses):
-        try:
-            floor = _floor(game, np.asarray(x), player) if np.isfinite(response.bound) else -np.inf
-        except Unsupported:
-            floor = -np.inf
-        gains.append(
-            max(float(np.nextafter(response.bound - floor, np.inf)), 0.0) if np.isfinite(floor) else np.inf
-        )
-    return PricedBounds(responses, np.array(gains), units)
+    return PricedBounds(responses, np.array(gains), np.array([unit.size for unit in units]))
+
+
+def _allowed_gains(bounds: PricedBounds, paid: ndarray, current: ndarray, tolerance: float) -> ndarray:
+    """Return the gains ``[player]`` that an equilibrium may have: by tolerance and by rounding."""
+    rounded = ROUNDING * np.maximum(np.abs(paid), np.abs(current))
+    rounded = np.where(np.isfinite(rounded), rounded, 0.0)
+    error, regret = np.array([response.error for response in bounds.responses]), paid - current
+    # a regret above rounding is no error of rounding, so less than it is allowed
+    error = np.where(regret > rounded, np.minimum(error, regret / 2), error)
+    return tolerance * bounds.units + rounded + error
+
+
+def _violated(values: ndarray, excess: ndarray, players: int) -> Certificate:
+    """Return the certificate at a profile that violates constraints with these ``values``."""
+    k = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
+    infinite = np.full(players, np.inf)
+    reason = f"shared constraint {k} is violated by {values[k]:.3g}"
+    violation = float(np.max(values, initial=0.0))
+    return Certificate(
+        infinite, infinite, "lower bound", reason, 0.0, concept="generalised Nash", residual=violation
+    )
 
 
 def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Certificate:
     """Return the certificate of a game with shared constraints; see `rivalry.certificates.certify`.
 
-    A profile that violates a constraint has infinite regrets. The certificate's ``residual`` is the largest
-    violation; ``FEASIBLE`` times the size of the constraint's terms counts as none. Where one list of
+    Regrets are those of the best strategies found among allowed ones, bounds those of this module (weak
+    duality). A profile that violates a constraint has infinite regrets. The certificate's ``residual`` is the
+    largest violation; ``FEASIBLE`` times the size of the constraint's terms counts as none. Where one list of
     multipliers for all players proves the bounds, or fits first-order conditions as well as a list per
     player, the certificate reports it.
     """
@@ -242,64 +264,47 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         raise ValueError(
             f"game: strategies are in a {type(game.space).__name__}; shared constraints need a Box"
         )
-    current_payoffs, slopes = payoffs(game, x), _slopes(game, x)
-    profile = np.asarray(x)
+    current, slopes, profile = payoffs(game, x), _slopes(game, x), np.asarray(x)
     values = np.asarray(slopes.values)
     with suppress(Unsupported):  # without an interval form: as rounded
         values = np.fmax(values, _highest(game, profile))
     excess = values - FEASIBLE * slopes.sizes(profile)
-    violation = float(np.max(values, initial=0.0))
+    if not np.all(excess <= 0):
+        return _violated(values, excess, len(profile))
+
     players = list(range(len(profile)))
     vector, residual = multipliers_at(slopes, profile, game.space, players)
-    common = np.tile(vector, (len(profile), 1))
-    if not np.all(excess <= 0):
-        k = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
-        infinite = np.full(len(profile), np.inf)
-        reason = f"shared constraint {k} is violated by {values[k]:.3g}"
-        return Certificate(
-            infinite, infinite, "lower bound", reason, 0.0, concept="generalised Nash", residual=violation
-        )
-
-    bounds = _bounds(game, x, common, points)
+    multipliers = np.tile(vector, (len(profile), 1))
+    bounds = _bounds(game, x, multipliers, points)
     responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in players]
     paid = np.array([response.payoff for response in responses])
-
-    def allowed_gains(bounds: PricedBounds) -> ndarray:
-        rounded = ROUNDING * np.maximum(np.abs(paid), np.abs(current_payoffs))
-        rounded = np.where(np.isfinite(rounded), rounded, 0.0)
-        error, regret = np.array([response.error for response in bounds.responses]), paid - current_payoffs
-        # a regret above rounding is no error of rounding, so less than it is allowed
-        error = np.where(regret > rounded, np.minimum(error, regret / 2), error)
-        return tolerance * np.array([unit.size for unit in bounds.units]) + rounded + error
-
-    multipliers = common
-    if not np.all(bounds.gain <= allowed_gains(bounds)):
+    allowed = _allowed_gains(bounds, paid, current, tolerance)
+    if not np.all(bounds.gain <= allowed):
         fits = [multipliers_at(slopes, profile, game.space, [player]) for player in players]
         if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
             multipliers = np.stack([fit[0] for fit in fits])
             bounds = _bounds(game, x, multipliers, points)
-    allowed = allowed_gains(bounds)
-    regret = np.maximum(paid - current_payoffs, 0.0)
+            allowed = _allowed_gains(bounds, paid, current, tolerance)
+    regret = np.maximum(paid - current, 0.0)
     bound = np.maximum(bounds.gain, regret)
-    if not np.isfinite(current_payoffs).all():
-        regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
-    weak = min(bounds.responses, key=lambda response: COVERAGES.index(response.coverage))
-    coverage = weak.coverage
+    if not np.isfinite(current).all():
+        regret, bound = np.full_like(current, np.nan), np.full_like(current, np.inf)
+    weakest = min(bounds.responses, key=lambda response: COVERAGES.index(response.coverage))
+    coverage = weakest.coverage
     if np.isfinite(bound).all():
         coverage = "tight" if np.all(bound - regret <= allowed) else "bounded"
-    reasons = "; ".join(weak.method.split("; ")[1:])
-    method = f"{responses[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")
+    reasons = weakest.method.split("; ")[1:]
     certificate = Certificate(
         regret,
         bound,
         coverage,
-        method,
+        "; ".join([f"{responses[0].method}, bounds by multipliers", *reasons]),
         allowed,
-        np.array([unit.size for unit in bounds.units]),
+        bounds.units,
         "outward" if np.isfinite(bound).any() else "",
         "generalised Nash",
-        violation,
+        float(np.max(values, initial=0.0)),
         multipliers=multipliers,
-        payoff=current_payoffs,
+        payoff=current,
     )
     return with_open_range(game.space, profile, certificate)

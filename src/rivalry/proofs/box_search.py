@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
@@ -61,6 +61,17 @@ CHOICES = 32  # more take minutes for a step
 BOX_ENDS = ("low", "high", "side")  # what a session has of boxes
 
 Step = Callable[[Any, Coordinates, Session], bool]
+
+
+class _Boxes(NamedTuple):
+    """Boxes between ``low`` and ``high``, and where choices in them are, ``[box coordinate]``."""
+
+    low: ndarray
+    high: ndarray
+    side: ndarray  # see `rivalry.proofs.first_order.first_order`
+
+    def rows(self, index: ndarray) -> _Boxes:
+        return _Boxes(*(part[index] for part in self))
 
 
 @dataclass(frozen=True)
@@ -185,100 +196,110 @@ class BoxSearch:
 
     def _search(self, game: Game, at: Coordinates, session: Session) -> None:
         """Decide on the last boxes of the list, or split them."""
-        low, high, side = (session[name][-BATCH:] for name in BOX_ENDS)
+        boxes = _Boxes(*(session[name][-BATCH:] for name in BOX_ENDS))
         for name in BOX_ENDS:
             session[name] = session[name][:-BATCH]
-        session["boxes"] = session["boxes"] + len(low)
-        reason = np.zeros(len(low), int)
-        reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
-        is_around = _around_points(session, low, high, side)
-        reason[(reason == 0) & is_around] = REASONS.index("around a point")
+        session["boxes"] = session["boxes"] + len(boxes.low)
+        reason = np.zeros(len(boxes.low), int)
+        reason[_around_points(session, *boxes)] = REASONS.index("around a point")
+        reason[_out_of_order(at, at.labels, boxes.low, boxes.high)] = REASONS.index("order of players")
         undecided = np.flatnonzero(reason == 0)
-        if not len(undecided):
-            self._note(session, low, high, reason)
-            return
-        enclosures = first_order(game, at, low[undecided], high[undecided], side[undecided])
-        empty = excluded(enclosures, side[undecided])
-        new_low, new_high, sides, is_outside = without_open_sides(at, enclosures, side[undecided])
-        single = at_most_one_point(enclosures, side[undecided])
-        enclosures = enclosures._replace(low=new_low, high=new_high)
+        if len(undecided):
+            reason[undecided] = self._decide(game, at, session, boxes.rows(undecided))
+        self._note(session, boxes.low, boxes.high, reason)
+
+    def _decide(self, game: Game, at: Coordinates, session: Session, boxes: _Boxes) -> ndarray:
+        """Return reasons ``[box]`` by derivatives and better strategies; boxes without any are split."""
+        reason = np.zeros(len(boxes.low), int)
+        enclosures = first_order(game, at, *boxes)
+        empty = excluded(enclosures, boxes.side)
+        low, high, side, is_outside = without_open_sides(at, enclosures, boxes.side)
+        single = at_most_one_point(enclosures, boxes.side)
         for point in points_of(session):  # of at most one first-order point it is the one
-            holds = np.all((new_low <= point.low) & (point.high <= new_high), axis=1)
-            holds &= np.all((sides == OPEN) | (sides == point.side), axis=1)
-            reason[undecided[holds & single]] = REASONS.index("around a point")
-        reason[undecided[empty | is_outside]] = REASONS.index("derivatives")
+            holds = np.all((low <= point.low) & (point.high <= high), axis=1)
+            holds &= np.all((side == OPEN) | (side == point.side), axis=1)
+            reason[holds & single] = REASONS.index("around a point")
+        reason[empty | is_outside] = REASONS.index("derivatives")
+        enclosures = enclosures._replace(low=low, high=high)
         if not self.first_order:
-            # derivatives say nothing of kinks, and little of payoffs that are flat
-            flat = max(FLAT_BOX, 2 * self._narrow(session))
-            narrow = relative_width(game, at, enclosures.low, enclosures.high).max(axis=1, initial=0.0) < flat
-            largest_sum, wide = session["largest_sum"][0], (high - low)[undecided]
-            with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
-                steep = np.any(
-                    (enclosures.slope_high - enclosures.slope_low) * wide > STEEP * largest_sum, axis=1
-                )
-            doubtful = undecided[(reason[undecided] == 0) & (~enclosures.smooth | narrow | steep)]
-            if len(doubtful):
-                better = _refuted_boxes(game, at, low[doubtful], high[doubtful], largest_sum)
-                reason[doubtful[better]] = REASONS.index("a better strategy")
-        self._split(game, at, session, (low, high), undecided, enclosures, sides, reason)
+            doubtful = (reason == 0) & self._is_doubtful(game, at, session, boxes, enclosures)
+            better = _refuted_boxes(game, at, boxes.rows(doubtful), session["largest_sum"][0])
+            reason[np.flatnonzero(doubtful)[better]] = REASONS.index("a better strategy")
+        keep = reason == 0
+        enclosures = FirstOrder(*(part[keep] for part in enclosures))
+        reason[keep] = self._split(game, at, session, boxes.rows(keep), enclosures, side[keep])
+        return reason
+
+    def _is_doubtful(
+        self, game: Game, at: Coordinates, session: Session, boxes: _Boxes, enclosures: FirstOrder
+    ) -> ndarray:
+        """Mask of boxes in which derivatives decide little: at kinks, of flat or of steep payoffs."""
+        flat = max(FLAT_BOX, 2 * self._narrow(session))
+        narrow = relative_width(game, at, enclosures.low, enclosures.high).max(axis=1, initial=0.0) < flat
+        with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
+            change = (enclosures.slope_high - enclosures.slope_low) * (boxes.high - boxes.low)
+            steep = np.any(change > STEEP * session["largest_sum"][0], axis=1)
+        return ~enclosures.smooth | narrow | steep
 
     def _split(
         self,
         game: Game,
         at: Coordinates,
         session: Session,
-        boxes: tuple[ndarray, ndarray],
-        undecided: ndarray,
+        before: _Boxes,
         enclosures: FirstOrder,
-        sides: ndarray,
-        reason: ndarray,
-    ) -> None:
-        """Split boxes that have no ``reason [box]`` yet and are not too narrow, and note the reasons.
+        side: ndarray,
+    ) -> ndarray:
+        """Return reasons ``[box]``, such as too small a width; the list of boxes gets the parts of others.
 
-        ``enclosures`` and ``sides`` are of the ``undecided`` ones among the boxes ``[end][box coordinate]``.
+        ``enclosures`` and ``side`` are of the smaller boxes in which all points of boxes ``before`` are.
         """
-        keep = reason[undecided] == 0
-        open_boxes, sides = undecided[keep], sides[keep]
-        low, high, y = enclosures.low[keep], enclosures.high[keep], enclosures.newton[keep]
-        # a zero on the edge of two boxes is inside neither: look for it around Newton's point
-        width = relative_width(game, at, low, high).max(axis=1, initial=0.0)
-        # 0.6 of the width: inside, or a tenth of the width beyond an edge; a width of zero has its point
-        near = np.all(np.abs(y - (low + high) / 2) <= 0.6 * (high - low) + 1e-300, axis=1)
-        promising = enclosures.unique[keep] | (near & (width < 0.05))
-        promising &= ~_around_points(session, y, y, sides)
-        if promising.any():
-            self.add(game, at, session, *newton(game, at, y[promising], sides[promising], 2))
-        near_point = _around_points(session, low, high, sides)
-        misordered = _out_of_order(at, at.labels, low, high)
+        boxes = _Boxes(enclosures.low, enclosures.high, side)
+        width = relative_width(game, at, boxes.low, boxes.high).max(axis=1, initial=0.0)
+        self._add_near_zeros(game, at, session, boxes, enclosures, width)
+        near_point = _around_points(session, *boxes)
+        misordered = _out_of_order(at, at.labels, boxes.low, boxes.high)
         limit = self._narrow(session)
         narrow = width <= limit
         # a box that Newton's method made narrow is tried once more
-        width_before = relative_width(game, at, *(end[open_boxes] for end in boxes)).max(axis=1, initial=0.0)
+        width_before = relative_width(game, at, before.low, before.high).max(axis=1, initial=0.0)
         is_first_narrow = narrow & (width_before > limit)
         # smaller boxes decide little where derivatives change most with parameters: their ranges are split
-        influence, of_parameters = enclosures.influence[keep], enclosures.of_parameters[keep]
-        wait = influence.max(axis=1, initial=0.0) < SENSITIVE * of_parameters
+        wait = enclosures.influence.max(axis=1, initial=0.0) < SENSITIVE * enclosures.of_parameters
         unresolved = ((narrow & ~is_first_narrow) | wait) & ~near_point & ~misordered
-        for name, part in zip(BOX_ENDS, (low, high, sides), strict=True):
-            session[f"undecided_{name}"] = np.concatenate([session[f"undecided_{name}"], part[unresolved]])
-        reason[open_boxes[misordered]] = REASONS.index("order of players")
-        reason[open_boxes[near_point]] = REASONS.index("around a point")
-        reason[open_boxes[unresolved]] = REASONS.index("undecided")
-        self._note(session, *boxes, reason)
-        remaining = ~(unresolved | near_point | misordered)
-        open_ = sides == OPEN
-        has_faces = remaining & ~narrow & open_.any(axis=1) & (width < FACES)
-        halved = remaining & ~narrow & ~has_faces
-        repeated = remaining & narrow
-        influence = np.where(enclosures.smooth[keep, None], influence, 0.0)
-        axes = np.argmax(np.where(open_, influence, -1.0), axis=1)
-        parts = [
-            _halves(game, at, low[halved], high[halved], sides[halved], influence[halved]),
-            (low[repeated], high[repeated], sides[repeated]),
-            *_faces(at, low[has_faces], high[has_faces], sides[has_faces], axes[has_faces]),
-        ]
+        reason = np.zeros(len(width), int)
+        reason[misordered] = REASONS.index("order of players")
+        reason[near_point] = REASONS.index("around a point")
+        reason[unresolved] = REASONS.index("undecided")
+        for name, ends in zip(BOX_ENDS, boxes.rows(unresolved), strict=True):
+            session[f"undecided_{name}"] = np.concatenate([session[f"undecided_{name}"], ends])
+        remains = reason == 0
+        influence = np.where(enclosures.smooth[:, None], enclosures.influence, 0.0)[remains]
+        parts = _divided(game, at, boxes.rows(remains), influence, width[remains], narrow[remains])
         for name, arrays in zip(BOX_ENDS, zip(*parts, strict=True), strict=True):
             session[name] = np.concatenate([session[name], *arrays])
+        return reason
+
+    def _add_near_zeros(
+        self,
+        game: Game,
+        at: Coordinates,
+        session: Session,
+        boxes: _Boxes,
+        enclosures: FirstOrder,
+        width: ndarray,
+    ) -> None:
+        """Add the first-order points near approximate zeros in boxes of a relative width, or close to them.
+
+        A zero on the edge of two boxes is inside neither.
+        """
+        low, high, y = boxes.low, boxes.high, enclosures.newton
+        # 0.6 of the width: inside, or a tenth of the width beyond an edge; a width of zero has its point
+        near = np.all(np.abs(y - (low + high) / 2) <= 0.6 * (high - low) + 1e-300, axis=1)
+        promising = enclosures.unique | (near & (width < 0.05))
+        promising &= ~_around_points(session, y, y, boxes.side)
+        if promising.any():
+            self.add(game, at, session, *newton(game, at, y[promising], boxes.side[promising], 2))
 
     def _note(self, session: Session, low: ndarray, high: ndarray, reason: ndarray) -> None:
         """Count reasons, and store the boxes for a picture of two coordinates."""
@@ -462,19 +483,31 @@ def relative_width(game: object, at: Coordinates, low: ndarray, high: ndarray) -
     return (high - low) / np.where(far_from_zero, np.minimum(span, 10 * far), span)
 
 
-def _halves(
-    game: Any, at: Coordinates, low: ndarray, high: ndarray, side: ndarray, influence: ndarray
-) -> tuple[ndarray, ndarray, ndarray]:
-    """Return both halves of boxes, split in the coordinate with the largest effect on derivatives."""
+def _divided(
+    game: Game, at: Coordinates, boxes: _Boxes, influence: ndarray, width: ndarray, narrow: ndarray
+) -> list[_Boxes]:
+    """Return parts of boxes with a relative width, split where they are not ``narrow``.
+
+    Small boxes are split by the bounds of the open choice with the largest influence, others in half.
+    """
+    is_open = boxes.side == OPEN
+    has_faces = ~narrow & is_open.any(axis=1) & (width < FACES)
+    halved = ~narrow & ~has_faces
+    axes = np.argmax(np.where(is_open, influence, -1.0), axis=1)
+    faces = _faces(at, *boxes.rows(has_faces), axes[has_faces])
+    return [_halves(game, at, boxes.rows(halved), influence[halved]), boxes.rows(narrow), *faces]
+
+
+def _halves(game: Any, at: Coordinates, boxes: _Boxes, influence: ndarray) -> _Boxes:
+    """Return both halves of boxes, split in the coordinate with the largest effect on derivatives.
+
+    Where no effect is known, or there is none, the widest coordinate is split, since slivers decide little.
+    """
+    low, high, side = boxes
     width = np.where((side == 0) | (side == OPEN), relative_width(game, at, low, high), -1.0)
-    widest = width.max(axis=1, keepdims=True)
-    # no slivers: where derivatives are not known, or constant, the widest coordinate is split
-    has_influence = np.isfinite(influence).all(axis=1, keepdims=True) & (
-        influence.max(axis=1, keepdims=True) > 0
-    )
-    axis = np.argmax(
-        np.where(has_influence, np.where(width > SLIVER * widest, influence, -1.0), width), axis=1
-    )
+    has_influence = np.isfinite(influence).all(axis=1) & (influence.max(axis=1) > 0)
+    effect = np.where(width > SLIVER * width.max(axis=1, keepdims=True), influence, -1.0)
+    axis = np.argmax(np.where(has_influence[:, None], effect, width), axis=1)
     row = np.arange(len(low))
     middle = (low + high) / 2
     if is_reparametrised(game):
@@ -485,35 +518,36 @@ def _halves(
         middle = np.where((amounts > low) & (amounts < high), amounts, middle)
     upper_ends, lower_ends = high.copy(), low.copy()
     upper_ends[row, axis] = lower_ends[row, axis] = middle[row, axis]
-    return np.concatenate([low, lower_ends]), np.concatenate([upper_ends, high]), np.concatenate([side, side])
+    return _Boxes(*map(np.concatenate, ((low, lower_ends), (upper_ends, high), (side, side))))
 
 
-def _faces(
-    at: Coordinates, low: ndarray, high: ndarray, side: ndarray, axes: ndarray
-) -> list[tuple[ndarray, ndarray, ndarray]]:
+def _faces(at: Coordinates, low: ndarray, high: ndarray, side: ndarray, axes: ndarray) -> list[_Boxes]:
     """Return boxes in which one open choice is at a bound that they touch, or between the bounds."""
     row = np.arange(len(low))
     between = side.copy()
     between[row, axes] = 0.0
-    parts = [(low, high, between)]
+    parts = [_Boxes(low, high, between)]
     for bound, end, sign in ((at.low, low, -1.0), (at.high, high, 1.0)):
         touches = end[row, axes] == bound[axes]
-        at_bound = [part[touches].copy() for part in (low, high, side)]
-        rows, k = np.arange(int(touches.sum())), axes[touches]
-        for part, value in zip(at_bound, (bound[k], bound[k], sign), strict=True):
-            part[rows, k] = value
-        parts.append((at_bound[0], at_bound[1], at_bound[2]))
+        at_bound = _Boxes(*(part[touches].copy() for part in (low, high, side)))
+        entries = np.arange(len(at_bound.low)), axes[touches]
+        at_bound.low[entries] = at_bound.high[entries] = bound[axes[touches]]
+        at_bound.side[entries] = sign
+        parts.append(at_bound)
     return parts
 
 
-def _refuted_boxes(game: Game, at: Coordinates, low: ndarray, high: ndarray, largest_sum: float) -> ndarray:
+def _refuted_boxes(game: Game, at: Coordinates, boxes: _Boxes, largest_sum: float) -> ndarray:
     """Return a mask of boxes without an equilibrium, by a better strategy at every profile.
 
     It is one strategy of one player. Where the payoffs add up to at most ``largest_sum``, it may also be one
     strategy per player.
     """
-    gain, strategy = good_strategies(game, at, (low + high) / 2)
+    low, high, _ = boxes
     refuted = np.zeros(len(low), bool)
+    if not len(low):
+        return refuted
+    gain, strategy = good_strategies(game, at, (low + high) / 2)
     # every player: where one gains most by leaving a jump, another may gain throughout
     for player in range(len(at.start)):
         undecided = np.flatnonzero(~refuted & (gain[:, player] > 0))

@@ -505,9 +505,9 @@ def _response_to_totals(
     middle = intervals.subtract(_over_players(centre), _contributions_in(sums, mid, mid).values)
     rival_sums = intervals.subtract(_over_players(total), added.values)
     marginal = _marginal_payoffs_in(sums, at, low, high, rival_sums)
-    in_choices, own = marginal.in_choices, _own_coordinates(at)
+    in_choices, coordinate = marginal.in_choices, _own_coordinates(at)
     for k in range(len(sums.terms)):
-        effect_on_sum = _entries(added.slopes, slice(None), k, at.player, own)  # [box axis coordinate]
+        effect_on_sum = _entries(added.slopes, slice(None), k, at.player, coordinate)  # [box axis coordinate]
         effect_of_sum = _entries(marginal.in_sums, slice(None), k, None)
         in_choices = intervals.subtract(in_choices, intervals.multiply(effect_of_sum, effect_on_sum))
     marginal = marginal._replace(in_choices=in_choices, is_known=marginal.is_known & added.is_known)
@@ -549,10 +549,10 @@ def _own_response(
     for k in range(len(sums.terms)):
         value = intervals.add(value, _entries(changes, slice(None), k))
     offset, without_own = intervals.subtract(Interval(low, high), midpoint), value
-    for axis, own in enumerate(_own_coordinates(at)):
+    for axis, coordinate in enumerate(_own_coordinates(at)):
         derivative = _entries(marginal.in_choices, slice(None), axis)
-        term = intervals.multiply(derivative, _entries(offset, slice(None), own))
-        term = where(own >= 0, term, 0.0, 0.0)
+        term = intervals.multiply(derivative, _entries(offset, slice(None), coordinate))
+        term = where(coordinate >= 0, term, 0.0, 0.0)
         value = intervals.add(value, term)
         without_own = intervals.add(without_own, where(at.axis != axis, term, 0.0, 0.0))
     own_derivative = _entries(marginal.in_choices, slice(None), at.axis, np.arange(len(at.axis)))
