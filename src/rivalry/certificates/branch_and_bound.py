@@ -270,10 +270,11 @@ def branch_and_bound(
 ) -> Search:
     """Return the best strategy, its payoff and a bound on all payoffs; boxes of largest bound are split.
 
-    A box in which payoffs rise strictly along an axis holds no best strategy, unless it is at the end of the
-    space: then its best ones are at that end. The search ends where no payoff can exceed the best by `PROVED`
-    times the unit of gains, or with ``max_boxes``. ``refuse(payoff, strategy, bound)`` raises where a payoff
-    contradicts a bound.
+    Boxes in the list hold all strategies that may pay more than the best one met, ``bounds`` the most that
+    these may pay. A box in which payoffs rise strictly along an axis holds no best strategy, unless it is at
+    the end of the space: then its best ones are at that end. The search ends where no payoff can exceed the
+    best by `PROVED` times the unit of gains, or with ``max_boxes``. ``refuse(payoff, strategy, bound)`` raises
+    where a payoff contradicts a bound.
     """
     space, strategy, payoff = game.space, response.strategy, response.payoff
     if not isinstance(space, Box | Simplex):
@@ -291,13 +292,10 @@ def branch_and_bound(
     while bounds.max(initial=payoff) > payoff + gap and count < max_boxes:
         if unbounded > HOPELESS or jumps > HOPELESS_JUMPS:
             break  # where payoffs are infinite or jump, smaller boxes do as well
-        # stable, since the order of ties in NumPy's default sort depends on the processor
-        selection = np.argsort(-bounds, kind="stable")[: BATCH // 2]
-        selection = selection[bounds[selection] > payoff + gap]
+        selection = _largest(bounds, payoff + gap)
         selected = boxes.pick(selection)
-        middle = selected.low / 2 + selected.high / 2
         # of boxes at a jump that no number divides nothing more is known
-        if count and not np.any((selected.low < middle) & (middle < selected.high)):
+        if count and not _can_be_halved(selected):
             break
         parts, parents = _halved(space, player, selected, strategy)
         box_bounds = yield parts
@@ -305,12 +303,12 @@ def branch_and_bound(
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         # an upper bound of a box also holds for its parts
         upper = np.fmin(box_bounds.upper, bounds[selection][parents])
-        bounds[selection] = -np.inf  # no payoff is above: their halves replace them
         _refuse_contradiction(refuse, parts, box_bounds, upper, strategy, paid)
         highest = float(box_bounds.payoff.max())
         if highest > payoff + SEARCH_TIE * unit:  # a rounding difference is no better response
             strategy, paid = box_bounds.middle[np.argmax(box_bounds.payoff)], highest
         payoff = max(payoff, highest)
+        bounds[selection] = -np.inf  # no payoff is above: their parts replace them
         parts, mask = _at_ends(parts, box_bounds)
         boxes, bounds = boxes.join(parts), np.concatenate([bounds, upper[mask]])
         alive = bounds > payoff
@@ -318,6 +316,19 @@ def branch_and_bound(
         count, unbounded = count + len(upper), unbounded + int(np.isposinf(upper).sum())
         jumps += int(np.sum(~box_bounds.smooth))
     return strategy, payoff, max(float(bounds.max(initial=payoff)), inner_bound)
+
+
+def _largest(bounds: ndarray, limit: float) -> ndarray:
+    """Return the numbers of the boxes with the largest bounds above a limit, as many as are split at once."""
+    # stable, since the order of ties in NumPy's default sort depends on the processor
+    order = np.argsort(-bounds, kind="stable")[: BATCH // 2]
+    return order[bounds[order] > limit]
+
+
+def _can_be_halved(boxes: StrategyBoxes) -> bool:
+    """True if a number is between the ends of some box on some axis."""
+    middle = boxes.low / 2 + boxes.high / 2
+    return bool(np.any((boxes.low < middle) & (middle < boxes.high)))
 
 
 def _refuse_contradiction(
@@ -364,7 +375,7 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
 
     Payoffs are concave in that box and below a tangent; the bound is at most ``limit``. Without such a box
     nothing is left out. Where slopes at the strategy are not small enough, a step of Newton's method leads
-    to a better place for the tangent.
+    to a better point for the tangent.
     """
     unchanged = parts, -np.inf, False
     holding = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
@@ -372,7 +383,7 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
     free = (part.low < part.high)[0]
     if not holding.any() or not free.any():
         return unchanged
-    centre = strategy
+    among, centre = np.ix_(free, free), strategy
     for _ in range(TANGENTS):
         # the centre itself comes first
         reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
@@ -386,11 +397,11 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
                 beside = _beside(part.low[0], part.high[0], low[row], high[row])
                 remaining = parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside)
                 return remaining, bound, np.all((low[row] <= strategy) & (strategy <= high[row]))
-        slope, bend = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.bend))
-        if not np.isfinite(bend).all() or np.linalg.matrix_rank(bend[np.ix_(free, free)]) < free.sum():
+        slope, hessian = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.bend))
+        if not np.isfinite(hessian).all() or np.linalg.matrix_rank(hessian[among]) < free.sum():
             return unchanged
         centre = centre.copy()
-        centre[free] -= np.linalg.solve(bend[np.ix_(free, free)], slope[free])
+        centre[free] -= np.linalg.solve(hessian[among], slope[free])
         centre = np.clip(centre, part.low[0], part.high[0])
     return unchanged
 
@@ -400,14 +411,15 @@ def _tangent_bounds(
 ) -> Iterator[tuple[int, float]]:
     """Yield the rows of boxes in which payoffs are concave, and bounds by the tangent in the first row.
 
-    The boxes reach from ``below [box axis]`` to ``above`` around the first, which is a point.
+    The boxes reach from ``below [box axis]`` to ``above`` around the first, which is a point c. A concave
+    payoff is at most ``u(c) + u'(c) (y - c)``, of which every term is largest at an end of the box.
     """
-    slope, bend = curvature.slope, curvature.bend
+    slope, hessian = curvature.slope, curvature.bend
     among = np.ix_(free, free)
     steepest = np.maximum(np.abs(slope.low[0]), np.abs(slope.high[0]))[free]
     top = curvature.payoff.high[0]
     for row in np.flatnonzero(curvature.known[0] & curvature.known)[1:].tolist():
-        if negative_definite(bend.low[row][among], bend.high[row][among]):
+        if negative_definite(hessian.low[row][among], hessian.high[row][among]):
             ends = np.stack([below[row], above[row]])[:, free]
             rise = np.max([ends * edge[free] for edge in (slope.low[0], slope.high[0])], axis=(0, 1))
             # differences, products and sums round: by less than `ROUNDING` of their sizes

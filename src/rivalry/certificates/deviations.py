@@ -145,22 +145,22 @@ def _search_in_coordinates(
     space, flat = at.game.space, unconstrained_game(at.game)
     y, starts = flat.unconstrain(at.x), dict[int, Response]()
     for player, response in candidates.items():
-        profile = np.asarray(flat.unconstrain(_with_strategy(at.x, player, response)))
+        profile = np.asarray(flat.unconstrain(_with_strategy(at.x, player, response.strategy)))
         starts[player] = response._replace(strategy=profile[player])
     searched = yield from _search_responses(GameAtProfile(flat, y), players, points, starts)
     responses = []
     for player, response in zip(players, searched, strict=True):
-        profile = flat.constrain(_with_strategy(y, player, response))
+        profile = flat.constrain(_with_strategy(y, player, response.strategy))
         # projected: amounts may leave the box by rounding of the coordinate change
         strategy = np.asarray(space.project(profile))[player]
         responses.append(_without_bound_below(response._replace(strategy=strategy)))
     return responses
 
 
-def _with_strategy(x: Any, player: int, response: Response) -> ndarray:
-    """Return a profile in which a player responds."""
+def _with_strategy(x: Any, player: int, strategy: Any) -> ndarray:
+    """Return a profile in which a player has another strategy."""
     profile = np.array(x, float)
-    profile[player] = response.strategy
+    profile[player] = strategy
     return profile
 
 
@@ -189,9 +189,7 @@ def _candidate(game: Game, x: Any, player: int) -> Response:
     if not oracles.compiled_response.knows(game):
         return proved_response(game, x, player)
     response = registered_response(*oracles.compiled_response(game, x, player), "lower bound")
-    profile = np.array(x)
-    profile[player] = response.strategy
-    paid = float(payoffs(game, put(profile))[player])
+    paid = float(payoffs(game, put(_with_strategy(x, player, response.strategy)))[player])
     # a payoff that the strategy does not attain, by more than rounding, is one that strategies approach
     is_attained = response.payoff <= paid + ROUNDING * max(abs(paid), scale(game))
     return response._replace(payoff=paid, supremum=-np.inf if is_attained else response.payoff)
@@ -293,23 +291,22 @@ def _unit_of_search(at: GameAtProfile, player: int, response: Response) -> float
 def _outward(
     at: GameAtProfile, player: int, response: Response, unit: float, max_boxes: int = MAX_ENCLOSED_BOXES
 ) -> Search:
-    """Return the response with a bound from interval arithmetic, or with the reason why there is none."""
-    game, x = with_bounded_responses(at.game), at.x
-    rows = np.stack([np.asarray(x)[player], response.strategy])
-    paid = np.array([at.payoffs[player], response.payoff])
+    """Return the response with a bound from interval arithmetic, or with the reason why there is none.
+
+    Where followers respond, the bound is on payoffs with any of their best responses.
+    """
+    game = with_bounded_responses(at.game)
+    has_followers = game is not at.game
+    refuse = partial(refuse_above, game, at.x, player, "")
     try:
-        if game is not at.game:
-            ends = yield StrategyBoxes(rows, rows, rows, rows)
-            rounded = ROUNDING * np.abs(paid)
-            if np.any((paid < ends.lower - rounded) | (paid > ends.upper + rounded)):
-                return response._replace(method=f"{response.method}; {MISSED}")
-        refuse = partial(refuse_above, game, x, player, "")
+        if has_followers and not (yield from _agree_with_bounds(at, player, response)):
+            return _noted(response, MISSED)
         strategy, payoff, bound = yield from branch_and_bound(
-            game, x, player, response, unit, refuse, enclosed=True, max_boxes=max_boxes
+            game, at.x, player, response, unit, refuse, enclosed=True, max_boxes=max_boxes
         )
     except Unsupported as reason:
-        return response._replace(method=f"{response.method}; {reason}")
-    if game is not at.game:  # of responses that tie, bounds may take others than the game
+        return _noted(response, reason)
+    if has_followers:  # of responses that tie, bounds may take others than the game
         payoff = _paid(at, player, strategy)
         strategy = strategy if payoff > response.payoff else response.strategy
         payoff = max(payoff, response.payoff)
@@ -317,24 +314,43 @@ def _outward(
     if not np.isfinite(bound):
         undefined = response.tried is not None and not np.isfinite(response.tried).all()
         cause = ": some payoffs are not finite" if undefined else ""
-        return response._replace(method=f"{response.method}; no finite bound was found{cause}")
-    current = rows[:1]
-    floor = float((yield StrategyBoxes(current, current, current, current)).lower[0])
+        return _noted(response, f"no finite bound was found{cause}")
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
-    rounding = paid[0] - floor if paid[0] > floor else 0.0  # both may be infinite
-    bound = float(np.nextafter(bound + 2 * rounding, np.inf))
-    error = 4 * rounding  # with that of the payoff of the best strategy, by intervals as wide
-    method = (
-        response.method if "branch and bound" in response.method else f"{response.method}, branch and bound"
+    current, paid = _single_boxes(np.asarray(at.x)[player][None]), at.payoffs[player]
+    floor = float((yield current).lower[0])
+    rounding = paid - floor if paid > floor else 0.0  # both may be infinite
+    if "branch and bound" not in response.method:
+        response = response._replace(method=f"{response.method}, branch and bound")
+    return response._replace(
+        bound=float(np.nextafter(bound + 2 * rounding, np.inf)),
+        coverage="bounded",
+        rounding="outward",
+        # with that of the payoff of the best strategy, by intervals as wide
+        error=4 * rounding,
     )
-    return response._replace(bound=bound, coverage="bounded", method=method, rounding="outward", error=error)
+
+
+def _noted(response: Response, reason: object) -> Response:
+    """Return a response with a reason why it has no such bound."""
+    return response._replace(method=f"{response.method}; {reason}")
+
+
+def _single_boxes(strategies: ndarray) -> StrategyBoxes:
+    """Return boxes of one strategy each, ``[box axis]``."""
+    return StrategyBoxes(strategies, strategies, strategies, strategies)
+
+
+def _agree_with_bounds(at: GameAtProfile, player: int, response: Response) -> Search:
+    """True if payoffs at the profile and of a response are those of followers' proved best responses."""
+    paid = np.array([at.payoffs[player], response.payoff])
+    bounds = yield _single_boxes(np.stack([np.asarray(at.x)[player], response.strategy]))
+    rounded = ROUNDING * np.abs(paid)
+    return not np.any((paid < bounds.lower - rounded) | (paid > bounds.upper + rounded))
 
 
 def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     """Payoff of a player for a strategy."""
-    profile = np.array(at.x, float)
-    profile[player] = strategy
-    return float(payoffs(at.game, profile)[player])
+    return float(payoffs(at.game, _with_strategy(at.x, player, strategy))[player])
 
 
 def outward_response(at: GameAtProfile, player: int, response: Response) -> Response:
@@ -346,9 +362,7 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
     if parts := checked_parts(game):
         return _outward_over_parts(game, parts, np.asarray(x), player, response)
     if not few_axes(game, player):
-        return response._replace(
-            method=f"{response.method}; no outward bound: more than {MAX_ENCLOSED_AXES} axes"
-        )
+        return _noted(response, f"no outward bound: more than {MAX_ENCLOSED_AXES} axes")
     if not source_of_bound(game):
         return response  # the search has tried
     unit = _unit_of_search(at, player, response)
@@ -415,7 +429,7 @@ def refuse_above(
     elif isinstance(game.space, Box | Simplex):
         points = np.stack([np.asarray(strategy), np.asarray(x)[player]])
         try:
-            boxes = StrategyBoxes(points, points, points, points)
+            boxes = _single_boxes(points)
             highest, lowest, *_ = bounds_of_boxes(game, put(np.asarray(x)), player, boxes, enclosed=True)
             slack += 2 * float(np.max(highest - lowest))
         except Unsupported:
@@ -474,8 +488,7 @@ def nearest_response(
     A search returns the nearest of strategies that tie by itself. Where the player gains more than the unit
     of its gains, nothing is computed.
     """
-    deviation = np.array(x)
-    deviation[player] = response.strategy
+    deviation = _with_strategy(x, player, response.strategy)
     is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, deviation))
     if is_settled or not gain <= unit:
         return response
@@ -483,8 +496,8 @@ def nearest_response(
     flat = unconstrained_game(game)
     step = SHORT_STEP * np.max(np.abs(end - start))
     strategy, payoff = _climb_from(flat, start, put(player), step)
-    profile = start.copy()  # by NumPy: a single operation of JAX takes as long as all of the climb
-    profile[player] = strategy
+    # by NumPy: a single operation of JAX takes as long as all of the climb
+    profile = _with_strategy(start, player, strategy)
     climbed = np.asarray(constrain(game, put(profile)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
     if not lost <= SEARCH_TIE * unit or not np.any(visibly_apart(game.space, climbed, deviation)):
