@@ -15,7 +15,6 @@ from rivalry.core.oracles import Response, payoff_bound
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import EDGE, Box, Simplex
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE, VANISHING
-from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.program import ByRow, first_tree, form_of, over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
@@ -81,16 +80,12 @@ Search = Generator[StrategyBoxes | Curved, Any, Any]
 """A search that yields the boxes whose `BoxBounds`, or `Curvature`, it needs."""
 
 
-class _Paid(NamedTuple):
-    payoff: Any
+def _paid_by(game: Game, x: Profile, player: Array, strategy: Strategy) -> Array:
+    return payoff_against(game, x, player)(strategy)
 
 
-def _paid_by(game: Game, x: Profile, player: Array, strategy: Strategy) -> _Paid:
-    return _Paid(payoff_against(game, x, player)(strategy))
-
-
-def _bound_by_oracle(game: Game, x: Profile, player: Array, low: Strategy, high: Strategy) -> _Paid:
-    return _Paid(payoff_bound(game, x, player, low, high))
+def _bound_by_oracle(game: Game, x: Profile, player: Array, low: Strategy, high: Strategy) -> Array:
+    return payoff_bound(game, x, player, low, high)
 
 
 _all_paid = over_rows(_paid_by, effort=1)
@@ -118,7 +113,7 @@ def bounds_of_boxes(
     rises = falls = np.zeros(low.shape, bool)
     smooth = np.ones(len(low), bool)
     if not enclosed:
-        upper = _bounds_by_oracle(game, x, players, low, high, batch=BATCH).payoff
+        upper = _bounds_by_oracle(game, x, players, low, high, batch=BATCH)
         lower = np.full_like(upper, -np.inf)
     elif isinstance(first_tree(game).space, Simplex):
         middle = middle_shares(low, high)
@@ -130,7 +125,7 @@ def bounds_of_boxes(
         payoff, slope, smooth = payoff_range(game, x, players, below, above)
         lower, upper = payoff.low, payoff.high
         rises, falls = (smooth[:, None] & signs for signs in (slope.low > 0, slope.high < 0))
-    paid = _all_paid(game, x, players, middle, batch=BATCH).payoff
+    paid = _all_paid(game, x, players, middle, batch=BATCH)
     return BoxBounds(upper, lower, middle, paid, rises, falls, smooth)
 
 
@@ -216,7 +211,7 @@ def _bounds_of_rows(
         return
     ends = np.cumsum(counts)
     for (number, player), count, end in zip(rows, counts, ends, strict=True):
-        yield number, player, type(bounds)(*(_rows_of(part, slice(end - count, end)) for part in bounds))
+        yield number, player, type(bounds)(*(part[end - count : end] for part in bounds))
 
 
 def _by_row(requests: dict[int, Request], numbers: ndarray) -> tuple[Any, Any]:
@@ -226,10 +221,6 @@ def _by_row(requests: dict[int, Request], numbers: ndarray) -> tuple[Any, Any]:
     if len(unique) == 1:
         return games[0], profiles[0]
     return ByRow(games).pick(indices), ByRow(list(map(floats, profiles))).pick(indices)
-
-
-def _rows_of(part: Any, rows: slice) -> Any:
-    return part.at_ends(lambda end: end[rows]) if isinstance(part, Interval) else part[rows]
 
 
 def _curvature(game: Game | ByRow, x: Any, players: ndarray, boxes: StrategyBoxes) -> Curvature:
@@ -273,8 +264,8 @@ def branch_and_bound(
     Boxes in the list hold all strategies that may pay more than the best one met, ``bounds`` the most that
     these may pay. A box in which payoffs rise strictly along an axis holds no best strategy, unless it is at
     the end of the space: then its best ones are at that end. The search ends where no payoff can exceed the
-    best by `PROVED` times the unit of gains, or with ``max_boxes``. ``refuse(payoff, strategy, bound)`` raises
-    where a payoff contradicts a bound.
+    best by `PROVED` times the unit of gains, or with ``max_boxes``. ``refuse(payoff, strategy, bound)``
+    raises where a payoff contradicts a bound.
     """
     space, strategy, payoff = game.space, response.strategy, response.payoff
     if not isinstance(space, Box | Simplex):

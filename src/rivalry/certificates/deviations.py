@@ -21,7 +21,7 @@ from rivalry.certificates.branch_and_bound import (
     side_by_side,
 )
 from rivalry.certificates.periods import responses_by_period, schedule_response
-from rivalry.certificates.units import GameAtProfile
+from rivalry.certificates.units import GameAtProfile, with_strategy
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Unsupported, oracle, unknown
@@ -145,23 +145,16 @@ def _search_in_coordinates(
     space, flat = at.game.space, unconstrained_game(at.game)
     y, starts = flat.unconstrain(at.x), dict[int, Response]()
     for player, response in candidates.items():
-        profile = np.asarray(flat.unconstrain(_with_strategy(at.x, player, response.strategy)))
+        profile = np.asarray(flat.unconstrain(with_strategy(at.x, player, response.strategy)))
         starts[player] = response._replace(strategy=profile[player])
     searched = yield from _search_responses(GameAtProfile(flat, y), players, points, starts)
     responses = []
     for player, response in zip(players, searched, strict=True):
-        profile = flat.constrain(_with_strategy(y, player, response.strategy))
+        profile = flat.constrain(with_strategy(y, player, response.strategy))
         # projected: amounts may leave the box by rounding of the coordinate change
         strategy = np.asarray(space.project(profile))[player]
         responses.append(_without_bound_below(response._replace(strategy=strategy)))
     return responses
-
-
-def _with_strategy(x: Any, player: int, strategy: Any) -> ndarray:
-    """Return a profile in which a player has another strategy."""
-    profile = np.array(x, float)
-    profile[player] = strategy
-    return profile
 
 
 def _has_tiny_amounts(space: Any, x: Any) -> bool:
@@ -189,7 +182,7 @@ def _candidate(game: Game, x: Any, player: int) -> Response:
     if not oracles.compiled_response.knows(game):
         return proved_response(game, x, player)
     response = registered_response(*oracles.compiled_response(game, x, player), "lower bound")
-    paid = float(payoffs(game, put(_with_strategy(x, player, response.strategy)))[player])
+    paid = float(payoffs(game, put(with_strategy(x, player, response.strategy)))[player])
     # a payoff that the strategy does not attain, by more than rounding, is one that strategies approach
     is_attained = response.payoff <= paid + ROUNDING * max(abs(paid), scale(game))
     return response._replace(payoff=paid, supremum=-np.inf if is_attained else response.payoff)
@@ -350,7 +343,7 @@ def _agree_with_bounds(at: GameAtProfile, player: int, response: Response) -> Se
 
 def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     """Payoff of a player for a strategy."""
-    return float(payoffs(at.game, _with_strategy(at.x, player, strategy))[player])
+    return float(payoffs(at.game, with_strategy(at.x, player, strategy))[player])
 
 
 def outward_response(at: GameAtProfile, player: int, response: Response) -> Response:
@@ -488,7 +481,7 @@ def nearest_response(
     A search returns the nearest of strategies that tie by itself. Where the player gains more than the unit
     of its gains, nothing is computed.
     """
-    deviation = _with_strategy(x, player, response.strategy)
+    deviation = with_strategy(x, player, response.strategy)
     is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, deviation))
     if is_settled or not gain <= unit:
         return response
@@ -497,7 +490,7 @@ def nearest_response(
     step = SHORT_STEP * np.max(np.abs(end - start))
     strategy, payoff = _climb_from(flat, start, put(player), step)
     # by NumPy: a single operation of JAX takes as long as all of the climb
-    profile = _with_strategy(start, player, strategy)
+    profile = with_strategy(start, player, strategy)
     climbed = np.asarray(constrain(game, put(profile)))
     lost = response.payoff - float(payoff) - ROUNDING * abs(response.payoff)
     if not lost <= SEARCH_TIE * unit or not np.any(visibly_apart(game.space, climbed, deviation)):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.certificates.ascent import amounts_of, ascend, coordinate_ends, payoff_of, poll
-from rivalry.certificates.units import GameAtProfile
+from rivalry.certificates.units import GameAtProfile, with_strategy
 from rivalry.core.oracles import (
     Response,
     Stages,
@@ -75,10 +75,8 @@ def responses_by_period(at: GameAtProfile, players: Sequence[int], respond: Resp
     answers = by_period(at, rows, players, respond)
     responses = []
     for player, response in zip(players, answers, strict=True):
-        profile = np.array(at.x)
-        profile[player] = response.strategy
         # of the game itself: sums over periods round differently
-        paid = float(payoffs(game, put(profile))[player])
+        paid = float(payoffs(game, put(with_strategy(at.x, player, response.strategy)))[player])
         slack = ROUNDING * (abs(paid) + abs(response.bound))
         bound = max(response.bound + slack, paid) if np.isfinite(response.bound) else np.inf
         responses.append(response._replace(payoff=paid, bound=bound))
@@ -200,9 +198,8 @@ def _stationary(at: GameAtProfile, rows: ndarray, players: Sequence[int], respon
     values = np.array(at.payoffs)
     for _ in range(TURNS):  # policy iteration: the value of the strategy that is best for the last value
         for player, response in zip(players, responses_in_period(values), strict=True):
-            profile = np.array(at.x)
-            profile[player] = response.strategy
-            values[player] = max(values[player], payoffs(game, put(profile))[player])
+            paid = payoffs(game, put(with_strategy(at.x, player, response.strategy)))[player]
+            values[player] = max(values[player], paid)
     guess = values + MARGIN * (1 + np.abs(values))
     responses = []
     for player, response in zip(players, responses_in_period(guess), strict=True):
@@ -252,87 +249,79 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
     moving : sequence of int
         The choices of a period that change stocks.
     """
-    periods = to_stages(game).periods
-    present = game.space.unconstrain(x)[player].reshape(periods, -1)
-    low, _ = coordinate_ends(game, player)
-    low = low.reshape(present.shape)
+    search = _SearchOfSchedules(game, x, player, moving)
+    present, low = game.space.unconstrain(x)[player].reshape(search.low.shape), search.low
+    periods, columns = low.shape
     # the lowest choice moves no stock
-    at_rest = jnp.where(np.isin(np.arange(present.shape[1]), moving), low, present)
-    starts = [
-        jnp.stack([present, at_rest, *_stopped(present, low)]),
-        _stepped_schedules(game, x, player, jnp.stack([present, at_rest]), moving),
-        _followed_schedules(game, x, player, at_rest, moving),
-    ]
-
-    def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        schedule, _ = carry
-        schedule = scan_choices(game, x, player, schedule, moving)
-        y, value = ascend(game, x, player, schedule.ravel())
-        return y.reshape(schedule.shape), value
-
-    def improved(start: Array) -> tuple[Array, Array]:
-        return jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
-
+    at_rest = jnp.where(np.isin(np.arange(columns), moving), low, present)
+    ends = range(0, periods, -(-periods // 4))
+    stops = [jnp.where(np.arange(periods)[:, None] < t, present, low) for t in ends]
+    starts = [jnp.stack([present, at_rest, *stops]), search.stepped([present, at_rest])]
+    starts.append(search.followed(at_rest))
     # in turn: batched, each loop would run as long as the longest
-    schedules, values = jax.lax.map(improved, jnp.concatenate(starts))
+    schedules, values = jax.lax.map(search.improved, jnp.concatenate(starts))
     y, value = poll(game, x, player, schedules[jnp.argmax(values)].ravel())
     return amounts_of(game, x, player)(y), value
 
 
-def _stopped(schedule: Array, low: Array) -> list[Array]:
-    """Return schedules that stop after some period: all later choices are the lowest."""
-    periods = len(schedule)
-    ends = range(0, periods, -(-periods // 4))
-    return [jnp.where(np.arange(periods)[:, None] < t, schedule, low) for t in ends]
+class _SearchOfSchedules:
+    """Searches of schedules ``[period column]`` of a player, in search coordinates."""
 
+    def __init__(self, game: Any, x: Profile, player: Any, moving: Sequence[int]) -> None:
+        self.game, self.x, self.player, self.moving = game, x, player, moving
+        periods = to_stages(game).periods
+        self.low, self.high = (end.reshape(periods, -1) for end in coordinate_ends(game, player))
+        self.payoff = payoff_of(game, x, player)
 
-def _stepped(schedule: Array, step: Array, low: Array, high: Array) -> Array:
-    """Return a schedule with one or two other choices: a ``step`` of `_steps`."""
-    for t, column, level in (step[:3], step[3:]):
-        share = level / (LEVELS - 1.0)
-        choice = low[t, column] + share * (high[t, column] - low[t, column])
-        schedule = schedule.at[t, column].set(jnp.where(level < 0, schedule[t, column], choice))
-    return schedule
+    def paid(self, schedule: Array) -> Scalar:
+        return self.payoff(schedule.ravel())
 
+    def step(self, schedule: Array, step: Array) -> Array:
+        """Return a schedule with one or two other choices, as `_steps` states them."""
+        for t, column, level in (step[:3], step[3:]):
+            low, share = self.low[t, column], level / (LEVELS - 1.0)
+            choice = low + share * (self.high[t, column] - low)
+            schedule = schedule.at[t, column].set(jnp.where(level < 0, schedule[t, column], choice))
+        return schedule
 
-def _stepped_schedules(game: Any, x: Profile, player: Any, bases: Array, moving: Sequence[int]) -> Array:
-    """Return the best schedules ``[schedule period column]`` by one or two other choices than in ``bases``.
+    def scan(self, schedule: Array) -> Array:
+        return scan_choices(self.game, self.x, self.player, schedule, self.moving)
 
-    Of every base and every pair of columns the best step is kept, so that they are of several kinds.
-    """
-    payoff, steps = payoff_of(game, x, player), put(_steps(bases.shape[1], moving))
-    low, high = (end.reshape(bases.shape[1:]) for end in coordinate_ends(game, player))
+    def stepped(self, bases: Sequence[Array]) -> Array:
+        """Return the best schedules ``[schedule period column]`` by one or two other choices than in a base.
 
-    def best_of(kind: Array) -> tuple[Array, Array]:
-        base, trials = bases[kind % 2], steps[kind // 2]
+        For every base and pair of columns it is one, so that they are of several kinds.
+        """
+        steps, base_of = put(_steps(len(self.low), self.moving)), jnp.stack(bases)
 
-        def paid(step: Array) -> Scalar:
-            return payoff(_stepped(base, step, low, high).ravel())
+        def best_of(kind: Array) -> tuple[Array, Array]:
+            base, trials = base_of[kind % len(bases)], steps[kind // len(bases)]
+            values = jax.lax.map(lambda step: self.paid(self.step(base, step)), trials, batch_size=BATCH)
+            index = jnp.argmax(values)
+            return self.step(base, trials[index]), values[index]
 
-        values = jax.lax.map(paid, trials, batch_size=BATCH)
-        index = jnp.argmax(values)
-        return _stepped(base, trials[index], low, high), values[index]
+        schedules, values = jax.lax.map(best_of, jnp.arange(len(bases) * len(steps)))
+        _, top = jax.lax.top_k(values, min(STARTS, len(values)))
+        return schedules[top]
 
-    schedules, values = jax.lax.map(best_of, jnp.arange(2 * len(steps)))
-    _, top = jax.lax.top_k(values, min(STARTS, len(values)))
-    return schedules[top]
+    def followed(self, at_rest: Array) -> Array:
+        """Return the best schedules ``[schedule period column]`` with one early choice that moves a stock.
 
+        It may pay only once the choices that move no stock follow it.
+        """
+        early = put(_early_steps(len(at_rest), self.moving))
+        schedules = jax.lax.map(lambda step: self.scan(self.step(at_rest, step)), early)
+        _, top = jax.lax.top_k(jax.lax.map(self.paid, schedules), min(FOLLOWED, len(early)))
+        return schedules[top]
 
-def _followed_schedules(game: Any, x: Profile, player: Any, at_rest: Array, moving: Sequence[int]) -> Array:
-    """Return the best schedules ``[schedule period column]`` with one early choice that moves a stock.
+    def improved(self, start: Array) -> tuple[Array, Array]:
+        """Return the schedule to which scans and ascents lead in turn, and its payoff."""
 
-    It may pay only once the choices that move no stock follow it.
-    """
-    payoff, early = payoff_of(game, x, player), put(_early_steps(len(at_rest), moving))
-    low, high = (end.reshape(at_rest.shape) for end in coordinate_ends(game, player))
+        def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            y, value = ascend(self.game, self.x, self.player, self.scan(carry[0]).ravel())
+            return y.reshape(start.shape), value
 
-    def followed(step: Array) -> Array:
-        return scan_choices(game, x, player, _stepped(at_rest, step, low, high), moving)
-
-    schedules = jax.lax.map(followed, early)
-    values = jax.lax.map(lambda schedule: payoff(schedule.ravel()), schedules)
-    _, top = jax.lax.top_k(values, min(FOLLOWED, len(early)))
-    return schedules[top]
+        return jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
 
 
 _searched = compiled(search_schedules, effort=1)

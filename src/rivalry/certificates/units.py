@@ -99,6 +99,13 @@ class GameAtProfile:
         self._units[player, np.asarray(response.strategy).tobytes()] = unit
 
 
+def with_strategy(x: Any, player: int, strategy: Any) -> ndarray:
+    """Return a profile in which a player has another strategy."""
+    profile = np.array(x, float)
+    profile[player] = strategy
+    return profile
+
+
 def unit_at(game: Game, x: object, player: int, response: Response) -> Unit:
     """Return the unit of gains of ``player``, given its best response to the others at ``x``."""
     (unit,) = units_at(Together([game]), floats(x)[None], player, [response])

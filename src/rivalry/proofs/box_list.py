@@ -25,10 +25,10 @@ from rivalry.proofs.box_search import (
     points_in_all_orders,
     points_of,
     profile_of,
-    profiles_of,
     relative_width,
     undecided_places,
 )
+from rivalry.proofs.gains import profiles_of
 from rivalry.proofs.points import FirstOrderPoint
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs, amounts, original_profile, original_record
@@ -97,7 +97,8 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
 
 def _centres(at: Coordinates, points: list[FirstOrderPoint]) -> ndarray:
     """Return the profiles ``[point player axis]`` in the middle of first-order points."""
-    return np.reshape([profile_of(at, point.centre) for point in points], (-1, *at.start.shape))
+    centres = np.reshape([point.centre for point in points], (-1, len(at.player)))
+    return profiles_of(at, centres)
 
 
 def _status(session: Session, searched: bool, count: int) -> str:

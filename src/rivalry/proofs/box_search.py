@@ -25,7 +25,7 @@ from rivalry.proofs.first_order import (
     newton,
     without_open_sides,
 )
-from rivalry.proofs.gains import refutation, refutation_together
+from rivalry.proofs.gains import profiles_of, refutation, refutation_together
 from rivalry.proofs.payoff_sums import Sums, boxes_of_totals, payoff_sum, sums_of
 from rivalry.proofs.points import (
     FirstOrderPoint,
@@ -35,6 +35,7 @@ from rivalry.proofs.points import (
     tied,
     tied_point,
 )
+from rivalry.proofs.spaces.boxes import split_ends
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.runtime.jax import jax, jnp
@@ -191,8 +192,7 @@ class BoxSearch:
         for enclosure in enlarged(game, at, proved):
             # a box where two candidates are one is known by its own zero
             if not any(overlap(enclosure, point) for point in points_of(session)):
-                session["points"] = np.concatenate([session["points"], np.stack(enclosure)[None]])
-                session["verdict"] = np.append(session["verdict"], -1)
+                append(session, points=np.stack(enclosure)[None], verdict=[-1])
 
     def _search(self, game: Game, at: Coordinates, session: Session) -> None:
         """Decide on the last boxes of the list, or split them."""
@@ -222,24 +222,19 @@ class BoxSearch:
         reason[empty | is_outside] = REASONS.index("derivatives")
         enclosures = enclosures._replace(low=low, high=high)
         if not self.first_order:
-            doubtful = (reason == 0) & self._is_doubtful(game, at, session, boxes, enclosures)
+            # derivatives say nothing of kinks, and little of payoffs that are flat or steep
+            flat = max(FLAT_BOX, 2 * self._narrow(session))
+            narrow = relative_width(game, at, low, high).max(axis=1, initial=0.0) < flat
+            with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
+                change = (enclosures.slope_high - enclosures.slope_low) * (boxes.high - boxes.low)
+                steep = np.any(change > STEEP * session["largest_sum"][0], axis=1)
+            doubtful = (reason == 0) & (~enclosures.smooth | narrow | steep)
             better = _refuted_boxes(game, at, boxes.rows(doubtful), session["largest_sum"][0])
             reason[np.flatnonzero(doubtful)[better]] = REASONS.index("a better strategy")
         keep = reason == 0
         enclosures = FirstOrder(*(part[keep] for part in enclosures))
         reason[keep] = self._split(game, at, session, boxes.rows(keep), enclosures, side[keep])
         return reason
-
-    def _is_doubtful(
-        self, game: Game, at: Coordinates, session: Session, boxes: _Boxes, enclosures: FirstOrder
-    ) -> ndarray:
-        """Mask of boxes in which derivatives decide little: at kinks, of flat or of steep payoffs."""
-        flat = max(FLAT_BOX, 2 * self._narrow(session))
-        narrow = relative_width(game, at, enclosures.low, enclosures.high).max(axis=1, initial=0.0) < flat
-        with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
-            change = (enclosures.slope_high - enclosures.slope_low) * (boxes.high - boxes.low)
-            steep = np.any(change > STEEP * session["largest_sum"][0], axis=1)
-        return ~enclosures.smooth | narrow | steep
 
     def _split(
         self,
@@ -271,13 +266,13 @@ class BoxSearch:
         reason[misordered] = REASONS.index("order of players")
         reason[near_point] = REASONS.index("around a point")
         reason[unresolved] = REASONS.index("undecided")
-        for name, ends in zip(BOX_ENDS, boxes.rows(unresolved), strict=True):
-            session[f"undecided_{name}"] = np.concatenate([session[f"undecided_{name}"], ends])
+        ends = boxes.rows(unresolved)
+        append(session, undecided_low=ends.low, undecided_high=ends.high, undecided_side=ends.side)
         remains = reason == 0
         influence = np.where(enclosures.smooth[:, None], enclosures.influence, 0.0)[remains]
         parts = _divided(game, at, boxes.rows(remains), influence, width[remains], narrow[remains])
-        for name, arrays in zip(BOX_ENDS, zip(*parts, strict=True), strict=True):
-            session[name] = np.concatenate([session[name], *arrays])
+        for part in parts:
+            append(session, **part._asdict())
         return reason
 
     def _add_near_zeros(
@@ -306,10 +301,8 @@ class BoxSearch:
         session["discarded"] = session["discarded"] + np.bincount(reason, minlength=len(REASONS))
         if low.shape[1] <= 2 and len(session["drawn"]) < DRAWN:
             decided = reason > 0
-            session["drawn"] = np.concatenate(
-                [session["drawn"], np.stack([low[decided], high[decided]], axis=1)]
-            )
-            session["drawn_reason"] = np.concatenate([session["drawn_reason"], reason[decided]])
+            ends = np.stack([low[decided], high[decided]], axis=1)
+            append(session, drawn=ends, drawn_reason=reason[decided])
 
     def _judge(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Judge one point; return False if all points are judged."""
@@ -353,12 +346,16 @@ class BoxSearch:
             # in choices with a derivative of zero the point is a peak like one between bounds
             verdict = judge(game, at, point._replace(side=np.where(tied(point), 0.0, point.side)))
             point = point._replace(alone_side=np.where(tied(point), OPEN, point.side))
-            session["points"] = np.concatenate([session["points"], np.stack(point)[None]])
-            session["verdict"] = np.append(session["verdict"], VERDICTS.index(verdict))
+            append(session, points=np.stack(point)[None], verdict=[VERDICTS.index(verdict)])
             low_ends, high_ends, sides = (session[name] for name in names)
             is_open = ~inside(low_ends, high_ends, sides, point)
             session |= {name: session[name][is_open] for name in names}
         return True
+
+
+def append(session: Session, **rows: Any) -> None:
+    """Append rows to arrays of a session."""
+    session |= {name: np.concatenate([session[name], part]) for name, part in rows.items()}
 
 
 def points_of(session: Session) -> list[FirstOrderPoint]:
@@ -468,7 +465,7 @@ def _search_coordinates(game: Any, at: Coordinates, rows: ndarray) -> ndarray:
     """Return choices ``[box coordinate]`` in the coordinates in which the game's box is searched."""
     if not is_reparametrised(game):
         return rows
-    return np.asarray(game.space.unconstrain(profiles_of(at, rows)))[:, at.player, at.axis]
+    return np.asarray(game.space.unconstrain(profiles_of(at, rows)))[:, *at.place]
 
 
 def relative_width(game: object, at: Coordinates, low: ndarray, high: ndarray) -> ndarray:
@@ -512,12 +509,9 @@ def _halves(game: Any, at: Coordinates, boxes: _Boxes, influence: ndarray) -> _B
     middle = (low + high) / 2
     if is_reparametrised(game):
         midpoints = (_search_coordinates(game, at, low) + _search_coordinates(game, at, high)) / 2
-        profiles = at.start + np.zeros((len(low), *at.start.shape))
-        profiles[:, at.player, at.axis] = midpoints
-        amounts = np.asarray(game.space.constrain(profiles))[:, at.player, at.axis]
+        amounts = np.asarray(game.space.constrain(profiles_of(at, midpoints)))[:, *at.place]
         middle = np.where((amounts > low) & (amounts < high), amounts, middle)
-    upper_ends, lower_ends = high.copy(), low.copy()
-    upper_ends[row, axis] = lower_ends[row, axis] = middle[row, axis]
+    upper_ends, lower_ends = split_ends(low, high, (row, axis), middle[row, axis])
     return _Boxes(*map(np.concatenate, ((low, lower_ends), (upper_ends, high), (side, side))))
 
 
@@ -645,8 +639,3 @@ def profile_of(at: Coordinates, y: ndarray) -> ndarray:
     profile = at.start.copy()
     profile[at.place] = y
     return profile
-
-
-def profiles_of(at: Coordinates, rows: ndarray) -> ndarray:
-    """Return the profiles ``[row player axis]`` with coordinates ``rows``."""
-    return np.reshape([profile_of(at, y) for y in rows], (len(rows), *at.start.shape))

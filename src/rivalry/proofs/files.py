@@ -47,6 +47,7 @@ from rivalry.proofs.points import (
     tied,
     tied_point,
 )
+from rivalry.proofs.spaces.boxes import split_ends
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
@@ -194,9 +195,8 @@ class RangesProof:
             if width[k] <= NARROWEST:
                 parts.append(["undecided"])
                 continue
-            lower, upper = high.copy(), low.copy()
-            lower[k] = upper[k] = low[k] / 2 + high[k] / 2
-            parts.append(["cut", choice_count + k, float(upper[k]).hex()])
+            lower, upper = split_ends(low, high, k, low[k] / 2 + high[k] / 2)
+            parts.append(_cut(choice_count + k, upper[k]))
             waiting += [(upper, high), (low, lower)]
         return parts
 
@@ -432,10 +432,9 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
             # the search shrinks such a box by Newton's method; a file only cuts, and would go on for ever
             if b[k] - a[k] < 1e-9 * (at.high - at.low)[k]:
                 raise Unsupported("proof file: a box is not decided without contraction")
-            lower, upper = b.copy(), a.copy()
-            lower[k] = upper[k] = a[k] / 2 + b[k] / 2
-            cut = ["cut", k, float(lower[k]).hex()]
-            tree.entries[number] = [cut, tree.add(a, lower, side), tree.add(upper, b, side)]
+            lower, upper = split_ends(a, b, k, a[k] / 2 + b[k] / 2)
+            parts = tree.add(a, lower, side), tree.add(upper, b, side)
+            tree.entries[number] = [_cut(k, lower[k]), *parts]
     return tree.in_order()
 
 
@@ -498,27 +497,26 @@ def _with_smaller_box(
     smaller: BoxesOfTotals,
 ) -> Entry:
     """Return the entry of a box of which a smaller box remains, near a point or to be decided."""
-    count = len(at.low)
-    parts = ((box.low, smaller.low), (smaller.high, box.high))
-    rises = np.array([_rising_choices(slopes, box, part, smaller) for part in parts])
     ends = np.concatenate([box.low, box.total_low]), np.concatenate([box.high, box.total_high])
     inside = (
         np.concatenate([smaller.low, smaller.total_low]),
         np.concatenate([smaller.high, smaller.total_high]),
     )
+    beside = (box.low, smaller.low), (smaller.high, box.high)
+    rises = np.array([_rising_choices(slopes, box, part, smaller) for part in beside])
     before, after = _cut_off(ends, inside, rises)
+    count = len(at.low)
     (low, total_low), (high, total_high) = (np.split(end, [count]) for end in ends)
     remaining: Entry = _nearby_points(at, points, low, high)
-    if not remaining and before:
-        remaining = [tree.add(low, high, total_low, total_high)]
-    elif not remaining:
-        k = int(np.argmax(total_high - total_low))
-        lower_end, upper_start = total_high.copy(), total_low.copy()
-        lower_end[k] = upper_start[k] = splitting_points(total_low, total_high)[k]
-        cut = ["cut", count + k, float(lower_end[k]).hex()]
-        lower, upper = (low, high, total_low, lower_end), (low, high, upper_start, total_high)
-        remaining = [cut, tree.add(*lower), tree.add(*upper)]
-    return [*before, *remaining, *after]
+    if remaining:
+        return [*before, *remaining, *after]
+    if before:  # what is left is narrowed again
+        return [*before, tree.add(low, high, total_low, total_high), *after]
+    k = int(np.argmax(total_high - total_low))
+    point = splitting_points(total_low, total_high)[k]
+    lower_end, upper_start = split_ends(total_low, total_high, k, point)
+    lower, upper = (low, high, total_low, lower_end), (low, high, upper_start, total_high)
+    return [_cut(count + k, point), tree.add(*lower), tree.add(*upper), *after]
 
 
 def _rising_choices(
@@ -561,13 +559,18 @@ def _cut_off(
             continue
         part_low, part_high = part_low - room * width, part_high + room * width
         if part_low > low + minimum * width:
-            before += [["cut", k, float(part_low).hex()], reasons[0]]
+            before += [_cut(k, part_low), reasons[0]]
             ends[0][k] = part_low
         if part_high < high - minimum * width:
-            before.append(["cut", k, float(part_high).hex()])
+            before.append(_cut(k, part_high))
             after.insert(0, reasons[1])
             ends[1][k] = part_high
     return before, after
+
+
+def _cut(k: int, point: Any) -> Entry:
+    """Return the entry of a box that is split in a choice, a total or a parameter."""
+    return ["cut", int(k), float(point).hex()]
 
 
 def _sign(k: int, weight: int) -> Entry:

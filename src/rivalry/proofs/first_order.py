@@ -117,7 +117,7 @@ def _slopes_in(
         (bend,) = third.values
         finite = np.all(np.isfinite(bend.low) & np.isfinite(bend.high), axis=(1, 2, 3))
         valid = (third.decided & third.finite & finite)[:, None, None]
-        offsets = offset.at_ends(lambda end: end[:, None])
+        offsets = offset[:, None]
         linear = intervals.add(slope_at_mid, weighted(bend, offsets))
         jacobian = meet(jacobian, where(valid, linear, -np.inf, np.inf))
     slope = meet(slope, intervals.add(residual, weighted(jacobian, offset)))

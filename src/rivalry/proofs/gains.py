@@ -79,7 +79,7 @@ def _bounds(
     profiles, strategies = Interval(*ends), intervals.with_neighbours(strategy_low, strategy_high)
     profiles.moves = False  # derivatives are taken in the own strategy
     middle = middle_of(strategy_low, strategy_high)
-    current_strategy = Interval(low, high).at_ends(lambda end: profiles_at(at, end)[:, player])
+    current_strategy = Interval(low, high).at_ends(lambda end: profiles_of(at, end)[:, player])
     in_box = enclosed(derivatives, (2, *shared), profiles, strategies)
     pays, slope, bend = in_box.values
     at_middle = enclosed(value_at, shared, profiles, point(middle))
@@ -109,7 +109,7 @@ def _bounds(
     )
 
 
-def profiles_at(at: Coordinates, y: ndarray) -> ndarray:
+def profiles_of(at: Coordinates, y: ndarray) -> ndarray:
     """Return the profiles ``[row player axis]`` of rows of choices."""
     profiles = np.repeat(np.asarray(at.start)[None], len(y), axis=0)
     profiles[:, *at.place] = y[:, : len(at.player)]

@@ -14,7 +14,7 @@ from numpy import ndarray
 from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
 from rivalry.proofs.arithmetic.matrices import negative_definite
-from rivalry.proofs.box_search import BOX_ENDS, VERDICTS, BoxSearch, distinct_equilibria, orders
+from rivalry.proofs.box_search import BOX_ENDS, VERDICTS, BoxSearch, append, distinct_equilibria, orders
 from rivalry.proofs.first_order import at_most_one_point, first_order, newton
 from rivalry.proofs.points import FirstOrderPoint
 from rivalry.proofs.spaces.coordinates import OPEN, Coordinates, coordinates
@@ -127,11 +127,8 @@ def _close(world: GameOnRanges, session: Session, proved_points: list[FirstOrder
         ends = np.reshape(
             [[point.low, point.high] for point in proved_points], (-1, 2, boxes["low"].shape[1])
         )
-        session["piece"] = np.concatenate([session["piece"], ends])
-        session["piece_of"] = np.append(session["piece_of"], np.full(len(ends), len(session["range"])))
-        session["range"] = np.concatenate([session["range"], current[None]])
-        session["range_decided"] = np.append(session["range_decided"], decided)
-        session["range_count"] = np.append(session["range_count"], len(proved_points))
+        append(session, piece=ends, piece_of=np.full(len(ends), len(session["range"])))
+        append(session, range=current[None], range_decided=[decided], range_count=[len(proved_points)])
     else:
         k = int(np.argmax(width))
         parts = np.stack([current, current])
@@ -139,15 +136,13 @@ def _close(world: GameOnRanges, session: Session, proved_points: list[FirstOrder
         for part in parts:
             number = session["next_id"]
             session["next_id"] = number + 1
-            session["waiting"] = np.concatenate([session["waiting"], part[None]])
-            session["waiting_id"] = np.append(session["waiting_id"], number)
+            append(session, waiting=part[None], waiting_id=number)
             # points that are neither proved nor refuted are judged again
             verdict = np.where(session["verdict"] == 0, -1, session["verdict"])
             inherited = {"points": session["points"], "verdict": verdict, **boxes}
-            for name, rows in inherited.items():
-                session[f"waiting_{name}"] = np.concatenate([session[f"waiting_{name}"], rows])
-            for owner, rows in (("waiting_box_of", boxes["low"]), ("waiting_point_of", verdict)):
-                session[owner] = np.append(session[owner], np.repeat(number, len(rows)))
+            append(session, **{f"waiting_{name}": rows for name, rows in inherited.items()})
+            append(session, waiting_box_of=np.repeat(number, len(boxes["low"])))
+            append(session, waiting_point_of=np.repeat(number, len(verdict)))
     session["here"] = session["here"][:0]
 
 

@@ -136,11 +136,9 @@ def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Inter
     """
     price = slope.low / 2 + slope.high / 2  # [box price]
     price = np.where(np.isfinite(price), price, 0.0)
-    priced = intervals.subtract(
-        slope.at_ends(lambda end: end[:, None]), point(price[:, :, None])
-    )  # [box price axis]
+    priced = intervals.subtract(slope[:, None], point(price[:, :, None]))  # [box price axis]
     offset = intervals.subtract(box, centre)
-    offset = offset.at_ends(lambda end: end[:, None])
+    offset = offset[:, None]
     # the centre sums to one up to rounding; zero, so that the centre itself is within the bounds
     remainder = intervals.subtract(intervals.ONE, intervals.total(centre, (1,)))
     remainder = Interval(np.minimum(remainder.low, 0.0)[:, None], np.maximum(remainder.high, 0.0)[:, None])

@@ -32,6 +32,7 @@ from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.payoff_ranges import at as value_at
 from rivalry.proofs.payoff_ranges import derivatives as derivatives_of
 from rivalry.proofs.payoff_ranges import meet, middle_of, point, weighted, where
+from rivalry.proofs.spaces.boxes import split_ends
 from rivalry.proofs.spaces.coordinates import Coordinates, in_batches
 from rivalry.runtime.jax import jax, jnp
 
@@ -120,7 +121,8 @@ class Sums:
             elif name == "power":
                 values[place] = _raised(values[arguments[0]], self.nodes[arguments[1]][1])
             else:
-                values[place] = APPLY[name](*(values[operand] for operand in operands))
+                apply = APPLY.get(name) or getattr(jax.lax, name)
+                values[place] = apply(*(values[operand] for operand in operands))
         return values[root]
 
 
@@ -136,27 +138,10 @@ def _share(a: Any, b: Any) -> Any:
 
 
 APPLY: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: jnp.add(a, b),
-    "sub": lambda a, b: jnp.subtract(a, b),
-    "mul": lambda a, b: jnp.multiply(a, b),
-    "div": lambda a, b: jnp.divide(a, b),
-    "max": lambda a, b: jnp.maximum(a, b),
-    "neg": lambda a: jnp.negative(a),
-    "exp": lambda a: jnp.exp(a),
-    "log": lambda a: jnp.log(a),
-    "sqrt": lambda a: jnp.sqrt(a),
-    "tanh": lambda a: jnp.tanh(a),
-    "logistic": lambda a: jax.lax.logistic(a),
-    "sin": lambda a: jnp.sin(a),
-    "cos": lambda a: jnp.cos(a),
-    "atan": lambda a: jnp.arctan(a),
-    "erf": lambda a: jax.lax.erf(a),
-    "lgamma": lambda a: jax.lax.lgamma(a),
-    "digamma": lambda a: jax.lax.digamma(a),
     "share": _share,
     "if": lambda p, q, a, b: jnp.where(p < q, a, b),
 }
-"""Operations of `rivalry.proofs.arithmetic.operations` in JAX, which is loaded when they are called."""
+"""Operations of `rivalry.proofs.arithmetic.operations` in JAX; others have the names of `jax.lax`."""
 
 
 def sums_of(game: Game, at: Coordinates) -> Sums | None:
@@ -348,7 +333,7 @@ def _contributions_in(sums: Sums, low: ndarray, high: ndarray) -> _Contributions
     (centre_value,) = enclosed(value_at, (_contributions, sums), point(middle)).values
     bounds, slopes = in_box.values
     offset = intervals.subtract(box, point(middle))
-    offsets = offset.at_ends(lambda end: end[:, None])
+    offsets = offset[:, None]
     close = meet(bounds, intervals.add(centre_value, weighted(slopes, offsets)))
     is_known = in_box.decided & in_box.finite
     return _Contributions(where(is_known[:, None, None], close, bounds.low, bounds.high), slopes, is_known)
@@ -445,7 +430,7 @@ def _responses(
 
 def _over_players(total: Interval) -> Interval:
     """Return totals ``[box sum]`` with an axis for players."""
-    return total.at_ends(lambda end: end[..., None])
+    return total[..., None]
 
 
 def _entries(a: Interval, *index: Any) -> Interval:
@@ -487,7 +472,7 @@ def _response_to_rival_sums(
 ) -> _OwnResponse:
     """Return bounds for choices in boxes and all sums ``[box sum player]`` of the others."""
     middle = point(middle_of(rival_sums.low, rival_sums.high))
-    change = intervals.subtract(rival_sums, middle).at_ends(lambda end: end[:, :, at.player])
+    change = intervals.subtract(rival_sums, middle)[:, :, at.player]
     marginal = _marginal_payoffs_in(sums, at, low, high, rival_sums)
     return _own_response(sums, at, low, high, marginal, middle, change)
 
@@ -615,9 +600,9 @@ def boxes_of_totals(
 
 def _halves(boxes: BoxesOfTotals, number: ndarray) -> tuple[BoxesOfTotals, BoxesOfTotals]:
     """Return boxes split in the total of one sum, whose ``number [box]`` is given."""
-    split = np.arange(len(number)), number
-    lower_end, upper_start = boxes.total_high.copy(), boxes.total_low.copy()
-    lower_end[split] = upper_start[split] = splitting_points(boxes.total_low[split], boxes.total_high[split])
+    low, high, entries = boxes.total_low, boxes.total_high, (np.arange(len(number)), number)
+    points = splitting_points(low[entries], high[entries])
+    lower_end, upper_start = split_ends(low, high, entries, points)
     return boxes._replace(total_high=lower_end), boxes._replace(total_low=upper_start)
 
 

@@ -40,7 +40,8 @@ from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box
 from rivalry.proofs.arithmetic.operations import operations
 from rivalry.proofs.box_list import profile_payoffs
-from rivalry.proofs.box_search import VERDICTS, points_of, profile_of, profiles_of
+from rivalry.proofs.box_search import VERDICTS, points_of, profile_of
+from rivalry.proofs.gains import profiles_of
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions

@@ -98,14 +98,14 @@ def _middle(a: Interval) -> ndarray:
 
 def _product(matrix: Interval, vector: Interval) -> Interval:
     """Return products of matrices ``[row follower follower]`` and vectors ``[row follower]``."""
-    column = vector.at_ends(lambda end: end[..., None])
+    column = vector[..., None]
     product = intervals.contract(matrix, column, np.matmul, vector.shape[-1])
-    return product.at_ends(lambda end: end[..., 0])
+    return product[..., 0]
 
 
 def _rows(a: Interval, rows: ndarray) -> Interval:
     """Return the numbers of some rows; one row stands for all."""
-    return a if len(a.low) == 1 else a.at_ends(lambda end: end[rows])
+    return a if len(a.low) == 1 else a[rows]
 
 
 class _FollowerRanges:
@@ -155,7 +155,7 @@ class _FollowerRanges:
             bounds = part._bounds_in_boxes(low[:, None], high[:, None], 1)
             own_guess = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
             at_guess = part._payoffs(*own_guess)[0].at_ends(_diagonals)
-            pay, slope = (a.at_ends(lambda end: end[:, 0]) for a in (bounds.pay, bounds.slope))
+            pay, slope = (a[:, 0] for a in (bounds.pay, bounds.slope))
             remains, choices = part._remaining(
                 guess[row], at_guess, Interval(low, high), pay, slope, bounds.continuous
             )
@@ -244,7 +244,7 @@ class _FollowerRanges:
         centre, parts = guess[..., None], _parts_around(guess, y)
         bounds, slope_at_guess = self._bounds_in_parts(parts, y, guess)
         half = parts.low.shape[2] // 2
-        at_guess = bounds.pay.at_ends(lambda a: a[..., [half]])
+        at_guess = bounds.pay[..., [half]]
         pays_less = _pays_less(parts, bounds.slope, bounds.continuous)
         remains, parts = self._remaining(centre, at_guess, parts, bounds.pay, bounds.slope, bounds.continuous)
         is_choice = (centre >= self.low.high[..., None]) & (centre <= self.high.low[..., None])
@@ -283,7 +283,7 @@ class _FollowerRanges:
             of_parts(bounds.smooth),
             of_parts(bounds.continuous),
         )
-        return in_parts, bounds.slope.at_ends(lambda a: a[:, -1])
+        return in_parts, bounds.slope[:, -1]
 
     def _remaining(
         self,
@@ -315,11 +315,30 @@ class _FollowerRanges:
 
         ``jacobian [row follower follower]`` are zeros where nothing is known.
         """
-        centre = Interval(guess, guess)
+        low, high, centre = self.low, self.high, Interval(guess, guess)
         radius, is_unique = self._radius(guess, slope, jacobian)
         y = _meet(y, intervals.add(centre, Interval(-radius, radius)))
-        y = self._newton_alone(y, centre, slope, jacobian)
-        after, drift = self._newton_together(y, centre, slope, jacobian)
+        # Newton's method for each follower, with the others anywhere: a concave payoff is largest where its
+        # derivative is zero, or at the bound of the range next to it
+        curvature = jacobian.at_ends(_diagonals)
+        cross_effects = jacobian.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
+        drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, centre)))
+        root = intervals.subtract(centre, intervals.divide(drift, curvature))
+        concave = curvature.high < 0
+        begin = np.minimum(np.maximum(root.low, low.low), high.low)
+        end = np.minimum(np.maximum(root.high, low.high), high.high)
+        y = _meet(y, Interval(np.where(concave, begin, -np.inf), np.where(concave, end, np.inf)))
+        # Krawczyk's for all whose derivatives are zero, since they are between their bounds; the others are
+        # as far from the guess as bounds let them be
+        free = (y.low > low.high) & (y.high < high.low) & concave
+        away = intervals.subtract(y, centre)
+        matrix = jacobian.at_ends(lambda a: np.where(free[..., None], a, self.diagonal))
+        right = Interval(np.where(free, -slope.high, away.low), np.where(free, -slope.low, away.high))
+        inverse = Interval(*[inverses(_middle(matrix))] * 2)  # type: ignore[arg-type]
+        unit = intervals.interval(np.eye(self.followers))
+        defect = intervals.subtract(unit, intervals.contract(inverse, matrix, np.matmul, self.followers))
+        drift = _product(inverse, right)
+        after = _meet(y, intervals.add(centre, intervals.add(drift, _product(defect, away))))
         # the slopes at the guess let responses move by half of that
         is_last = is_unique & np.all(after.high - after.low <= 2 * (drift.high - drift.low), axis=1)
         return _Round(after, is_unique, is_last)
@@ -341,39 +360,6 @@ class _FollowerRanges:
         residual = weight * np.maximum(np.maximum(uphill, downhill), 0.0)
         radius = np.linalg.norm(residual, axis=1) / np.where(is_unique, smallest, 1.0) * ROOM
         return np.where(is_unique & is_choice, radius, np.inf)[:, None], is_unique
-
-    def _newton_alone(self, y: Interval, centre: Interval, slope: Interval, jacobian: Interval) -> Interval:
-        """Return bounds by Newton's method for each follower, with the others anywhere in ``y``.
-
-        A concave payoff is largest where its derivative is zero, or at the bound of the range next to it.
-        """
-        low, high = self.low, self.high
-        curvature = jacobian.at_ends(_diagonals)
-        cross_effects = jacobian.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
-        drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, centre)))
-        root = intervals.subtract(centre, intervals.divide(drift, curvature))
-        concave = curvature.high < 0
-        begin = np.minimum(np.maximum(root.low, low.low), high.low)
-        end = np.minimum(np.maximum(root.high, low.high), high.high)
-        return _meet(y, Interval(np.where(concave, begin, -np.inf), np.where(concave, end, np.inf)))
-
-    def _newton_together(
-        self, y: Interval, centre: Interval, slope: Interval, jacobian: Interval
-    ) -> tuple[Interval, Interval]:
-        """Return bounds by Krawczyk's method for all followers, and how far the slopes at the guess lead.
-
-        Followers that are between their bounds, of concave payoffs, have derivatives of zero. The others are
-        as far from the guess as ``y`` lets them be.
-        """
-        free = (y.low > self.low.high) & (y.high < self.high.low) & (jacobian.at_ends(_diagonals).high < 0)
-        away = intervals.subtract(y, centre)
-        matrix = jacobian.at_ends(lambda a: np.where(free[..., None], a, self.diagonal))
-        right = Interval(np.where(free, -slope.high, away.low), np.where(free, -slope.low, away.high))
-        inverse = Interval(*[inverses(_middle(matrix))] * 2)  # type: ignore[arg-type]
-        unit = intervals.interval(np.eye(self.followers))
-        defect = intervals.subtract(unit, intervals.contract(inverse, matrix, np.matmul, self.followers))
-        drift = _product(inverse, right)
-        return _meet(y, intervals.add(centre, intervals.add(drift, _product(defect, away)))), drift
 
 
 def _parts_around(guess: ndarray, y: Interval) -> Interval:

@@ -147,7 +147,7 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
             results = evaluate_on_intervals(run, program, [_row(leaf) for leaf in leaves])
             values = [_checked(run, value) for value in results]
         decided = bool(np.all(run.decided & run.finite))
-        return [value.at_ends(lambda end: end[0]) for value in values], decided
+        return [value[0] for value in values], decided
 
     return call
 
@@ -315,9 +315,8 @@ def _whole(a: Interval, op: Operation) -> Interval:
         return a
     smallest, largest = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     fits = (a.low >= smallest) & (a.high <= largest)
-    result = Interval(np.where(fits, a.low, smallest), np.where(fits, a.high, largest))
-    result.infinite = intervals.NONE
-    return result
+    low, high = np.where(fits, a.low, smallest), np.where(fits, a.high, largest)
+    return Interval(low, high, infinite=intervals.NONE)
 
 
 def _unknown(name: str) -> str:
@@ -365,9 +364,8 @@ def _move(run: Comparisons, op: Operation, operands: Values) -> Values:
     high = low
     if any(value.low is not value.high for value in ranges):
         high = op.call(*[value.high if type(value) is Interval else value for value in operands])
-    results = [Interval(below, above, positive) for below, above in zip(low, high, strict=True)]
-    for value in results:
-        value.infinite = intervals.signs(*ranges)
+    signs = intervals.signs(*ranges)
+    results = [Interval(below, above, positive, signs) for below, above in zip(low, high, strict=True)]
     origin = operands[0].origin
     if name in ("broadcast_in_dim", "reshape") and origin:
         results[0].origin = origin if is_repeated(origin, op) else None
@@ -478,7 +476,7 @@ def _scan(run: Comparisons, op: Operation, operands: Values) -> Values:
     if loop.scan.length > STEPS:
         raise Unsupported(f"no bound: a loop of {loop.scan.length} steps; must be of at most {STEPS}")
     step = partial(evaluate_on_intervals, run, loop.body)
-    carry, columns = loop.scan.unrolled(operands, step, _entry)
+    carry, columns = loop.scan.unrolled(operands, step, lambda a, k: a[:, k])
     stacked = []
     for column, out in zip(columns, loop.outs, strict=True):
         rows = [run.lift(row) for row in column] or [interval(np.zeros((1, *out.shape), out.dtype))]
@@ -486,17 +484,8 @@ def _scan(run: Comparisons, op: Operation, operands: Values) -> Values:
             np.stack(with_rows([getattr(row, end) for row in rows]), axis=1) if column else rows[0].low
             for end in ENDS
         )
-        result = Interval(low, high, all(row.positive for row in rows))
-        result.infinite = intervals.signs(*rows)
-        stacked.append(result)
+        stacked.append(Interval(low, high, all(row.positive for row in rows), intervals.signs(*rows)))
     return [*carry, *stacked]
-
-
-def _entry(a: Any, k: int) -> Any:
-    """Return step k of every row; a known number stays known."""
-    if not isinstance(a, Interval):
-        return a[:, k]
-    return a.at_ends(lambda end: end[:, k])
 
 
 def _cond(run: Comparisons, op: Operation, operands: Values) -> Values:

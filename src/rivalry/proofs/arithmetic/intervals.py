@@ -43,14 +43,16 @@ class Interval:
     Of a ``positive`` one ``low`` is known not to be below zero anywhere.
     """
 
-    def __init__(self, low: Any, high: Any, positive: bool = False) -> None:
+    def __init__(
+        self, low: Any, high: Any, positive: bool = False, infinite: frozenset[str] | None = None
+    ) -> None:
         self.low, self.high, self.positive = low, high, positive
         self.origin: tuple[Any, ...] | None = None  # the operation that computed it, and on what
         self.moves = True  # whether it depends on what derivatives are taken in
         # computes the number as the program does, without bounds, if it depends on no choice
         self.number: Callable[[], Any] | None = None
         # signs of infinite numbers that may be in it, apart from overflow; None: any, if any is in an operand
-        self.infinite: frozenset[str] | None = None
+        self.infinite = infinite
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,10 +61,13 @@ class Interval:
 
     def at_ends(self, move: Callable[[Any], Any]) -> Interval:
         """Return a function that moves numbers, or increases with each, of both endpoints."""
-        low, high = _ends(move, self)
-        result = Interval(low, high, self.positive)
-        result.moves, result.infinite = self.moves, self.infinite
+        result = Interval(*_ends(move, self), self.positive, self.infinite)
+        result.moves = self.moves
         return result
+
+    def __getitem__(self, index: Any) -> Interval:
+        """Return the entries at an index, as of an array."""
+        return self.at_ends(lambda end: end[index])
 
 
 def interval(x: object) -> Interval:
@@ -145,9 +150,7 @@ def add(a: Interval, b: Interval) -> Interval:
 
 def negate(a: Interval) -> Interval:
     """Return negative numbers."""
-    result = Interval(-a.high, -a.low)
-    result.infinite = _opposite(signs(a))
-    return result
+    return Interval(-a.high, -a.low, infinite=_opposite(signs(a)))
 
 
 def subtract(a: Interval, b: Interval) -> Interval:
@@ -214,14 +217,15 @@ def _product(a: Interval, b: Interval) -> Interval:
 def divide(a: Interval, b: Interval) -> Interval:
     """Return quotients; nothing is known where the divisor may be zero."""
     by_zero = b.positive and b.low is not b.high
-    zero = _has_zero(a) if by_zero else np.False_
-    unknown = zero if zero is np.False_ else zero & (b.low <= 0)
-    if b.positive and b.low is b.high:  # one number, which is rarely zero
+    unknown: Any = np.False_  # 0/0, and quotients of infinite numbers
+    if by_zero:
+        unknown = _has_zero(a) & (b.low <= 0)
+    elif b.positive:  # one number, which is rarely zero
         unknown = b.low == 0
     if a.infinite and b.infinite:
         unknown = unknown | (_has_infinity(a) & _has_infinity(b))
     infinite = NONE if not (by_zero or a.infinite) else PLUS if a.positive and b.positive else BOTH
-    if not b.positive:
+    if not b.positive:  # by a positive divisor, with the signs of both turned; none where zero is between
         turn = b.high < 0
         near, far = np.where(turn, -b.high, b.low), np.where(turn, -b.low, b.high)
         excludes_zero = near > 0
@@ -668,6 +672,4 @@ def hull(intervals: list[Interval]) -> Interval:
     low, high = intervals[0].low, intervals[0].high
     for interval in intervals[1:]:
         low, high = np.minimum(low, interval.low), np.maximum(high, interval.high)
-    result = Interval(low, high, all(interval.positive for interval in intervals))
-    result.infinite = signs(*intervals)
-    return result
+    return Interval(low, high, all(interval.positive for interval in intervals), signs(*intervals))

@@ -130,9 +130,7 @@ def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Inte
     ranges = [run.lift(case) for case in cases]
     if not isinstance(condition, Interval):
         (low,), (high,) = (op.call(condition, *(getattr(case, end) for case in ranges)) for end in ENDS)
-        result = Interval(low, high, all(case.positive for case in ranges))
-        result.infinite = intervals.signs(*ranges)
-        return result
+        return Interval(low, high, all(case.positive for case in ranges), intervals.signs(*ranges))
     if condition.low.dtype != bool:
         raise Unsupported("no bound: a choice between several cases depends on choices of players")
     run.moves = condition.moves
@@ -148,42 +146,40 @@ def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Inte
             return _minimum(run, op, no, yes)
     yes = _guarded(condition, yes)
     union = intervals.hull([no, yes])
-    union.low, union.high = (
+    low, high = (
         np.where(condition.low, yes_end, np.where(condition.high, union_end, no_end))
-        for yes_end, union_end, no_end in (
-            (yes.low, union.low, no.low),
-            (yes.high, union.high, no.high),
-        )
+        for yes_end, union_end, no_end in ((yes.low, union.low, no.low), (yes.high, union.high, no.high))
     )
-    return union
+    return Interval(low, high, union.positive, union.infinite)
 
 
 def _guarded(condition: Interval, value: Interval) -> Interval:
-    """Value chosen by a comparison: if it is compared itself, the finite numbers for which it holds.
+    """Return a value that a comparison selects; if it is compared itself, within the bound that this sets.
 
-    Nothing is known where it may be infinite, as a number above another may be.
+    A comparison with another number, or that it is finite, holds for finite numbers alone, except below or
+    above. Nothing is known where the value may be infinite on the side that the comparison leaves open.
     """
-    sides = _operands("less", condition) or (None, None)
-    below, above = (side is value for side in sides)
-    if not (above or below or _operands("finite", condition) == (value,)):
+    smaller, larger = _operands("less", condition) or (None, None)
+    is_smaller, is_larger = value is smaller, value is larger
+    if not (is_smaller or is_larger or _operands("finite", condition) == (value,)):
         return value
     largest = np.finfo(float).max
-    low = -np.inf if below else -largest
-    high = np.inf if above else largest
-    if above and not below:
-        low = np.maximum(sides[0].low, low)
-    if below and not above:
-        high = np.minimum(sides[1].high, high)
-    low = np.maximum(low, 0.0) if value.positive else low
-    result = Interval(np.fmax(value.low, low), np.fmin(value.high, high), value.positive)
-    if above or below:
+    low: Any = -np.inf if is_smaller else -largest
+    high: Any = np.inf if is_larger else largest
+    if is_larger and not is_smaller:
+        low = np.maximum(smaller.low, low)
+    if is_smaller and not is_larger:
+        high = np.minimum(larger.high, high)
+    if value.positive:
+        low = np.maximum(low, 0.0)
+    low, high = np.fmax(value.low, low), np.fmin(value.high, high)
+    if is_smaller or is_larger:
         unknown = np.isnan(value.low) | np.isnan(value.high)
-        sign, end = ("+", result.high) if above else ("-", result.low)
+        sign, end = ("+", high) if is_larger else ("-", low)
         if sign in intervals.signs(value):
             unknown |= np.isinf(end)
-        result.low, result.high = (np.where(unknown, np.nan, end) for end in (result.low, result.high))
-    result.infinite = intervals.NONE
-    return result
+        low, high = np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    return Interval(low, high, value.positive, intervals.NONE)
 
 
 def aligned(a: Interval, rank: int) -> Interval:
@@ -212,21 +208,17 @@ def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval
         is_empty = ~(result.low < k)
         low = np.where(inside, np.where(is_empty, case.low, np.minimum(low, case.low)), low)
         high = np.where(inside, np.where(is_empty, case.high, np.maximum(high, case.high)), high)
-    union = Interval(low, high)
-    union.infinite = intervals.signs(*cases)
-    return union
+    return Interval(low, high, infinite=intervals.signs(*cases))
 
 
 def _maximum(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
-    result = Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high), a.positive or b.positive)
-    result.infinite = intervals.signs(a, b)
-    return result
+    low, high = np.maximum(a.low, b.low), np.maximum(a.high, b.high)
+    return Interval(low, high, a.positive or b.positive, intervals.signs(a, b))
 
 
 def _minimum(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
-    result = Interval(np.minimum(a.low, b.low), np.minimum(a.high, b.high), a.positive and b.positive)
-    result.infinite = intervals.signs(a, b)
-    return result
+    low, high = np.minimum(a.low, b.low), np.minimum(a.high, b.high)
+    return Interval(low, high, a.positive and b.positive, intervals.signs(a, b))
 
 
 def _clamp(run: Comparisons, op: Operation, low: Interval, x: Interval, high: Interval) -> Interval:

@@ -20,6 +20,16 @@ def bounding_box(space: Box | Simplex, player: int) -> tuple[ndarray, ndarray]:
     return np.where(entries, space.min_share, 0.0), np.where(entries, np.nextafter(top, 2.0), 0.0)
 
 
+def split_ends(low: ndarray, high: ndarray, entry: Any, number: Any) -> tuple[ndarray, ndarray]:
+    """Return the upper ends of the lower parts and the lower ends of the upper parts of boxes.
+
+    The boxes from ``low`` to ``high`` are split in an ``entry`` of these arrays, at a number.
+    """
+    upper_end, lower_end = high.copy(), low.copy()
+    upper_end[entry] = lower_end[entry] = number
+    return upper_end, lower_end
+
+
 def halves(
     space: Box | Simplex,
     player: int,
@@ -35,9 +45,8 @@ def halves(
     """
     width, middle = widths_and_middles(space, player, low, high)
     rows, axes = np.arange(len(low)), np.argmax(width / unit, axis=1)
-    cut = rows[split], axes[split]
-    upper_ends, lower_ends = high.copy(), low.copy()
-    upper_ends[cut] = lower_ends[cut] = middle[cut]
+    entries = rows[split], axes[split]
+    upper_ends, lower_ends = split_ends(low, high, entries, middle[entries])
     low = np.concatenate([low, lower_ends[split]])
     high, parents = np.concatenate([upper_ends, high[split]]), np.concatenate([rows, rows[split]])
     if isinstance(space, Box):
