@@ -310,7 +310,10 @@ def _allowance(
     units: Sequence[Unit],
     tolerance: float,
 ) -> _Allowance:
-    """Return the largest gains of an equilibrium, and what they are made of."""
+    """Return the largest gains of an equilibrium: by tolerance, rounding of payoffs, and errors of bounds.
+
+    Errors of bounds and rounding of choices count where tolerance and rounding of payoffs do not suffice.
+    """
     regret, bound = gains.regret, gains.bound
     limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(gains.current))
     sizes = np.array([unit.capped(limit) for unit, limit in zip(units, limits, strict=True)])
@@ -421,12 +424,13 @@ def _rounding_of_choices(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the changes of gains and of payoffs, ``[player]``, by rounding of all choices.
 
-    A gain is that from ``x`` to a best response. Choices move by `ROUNDING` times their size, as of 1 - x at
-    x = 1. What leaps beside the profile changes by as much at once and by twice the rounding.
+    A gain is that from ``x`` to a best response. Choices move towards the middles of their ranges by
+    `ROUNDING` times their size, as of 1 - x at x = 1, once and twice.
     """
     low, high = np.asarray(space.low), np.asarray(space.high)
     shift = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
     profiles = np.stack([np.clip(x + step * shift, low, high) for step in range(3)])
+    # [step player]
     current, best = np.empty((2, 3, len(x)))
     for player in range(len(x)):
         deviations = profiles.copy()
@@ -438,7 +442,10 @@ def _rounding_of_choices(
 
 
 def _change_by_rounding(values: np.ndarray) -> np.ndarray:
-    """Return the linear change ``[player]`` of values ``[step player]`` after no, one and two steps."""
+    """Return the linear change ``[player]`` of values ``[step player]`` after no, one and two steps.
+
+    A leap beside the profile is in the changes by both, so that their difference leaves it out.
+    """
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         once, twice = np.abs(values[1:] - values[0])
         change = np.fmin(twice - once, 1.5 * once)

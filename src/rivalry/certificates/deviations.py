@@ -233,9 +233,9 @@ def traceable_best_response(
 def _search_responses(
     at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
 ) -> Searches:
-    """Return the best strategies starts by search, with a proven bound where there is one for few choices."""
+    """Return the best strategies by search, with a proven bound where there is one for few choices."""
     bounded = payoff_bound.knows(at.game) and isinstance(at.game.space, Box | Simplex)
-    starts = {p: candidates[p] if p in candidates else unproved_response(at, p, points) for p in players}
+    starts = {p: candidates.get(p) or unproved_response(at, p, points) for p in players}
     searches = {player: _with_bound(at, player, starts[player], bounded) for player in players}
     game = at.game if bounded else with_bounded_responses(at.game)
     return (yield from side_by_side(game, at.x, searches, enclosed=not bounded))

@@ -256,8 +256,8 @@ def search_schedules(game: Any, x: Profile, player: Any, moving: Sequence[int]) 
     at_rest = jnp.where(np.isin(np.arange(columns), moving), low, present)
     ends = range(0, periods, -(-periods // 4))
     stops = [jnp.where(np.arange(periods)[:, None] < t, present, low) for t in ends]
-    starts = [jnp.stack([present, at_rest, *stops]), search.stepped([present, at_rest])]
-    starts.append(search.followed(at_rest))
+    bases = [present, at_rest]
+    starts = [jnp.stack([*bases, *stops]), search.stepped(bases), search.followed(at_rest)]
     # in turn: batched, each loop would run as long as the longest
     schedules, values = jax.lax.map(search.improved, jnp.concatenate(starts))
     y, value = poll(game, x, player, schedules[jnp.argmax(values)].ravel())

@@ -97,8 +97,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
 
 def _centres(at: Coordinates, points: list[FirstOrderPoint]) -> ndarray:
     """Return the profiles ``[point player axis]`` in the middle of first-order points."""
-    centres = np.reshape([point.centre for point in points], (-1, len(at.player)))
-    return profiles_of(at, centres)
+    return np.reshape([profile_of(at, point.centre) for point in points], (-1, *at.start.shape))
 
 
 def _status(session: Session, searched: bool, count: int) -> str:

@@ -82,7 +82,7 @@ def _widths(world: GameOnRanges, ranges: ndarray) -> ndarray:
 
 
 def _open(world: GameOnRanges, session: Session, search: BoxSearch) -> None:
-    """Begin with the widest range that waits."""
+    """Begin with the widest range that waits, and the boxes and points that wait with it."""
     width = _widths(world, session["waiting"]).max(axis=1)
     k = int(np.argmax(width))
     number = session["waiting_id"][k]
@@ -102,7 +102,8 @@ def _open(world: GameOnRanges, session: Session, search: BoxSearch) -> None:
         return
     at = _coordinates(world, session["here"][0])
     if len(session["points"]):
-        rows = session["points"].copy()
+        # of a smaller range the bounds on points, which hold, become narrower
+        rows = session["points"].copy()  # of a `FirstOrderPoint`
         for _ in range(3):
             enclosures = first_order(world.game, at, rows[:, 0], rows[:, 1], rows[:, 4])
             rows[:, 0], rows[:, 1] = enclosures.low, enclosures.high

@@ -403,7 +403,7 @@ def _responses(
     """
     total, rival_total = Interval(total_low, total_high), Interval(rest_low, rest_high)
     added = _contributions_in(sums, low, high)
-    remainder = intervals.subtract(_over_players(total), added.values)
+    remainder = intervals.subtract(total[..., None], added.values)
     rival_sums = meet(remainder, rival_total)
     empty = np.any(rival_sums.low > rival_sums.high, axis=1)  # [box player]
     # any numbers where there are none
@@ -411,7 +411,7 @@ def _responses(
     choices = Interval(low, high)
     for good, slope, response, concave in (
         _response_to_rival_sums(sums, at, low, high, rival_sums),
-        _response_to_totals(sums, at, low, high, total, added),
+        _response_to_totals(sums, at, low, high, total, remainder, added),
     ):
         # of a payoff that rises throughout only the upper bound can be best, and the lower one if it falls
         rising, falling = good[:, None] & (slope.low > 0), good[:, None] & (slope.high < 0)
@@ -428,12 +428,8 @@ def _responses(
     return _Responses(np.where(none, np.inf, choices.low), np.where(none, -np.inf, choices.high))
 
 
-def _over_players(total: Interval) -> Interval:
-    """Return totals ``[box sum]`` with an axis for players."""
-    return total[..., None]
-
-
 def _entries(a: Interval, *index: Any) -> Interval:
+    """Return the entries at an index, of which only the ends are known."""
     return Interval(a.low[index], a.high[index])
 
 
@@ -454,7 +450,6 @@ def _marginal_payoffs_in(
     bounds = enclosed(_marginal_payoffs_and_derivatives, (sums, at), box, rival_sums)
     values, in_choices, in_sums, payoff = bounds.values
     is_known = bounds.decided & bounds.finite & ~np.any(np.isnan(payoff.low), axis=1)
-    # its ends alone say what is infinite
     return _MarginalPayoffs(values, _entries(in_choices), in_sums, is_known)
 
 
@@ -478,7 +473,13 @@ def _response_to_rival_sums(
 
 
 def _response_to_totals(
-    sums: Sums, at: Coordinates, low: ndarray, high: ndarray, total: Interval, added: _Contributions
+    sums: Sums,
+    at: Coordinates,
+    low: ndarray,
+    high: ndarray,
+    total: Interval,
+    rival_sums: Interval,
+    added: _Contributions,
 ) -> _OwnResponse:
     """Return bounds for choices in boxes and all totals ``[box sum]``.
 
@@ -487,8 +488,7 @@ def _response_to_totals(
     sums times that of ``a``.
     """
     mid, centre = middle_of(low, high), point(middle_of(total.low, total.high))
-    middle = intervals.subtract(_over_players(centre), _contributions_in(sums, mid, mid).values)
-    rival_sums = intervals.subtract(_over_players(total), added.values)
+    middle = intervals.subtract(centre[..., None], _contributions_in(sums, mid, mid).values)
     marginal = _marginal_payoffs_in(sums, at, low, high, rival_sums)
     in_choices, coordinate = marginal.in_choices, _own_coordinates(at)
     for k in range(len(sums.terms)):
@@ -496,7 +496,7 @@ def _response_to_totals(
         effect_of_sum = _entries(marginal.in_sums, slice(None), k, None)
         in_choices = intervals.subtract(in_choices, intervals.multiply(effect_of_sum, effect_on_sum))
     marginal = marginal._replace(in_choices=in_choices, is_known=marginal.is_known & added.is_known)
-    change = _over_players(intervals.subtract(total, centre))
+    change = intervals.subtract(total, centre)[..., None]
     return _own_response(sums, at, low, high, marginal, middle, change)
 
 
@@ -535,9 +535,8 @@ def _own_response(
         value = intervals.add(value, _entries(changes, slice(None), k))
     offset, without_own = intervals.subtract(Interval(low, high), midpoint), value
     for axis, coordinate in enumerate(_own_coordinates(at)):
-        derivative = _entries(marginal.in_choices, slice(None), axis)
-        term = intervals.multiply(derivative, _entries(offset, slice(None), coordinate))
-        term = where(coordinate >= 0, term, 0.0, 0.0)
+        term = intervals.multiply(marginal.in_choices[:, axis], offset[:, coordinate])
+        term = where(coordinate >= 0, term, 0.0, 0.0)  # of a player without a choice on the axis none
         value = intervals.add(value, term)
         without_own = intervals.add(without_own, where(at.axis != axis, term, 0.0, 0.0))
     own_derivative = _entries(marginal.in_choices, slice(None), at.axis, np.arange(len(at.axis)))

@@ -155,7 +155,7 @@ class _FollowerRanges:
             bounds = part._bounds_in_boxes(low[:, None], high[:, None], 1)
             own_guess = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
             at_guess = part._payoffs(*own_guess)[0].at_ends(_diagonals)
-            pay, slope = (a[:, 0] for a in (bounds.pay, bounds.slope))
+            pay, slope = bounds.pay[:, 0], bounds.slope[:, 0]
             remains, choices = part._remaining(
                 guess[row], at_guess, Interval(low, high), pay, slope, bounds.continuous
             )

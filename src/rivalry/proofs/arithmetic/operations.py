@@ -385,7 +385,8 @@ def _results_of(tape: Operations, op: Operation, operands: Values) -> Values:
         return [np.zeros(op.equation.outs[0].shape)]
     if name == "stop_gradient":
         return operands
-    if not any(isinstance(part, _Places | _Tests) for part in operands) and _is_computed(op):
+    is_known = not any(isinstance(part, _Places | _Tests) for part in operands)
+    if is_known and (name not in ROUNDED or not rounds(op.equation)):
         return _called(op.call, *operands)
     if isinstance(op.call, ThroughJax):
         raise Unsupported(f"proof file: {in_words(name)} is not written out in single numbers")
@@ -396,13 +397,6 @@ def _results_of(tape: Operations, op: Operation, operands: Values) -> Values:
     if name in OF_FLOATS:
         return OF_FLOATS[name](tape, op, operands)
     return [_elementwise(tape, op, operands)]
-
-
-def _is_computed(op: Operation) -> bool:
-    """True if an operation on known numbers is computed, not written out."""
-    name = op.equation.name
-    is_move = name in MOVES and name not in SUMS and name not in RUNS
-    return is_move or name not in ROUNDED or not rounds(op.equation)
 
 
 def _elementwise(tape: Operations, op: Operation, operands: Values) -> Any:
@@ -603,10 +597,6 @@ def _truths(a: Any, shape: Any) -> ndarray:
     return np.broadcast_to(truths, shape)
 
 
-def _selected(tape: Operations, op: Operation, operands: Values) -> Values:
-    return [_select(tape, operands, op.equation.outs[0].shape)]
-
-
 def _select(tape: Operations, operands: Values, shape: Any) -> Any:
     """Return entries of one of several arrays, as a first array or a comparison says."""
     selector, *cases = operands
@@ -635,6 +625,7 @@ def _move(tape: Operations, op: Operation, operands: Values) -> Values:
     name = op.equation.name
     data = DATA.get(name, range(len(operands)))
     tests = any(isinstance(operand, _Tests) for operand in operands)
+    result = _Tests if tests else _Places
     arrays = []
     for k, operand in enumerate(operands):
         if k in data:
@@ -644,18 +635,17 @@ def _move(tape: Operations, op: Operation, operands: Values) -> Values:
         else:
             arrays.append(operand)
     if name != "gather":
-        return [_Tests(part) if tests else _Places(part) for part in _called(op.call, *arrays)]
+        return [result(part) for part in _called(op.call, *arrays)]
     equation = op.equation._replace(params=op.equation.params | {"fill_value": _FILL})
     call = function_of(equation)
     (at,) = _called(lambda *parts: [call(*parts)], *arrays)
     fill = op.equation.params["fill_value"]
-    if fill is None or not np.isfinite(fill):
-        if any(entry is _FILL for entry in at.flat):
-            raise Unsupported("proof file: an entry beyond the end of an array")
-        return [_Tests(at) if tests else _Places(at)]
-    filled = bool(fill) if tests else tape.number(fill)
-    at = _array(at.shape, lambda k: filled if at[k] is _FILL else at[k])
-    return [_Tests(at) if tests else _Places(at)]
+    if fill is not None and np.isfinite(fill):
+        filled = bool(fill) if tests else tape.number(fill)
+        at = _array(at.shape, lambda k: filled if at[k] is _FILL else at[k])
+    elif any(entry is _FILL for entry in at.flat):
+        raise Unsupported("proof file: an entry beyond the end of an array")
+    return [result(at)]
 
 
 def _scatter_add(tape: Operations, op: Operation, operands: Values) -> Values:
@@ -718,6 +708,6 @@ OF_ARRAYS |= dict.fromkeys(("scatter-add", "scatter_add"), _scatter_add)
 OF_FLOATS: dict[str, Reader] = {
     "convert_element_type": _converted,
     "dot_general": _dot,
-    "select_n": _selected,
+    "select_n": lambda tape, op, operands: [_select(tape, operands, op.equation.outs[0].shape)],
 }
 """Further ones, of numbers of the types that `refusal` lets pass."""

@@ -146,10 +146,9 @@ def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Inte
             return _minimum(run, op, no, yes)
     yes = _guarded(condition, yes)
     union = intervals.hull([no, yes])
-    low, high = (
-        np.where(condition.low, yes_end, np.where(condition.high, union_end, no_end))
-        for yes_end, union_end, no_end in ((yes.low, union.low, no.low), (yes.high, union.high, no.high))
-    )
+    # certainly, possibly and certainly not
+    low = np.where(condition.low, yes.low, np.where(condition.high, union.low, no.low))
+    high = np.where(condition.low, yes.high, np.where(condition.high, union.high, no.high))
     return Interval(low, high, union.positive, union.infinite)
 
 
