@@ -258,10 +258,10 @@ class BoxSearch:
         narrow = width <= limit
         # a box that Newton's method made narrow is tried once more
         width_before = relative_width(game, at, before.low, before.high).max(axis=1, initial=0.0)
-        is_first_narrow = narrow & (width_before > limit)
+        is_tried = narrow & ~(width_before > limit)
         # smaller boxes decide little where derivatives change most with parameters: their ranges are split
         wait = enclosures.influence.max(axis=1, initial=0.0) < SENSITIVE * enclosures.of_parameters
-        unresolved = ((narrow & ~is_first_narrow) | wait) & ~near_point & ~misordered
+        unresolved = (is_tried | wait) & ~near_point & ~misordered
         reason = np.zeros(len(width), int)
         reason[misordered] = REASONS.index("order of players")
         reason[near_point] = REASONS.index("around a point")
@@ -270,8 +270,7 @@ class BoxSearch:
         append(session, undecided_low=ends.low, undecided_high=ends.high, undecided_side=ends.side)
         remains = reason == 0
         influence = np.where(enclosures.smooth[:, None], enclosures.influence, 0.0)[remains]
-        parts = _divided(game, at, boxes.rows(remains), influence, width[remains], narrow[remains])
-        for part in parts:
+        for part in _divided(game, at, boxes.rows(remains), influence, width[remains], narrow[remains]):
             append(session, **part._asdict())
         return reason
 
@@ -288,13 +287,13 @@ class BoxSearch:
 
         A zero on the edge of two boxes is inside neither.
         """
-        low, high, y = boxes.low, boxes.high, enclosures.newton
+        (low, high, side), y = boxes, enclosures.newton
         # 0.6 of the width: inside, or a tenth of the width beyond an edge; a width of zero has its point
         near = np.all(np.abs(y - (low + high) / 2) <= 0.6 * (high - low) + 1e-300, axis=1)
         promising = enclosures.unique | (near & (width < 0.05))
-        promising &= ~_around_points(session, y, y, boxes.side)
+        promising &= ~_around_points(session, y, y, side)
         if promising.any():
-            self.add(game, at, session, *newton(game, at, y[promising], boxes.side[promising], 2))
+            self.add(game, at, session, *newton(game, at, y[promising], side[promising], 2))
 
     def _note(self, session: Session, low: ndarray, high: ndarray, reason: ndarray) -> None:
         """Count reasons, and store the boxes for a picture of two coordinates."""
