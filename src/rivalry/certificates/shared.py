@@ -112,13 +112,22 @@ def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> t
     return jax.lax.map(towards, rows, batch_size=256)
 
 
+class _AtStrategy(NamedTuple):
+    """The payoff of a strategy and the constraints there, with their derivatives."""
+
+    payoff: Any
+    slope: Any  # [axis]
+    constraints: Any  # [constraint]
+    constraint_slopes: Any  # [constraint axis]
+
+
 @seldom
-def _at_strategy(game: Game, x: Profile, player: Array, strategy: Strategy) -> tuple[Array, ...]:
+def _at_strategy(game: Game, x: Profile, player: Array, strategy: Strategy) -> _AtStrategy:
     def constraints(choice: Strategy) -> Array:
         return shared_constraints(game, x.at[player].set(choice))
 
     paid, slope = jax.value_and_grad(payoff_against(game, x, player))(strategy)
-    return paid, slope, constraints(strategy), jax.jacrev(constraints)(strategy)
+    return _AtStrategy(paid, slope, constraints(strategy), jax.jacrev(constraints)(strategy))
 
 
 def allowed_response(game: Game, x: ndarray, player: int, priced: Response, points: int) -> Response:
@@ -136,32 +145,33 @@ def allowed_response(game: Game, x: ndarray, player: int, priced: Response, poin
 
     low, high = (np.asarray(end)[player] for end in (game.space.low, game.space.high))  # type: ignore[attr-defined]
     free = low < high
+    width = (high - low)[free]
     grid = np.concatenate([np.asarray(search_grid(game, player, points)), priced.strategy[None]])
     strategy, paid = best_of(grid)
-    unit = max(abs(paid), abs(priced.payoff), 1e-300)
+    size = max(abs(paid), abs(priced.payoff), 1e-300)
 
-    def at(share: ndarray) -> list[ndarray]:
+    def at(share: ndarray) -> _AtStrategy:
         choice = np.array(x[player])
-        choice[free] = low[free] + share * (high - low)[free]
-        return list(map(np.asarray, _at_strategy(game, x, put(player), choice)))
+        choice[free] = low[free] + share * width
+        return _AtStrategy(*map(np.asarray, _at_strategy(game, x, put(player), choice)))
 
     ends = []
     for start in (strategy, x[player]):
         optimum = minimize(
-            lambda share: -float(at(share)[0]) / unit,
-            ((start - low)[free] / (high - low)[free]),
-            jac=lambda share: -at(share)[1][free] * (high - low)[free] / unit,
+            lambda share: -float(at(share).payoff) / size,
+            (start - low)[free] / width,
+            jac=lambda share: -at(share).slope[free] * width / size,
             bounds=[(0.0, 1.0)] * int(free.sum()),
             constraints={
                 "type": "ineq",
-                "fun": lambda share: -at(share)[2],
-                "jac": lambda share: -at(share)[3][:, free] * (high - low)[free],
+                "fun": lambda share: -at(share).constraints,
+                "jac": lambda share: -at(share).constraint_slopes[:, free] * width,
             },
             method="SLSQP",
             options={"ftol": 1e-15},
         )
         choice = np.array(x[player])
-        choice[free] = np.clip(low[free] + optimum.x * (high - low)[free], low[free], high[free])
+        choice[free] = np.clip(low[free] + optimum.x * width, low[free], high[free])
         ends.append(np.where(np.isfinite(choice), choice, x[player]))
     polished, polished_payoff = best_of(np.stack(ends))
     if polished_payoff > paid:

@@ -224,11 +224,11 @@ class _FollowerRanges:
             best_points = np.take_along_axis(points, best[..., None], axis=2)[..., 0]
             guess = guess + (best_points - guess) / (turn + 1)
         for _ in range(POLISHED):
-            _, slope, bend = (part[:, 0] for part in self._numbers(2, guess[:, None]))
+            _, slope, jacobian = (part[:, 0] for part in self._numbers(2, guess[:, None]))
             stays = ((guess <= y.low) & (slope <= 0)) | ((guess >= y.high) & (slope >= 0))
-            stays |= ~(np.diagonal(bend, axis1=1, axis2=2) < 0)
-            bend = np.where(stays[:, :, None] | stays[:, None], np.eye(self.followers), bend)
-            step = (inverses(bend) @ np.where(stays, 0.0, -slope)[..., None])[..., 0]
+            stays |= ~(_diagonals(jacobian) < 0)
+            jacobian = np.where(stays[:, :, None] | stays[:, None], np.eye(self.followers), jacobian)
+            step = (inverses(jacobian) @ np.where(stays, 0.0, -slope)[..., None])[..., 0]
             previous, guess = guess, np.clip(guess + np.where(np.isfinite(step), step, 0.0), y.low, y.high)
             if np.allclose(guess, previous, rtol=1e-14, atol=0.0):
                 break

@@ -224,7 +224,9 @@ def divide(a: Interval, b: Interval) -> Interval:
         unknown = b.low == 0
     if a.infinite and b.infinite:
         unknown = unknown | (_has_infinity(a) & _has_infinity(b))
-    infinite = NONE if not (by_zero or a.infinite) else PLUS if a.positive and b.positive else BOTH
+    infinite = NONE
+    if by_zero or a.infinite:
+        infinite = PLUS if a.positive and b.positive else BOTH
     if not b.positive:  # by a positive divisor, with the signs of both turned; none where zero is between
         turn = b.high < 0
         near, far = np.where(turn, -b.high, b.low), np.where(turn, -b.low, b.high)
@@ -232,6 +234,7 @@ def divide(a: Interval, b: Interval) -> Interval:
         a = Interval(np.where(turn, -a.high, a.low), np.where(turn, -a.low, a.high))
         b = Interval(np.where(excludes_zero, near, np.nan), np.where(excludes_zero, far, np.nan))
     near, far = _divisor(b)
+    # by the divisor that leads farthest down, or up
     low = a.low / far if a.positive else a.low / np.where(a.low >= 0, far, near)
     high = a.high / near if a.positive else a.high / np.where(a.high >= 0, near, far)
     result = widen(low, high, positive=a.positive and b.positive)
