@@ -24,9 +24,9 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.space import Simplex
 from rivalry.lab.proofs import check_independently
 from rivalry.proofs import files
-from rivalry.proofs.arithmetic.operations import operations
+from rivalry.proofs.arithmetic.operations import BINARY, UNARY, operations
 from rivalry.proofs.files import SmoothProof
-from rivalry.proofs.payoff_sums import APPLY
+from rivalry.proofs.payoff_sums import in_jax
 from rivalry.runtime.jax import jax, jnp
 
 pytest.importorskip("flint")
@@ -454,9 +454,10 @@ def test_derivatives_are_those_of_jax() -> None:
                 assert bound is None or bound[0] - 1e-12 <= value <= bound[1] + 1e-12
 
 
-EXPONENTIALS = {"share of exponentials": lambda a, b: APPLY["share"](jnp.exp(2 * a), jnp.exp(b - a))}
+EXPONENTIALS = {"share of exponentials": lambda a, b: in_jax("share")(jnp.exp(2 * a), jnp.exp(b - a))}
 POWERS = {f"power {n}": lambda a, n=n: a**n for n in (-2, -0.5, 0.7, 1, 2, 3, 4, 5)}
-FUNCTIONS = {name: rule for name, rule in APPLY.items() if name != "if"} | EXPONENTIALS | POWERS
+FUNCTIONS = {name: in_jax(name) for name in sorted({*UNARY, *BINARY.values(), "share"})}
+FUNCTIONS |= EXPONENTIALS | POWERS
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

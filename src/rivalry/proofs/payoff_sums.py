@@ -121,8 +121,7 @@ class Sums:
             elif name == "power":
                 values[place] = _raised(values[arguments[0]], self.nodes[arguments[1]][1])
             else:
-                apply = APPLY.get(name) or getattr(jax.lax, name)
-                values[place] = apply(*(values[operand] for operand in operands))
+                values[place] = in_jax(name)(*(values[operand] for operand in operands))
         return values[root]
 
 
@@ -137,11 +136,13 @@ def _share(a: Any, b: Any) -> Any:
     return (pair / jnp.sum(pair, axis=0, keepdims=True))[0]
 
 
-APPLY: dict[str, Callable[..., Any]] = {
-    "share": _share,
-    "if": lambda p, q, a, b: jnp.where(p < q, a, b),
-}
-"""Operations of `rivalry.proofs.arithmetic.operations` in JAX; others have the names of `jax.lax`."""
+def in_jax(name: str) -> Callable[..., Any]:
+    """Return an operation of `rivalry.proofs.arithmetic.operations` in JAX; most have a name of `jax.lax`."""
+    if name == "share":
+        return _share
+    if name == "if":
+        return lambda p, q, a, b: jnp.where(p < q, a, b)
+    return getattr(jax.lax, name)
 
 
 def sums_of(game: Game, at: Coordinates) -> Sums | None:
