@@ -308,7 +308,7 @@ def _outward(
         undefined = response.tried is not None and not np.isfinite(response.tried).all()
         cause = ": some payoffs are not finite" if undefined else ""
         return _noted(response, f"no finite bound was found{cause}")
-    # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
+    # gains are differences to the payoff at x, which was rounded: the bound is raised by twice as much
     current, paid = _single_boxes(np.asarray(at.x)[player][None]), at.payoffs[player]
     floor = float((yield current).lower[0])
     rounding = paid - floor if paid > floor else 0.0  # both may be infinite
