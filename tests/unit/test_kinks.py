@@ -85,7 +85,7 @@ def above_tangent(game: Any, rival: float, strategy: float) -> float:
     curvature = branch_and_bound._curvature(game, put(x), np.zeros(len(boxes.low), int), boxes)
     with pytest.raises(StopIteration) as end:
         search.send(curvature)
-    rest, bound = end.value.value
+    rest, bound, _ = end.value.value
     is_left = np.any((rest.low[:, 0] <= line[:, None]) & (line[:, None] <= rest.high[:, 0]), axis=1)
     paid = np.array([payoffs(game, put(np.array([[own], [rival]])))[0] for own in line])
     return float(np.max(np.where(is_left, -np.inf, paid) - bound))
