@@ -335,7 +335,8 @@ def _single_boxes(strategies: ndarray) -> StrategyBoxes:
 
 def _agree_with_bounds(at: GameAtProfile, player: int, response: Response) -> Search:
     """True if payoffs at the profile and of a response are those of followers' proved best responses."""
-    paid = np.array([at.payoffs[player], response.payoff])
+    # of strategies that tie, the response states the highest payoff
+    paid = np.array([at.payoffs[player], _paid(at, player, response.strategy)])
     bounds = yield _single_boxes(np.stack([np.asarray(at.x)[player], response.strategy]))
     rounded = ROUNDING * np.abs(paid)
     return not np.any((paid < bounds.lower - rounded) | (paid > bounds.upper + rounded))
