@@ -442,8 +442,8 @@ class CellFiles:
         # a damaged file costs no cell that a block has
         for error in chain.from_iterable(cell.damaged for cell in cells.values()):
             damaged.append(DamagedFile(error.path, error.why, error.cells - packed.keys()))
-        for id in filter(packed.__contains__, ids):  # in this order, which the digest of damage keeps
-            if id in newer:
+        for id in ids:  # in this order, which the digest of damage keeps
+            if id in packed and id in newer:
                 block_stamp = stamps.blocks[packed[id].path.stem]
                 cells[id] = self._with_certificate(id, (block_stamp, newer[id]), self.read)
                 damaged += cells[id].damaged
