@@ -178,7 +178,7 @@ def _texts(cells: list[list[Any]]) -> list[str]:
     texts = []
     for cell in cells:
         rows = sorted(cell, key=lambda row: row.get("name") == "stderr")
-        texts.append(" ".join(row.get("text") or row["data"].get("text/plain", "") for row in rows))
+        texts.append("".join(row.get("text") or row["data"].get("text/plain", "") for row in rows))
     return texts
 
 
