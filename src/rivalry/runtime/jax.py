@@ -410,9 +410,11 @@ def put_all(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
     Within `numbers_in_numpy` they stay arrays of NumPy.
     """
-    if _in_numpy[-1]:
-        return {name: np.asarray(x) for name, x in numbers.items()}
-    return jax.device_put({name: np.asarray(x) for name, x in numbers.items()})
+    arrays: Any = [np.asarray(x) for x in numbers.values()]
+    if not _in_numpy[-1]:
+        # a list, since JAX sorts the names of a dictionary
+        arrays = jax.device_put(arrays)
+    return dict(zip(numbers, arrays, strict=True))
 
 
 def stack_trees(trees: Sequence[Any], differs: str) -> Any:

@@ -38,7 +38,7 @@ from rivalry.families.race.rules import (
     input_prices,
     outcome,
 )
-from rivalry.runtime.jax import floats, jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put, put_all
 from rivalry.schema.annotations import Symbol, keywords
 from rivalry.schema.validate import (
     Options,
@@ -245,7 +245,7 @@ def _build(options: Table) -> Race:
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
     numbers = {name: _numbers(name, value, players, periods) for name, value in values.items()}
-    if "safety_weight" in numbers and not np.all(np.asarray(numbers["safety_weight"]).sum(axis=-1) > 0):
+    if "safety_weight" in numbers and not np.all(numbers["safety_weight"].sum(axis=-1) > 0):
         raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
     numbers["disaster_cost"], damage = _disaster_costs(options["disaster_cost"], players, periods)
     rules = Rules(
@@ -262,12 +262,11 @@ def _build(options: Table) -> Race:
     invested = 4 if keys["invest"] else 2
     columns = COLUMNS[: 6 if keys["share"] else invested]
     gamma = _numbers("gamma", options["gamma"], players, 1) if infinite else None
-    largest_gamma = float(np.max(np.asarray(gamma))) if infinite else 0.0
+    largest_gamma = 0.0 if gamma is None else float(np.max(gamma))
     race = Race(
         space=_space(rules, numbers, weights, columns, keys["sharing_unit"], largest_gamma),
-        numbers=numbers,
-        weights=put(weights),
-        ahead=put(np.zeros(players)),
+        numbers=put_all(numbers),
+        **put_all({"weights": weights, "ahead": np.zeros(players)}),
         rules=rules,
         columns=columns,
         # nothing follows a single period that could end
@@ -276,7 +275,7 @@ def _build(options: Table) -> Race:
         sharing_unit=keys["sharing_unit"],
         damage=damage,
         transition=options["transition"],
-        gamma=gamma,
+        gamma=gamma if gamma is None else put(gamma),
     )
     # last, since custom functions are called with the finished parameters
     _check_custom_functions(race)
@@ -372,7 +371,7 @@ def _valid(name: str, value: object) -> ndarray:
     return values
 
 
-def _numbers(name: str, value: object, players: int, periods: int) -> Any:
+def _numbers(name: str, value: object, players: int, periods: int) -> ndarray:
     """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`.
 
     Those in `COMMON` are returned without the player.
@@ -380,12 +379,12 @@ def _numbers(name: str, value: object, players: int, periods: int) -> Any:
     values = _valid(name, value)
     if name in COMMON:
         if values.ndim == 0 or values.shape == (periods,):
-            return put(values)
+            return values
         raise ValueError(f"{name}: shape {values.shape} must be one number, or {periods}, one per period")
     if values.ndim == 0:
-        return put(np.broadcast_to(values, (players,)).copy())
+        return np.broadcast_to(values, (players,)).copy()
     if values.shape in ((players,), (periods, players)):
-        return put(values)
+        return values
     if values.ndim == 1:
         raise ValueError(f"{name}: {len(values)} numbers for {players} players; give one, or {players}")
     raise ValueError(
@@ -393,7 +392,7 @@ def _numbers(name: str, value: object, players: int, periods: int) -> Any:
     )
 
 
-def _disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
+def _disaster_costs(value: object, players: int, periods: int) -> tuple[ndarray, str]:
     """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
     values = _valid("disaster_cost", value)
     pair = (players, players)
@@ -405,8 +404,8 @@ def _disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str
     if values.shape in (pair, (periods, *pair)):
         # a loss that no winner changes is the victim's alone
         if np.all(values == values[..., :1]):
-            return put(values[..., 0].copy()), "victim"
-        return put(values), "pair"
+            return values[..., 0].copy(), "victim"
+        return values, "pair"
     if values.ndim == 3:
         raise ValueError(f"disaster_cost: shape {values.shape} must be ({periods}, {players}, {players})")
     return _numbers("disaster_cost", value, players, periods), "victim"
@@ -417,20 +416,20 @@ def _plain(rules: Rules, numbers: Table) -> tuple[Rules, Table]:
 
     Numbers that no kind uses are left out, so that no method moves one without an effect.
     """
-    arrays = {name: np.asarray(value) for name, value in numbers.items()}
+    arrays = numbers
     for part in ("risk", "cost"):
         kind = getattr(rules, part)
         plain, changed = kind.plain(arrays)
         unused = keywords(kind).keys() - keywords(plain).keys()
         arrays = {name: array for name, array in (arrays | changed).items() if name not in unused}
         rules = rules._replace(**{part: plain})
-    return rules, {name: put(array) for name, array in arrays.items() if array is not None}
+    return rules, {name: array for name, array in arrays.items() if array is not None}
 
 
 def _weights(options: Table, players: int, periods: int) -> ndarray:
     """Return the weights of payoffs, ``[period player]``."""
     if options["period_weights"] is None:
-        gamma = np.asarray(_numbers("gamma", options["gamma"], players, 1))
+        gamma = _numbers("gamma", options["gamma"], players, 1)
         return gamma ** (np.arange(periods)[:, None] + options["discount_offset"])
     if np.any(_valid("gamma", options["gamma"]) != 1.0):
         raise ValueError("gamma: clashes with period_weights, which take its place")
@@ -457,36 +456,39 @@ def _space(
 
     Initial profiles are drawn up to what the prizes of all periods would pay for.
     """
-    numbers = {name: np.asarray(value) for name, value in numbers.items()}
     largest = {name: np.max(np.abs(value)) for name, value in numbers.items()}
     starts = {part: _first_price(numbers, part) for part in ("safety", "performance")}
     prices = {part: _lowest_price(numbers, part) for part in starts}
     largest_payable = _largest_payable(largest, prices, weights, gamma, invested=len(columns) > 2)
     stake = _stake(largest, weights, starts["performance"])
-    box = []
+    ranges = []
     for column in columns:
         part, _, kind = column.partition("_")
         if kind == "input":
             top = min(stake / starts[part], FARTHEST)
-            box.append(
-                (max(MOST, top, largest_payable(*prices[part])), "log", SMALLEST_INPUT, RARE * top, top)
-            )
+            largest_input = max(MOST, top, largest_payable(*prices[part]))
+            ranges.append((largest_input, "log", SMALLEST_INPUT, RARE * top, top))
         elif kind == "investment":
             price, stock = np.min(numbers[f"{column}_price"]), largest[f"{part}_productivity"]
             top = min(stake / max(price, 1e-12), 1e9)
-            high = max(top, min(largest_payable(price, 0.0), 1e9))
-            box.append((high, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
+            largest_investment = max(top, min(largest_payable(price, 0.0), 1e9))
+            ranges.append((largest_investment, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
         elif sharing_unit == "fraction":
-            box.append((1.0, "linear", 1.0, 0.0, 1.0))
+            ranges.append((1.0, "linear", 1.0, 0.0, 1.0))
         else:
-            box.append((50.0, "shifted", 0.1, 0.0, 5.0))
+            ranges.append((50.0, "shifted", 0.1, 0.0, 5.0))
     periods, players = weights.shape
-    high, kinds, *edges = zip(*(box * periods), strict=True)
-    assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
-    rows = [np.zeros(len(kinds)), high, *edges, assumed]
-    low, high, smallest, usual_low, usual_high, range_assumed = (
-        put(np.broadcast_to(np.asarray(row), (players, len(kinds))).copy()) for row in rows
-    )
+    high, coordinates, zero_threshold, usual_low, usual_high = zip(*(ranges * periods), strict=True)
+    ends = {
+        "low": np.zeros(len(coordinates)),
+        "high": high,
+        "zero_threshold": zero_threshold,
+        "usual_low": usual_low,
+        "usual_high": usual_high,
+        # 1-exp(-50) is 1, so that no larger rate of sharing counts
+        "assumed": [not column.endswith("sharing") for column in columns] * periods,
+    }
+    rows = {name: np.broadcast_to(row, (players, len(coordinates))).copy() for name, row in ends.items()}
     unbounded = (_free(numbers, prices) if rules.cost in (Linear, Quadratic) else None) or next(
         (
             f"{column.replace('_', ' ')} costs nothing"
@@ -495,7 +497,7 @@ def _space(
         ),
         None,
     )
-    return Box(low, high, kinds, smallest, usual_low, usual_high, range_assumed, unbounded=unbounded)
+    return Box(coordinates=coordinates, unbounded=unbounded, **put_all(rows))
 
 
 def _lowest_price(numbers: Table, part: str) -> tuple[float, float]:
