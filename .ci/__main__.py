@@ -2,8 +2,8 @@
 
 A section that fails does not stop the others: the end prints all of them, and the exit status is 1 if any
 failed. Short sections come first. Every run takes all default tests, those of the slow and nightly tests that
-fall to its share (of 8, by the number of commits), the nearest of those that the last change reaches, and the
-sections of its share: eight successive runs hold everything.
+fall to its share (of 16, by the number of commits), the nearest of those that the last change reaches, and
+the sections of its share (of 8): sixteen successive runs hold everything.
 
 Compiled programs and kernels, times of tests and stamps are kept in a folder outside the checkout
 (RIVALRY_CHECK_CACHE, by default rivalry-check in the user's cache folder). Share 0 starts without compiled

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARES = 8
+SLOW_SHARES = 2 * SHARES  # of the slow and nightly tests: an eighth takes an hour on two slow processors
 LONGEST = 60 * 60  # seconds of a command and share; what hangs must not take the other sections with it
 KEPT_DAYS = 21
 
@@ -59,8 +60,10 @@ class Check:
         self.python = os.environ.get("PYTHON", sys.executable)
         self.revision = git("rev-parse", "HEAD")  # commits made meanwhile are not looked at
         self.commit = self.revision[:8] or "no commit"
-        share = int(git("rev-list", "--count", self.revision) or 0) % SHARES
-        self.shares = {"": (share,), "all": tuple(range(SHARES))}.get(options.share) or (int(options.share),)
+        count = int(git("rev-list", "--count", self.revision) or 0)
+        given = {"": (count % SHARES,), "all": tuple(range(SHARES))}
+        self.shares = given.get(options.share) or (int(options.share),)
+        self.slow_share = self.shares[0] + SHARES * (count // SHARES % (SLOW_SHARES // SHARES))
         self.stamped = not (options.all or os.environ.get("CI") or self.commit == "no commit")
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rivalry-check"
         self.kept = Path(os.environ.get("RIVALRY_CHECK_CACHE") or home)
@@ -126,7 +129,7 @@ class Check:
         """Run a section, unless it has passed before for the same digest; record its result."""
         if self.interrupted:
             return
-        digest = self.digest(section, self.shares if section.rotating else ())
+        digest = self.digest(section, (*self.shares, self.slow_share) if section.rotating else ())
         stamp = self.kept / "stamps" / f"{digest}.json"
         stamped = self.stamped and bool(section.inputs)
         if stamped and stamp.exists():

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from check import ROOT, SHARES, Check, Failure, Job, Section, git, read
+from check import ROOT, SHARES, SLOW_SHARES, Check, Failure, Job, Section, git, read
 
 BUDGET = 0.2  # seconds of processor time of a default test, named where it costs more
 NEAR_SECONDS = {"since": 420, "share": 60}  # processor time of the tests near a change
@@ -111,8 +111,10 @@ def tests(job: Job) -> str:
     """Run the second command of the README as printed, with the slow and nightly tests of the run added."""
     job.fresh("tests")
     check = job.check
-    selection = {"RIVALRY_SHARE": f"{check.shares[0]}/{SHARES}"} if len(check.shares) == 1 else {}
-    variables = selection | near(job, NEAR_SECONDS["share"]) if selection else {}
+    variables = {}
+    if len(check.shares) == 1:
+        share = {"RIVALRY_SHARE": f"{check.slow_share}/{SLOW_SHARES}"}
+        variables = share | near(job, NEAR_SECONDS["share"])
     job(
         _quick_start(job.folder)[1],
         **variables,
