@@ -325,15 +325,21 @@ class Extensive(Tree):
     def from_rules(
         cls, rules: Callable[[tuple[Any, ...]], Chance | Decision | Iterable[Any]], *, players: int = 2
     ) -> Extensive:
-        """Return the game of its rules.
+        """Return the game in extensive form that ``rules`` describe, by visiting every history once.
 
         Parameters
         ----------
         rules : Callable
             Returns, for a history of moves, the next `Chance` or `Decision`, or at the end the payoffs, one
-            per player. Probabilities and payoffs are exact: whole numbers or fractions.
+            per player. A history is the tuple of all earlier moves, those of chance included; it is empty at
+            the root. Probabilities and payoffs are exact: whole numbers or fractions.
         players : int
             Number of players.
+
+        Returns
+        -------
+        Extensive
+            The game; a profile has one row per player, its behaviour strategies at all its information sets.
 
         Raises
         ------

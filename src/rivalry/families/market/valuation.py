@@ -74,6 +74,12 @@ def valuation(
         Discount factors from each period to the next, ``[.. period]``; ``gamma`` is then that of later
         periods.
 
+    Returns
+    -------
+    Valuation
+        ``value`` at date 0, ``terminal_value`` at date T, ``pv_terminal``, its value at date 0, and
+        ``terminal_share``, the fraction of ``value`` that it is, NaN where ``value`` is 0; ``[..]`` each.
+
     Raises
     ------
     ValueError
@@ -228,7 +234,7 @@ def one_ahead(
 def sensitivity(
     cash_flows: ArrayLike, rates: ArrayLike, growths: ArrayLike, *, convention: str = "period0"
 ) -> ndarray:
-    """Return values with a ``gordon`` terminal value by rate r and growth g.
+    """Return values with a ``gordon`` terminal value for every discount rate r and growth rate g.
 
     Parameters
     ----------
@@ -242,7 +248,12 @@ def sensitivity(
     Returns
     -------
     ndarray
-        Values ``[.. rate growth]``, NaN for ``r <= g``.
+        Values at date 0, ``[.. rate growth]``, NaN where ``r <= g``.
+
+    Raises
+    ------
+    ValueError
+        For cash flows that are not finite numbers ``[.. period]``.
 
     Examples
     --------

@@ -120,20 +120,25 @@ class Feedback(BaseLearner):
     """Markov-perfect equilibrium: strategies that depend on the period and the state.
 
     For games with `rivalry.oracles.state_game`, the game of one period in a state ``[stock player]``, and
-    with `initial_state` and `state_bounds`. Backward from the last period it solves every node of a grid of
-    states, even in logarithms: mutual best responses of the node's game, searched over all inputs, refined by
-    Newton's method, and certified by another search. Values between nodes are cubic splines in the logarithms
-    of all stocks. One step is one period. Nodes where best responses find no equilibrium are tried from
-    ``tries`` starts, and then marked; the values there are those of the profile with the least regret.
+    with `initial_state` and `state_bounds`. The method goes backward from the last period, one period per
+    step, over a grid of states that is even in logarithms. At each node, a state of the grid, it finds mutual
+    best responses of the node's game by a search of all inputs, refines them by Newton's method, and
+    certifies them by another search. Continuation values between nodes are cubic splines in the logarithms of
+    all stocks. Where best responses find no equilibrium from ``tries`` starts, the node is marked, and takes
+    the values of the profile with the least regret.
 
-    The record holds, as ``profile``, the schedule realised from the start: as a schedule fixed in advance it
-    need not be an equilibrium, and its certificate bounds the gains. Further ``value_start`` (player), the
-    value of the start on the grid; ``grid_error`` (player), the change of that value on a grid of half as
-    many steps; ``path_regret`` (period, player), regrets at the realised states against the continuation
-    values; ``node_regret`` (layer, node, player), ``node_found`` (layer, node), ``node_value`` (layer, node,
-    player) and ``node_state`` (layer, node, stock, player), a layer for every period but the first; and
-    ``nodes_without_equilibrium``. Regrets are against one deviation, at a node, from the strategies of the
-    grid.
+    The record holds
+
+    - ``profile``: the schedule that is realised from the start. As a schedule fixed in advance it need not be
+      an equilibrium; its certificate is about it as such;
+    - ``value_start`` (player): the value of the start on the grid, and ``grid_error`` (player), its change on
+      a grid with half as many steps;
+    - ``path_regret`` (period, player): regrets in the realised states, against the continuation values;
+    - ``node_regret``, ``node_value`` (layer, node, player), ``node_found`` (layer, node) and ``node_state``
+      (layer, node, stock, player), with one layer for every period but the first;
+    - ``nodes_without_equilibrium``: the number of marked nodes.
+
+    All regrets are for a single deviation, at one node, from the strategies of the grid.
 
     References
     ----------

@@ -62,40 +62,50 @@ CURVES = DirectionalRun._fields[-5:]
 
 
 class Directional(BaseLearner):
-    """Win-continue, lose-reverse adjustment: repeat the last step of ``step_size`` if the signal rose, else
-    reverse it.
+    """Win-continue, lose-reverse adjustment: repeat the last step if the signal rose, else reverse it.
 
-    For repeated play of games in a box with one axis; first choices and directions are random. In every
-    period (after the first) the deciding players compare their ``signal`` with its value at their previous
-    decision; a tie is no rise. By their ``timing`` all decide in each period, ``simultaneous``; those of
-    one turn, by default player ``t mod n`` in period t, ``alternating``, while the others' choices are fixed;
-    or stage after stage, ``staged``. Without it the game determines the order. For a game of leaders whose
-    followers respond, the base game is played, and every player learns.
+    For repeated games in a box with one axis. First choices and directions are random. When a player decides,
+    it compares ``signal`` with its value at the player's previous decision, and moves its choice by
+    ``step_size``; a signal that stays equal has not risen. ``timing`` is the order of decisions, by default
+    that of the game:
 
-    The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``, ``V_t = CF_t + delta CF'/(1
-    - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market size. The forecast of the
-    next cash flow, CF', is the game's payoff, without noise, at the choices in force when the player decides:
-    those of the last period, and this period's of earlier stages. A one-shot game has no state, so that
-    without noise, and with simultaneous decisions, the forecast is the present payoff, and both signals rise
-    and fall together. ``cost_noise`` is
-    the standard deviation of a private shock to the unit cost ``c``, independent across players and periods.
-    State that a game carries from period to period does not enter its ``payoffs`` or this.
+    - ``simultaneous``: all players decide in every period;
+    - ``alternating``: player ``t mod n`` decides in period t, or the next group of the game's own turns;
+    - ``staged``: all decide in every period, stage after stage.
 
-    A player's profit also depends on its rivals' moves: directional learners respond to each other, and two
-    firms in a Cournot market that decide together find the cartel's output. That result is fragile. With
-    noisy cost, which the forecast excludes, they end near Cournot's; with alternating decisions, where a move
-    is evaluated together with the rival's response, near the competitive one.
+    In a game of leaders whose followers respond, the base game is played, and every player learns.
 
-    ``runs`` are independent, each with a stream of its own from the seed and its number. One step of the loop
-    is one period of every run. Deciding players are along ``player``; in a game of leaders, whose profile has
-    the leaders only, every player is along ``seat``. The record has, over the second half of the periods,
-    ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its mean over runs ``total_mean``
-    and half its 95 % interval ``total_interval``; the histories ``learning_choice`` (sample, player, axis)
-    and ``learning_reward`` (sample, player), means over runs and over the periods from ``learning_step`` to
-    the next, and ``learning_reward_band``. At those steps ``one_ahead`` (run, sample, player) is V_t,
-    ``realised_value`` the discounted cash flow realised afterwards, and ``one_ahead_error`` the difference
-    relative to it; NaN where more than a millionth of it was still outstanding. The profile is the mean of
-    ``mean_choice`` over runs.
+    ``signal`` is one of
+
+    - ``payoff``: the last cash flow CF_t;
+    - ``one_ahead``: its valuation ``V_t = CF_t + delta CF'/(1 - delta)`` with ``delta = gamma (1 + growth)``
+      and amounts in units of market size. The forecast CF' of the next cash flow is the game's payoff,
+      without noise, at the choices in force when the player decides: those of the last period, and of
+      earlier stages of this one. In a one-shot game without noise and with simultaneous decisions the
+      forecast is the present payoff, and both signals rise and fall together.
+
+    ``cost_noise`` is the standard deviation of a private shock to the unit cost, independent across players
+    and periods. State that a game carries from period to period enters neither its ``payoffs`` nor the
+    signals.
+
+    Two firms in a Cournot market that decide simultaneously find the cartel's output, since a player's profit
+    also changes with its rival's move. The result is fragile: with noisy costs, which the forecast excludes,
+    they end near the Cournot output; with alternating decisions, which evaluate a move together with the
+    rival's response, near the competitive one.
+
+    The profile is the mean choice over ``runs``, which have random streams of their own. The record holds
+
+    - ``mean_choice``, ``mean_cash`` (run, player) and ``total_choice`` (run), means over the second half of
+      the periods;
+    - ``total_mean``, the mean of ``total_choice`` over runs, and ``total_interval``, half its 95 % interval;
+    - ``learning_choice`` (sample, player, axis) and ``learning_reward`` (sample, player), means over runs and
+      over the periods from one ``learning_step`` to the next, and ``learning_reward_band``;
+    - ``one_ahead`` (run, sample, player), V_t at those steps; ``realised_value``, the discounted cash flow
+      afterwards; and ``one_ahead_error``, their relative difference, NaN where more than a millionth of the
+      value was outstanding at the end.
+
+    Deciding players are along ``player``. In a game of leaders, whose profile has the leaders only, all
+    players are along ``seat``.
 
     Raises
     ------
@@ -112,7 +122,7 @@ class Directional(BaseLearner):
 
     References
     ----------
-    Izquierdo & Izquierdo, win-continue, lose-reverse rules in oligopolies.
+    Izquierdo and Izquierdo (2015), The "Win-Continue, Lose-Reverse" rule in Cournot oligopolies.
     """
 
     step_size: Annotated[

@@ -49,19 +49,24 @@ class GradientAscent(BaseMethod):
 
     ``rate`` is in units of strategy squared per payoff: one number, one per player, or a schedule ``{kind =
     "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and then stays constant.
-    By default each player's is its squared width over its payoff scale, times 0.005.
+    The default of a player is 0.005 times its squared width over its payoff scale.
 
-    ``stop`` names one or several rules, any of which ends the run; each is met when its number is at
-    most ``tol`` times the player's payoff scale, and ``stopped_by`` names the rule:
-    `gradient`: the largest projected gradient ``(P(x + rate g) - x)/rate``, times the width;
-    `step`: the largest displacement divided by the rate, times the width, in five consecutive steps;
-    `certificate`: the largest gain within 1 % of the width, tested every 100 steps;
-    `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
-    takes small steps for convergence, for replications only.
+    ``stop`` names one or more rules. The run ends when the number of one of them is at most ``tol`` times the
+    player's payoff scale, and ``stopped_by`` names it:
 
-    Newton's method polishes the end, and `end_state` classifies it. Euler steps have their own stability
-    limit, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit``, and a final
-    rate above it raises a warning.
+    - ``gradient``: the largest projected gradient ``(P(x + rate g) - x)/rate``, times the width;
+    - ``step``: the largest displacement divided by the rate, times the width, in five consecutive steps;
+    - ``certificate``: the largest gain within 1 % of the width, tested every 100 steps;
+    - ``displacement``: an L1 distance of at most 1e-5 from the profile two steps earlier, whatever ``tol``.
+      It takes small steps for convergence, and serves replications of a source that stops so.
+
+    Newton's method then polishes the final profile, and ``end_state`` classifies it. Euler steps converge
+    to a rest point only at rates below ``-2 Re(v)/|v|^2`` for each eigenvalue v of the Jacobian there, stored
+    as ``rate_limit``; a larger final rate raises a warning.
+
+    References
+    ----------
+    Rosen (1965), Existence and uniqueness of equilibrium points for concave n-person games.
 
     Examples
     --------
