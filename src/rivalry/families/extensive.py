@@ -357,36 +357,43 @@ class Extensive(Tree):
         >>> game.payoffs(np.array([[1.0, 0.0], [0.25, 0.75]])).tolist()
         [-0.5, 0.5]
         """
-        nodes, moves = list[TreeNode](), [dict[Any, tuple[str, ...]]() for _ in range(players)]
+        nodes = list[TreeNode]()
+        moves = [dict[Any, tuple[str, ...]]() for _ in range(players)]
         todo: list[tuple[tuple[Any, ...], int]] = [((), -1)]
         while todo:
             history, parent = todo.pop()
-            node, after = rules(history), list[Any]()
-            if isinstance(node, Chance):
-                if sum(node.probabilities.values()) != 1:
-                    raise ValueError(f"rules: probabilities after {history} must sum to 1 exactly")
-                after += node.probabilities
-                chances = tuple(map(Fraction, node.probabilities.values()))
-                tree_node = TreeNode(parent, CHANCE, probabilities=chances)
-            elif isinstance(node, Decision):
-                player, key = node.player, node.information
-                if not 0 <= player < players:
-                    raise ValueError(
-                        f"rules: player {player} after {history}; must be in 0..{players - 1}, or set players"
-                    )
-                after += node.actions
-                if moves[player].setdefault(key, tuple(map(str, after))) != tuple(map(str, after)):
+            described = rules(history)
+            node = _tree_node(described, history, parent, players)
+            actions: list[Any] = []
+            if isinstance(described, Chance):
+                actions = list(described.probabilities)
+            elif isinstance(described, Decision):
+                actions = list(described.actions)
+                words, key, player = tuple(map(str, actions)), node.information, node.owner
+                if moves[player].setdefault(key, words) != words:
                     raise ValueError(f"rules: information set {key} of player {player} has different actions")
-                tree_node = TreeNode(parent, player, key)
-            else:
-                tree_node = TreeNode(parent, END, paid=tuple(map(Fraction, node)))
-                if len(tree_node.paid) != players:
-                    raise ValueError(
-                        f"rules: {len(tree_node.paid)} payoffs after {history}; must be {players}"
-                    )
-            todo.extend(((*history, move), len(nodes)) for move in reversed(after))
-            nodes.append(tree_node)
+            todo.extend(((*history, action), len(nodes)) for action in reversed(actions))
+            nodes.append(node)
         return cls.from_tree(tree_of(nodes, moves))
+
+
+def _tree_node(described: Any, history: tuple[Any, ...], parent: int, players: int) -> TreeNode:
+    """Return the node that the rules describe after a history. Raises `ValueError` for an impossible one."""
+    if isinstance(described, Chance):
+        if sum(described.probabilities.values()) != 1:
+            raise ValueError(f"rules: probabilities after {history} must sum to 1 exactly")
+        return TreeNode(parent, CHANCE, probabilities=tuple(map(Fraction, described.probabilities.values())))
+    if isinstance(described, Decision):
+        player, largest = described.player, players - 1
+        if not 0 <= player <= largest:
+            raise ValueError(
+                f"rules: player {player} after {history}; must be in 0..{largest}, or set players"
+            )
+        return TreeNode(parent, player, described.information)
+    payoffs = tuple(map(Fraction, described))
+    if len(payoffs) != players:
+        raise ValueError(f"rules: {len(payoffs)} payoffs after {history}; must be {players}")
+    return TreeNode(parent, END, paid=payoffs)
 
 
 @oracles.to_sequence_form.register(Extensive)

@@ -138,9 +138,9 @@ def entry_of(kind: str) -> PlotEntry | None:
 
 
 def __getattr__(name: str) -> Any:
-    targets = {kind: entry.target for kind, entry in PLOTS.items()}
+    targets = {kind: entry.target for kind, entry in PLOTS.items()} | {"film": "rivalry.plots.films:film"}
     return lazy(__name__, targets, name)
 
 
 def __dir__() -> list[str]:
-    return sorted(["PLOTS", *PLOTS])
+    return sorted(["PLOTS", "film", *PLOTS])

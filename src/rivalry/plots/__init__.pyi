@@ -48,6 +48,7 @@ from rivalry.plots.charts.strategies import impulse_response as impulse_response
 from rivalry.plots.charts.strategies import policy as policy
 from rivalry.plots.charts.strategies import strategies as strategies
 from rivalry.plots.charts.triangle import ternary as ternary
+from rivalry.plots.films import film as film
 from rivalry.roads.figures import arrivals as arrivals
 from rivalry.schema.register import PlotEntry
 

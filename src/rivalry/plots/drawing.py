@@ -103,14 +103,14 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
             raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
         drawing = named_marks(data, *args, **options)
         if ax is not None:
-            return _draw_in_style(ax, drawing)
+            return draw_in_style(ax, drawing)
         from matplotlib import pyplot as plt
 
         # outside the style: pyplot's first figure also fixes whether notebooks show figures
         figure = plt.figure(figsize=style.SIZE, layout="constrained", facecolor="white")
         try:
             with rc_context(style.STYLE):
-                return _draw_in_style(figure.add_subplot(), drawing)
+                return draw_in_style(figure.add_subplot(), drawing)
         except BaseException:
             plt.close(figure)
             raise
@@ -125,7 +125,7 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
     return plot
 
 
-def _draw_in_style(ax: Axes, drawing: Drawing) -> Axes:
+def draw_in_style(ax: Axes, drawing: Drawing) -> Axes:
     """Draw marks in the style of all figures, with a legend."""
     with rc_context(style.STYLE):
         if ax.name == "rectilinear":
