@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.optimize import brentq, fixed_point, linprog, minimize, minimize_scalar
-from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 import rivalry as rv
@@ -70,43 +69,6 @@ def line_of_shops(points):
     quarter = (points - 1) / 4
     quarters = [quarter, quarter, 3 * quarter, 3 * quarter]
     return [(len(actions), quarters in actions.tolist()) for actions in pure(list(tables))]
-
-
-def corners(payoffs):
-    """Which of the rows binds at the corners of y >= 0, payoffs @ y <= 1 [corner row]."""
-    count = len(payoffs)
-    rows, limits = np.vstack([payoffs, -np.eye(count)]), np.repeat([1.0, 0.0], count)
-    binding = np.array(list(combinations(range(2 * count), count)))
-    binding = binding[abs(np.linalg.det(rows[binding])) > 1e-9]
-    points = np.linalg.solve(rows[binding], limits[binding][..., None])[..., 0]
-    points = points[np.all(points @ rows.T < limits + 1e-9, axis=1) & (points.sum(axis=1) > 0)]
-    points = np.unique(points.round(9), axis=0)
-    return points @ rows.T > limits - 1e-6
-
-
-def mixed(payoffs):
-    """Extreme equilibria and components of a symmetric game: by the package, and by pairs of corners."""
-    data = solved([payoffs, payoffs.T], rv.methods.MixedEquilibria())
-    best, unused = np.split(corners(payoffs), 2, axis=1)
-    # an action is used only where it is a best response to the other corner
-    respond = np.all(unused[:, None] | best, axis=2)
-    pairs = respond & respond.T
-    graph = np.block([[np.zeros_like(pairs), pairs], [pairs.T, np.zeros_like(pairs)]])
-    lonely = (~graph.any(axis=0)).sum()
-    return (data.equilibria.shape[0], len(np.unique(data.component))), (
-        pairs.sum(),
-        connected_components(graph)[0] - lonely,
-    )
-
-
-def travellers():
-    claims = np.arange(2, 7)
-    return mixed(np.minimum(claims[:, None], claims) + np.sign(claims - claims[:, None]).astype(float))
-
-
-def requests():
-    asked = np.arange(11, 21)
-    return mixed(asked[:, None] + 20.0 * (asked[:, None] == asked - 1))
 
 
 def minority():
@@ -755,8 +717,6 @@ ROWS = [
     ("only (20, 40) and (40, 20)", cournot, (20,), [(20, 40), (40, 20)], 0),
     ("earn twice as much", auction, (), (1, 0.5, 0), 0),
     *each("30 on 9 points, 54 on 7", line_of_shops, {9: (30, True), 7: (54, False)}, 0),
-    ("16", travellers, (), (16, 16), 0),
-    ("9 extreme ones in 7 components", requests, (), (9, 7), 0),
     ("one, and six segments", minority, (), (1, 6), 0),
     *each("8 are; 7 win with probability 11/15, 6 with", armies, {6: 5 / 9, 7: 11 / 15, 8: 1}, 1e-9),
     ("4.010 and 4.990", noisy_leader, (0.01,), (4.010, 4.990), 5e-4),
