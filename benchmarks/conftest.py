@@ -13,7 +13,7 @@ import resource
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -205,3 +205,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             f" ratio {raced.ratio:.3g}{target} ({raced.clock} clock, {len(raced.ours)} rounds, min"
             f" {_scaled(info['ours_min'])} / {_scaled(info['theirs_min'])})"
         )
+
+
+def exponent(sizes: Sequence[float], taken: Sequence[float]) -> float:
+    """The slope of time against size on log axes, by least squares.
+
+    >>> round(exponent([1, 2, 4], [3.0, 12.0, 48.0]), 9)
+    2.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])

@@ -13,12 +13,14 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+
+from benchmarks.conftest import exponent
 
 PLAYERS = ((2, 3, 4, 6), 1)  # sizes, and the periods they are played over
 PERIODS = ((1, 5, 20), 2)  # and the players
@@ -139,15 +141,6 @@ def draw_agents(rows: list[tuple[int, float, float]], path: str) -> None:
     panel.set_ylabel("processor time of an agent-step, ns")
     panel.grid(alpha=0.3)
     figure.savefig(path)
-
-
-def exponent(sizes: Sequence[float], taken: Sequence[float]) -> float:
-    """The slope of time against size on log axes, by least squares.
-
-    >>> round(exponent([1, 2, 4], [3.0, 12.0, 48.0]), 9)
-    2.0
-    """
-    return float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])
 
 
 def payoff_table(points: int) -> float:

@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.conftest import size
-from benchmarks.growth import exponent
+from benchmarks.conftest import exponent, size
 from rivalry.cli.commands import carry_out
 from tests import many_cells
 
