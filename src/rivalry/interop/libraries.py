@@ -297,12 +297,12 @@ def from_karma_game_library(
         if name not in settings:
             raise ValueError(f"settings: {name} is missing; must be the arguments of GameParameters")
     discounts = settings["map_type_temp_preference"]
-    chances = floats(policy.prob_matrix if isinstance(policy, PolicyTable) else policy)
+    probabilities = floats(policy.prob_matrix if isinstance(policy, PolicyTable) else policy)
     urgencies, size = int(settings["num_urgencies"]), int(settings["num_participants"])
-    if chances.ndim != 4 or chances.shape[:2] != (len(discounts), urgencies):
+    if probabilities.ndim != 4 or probabilities.shape[:2] != (len(discounts), urgencies):
         shape = f"({len(discounts)}, {urgencies}, karma, bids)"
-        raise ValueError(f"policy: shape {chances.shape} must be {shape}, that of prob_matrix")
-    levels, bids = chances.shape[2:]
+        raise ValueError(f"policy: shape {probabilities.shape} must be {shape}, that of prob_matrix")
+    levels, bids = probabilities.shape[2:]
     largest = whole_number("max_karma", keys.get("max_karma", levels - 1), levels - 1)
     charge, receiver = _payments(settings["func_payment"], settings["func_outcome"], bids, size)
     arguments: dict[str, Any] = {
@@ -319,7 +319,7 @@ def from_karma_game_library(
         {"name": str(kind), "share": members.count(kind) / len(members), "gamma": float(discount)}
         for kind, discount in discounts.items()
     ]
-    rows = chances[:, :, np.minimum(np.arange(largest + 1), levels - 1)]
+    rows = probabilities[:, :, np.minimum(np.arange(largest + 1), levels - 1)]
     padded = np.pad(rows, [(0, 0)] * 3 + [(0, largest + 1 - bids)])
     return games.karma(**(arguments | keys)), padded
 

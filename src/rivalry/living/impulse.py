@@ -33,7 +33,7 @@ def view_of_record(
     Data: ``players``; ``levels [player action]`` of the choice ``label``; ``sizes``, ``order``, ``slots``,
     ``signal`` and ``payoff [player joint]`` as in `rivalry.core.array_games.FiniteGame`; ``discount
     [player]``; ``sessions``, each with its ``number``, its ``policy [player state]``, the ``recent`` rounds
-    ``[ago player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
+    ``[lag player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
     cycle, and ``gap [player]``, the loss against a best response; ``proof``, the certificate of all policies.
     """
     if not isinstance(world, RepeatedWorld) or not _replays(world, record):
@@ -104,9 +104,9 @@ def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
 def _recent_actions(
     world: RepeatedWorld, play: FixedPlay, recent: ndarray, length: int, target: ndarray
 ) -> ndarray | None:
-    """Return the last actions ``[ago player]`` of the first play on a cycle with mean ``target [player]``.
+    """Return the last actions ``[lag player]`` of the first play on a cycle with mean ``target [player]``.
 
-    None where no cycle has it. The plays follow the rounds ``recent [start ago player]``.
+    None where no cycle has it. The plays follow the rounds ``recent [start lag player]``.
     """
     from rivalry.tables.kernels import history  # compiled loops, which stored records do not need
 
@@ -125,4 +125,4 @@ def _recent_actions(
 
 def depth_of(world: RepeatedWorld) -> int:
     """Return the number of past rounds that determine play."""
-    return max([1, *(ago for slots in slots_of(world.tables) for _, ago in slots)])
+    return max([1, *(lag for slots in slots_of(world.tables) for _, lag in slots)])

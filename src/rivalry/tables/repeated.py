@@ -98,7 +98,7 @@ def repeated_form(
     rounds = _per_player("memory", memory, players, whole_number)
     slots = []
     for player in range(players):
-        earlier_stages = [(source, ago) for source, ago in slots_of(tables)[player] if ago == 0]
+        earlier_stages = [(source, lag) for source, lag in slots_of(tables)[player] if lag == 0]
         slots.append(_remembered_slots(tables, player, words[player], rounds[player]) + earlier_stages)
     tables = tables._replace(observation_slots=_pad_slots(slots))
     refuse_large(tables, max_table_bytes)
@@ -146,7 +146,7 @@ def followers(tables: FiniteGame) -> ndarray:
     """
     players = len(tables.sizes)
     observers = np.array(
-        [any(ago == 0 and source < players for source, ago in row) for row in slots_of(tables)]
+        [any(lag == 0 and source < players for source, lag in row) for row in slots_of(tables)]
     )
     return observers if observers.any() else np.arange(players) > 0
 
@@ -202,7 +202,7 @@ def _per_player(name: str, value: Any, players: int, check: Callable[[str, Any],
 
 
 def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[tuple[int, int]]:
-    """Return slots ``[who, ago]``, the oldest round first."""
+    """Return slots ``[source, lag]``, the oldest round first."""
     players = len(tables.sizes)
     price = players + 1
     plain = word.removesuffix("_and_nature")
@@ -220,4 +220,4 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
     }[plain]
     if plain != word:
         sources = [*sources, players]
-    return [(source, ago) for ago in range(rounds, 0, -1) for source in sources]
+    return [(source, lag) for lag in range(rounds, 0, -1) for source in sources]
