@@ -16,14 +16,31 @@ from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, doubt, is_
 BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
 GREY = "#888888"  # of branches beside ends, where colours have another meaning
-ROWS = tuple(
-    "branch branch_parameter branch_position branch_group branch_payoff branch_stable branch_regret "
-    "branch_coverage".split()
+ROWS = (
+    "branch_position",
+    "branch",
+    "branch_parameter",
+    "branch_group",
+    "branch_payoff",
+    "branch_stable",
+    "branch_regret",
+    "branch_coverage",
 )
-BRANCHES = tuple(
-    "branch_position branch branch_parameter branch_group branch_payoff branch_stable branch_regret "
-    "branch_coverage resource_total event_kind event_parameter event_row branch_event event_position "
-    "orbit_parameter orbit_low orbit_high orbit_hopf orbit_stable parameter_name".split()
+
+BRANCHES = (
+    *ROWS,
+    "resource_total",
+    "event_kind",
+    "event_parameter",
+    "event_row",
+    "branch_event",
+    "event_position",
+    "orbit_parameter",
+    "orbit_low",
+    "orbit_high",
+    "orbit_hopf",
+    "orbit_stable",
+    "parameter_name",
 )
 
 
@@ -191,7 +208,7 @@ def event_marks(selection: DrawnPoint, axis: int) -> Marks:
     marks = Marks()
     if not {"event_kind", "event_parameter", "event_position"} <= set(selection):
         return marks
-    # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
+    # events beyond the shorter array have no parameter or no kind, as padding is cut off each array
     rows = min(len(selection["event_kind"]), len(selection["event_parameter"]))
     kinds, is_located = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
@@ -200,9 +217,13 @@ def event_marks(selection: DrawnPoint, axis: int) -> Marks:
             continue
         values = selection["event_parameter"][event_rows]
         numbers = sorted({f"{value:.6g}" for value in values})
-        words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(event_rows)})"
-        places = selection["event_position"][event_rows, :, axis].round(9)
-        points = np.stack([np.broadcast_to(values[:, None], places.shape), places], axis=-1).reshape(-1, 2)
+        words = f"{word} ({len(event_rows)})"
+        if len(numbers) <= NAMED:
+            words = f"{word} at {', '.join(numbers)}"
+        positions = selection["event_position"][event_rows, :, axis].round(9)
+        repeated_values = np.broadcast_to(values[:, None], positions.shape)
+        points = np.stack([repeated_values, positions], axis=-1).reshape(-1, 2)
+        # players in one group have one point
         x, y = np.unique(points[np.isfinite(points[:, 1])], axis=0).T
         size = 11 if marker == "*" else 6.5
         marks.append(Mark("points", x, y, label=words, marker=marker, markersize=size, hollow=True, zorder=6))
