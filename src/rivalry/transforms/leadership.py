@@ -149,16 +149,19 @@ class BoundedLeadership(Leadership):
     axes: Players = static()  # of the followers' choices
 
     def whole(self, x: Profile) -> WholeProfile:
+        """Return the profile of all players, its followers' choices by the operation that has bounds."""
         profile, box = self.put(x), self.game.space
         choice_index = np.array(self.followers), np.array(self.axes)
 
         def pay(numbers: Array, choices: Array) -> Array:
-            profile_with = numbers.reshape(profile.shape).at[choice_index].set(choices, unique_indices=True)
+            """Return the followers' payoffs at their choices, at the profile ``numbers`` otherwise."""
+            chosen_profile = numbers.reshape(profile.shape).at[choice_index].set(choices, unique_indices=True)
             if not oracles.deviation_payoff.knows(self.game):
-                return self.game.payoffs(profile_with)[choice_index[0]]
-            pays = [
-                oracles.deviation_payoff(self.game, profile_with, k)(profile_with[k]) for k in self.followers
-            ]
+                return self.game.payoffs(chosen_profile)[choice_index[0]]
+            pays = []
+            for k in self.followers:
+                payoff = oracles.deviation_payoff(self.game, chosen_profile, k)
+                pays.append(payoff(chosen_profile[k]))
             return jnp.stack(pays)
 
         responses = best_responses(pay, profile.ravel(), box.low[choice_index], box.high[choice_index])
