@@ -115,11 +115,13 @@ def states(tables: FiniteGame) -> ndarray:
     return np.array(counts, int)
 
 
-def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
-    """Return every player's observation slots ``(source, lag in rounds)``, without the padding."""
-    return [
-        [(source, lag) for source, lag in slots if source >= 0] for slots in tables.observation_slots.tolist()
-    ]
+Slot = tuple[int, int]  # source of an observed number (a player, nature, the signal), and its lag in rounds
+
+
+def slots_of(tables: FiniteGame) -> list[list[Slot]]:
+    """Return every player's observation slots, without the padding."""
+    rows = tables.observation_slots.tolist()
+    return [[(source, lag) for source, lag in slots if source >= 0] for slots in rows]
 
 
 def refuse_slots(tables: FiniteGame, *, nature: bool, limit: float = inf) -> None:

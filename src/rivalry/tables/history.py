@@ -9,7 +9,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.core.array_games import FiniteGame
-from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
+from rivalry.tables.greedy_play import Slot, checked_policies, observed_sizes, slots_of
 from rivalry.tables.kernels.shapes import PolicyMoves
 
 MOST_STATES = 4_000_000
@@ -284,7 +284,7 @@ def _check(tables: FiniteGame, standing: bool) -> None:
             raise ValueError(f"observation_slots: player {player} observes a signal; the game must have one")
 
 
-def _slots(tables: FiniteGame, standing: bool) -> list[tuple[int, int]]:
+def _slots(tables: FiniteGame, standing: bool) -> list[Slot]:
     """Return the slots ``(source, lag)`` that must be remembered, the oldest first."""
     players = len(tables.sizes)
     slots = {(source, 1) for source in range(players if standing else 0)}
@@ -298,7 +298,7 @@ def _slots(tables: FiniteGame, standing: bool) -> list[tuple[int, int]]:
     return sorted(slots, key=lambda slot: (-slot[1], slot[0]))
 
 
-def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, int]]:
+def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[Slot]:
     """Return the slots that a player observes if it moves in a round.
 
     The current action of a player that has not yet moved in the round is its standing one, one round back.
@@ -311,7 +311,7 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
 
 
 def _observations(
-    tables: FiniteGame, stride_of: dict[tuple[int, int], int], shape: tuple[int, int, int]
+    tables: FiniteGame, stride_of: dict[Slot, int], shape: tuple[int, int, int]
 ) -> tuple[ndarray, ndarray]:
     """Return `FullStateSpace.observed` and `FullStateSpace.current_strides` of the states ``[shape]``.
 
@@ -337,9 +337,7 @@ def _observations(
     return observed.reshape(players, -1), current_strides
 
 
-def _next_base(
-    tables: FiniteGame, stride_of: dict[tuple[int, int], int], shape: tuple[int, int, int]
-) -> ndarray:
+def _next_base(tables: FiniteGame, stride_of: dict[Slot, int], shape: tuple[int, int, int]) -> ndarray:
     """Return `FullStateSpace.next_base` of the states ``[shape]``.
 
     The round advances, and the slot ``(source, lag)`` takes the digit of ``(source, lag - 1)``; at lag 1

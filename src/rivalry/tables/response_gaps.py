@@ -10,7 +10,7 @@ from numpy import ndarray
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
 from rivalry.schema.validate import number_of
-from rivalry.tables.greedy_play import choices, mix_exploration
+from rivalry.tables.greedy_play import Slot, choices, mix_exploration
 from rivalry.tables.history import Cycles, FixedPlay, FullStateSpace, fixed_play, mixed_play, seen_slots
 from rivalry.tables.kernels.shapes import Outcomes, Payment
 
@@ -160,13 +160,13 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     return needed_slots <= set(seen_slots(tables, rounds[0], player))
 
 
-def _slots_that_matter(tables: FiniteGame, player: int) -> list[set[tuple[int, int]]]:
+def _slots_that_matter(tables: FiniteGame, player: int) -> list[set[Slot]]:
     """Return for every round the slots on which what ``player`` gains from then on may depend.
 
     A slot is a source, a player or nature after the last of them, and how many rounds ago it acted.
     """
     rounds, players = len(tables.order), len(tables.sizes)
-    matters = list[set[tuple[int, int]]]()
+    matters = list[set[Slot]]()
     for number, movers in enumerate(tables.order.tolist()):
         # what a move leads to on a grid depends on all standing actions
         standing = [source for source in range(players) if tables.action_map.size or source not in movers]
