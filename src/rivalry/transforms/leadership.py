@@ -385,20 +385,17 @@ class Followers(eqx.Module):
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
             x, _ = replace_row(jnp.asarray(0), x, jnp.asarray(True))
-            is_tight = registered is not None and registered[2] == "tight"
-            if isinstance(game.space, Box) and not is_tight:
-                x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
+            is_exact = registered is not None and registered[2] == "tight"
             at_rest = jnp.asarray(True)
         else:
             begin = (x, jnp.asarray(True), jnp.asarray(0))
             x, moves, _ = jax.lax.while_loop(
                 lambda carry: carry[1] & (carry[2] < self.rounds + LATER), respond_in_turn, begin
             )
-            at_rest = ~moves
-            if isinstance(
-                game.space, Box
-            ):  # a gain below rounding fixes only half of the digits of a strategy
-                x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
+            is_exact, at_rest = False, ~moves
+        if isinstance(game.space, Box) and not is_exact:
+            # strategies whose gain is below rounding differ in half of their digits
+            x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
         if registered is not None:
             at_rest &= ~jnp.any(jax.vmap(lambda row: gains_nearby(game, x, row))(rows))
         return x.at[rows].set(jnp.where(at_rest, x[rows], jnp.nan))
