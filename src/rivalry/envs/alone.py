@@ -86,9 +86,9 @@ class Seat:
         while where.any():
             turn = np.asarray(where)[..., None] & self.course.now.movers  # [.. agent]
             if self.ask is not None:
-                acting = np.flatnonzero(turn.reshape(-1, turn.shape[-1]).any(axis=0)).tolist()
-                others = [k for k in acting if k != self.player]
-                choices |= {k: self.ask(self.course.names[k], self.view(k)[0]) for k in others}
+                for k in np.flatnonzero(turn.reshape(-1, turn.shape[-1]).any(axis=0)).tolist():
+                    if k != self.player:
+                        choices[k] = self.ask(self.course.names[k], self.view(k)[0])
             outcome = self.course.advance(self._read(choices, turn), where)
             self.paid = self.paid + np.where(where, outcome.rewards[..., self.player], 0.0)
             self.ended = np.where(where, outcome.over[..., self.player], self.ended)
