@@ -66,8 +66,10 @@ def view_of_record(
     gains = record["deviation_gain"][1] if "deviation_gain" in record else np.zeros(0)
     gains = gains[np.isfinite(gains)]
     if len(gains):
-        part = f"{np.mean(gains <= 0):.0%}".replace("%", " %")
-        text += f" The deviation that pays most in its own period loses overall in {part} of the cases."
+        share = 100 * np.mean(gains <= 0)
+        text += (
+            f" The deviation that pays most in its own period loses overall in {share:.0f} % of the cases."
+        )
     return "A forced deviation from learned policies", text, data
 
 
