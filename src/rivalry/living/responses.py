@@ -261,7 +261,7 @@ def _switch(game: Any, x: ndarray, player: int) -> TableDict:
 def _gains(
     game: Any, x: ndarray, tops: list[float], low: ndarray, high: ndarray, paid: ndarray
 ) -> tuple[list[TableDict], str]:
-    """Return what each player could gain by another strategy of a grid, and that grid in words."""
+    """Return the gain of each player by the best strategy of a grid, and that grid in words."""
     rows = []
     for k in range(2):
         if isinstance(game.space, Simplex):

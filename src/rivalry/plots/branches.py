@@ -97,7 +97,7 @@ def with_events(arrays: Mapping[str, ndarray]) -> dict[str, ndarray]:
 
 
 def _stability(arrays: Mapping[str, ndarray]) -> ndarray:
-    """Return whether rows are stable, ``[row]``, as floats.
+    """Return the stability of rows, ``[row]``: 1.0 where stable, else 0.0.
 
     The first row of a branch that begins at an event is the event itself, and has the stability of the next.
     """
@@ -112,7 +112,7 @@ def _stability(arrays: Mapping[str, ndarray]) -> ndarray:
 
 
 def _nearest_event(arrays: Mapping[str, ndarray], events: ndarray, stable: ndarray, row: int) -> int:
-    """Return which of the events between a row and the next is nearest to the stable one of these rows."""
+    """Return the one of ``events`` nearest to the stable one of a row and the next, by its number."""
     stable_row = row + 1 if stable[row] <= 0.5 else row
     moves = np.abs(arrays["event_position"][events] - arrays["branch_position"][stable_row])
     distance = moves.max(axis=(1, 2))
