@@ -363,8 +363,7 @@ class Followers(eqx.Module):
         def respond_in_turn(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
             """Take Newton steps in a box, then let each follower respond; count the round.
 
-            Early rounds take short steps, later ones none, as at a kink of payoffs steps never come to rest;
-            the one after ``rounds`` rounds takes steps of any length.
+            Later rounds take none, as steps never end at a kink; the one after ``rounds`` takes any length.
             """
             x, _, count = carry
             if isinstance(game.space, Box):
