@@ -56,7 +56,7 @@ def test_numbers_of_several_histories_at_once() -> None:
 def test_numbers_of_states_order_rounds_then_players() -> None:
     """With common observations the oldest round varies slowest, and within a round player 0."""
     whole = whole_states(dilemma(memory=2))
-    np.testing.assert_array_equal(whole.seen, [np.arange(16)] * 2)
+    np.testing.assert_array_equal(whole.observed, [np.arange(16)] * 2)
     assert int(whole.number([[1, 0], [0, 1]])) == 0b0110
 
 

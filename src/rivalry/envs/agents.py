@@ -119,6 +119,6 @@ def _masks(entries: int) -> ndarray:
 
 def draw(rows: ndarray, counts: ndarray, rng: np.random.Generator) -> ndarray:
     """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
-    lots = rng.random(len(rows))[:, None]
-    # by rounding the last cumulative sum may be below 1, and a draw beyond it
-    return np.minimum((rows <= lots).sum(axis=1), counts - 1)
+    uniform = rng.random(len(rows))[:, None]
+    # rounding may leave the last cumulative sum below 1, and the draw above it
+    return np.minimum((rows <= uniform).sum(axis=1), counts - 1)

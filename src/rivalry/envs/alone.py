@@ -20,7 +20,7 @@ Mask = ndarray | np.bool_  # of courses, ``[copy]`` or of the one
 
 
 class Seat:
-    """A player's play against others with fixed policies, in one course ``shape = ()`` or several ``[copy]``.
+    """A player's play against others with fixed policies, in one course or in several ``[copy]``.
 
     ``policies`` are a function ``(agent name, observation) -> action``, or what the course can hold.
     """
@@ -46,10 +46,11 @@ class Seat:
         self._gather((copies,))
 
     def _gather(self, shape: tuple[int, ...]) -> None:
+        """Make the arrays of courses ``shape``; all are over until `begin`."""
         self.whole = np.ones(shape, bool)
         self.paid = np.zeros(shape)
         self.cut: Any = self.whole
-        self.ended: Any = self.whole  # both until ``begin``
+        self.ended: Any = self.whole
 
     @property
     def over(self) -> Mask:
@@ -78,13 +79,16 @@ class Seat:
         return self.over | self.course.now.movers[..., self.player]
 
     def _play(self, where: Mask, choices: dict[int, Any]) -> None:
+        """Play in the courses ``where`` to the player's next turn or the end, and add up its rewards.
+
+        ``choices`` are actions of the first step by agent; policies that are functions are asked for others.
+        """
         while where.any():
-            turn = np.asarray(where)[..., None] & self.course.now.movers
+            turn = np.asarray(where)[..., None] & self.course.now.movers  # [.. agent]
             if self.ask is not None:
-                acting = np.flatnonzero(turn.reshape(-1, turn.shape[-1]).any(axis=0)).tolist()
-                choices |= {
-                    k: self.ask(self.course.names[k], self.view(k)[0]) for k in acting if k != self.player
-                }
+                for k in np.flatnonzero(turn.reshape(-1, turn.shape[-1]).any(axis=0)).tolist():
+                    if k != self.player:
+                        choices[k] = self.ask(self.course.names[k], self.view(k)[0])
             outcome = self.course.advance(self._read(choices, turn), where)
             self.paid = self.paid + np.where(where, outcome.rewards[..., self.player], 0.0)
             self.ended = np.where(where, outcome.over[..., self.player], self.ended)

@@ -243,7 +243,7 @@ class GameEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
         return rows
 
     def profile(self, actions: ActionsByAgent) -> ndarray:
-        """Profile ``[player axis]`` of one period that actions play, in units of the game.
+        """Return the profile ``[player axis]`` of one period that actions play, in units of the game.
 
         Parameters
         ----------

@@ -355,13 +355,13 @@ class EnvironmentQLearning(BaseLearner):
         gain, band = gains.mean(axis=0), half_width(gains)
         regret = np.maximum(gain, 0.0)
         method_text = f"best responses trained by Q-learning, {self.responses} and {self.evaluation} episodes"
-        # where nothing is random the interval has no width, and a gain of rounding errors is none
+        # where nothing is random the interval has no width, and gains up to rounding count as zero
         allowed = band + ROUNDING * np.abs(session["returns"]).max(axis=0)
-        proof = Certificate(regret, np.full(len(gain), np.inf), "estimated", method_text, allowed)
+        certificate = Certificate(regret, np.full(len(gain), np.inf), "estimated", method_text, allowed)
         return {
             "trained_best_response_gain": (("player",), gain),
             "trained_best_response_gain_band": (("player",), band),
-            **proof.record(),
+            **certificate.record(),
         }
 
     def _rates(self, world: EnvironmentGame) -> _Rates:
@@ -380,10 +380,10 @@ def _policies(world: EnvironmentGame, fixed: Mapping[str, Any] | None) -> list[P
         if name not in world.agents:
             raise ValueError(f"fixed: {name!r} is no agent; must be one of {', '.join(world.agents)}")
     policies = [(fixed or {}).get(name) for name in world.agents]
-    return [
-        policy if policy is None or callable(policy) else agent_table(world, player, policy, f"fixed.{name}")
-        for player, (name, policy) in enumerate(zip(world.agents, policies, strict=True))
-    ]
+    for player, (name, policy) in enumerate(zip(world.agents, policies, strict=True)):
+        if policy is not None and not callable(policy):
+            policies[player] = agent_table(world, player, policy, f"fixed.{name}")
+    return policies
 
 
 def _greedy(world: EnvironmentGame, player: int, values: ndarray, fixed: Policy | None) -> ndarray:

@@ -253,7 +253,7 @@ def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
 
 
 def _numbering(space: object, item: str) -> Numbering:
-    """Return the numbers of the elements of a finite space. Raises `ValueError` for others."""
+    """Return the numbering of the elements of a finite space. Raises `ValueError` for other spaces."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Discrete):
@@ -276,19 +276,21 @@ def _numbering(space: object, item: str) -> Numbering:
 def agent_table(world: EnvironmentGame, player: int, policy: object, where: str) -> ndarray:
     """Return a policy of an agent as actions ``[state]`` or probabilities ``[state action]``.
 
-    Rows beyond the agent's states are dropped. Raises `ValueError` for anything else, such as values of
-    actions.
+    Tables of all agents have the size of the largest: rows beyond the agent's states are dropped, as are
+    columns of zeros beyond its actions. Raises `ValueError` for anything else, such as values of actions.
     """
     count, size = world.states[player].size, world.actions[player].size
     try:
         table = np.asarray(policy)[:count]
     except (ValueError, IndexError):
         table = np.zeros(0)
-    numbers = table.ndim == 1 and table.dtype.kind in "iu" and np.all((table >= 0) & (table < size))
-    shares = table.ndim == 2 and table.dtype.kind in "iuf" and table.shape[1] >= size
-    shares = shares and np.all(table >= 0) and not np.any(table[:, size:])
-    shares = shares and np.allclose(table.sum(axis=1), 1.0, rtol=0.0, atol=SUM)
-    if len(table) != count or not (numbers or shares):
+    is_policy: bool | np.bool = False
+    if table.ndim == 1 and table.dtype.kind in "iu":
+        is_policy = np.all((table >= 0) & (table < size))
+    elif table.ndim == 2 and table.dtype.kind in "iuf" and table.shape[1] >= size:
+        is_policy = np.all(table >= 0) and not np.any(table[:, size:])
+        is_policy = is_policy and np.allclose(table.sum(axis=1), 1.0, rtol=0.0, atol=SUM)
+    if len(table) != count or not is_policy:
         rule = f"[state] actions in 0..{size - 1} or [state action] probabilities, for {count} states"
         greedy = "; of action values take q.argmax(axis=1)" if table.ndim == 2 else ""
         raise ValueError(f"{where}: must be {rule}, or a function of the observation{greedy}")
@@ -296,7 +298,7 @@ def agent_table(world: EnvironmentGame, player: int, policy: object, where: str)
 
 
 def _array_numbering(space: Any, counts: ndarray, start: ndarray) -> Numbering:
-    """Return the numbers of arrays of whole numbers, ``counts`` many from ``start`` per entry."""
+    """Return the numbering of arrays whose entries are ``counts`` whole numbers each, from ``start``."""
     sizes = tuple(counts.tolist())
 
     def encode(x: Any) -> int:
@@ -309,7 +311,7 @@ def _array_numbering(space: Any, counts: ndarray, start: ndarray) -> Numbering:
 
 
 def _product(parts: dict[Any, Any], item: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
-    """Return the numbers of the elements of a product of spaces."""
+    """Return the numbering of the elements of a product of spaces, which ``build`` makes of their parts."""
     numberings = {key: _numbering(part, item) for key, part in parts.items()}
     sizes = tuple(part.size for part in numberings.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import chain
 from math import lcm
 from typing import Any
 
@@ -163,9 +164,9 @@ def _information_set(
 ) -> str | int:
     """Read the number of an information set, and its name and actions where they are given.
 
-    The key of a set is its name, where that is no number and no other set has it; otherwise its number.
+    The key of a set is its name, unless this is a number or the name of another set; then it is its number.
     """
-    at = file.at
+    begin = file.at
     number = file.whole("the number of an information set", 1)
     item = f"information set {number} of {owner}"
     name = file.text("the name of an information set") if file.is_text else ""
@@ -175,87 +176,97 @@ def _information_set(
     key = keys[number]
     if file.token != "{":
         if key not in sets:
-            file.fail(f"{item} has no actions yet; must be defined where it first occurs", at)
+            file.fail(f"{item} has no actions yet; must be defined where it first occurs", begin)
         return key
-    place = file.at
+    begin_of_actions = file.at
     actions = _chance_moves(file) if owner == "chance" else tuple(file.texts("an action"))
     if sets.setdefault(key, actions) != actions:
-        file.fail(f"{item} was defined with other actions before", place)
+        file.fail(f"{item} was defined with other actions before", begin_of_actions)
     return key
 
 
 def _chance_moves(file: Scanner) -> tuple[tuple[str, ...], tuple[Fraction, ...]]:
     """Read the actions of a chance move and their probabilities."""
-    at, actions, probabilities = file.at, list[str](), list[Fraction]()
+    begin, actions, probabilities = file.at, list[str](), list[Fraction]()
     file.word("{")
     while file.token != "}" or not actions:
         actions.append(file.text("an action of chance"))
-        place = file.at
+        begin_of_probability = file.at
         probabilities.append(file.number("a probability"))
         if probabilities[-1] < 0:
-            file.fail("a probability must be at least 0", place)
+            file.fail("a probability must be at least 0", begin_of_probability)
     file.word("}")
     if sum(probabilities) != 1:
-        file.fail(f"probabilities of chance sum to {sum(probabilities)}; must be 1 exactly", at)
+        file.fail(f"probabilities of chance sum to {sum(probabilities)}; must be 1 exactly", begin)
     return tuple(actions), tuple(probabilities)
 
 
 def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: int) -> tuple[Fraction, ...]:
-    """Read the number of an outcome, and its name and payoffs where they are given; 0 is none."""
-    at = file.at
+    """Read the number of an outcome, and its name and payoffs where they are given.
+
+    Outcome 0 stands for a node without payoffs.
+    """
+    begin = file.at
     number = file.whole("the number of an outcome", 0)
-    has_name = file.is_text
-    if has_name:
+    if file.is_text:
         file.text("the name of an outcome")
     if file.token == "{":
         file.word("{")
-        place = file.at
+        begin_of_payoffs = file.at
         payoffs = file.payoffs(players)
         if number == 0:
-            file.fail("outcome 0 is no outcome; payoffs need another number", at)
+            file.fail("outcome 0 is no outcome; payoffs need another number", begin)
         if outcomes.setdefault(number, payoffs) != payoffs:
-            file.fail(f"outcome {number} was defined with other payoffs before", place)
+            file.fail(f"outcome {number} was defined with other payoffs before", begin_of_payoffs)
     elif number not in outcomes:
-        file.fail(f"outcome {number} has no payoffs yet; must be defined where it first occurs", at)
+        file.fail(f"outcome {number} has no payoffs yet; must be defined where it first occurs", begin)
     return outcomes[number]
 
 
 def _strategy_names(labels: Sequence[tuple[str, ...]], plans: ndarray) -> tuple[str, ...]:
-    """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
+    """Return the names of strategies ``plans [strategy set]``, made of the names of their actions.
+
+    Where these names are missing or not different, they are made of the actions' numbers.
+    """
     numbered, named = list[str](), list[str]()
     for plan in plans.tolist():
         numbers = [str(action + 1) if action >= 0 else "*" for action in plan]
         numbered.append("/".join(numbers) or "*")
         words = [labels[k][action] for k, action in enumerate(plan) if action >= 0]
         named.append("/".join(words))
-    has_names = all(map(all, labels))
-    return distinct(named if has_names else ()) or tuple(numbered)
+    names = distinct(named) if all(map(all, labels)) else ()
+    return names or tuple(numbered)
 
 
 def _expected_payoffs(form: ExtensiveForm, plans: Sequence[ndarray]) -> ndarray:
-    """Return expected payoffs ``[player strategy_0 strategy_1 ...]``.
+    """Return expected payoffs ``[player strategy_0 strategy_1 ...]`` as exact fractions.
+
+    A profile is paid the sum of ``form.payoffs``, which include the probabilities of chance, over the
+    histories that its strategies play. Sums are taken in units of one over the common denominator.
 
     Raises
     ------
     OverflowError
         For a payoff that is too large for a float.
     """
-    unit = lcm(*(paid.denominator for row in form.payoffs.values() for paid in row))
-    multiples = {ways: [int(paid * unit) for paid in row] for ways, row in form.payoffs.items()}
-    largest = sum(max(map(abs, row)) for row in multiples.values())
-    # exact either way: Python's integers have no bound, but are slower
+    terms = chain.from_iterable(form.payoffs.values())
+    denominator = lcm(*(paid.denominator for paid in terms))
+    largest = denominator * sum(max(map(abs, row)) for row in form.payoffs.values())
+    # either type is exact: Python's integers have no bound, but are slower
     table = np.zeros((len(plans), *map(len, plans)), int if largest < 2**62 else object)
-    for ways, row in multiples.items():
-        playing = np.ix_(*map(_playing, plans, ways))
+    for ways, row in form.payoffs.items():
+        profiles = np.ix_(*map(_playing, plans, ways))
         for player_table, paid in zip(table, row, strict=True):
-            player_table[playing] += paid
-    numerators, place = np.unique(table, return_inverse=True)
-    # a quotient too large for a float is refused here, and not where the game is made of fractions
-    exact = np.array([Fraction(int(value), unit) for value in numerators if [int(value) / unit]], object)
-    return exact[place].reshape(table.shape)
+            player_table[profiles] += int(paid * denominator)
+    numerators, index = np.unique(table, return_inverse=True)
+    payoffs = [Fraction(int(numerator), denominator) for numerator in numerators]
+    float(max(payoffs, key=abs))  # raises OverflowError
+    return np.array(payoffs, object)[index].reshape(table.shape)
 
 
 def _playing(plans: ndarray, way: Way) -> ndarray:
-    """Return the numbers of a player's strategies that include all moves of a history."""
-    plays = [plans[:, number] == action for number, action in way]
-    return np.flatnonzero(np.logical_and.reduce([np.ones(len(plans), bool), *plays]))
+    """Return the indices of the strategies in ``plans [strategy set]`` that make all moves of a history."""
+    plays = np.ones(len(plans), bool)
+    for information_set, action in way:
+        plays &= plans[:, information_set] == action
+    return np.flatnonzero(plays)

@@ -219,9 +219,10 @@ def from_openspiel(game: object) -> Matrix:
     """
     if isinstance(game, MatrixUtilities):
         table = np.array([game.row_utilities(), game.col_utilities()], float)
-        name_functions = (game.row_action_name, game.col_action_name)
+        rows, columns = table.shape[1:]
         names = [
-            [name(k) for k in range(size)] for name, size in zip(name_functions, table.shape[1:], strict=True)
+            list(map(game.row_action_name, range(rows))),
+            list(map(game.col_action_name, range(columns))),
         ]
     elif isinstance(game, TensorUtilities):
         sizes = tuple(game.shape())
@@ -297,15 +298,21 @@ def from_karma_game_library(
         if name not in settings:
             raise ValueError(f"settings: {name} is missing; must be the arguments of GameParameters")
     discounts = settings["map_type_temp_preference"]
-    chances = floats(policy.prob_matrix if isinstance(policy, PolicyTable) else policy)
+    probabilities = floats(policy.prob_matrix if isinstance(policy, PolicyTable) else policy)
     urgencies, size = int(settings["num_urgencies"]), int(settings["num_participants"])
-    if chances.ndim != 4 or chances.shape[:2] != (len(discounts), urgencies):
+    if probabilities.ndim != 4 or probabilities.shape[:2] != (len(discounts), urgencies):
         shape = f"({len(discounts)}, {urgencies}, karma, bids)"
-        raise ValueError(f"policy: shape {chances.shape} must be {shape}, that of prob_matrix")
-    levels, bids = chances.shape[2:]
+        raise ValueError(f"policy: shape {probabilities.shape} must be {shape}, that of prob_matrix")
+    levels, bids = probabilities.shape[2:]
     largest = whole_number("max_karma", keys.get("max_karma", levels - 1), levels - 1)
     charge, receiver = _payments(settings["func_payment"], settings["func_outcome"], bids, size)
+    members = list(settings["lst_init_types"])
+    types = []
+    for kind, discount in discounts.items():
+        share = members.count(kind) / len(members)
+        types.append({"name": str(kind), "share": share, "gamma": float(discount)})
     arguments: dict[str, Any] = {
+        "types": types,
         "urgencies": _urgencies(settings["func_cost"], urgencies),
         "mean_karma": float(settings["num_average_karma"]),
         "max_karma": largest,
@@ -314,12 +321,7 @@ def from_karma_game_library(
         "receiver": receiver,
         "participants": size,
     }
-    members = list(settings["lst_init_types"])
-    arguments["types"] = [
-        {"name": str(kind), "share": members.count(kind) / len(members), "gamma": float(discount)}
-        for kind, discount in discounts.items()
-    ]
-    rows = chances[:, :, np.minimum(np.arange(largest + 1), levels - 1)]
+    rows = probabilities[:, :, np.minimum(np.arange(largest + 1), levels - 1)]
     padded = np.pad(rows, [(0, 0)] * 3 + [(0, largest + 1 - bids)])
     return games.karma(**(arguments | keys)), padded
 
@@ -335,9 +337,10 @@ def _urgencies(cost: Callable[[int, int], float], count: int) -> list[float]:
 def _payments(
     payment: Callable[..., Any], outcome: Callable[..., Any], bids: int, size: int
 ) -> tuple[ndarray, str]:
-    """Return payments ``[bid highest losing bid]`` of the winner, and who receives them.
+    """Return the payments of the winner, ``[bid highest losing bid]``, and their receiver.
 
-    Raises `ValueError`.
+    The receiver is ``peer`` or ``society``. Raises `ValueError` where the highest bid does not win, and for
+    payments to others.
     """
     charge, receivers = np.zeros((bids, bids), np.int64), set()
     for bid, last in np.argwhere(np.tri(bids, dtype=bool)).tolist():

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +162,16 @@ def _refuse_depth(text: str) -> None:
 
 
 def _of_json(value: Any) -> Any:
+    """Return the tree of a value of JSON, its numbers as they are written."""
     if isinstance(value, Pairs):
         return Pairs((name, _of_json(part)) for name, part in value)
-    return [_of_json(part) for part in value] if isinstance(value, list) else number_as_written(value)
+    if isinstance(value, list):
+        return [_of_json(part) for part in value]
+    return number_as_written(value)
 
 
 def _of_text(text: str, reader: ProfileReader) -> Any:
-    """Return the tree of a text in brackets, or of one without any of the table of its lines."""
+    """Return the tree that the brackets of a text state; a text without brackets is a table of its lines."""
     text = _QUOTIENT.sub(r"\1/\2", text)
     text = _WRAPPED.sub(r"\1", text)
     text = _ARRAY.sub(lambda match: "(" if match[0].endswith("(") else "", text)
@@ -206,8 +208,9 @@ def _unwrapped(entries: list[Any]) -> Any:
         if len(names) != len(values) or not all(isinstance(name, _Key) for name in names):
             raise ValueError("names and numbers must take turns, as in {'up': 0.5, 'down': 0.5}")
         return Pairs(zip(names, values, strict=True))
-    # brackets around one list or number, of `array(..)` and of grouping, say nothing
-    return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+    # brackets around one list only, of `array(..)` or of grouping, do not nest it
+    is_wrapped = len(entries) == 1 and isinstance(entries[0], list)
+    return entries[0] if is_wrapped else entries
 
 
 def _cells(line: str) -> list[str]:
@@ -216,10 +219,9 @@ def _cells(line: str) -> list[str]:
     sign = next((sign for sign in ",;\t" if sign in line), None)
     if sign is None:
         return line.split()
-    cells = [cell.strip() for cell in next(csv.reader([line], delimiter=sign, skipinitialspace=True))]
-    parts = [re.split(r"[\s;]+", cell) for cell in cells]
-    are_numbers = [all(map(is_number, part)) for part in parts]
-    split = [
-        part if numeric else [cell] for cell, part, numeric in zip(cells, parts, are_numbers, strict=True)
-    ]
-    return list(chain.from_iterable(split))
+    entries: list[str] = []
+    for cell in next(csv.reader([line], delimiter=sign, skipinitialspace=True)):
+        parts = re.split(r"[\s;]+", cell.strip())
+        # numbers in one cell are entries of their own, where a name may have spaces
+        entries += parts if all(map(is_number, parts)) else [cell.strip()]
+    return entries

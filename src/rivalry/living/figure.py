@@ -171,21 +171,21 @@ def answer(game: object, state: State) -> TableDict:
     >>> reply["claim"], reply["payoffs"]
     ('equilibrium', [1.0, 1.0])
     """
-    game, parameters = _game_in(game, state), state.get("parameters") or {}
+    game = _game_in(game, state)
     if "profile" not in state:
         raise ValueError("state: profile is missing; must be a strategy per player")
     if is_population(game):
         from rivalry.population import record_of  # loads JAX
 
         policy = game.space.check(state["profile"], "profile")
-        record, proof = record_of(game, policy, 1e-6)
+        record, profile_certificate = record_of(game, policy, 1e-6)
         paid = record["payoff"][1]
     elif isinstance(game, Game):
         profile = concrete_profile(game, game.space.check(state["profile"], "profile"))
-        proof, paid = certificate(game, profile), payoffs(game, profile)
+        profile_certificate, paid = certificate(game, profile), payoffs(game, profile)
     else:
         raise ValueError(f"game: a {type(game).__name__} has no profiles to certify")
-    return _answer_of(proof, paid, state["profile"], parameters)
+    return _answer_of(profile_certificate, paid, state["profile"], state.get("parameters") or {})
 
 
 def data_at(view: str, game: Any, state: State) -> TableDict | None:
@@ -223,15 +223,18 @@ def _game_in(game: Any, state: State) -> Any:
 
 def stored_answer(record: Record) -> TableDict | None:
     """Return the answer that a record holds, in the form of `answer`; None without profile or certificate."""
-    proof = Certificate.from_record(record)
-    if proof is None or not {"profile", "payoff"} <= set(record):
+    certificate = Certificate.from_record(record)
+    if certificate is None or not {"profile", "payoff"} <= set(record):
         return None
-    return _answer_of(proof, record["payoff"][1], record["profile"][1], {})
+    return _answer_of(certificate, record["payoff"][1], record["profile"][1], {})
 
 
-def _answer_of(proof: Certificate | None, paid: ndarray, profile: object, parameters: TableDict) -> TableDict:
-    proof = proof or NO_CERTIFICATE
-    facts = proof.facts
+def _answer_of(
+    certificate: Certificate | None, paid: ndarray, profile: object, parameters: TableDict
+) -> TableDict:
+    """Return the answer at a profile: its payoffs ``paid [player]``, and what the certificate says of it."""
+    certificate = certificate or NO_CERTIFICATE
+    facts = certificate.facts
     return {
         "profile": plain(profile),
         "parameters": plain(parameters),
@@ -240,7 +243,7 @@ def _answer_of(proof: Certificate | None, paid: ndarray, profile: object, parame
         "word": facts.word,
         "left_open": typeset(facts.left_open),
         "sentence": typeset(facts.evidence),
-        "regret": plain(np.atleast_1d(proof.regret)),
+        "regret": plain(np.atleast_1d(certificate.regret)),
     }
 
 
@@ -280,11 +283,13 @@ def initial_profile(game: Any) -> ndarray | None:
         from rivalry.population import uniform  # loads JAX
 
         return np.asarray(uniform(game))
-    space = game.space if isinstance(game, Game) else None
+    if not isinstance(game, Game):
+        return None
+    space = game.space
     if isinstance(space, Simplex):
         return np.where(space.entries, 1 / np.asarray(space.sizes, float)[:, None], 0.0)
     if not isinstance(space, Box):
-        return None if space is None else np.zeros(space.shape)
+        return np.zeros(space.shape)
     usual = space.usual
     low, high = (np.asarray(space.unconstrain(edge)) for edge in (usual.low, usual.high))
     shares = (np.arange(len(low)) + 0.5)[:, None] / len(low)

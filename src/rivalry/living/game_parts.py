@@ -95,10 +95,10 @@ def own_payoffs(game: Any, x: ndarray, player: int, strategies: ndarray) -> ndar
 
 
 def own_gain(strategies: ndarray, paid: ndarray, present: float) -> TableDict:
-    """Return what a player could gain by one of several strategies above its ``present`` payoff.
+    """Return the gain of a player by the best of several strategies, over its ``present`` payoff.
 
-    ``here`` is that payoff again, ``best`` the strategy that pays most, ``gain`` the excess, ``stake`` what
-    the player's choice changes.
+    ``paid [strategy]`` are their payoffs. The keys are ``here``, the present payoff; ``best``, the strategy
+    that pays most; ``gain``, at least 0; and ``stake``, the range of the payoffs.
 
     >>> own_gain(np.array([[0.0], [1.0]]), np.array([3.0, 5.0]), 4.5)
     {'here': 4.5, 'gain': 0.5, 'stake': 2.0, 'best': [1.0]}
@@ -114,7 +114,7 @@ def payoffs_at_profiles(game: Any, profiles: ndarray, player: int) -> ndarray:
 
 
 def resource_of(game: Any, x: ndarray) -> TableDict:
-    """Return where the resource of an influencer game is, and who gets it at a profile.
+    """Return the resource of an influencer game and its shares at a profile ``x [player axis]``.
 
     ``points [point axis]``, ``weights [point]``, ``shares [player point]``, and of every player its influence
     at the points, ``influence [player point]``, in units of the largest one.

@@ -1,8 +1,8 @@
 """Data of the view ``impulse``: learned policies in a repeated game, and a deviation forced upon a player.
 
-Takes records of learners with bounded memory (``policy [session player state]``) together with the world in
-which they learned. Its data hold tables: the view replays play in the browser, which is exact, since play is
-finite and without chance.
+The view takes a record of learners with bounded memory (``policy [session player state]``) and the repeated
+game in which they learned. Its data hold tables, from which the browser replays play exactly: play has
+finitely many states and no chance moves.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from rivalry.tables.repeated import RepeatedWorld
 
 SESSIONS = 12  # most sessions that a figure holds
 TABLE = 20_000  # most joint actions, and most states of a player
-CYCLE = 400  # rounds after which play from any start is on its cycle
+PLAYED = 400  # rounds that are played from each start; cycles of half of them or more are left out
 
 
 def view_of_record(
     game: object, record: Record, names: NamesByDimension, world: object = None
 ) -> tuple[str, str, dict[str, Any]] | None:
-    """Return title, text and data of learned policies; None for other records, and where chance moves.
+    """Return title, text and data of learned policies; None for other records and for games of chance.
 
     Data: ``players``; ``levels [player action]`` of the choice ``label``; ``sizes``, ``order``, ``slots``,
     ``signal`` and ``payoff [player joint]`` as in `rivalry.core.array_games.FiniteGame`; ``discount
     [player]``; ``sessions``, each with its ``number``, its ``policy [player state]``, the ``recent`` rounds
-    ``[ago player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
+    ``[lag player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
     cycle, and ``gap [player]``, the loss against a best response; ``proof``, the certificate of all policies.
     """
     if not isinstance(world, RepeatedWorld) or not _replays(world, record):
@@ -44,7 +44,7 @@ def view_of_record(
     players = len(tables.sizes)
     finite = isinstance(world.game.space, Simplex)  # whose axes are actions
     axes = () if finite else oracles.labels(world.game).axes
-    proof = Certificate.from_record(record)
+    certificate = Certificate.from_record(record)
     data = {
         "players": player_names(world.game),
         "label": axes[0] if axes else "action",
@@ -56,46 +56,61 @@ def view_of_record(
         "payoff": tables.payoff[0],
         "discount": np.broadcast_to(record["discount"][1], (players,)),
         "sessions": sessions,
-        "proof": proof and {"claim": proof.facts.kind, "regret": proof.regret, "bound": proof.bound},
+        "proof": None,
     }
+    if certificate is not None:
+        claim = certificate.facts.kind
+        data["proof"] = {"claim": claim, "regret": certificate.regret, "bound": certificate.bound}
     total = len(record["policy"][1])
     text = f"Learned policies of {len(sessions)} of {total} sessions: force one player to deviate once."
     gains = record["deviation_gain"][1] if "deviation_gain" in record else np.zeros(0)
     gains = gains[np.isfinite(gains)]
     if len(gains):
-        part = f"{np.mean(gains <= 0):.0%}".replace("%", " %")
-        text += f" The deviation that pays most in its own period loses overall in {part} of the cases."
+        share = 100 * np.mean(gains <= 0)
+        text += (
+            f" The deviation that pays most in its own period loses overall in {share:.0f} % of the cases."
+        )
     return "A forced deviation from learned policies", text, data
 
 
 def _replays(world: RepeatedWorld, record: Record) -> bool:
     """True if play of a record can be repeated from tables: no chance, one axis, not too large."""
-    tables = world.tables
-    small = tables.payoff.shape[0] == 1 and 0 < tables.payoff.shape[2] <= TABLE and not tables.action_map.size
-    if not small or by_chance(tables) or world.action_grid.shape[2] != 1:
+    tables, nature = world.tables, len(world.tables.sizes)
+    if tables.payoff.shape[0] != 1 or not 0 < tables.payoff.shape[2] <= TABLE or tables.action_map.size:
         return False
-    keys = {"policy", "end_action", "cycle_length", "discount"}
-    fits = keys <= set(record) and record["policy"][0] == ("session", "player", "state")
-    nature = any(source == len(tables.sizes) for slots in slots_of(tables) for source, _ in slots)
-    return fits and not nature and record["policy"][1].shape[2] <= TABLE
+    if by_chance(tables) or np.any(tables.observation_slots[:, :, 0] == nature):
+        return False
+    if not {"policy", "end_action", "cycle_length", "discount"} <= set(record):
+        return False
+    dims, policies = record["policy"]
+    return (
+        dims == ("session", "player", "state")
+        and policies.shape[2] <= TABLE
+        and world.action_grid.shape[2] == 1
+    )
 
 
 def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
-    """Return sessions with a start on their limit cycle, found by play from every joint action."""
+    """Return the data of the first `SESSIONS` sessions for which play finds the limit cycle of the record.
+
+    Play of `PLAYED` rounds begins after rounds in which one joint action was repeated, for each joint action
+    in turn. The data are ``recent``, the last rounds of the first play that ends on the cycle, and ``round``,
+    the round of the order that comes next.
+    """
     tables, sessions = world.tables, []
     starts = np.array(list(np.ndindex(*tables.sizes.tolist())))
     recent = np.repeat(starts[:, None], depth_of(world), axis=1)
     gaps = record["full_gap"][1] if "full_gap" in record else None
     for number, policy in enumerate(record["policy"][1].astype(np.int64)):
         length = int(record["cycle_length"][1][number])
-        if length >= CYCLE // 2:
+        if length >= PLAYED // 2:
             continue
         target = record["end_action"][1][number].reshape(-1)
         actions = _recent_actions(world, fixed_play(tables, policy[None]), recent, length, target)
         if actions is not None:
             gap = None if gaps is None else gaps[number]
             session = {"number": number, "policy": policy, "recent": actions, "cycle": length, "gap": gap}
-            sessions.append(session | {"round": CYCLE % len(tables.order)})
+            sessions.append(session | {"round": PLAYED % len(tables.order)})
         if len(sessions) == SESSIONS:
             break
     return sessions
@@ -104,9 +119,10 @@ def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
 def _recent_actions(
     world: RepeatedWorld, play: FixedPlay, recent: ndarray, length: int, target: ndarray
 ) -> ndarray | None:
-    """Return the last actions ``[ago player]`` of the first play on a cycle with mean ``target [player]``.
+    """Return the last actions ``[lag player]`` of the first play whose cycle has mean ``target [player]``.
 
-    None where no cycle has it. The plays follow the rounds ``recent [start ago player]``.
+    None where no play has such a cycle. The plays of `PLAYED` rounds follow ``recent [start lag player]``;
+    their last ``length`` rounds count as the cycle.
     """
     from rivalry.tables.kernels import history  # compiled loops, which stored records do not need
 
@@ -115,7 +131,7 @@ def _recent_actions(
     states, joint = np.zeros((2, 1, rounds[0]), int)
     for start in play.states.number(recent):
         begin = np.full(1, start)
-        history.walk(*play, *history.nobody(len(sizes)), begin, CYCLE - rounds, rounds, states, joint)
+        history.walk(*play, *history.nobody(len(sizes)), begin, PLAYED - rounds, rounds, states, joint)
         actions = np.stack(np.unravel_index(joint[0], sizes), axis=-1)  # [round player]
         mean = world.action_grid[np.arange(len(sizes)), actions[-length:], 0].mean(axis=0)
         if np.all(np.abs(mean - target) <= 1e-9 * (1 + np.abs(target))):
@@ -125,4 +141,4 @@ def _recent_actions(
 
 def depth_of(world: RepeatedWorld) -> int:
     """Return the number of past rounds that determine play."""
-    return max([1, *(ago for slots in slots_of(world.tables) for _, ago in slots)])
+    return int(world.tables.observation_slots[:, :, 1].max(initial=1))

@@ -69,9 +69,13 @@ def _stored(record: Record, name: str) -> Any:
 
 
 def _entry(record: Record) -> TableDict:
+    """Return the data of a policy; values that are not stored beside it are None."""
     policy = record["policy"][1]
-    proof = Certificate.from_record(record)
-    facts = (proof or NO_CERTIFICATE).facts
+    certificate = Certificate.from_record(record)
+    facts = (certificate or NO_CERTIFICATE).facts
+    sentence = "No certificate is stored for this policy."
+    if certificate:
+        sentence = typeset(facts.left_open)
     return {
         "label": "",
         "policy": np.round(policy, DIGITS),
@@ -80,9 +84,9 @@ def _entry(record: Record) -> TableDict:
         "gain": _stored(record, "exploitability"),
         "relative": _stored(record, "relative_exploitability"),
         "payoff": _stored(record, "payoff"),
-        "claim": None if proof is None else proof.facts.kind,
+        "claim": certificate and facts.kind,
         "word": facts.word,
-        "sentence": typeset(facts.left_open) if proof else "No certificate is stored for this policy.",
+        "sentence": sentence,
     }
 
 

@@ -214,47 +214,54 @@ def _search_grid(low: float, top: float, high: float, count: int) -> ndarray:
 
 
 def _curves(game: Any, x: ndarray, axis: int, top: float, low: ndarray, high: ndarray) -> list[TableDict]:
-    """Return each player's best responses in one choice, the other choices as in a profile, on grids."""
+    """Return each player's best responses along one axis, where ``x`` has all other choices.
+
+    A response to each choice of the rival, up to ``top``, is the best choice of a grid, or the peak of the
+    parabola around it where this pays more.
+    """
     if isinstance(game.space, Simplex):
         return [_switch(game, x, player) for player in range(2)]
     curves = []
-    for k in range(2):
-        rival = np.linspace(low[1 - k, axis], min(top, high[1 - k, axis]), GRID)
-        choices = _search_grid(low[k, axis], top, high[k, axis], GRID)
-        plane = np.tile(x, (len(rival), len(choices), 1, 1))
-        plane[..., 1 - k, axis], plane[..., k, axis] = rival[:, None], choices
-        paid = payoffs_at_profiles(game, plane.reshape(-1, *x.shape), k).reshape(plane.shape[:2])
-        response, vertex = choices[np.argmax(paid, axis=1)], _vertices(choices, paid)
-        peaks = plane[:, 0].copy()
-        peaks[:, k, axis] = vertex
-        pays_more = payoffs_at_profiles(game, peaks, k) > np.max(paid, axis=1)
-        response = np.where(pays_more, vertex, response)
-        curves.append({"rival": drawn_numbers(rival), "found": drawn_numbers(response)})
+    for player, rival in ((0, 1), (1, 0)):
+        rival_choices = np.linspace(low[rival, axis], min(top, high[rival, axis]), GRID)
+        choices = _search_grid(low[player, axis], top, high[player, axis], GRID)
+        profiles = np.tile(x, (len(rival_choices), len(choices), 1, 1))
+        profiles[..., rival, axis] = rival_choices[:, None]
+        profiles[..., player, axis] = choices
+        paid = payoffs_at_profiles(game, profiles.reshape(-1, *x.shape), player)
+        paid = paid.reshape(profiles.shape[:2])
+        peaks = _vertices(choices, paid)
+        at_peaks = profiles[:, 0].copy()
+        at_peaks[:, player, axis] = peaks
+        pays_more = payoffs_at_profiles(game, at_peaks, player) > np.max(paid, axis=1)
+        response = np.where(pays_more, peaks, choices[np.argmax(paid, axis=1)])
+        curves.append({"rival": drawn_numbers(rival_choices), "found": drawn_numbers(response)})
     return curves
 
 
 def _switch(game: Any, x: ndarray, player: int) -> TableDict:
-    """Return a player's best probabilities of its first action, which switch where both actions pay the same.
+    """Return a player's best probabilities of its first action, against those of the rival.
 
-    Payoffs are linear in the probability of the rival, whose ends decide.
+    What the first action pays more than the second is linear in the rival's probability: the response jumps
+    at its root, if it has one between 0 and 1.
     """
-    excess = []  # of the first action, at either end
+    excess = []  # at the rival's probabilities 0 and 1
     for probability in (0.0, 1.0):
         against = x.copy()
         against[1 - player] = probability, 1 - probability
         paid = own_payoffs(game, against, player, np.eye(2))
         excess.append(float(paid[0] - paid[1]))
     first, last = excess
-    cut = first / (first - last) if first * last < 0 else 1.0
-    # where both actions pay the same at one end, the other end decides
+    root = first / (first - last) if first * last < 0 else 1.0
+    # an excess of 0 at one end has the sign of the other end beside it
     before, after = float((first or last) > 0), float((last or first) > 0)
-    return {"rival": [0.0, cut, cut, 1.0], "found": [before, before, after, after]}
+    return {"rival": [0.0, root, root, 1.0], "found": [before, before, after, after]}
 
 
 def _gains(
     game: Any, x: ndarray, tops: list[float], low: ndarray, high: ndarray, paid: ndarray
 ) -> tuple[list[TableDict], str]:
-    """Return what each player could gain by another strategy of a grid, and that grid in words."""
+    """Return the gain of each player by the best strategy of a grid, and that grid in words."""
     rows = []
     for k in range(2):
         if isinstance(game.space, Simplex):
@@ -271,19 +278,19 @@ def _gains(
 def _vertices(choices: ndarray, paid: ndarray) -> ndarray:
     """Return the peaks ``[row]`` of the parabolas through the best choice of a grid and its two neighbours.
 
-    Between grid points, so that a smooth response is no staircase.
+    They lie between grid points, so that the drawing of a smooth response is smooth.
 
     >>> choices = np.linspace(0.0, 1.0, 5)
     >>> _vertices(choices, -((choices - np.array([[0.3], [0.0]])) ** 2)).tolist()
     [0.3, 0.0]
     """
     at = np.clip(np.argmax(paid, axis=1), 1, len(choices) - 2)
-    left, middle, right = (
-        np.take_along_axis(paid, (at + step)[:, None], axis=1)[:, 0] for step in (-1, 0, 1)
-    )
+    row = np.arange(len(paid))
+    left, middle, right = paid[row, at - 1], paid[row, at], paid[row, at + 1]
     back, ahead = choices[at] - choices[at - 1], choices[at + 1] - choices[at]
     with np.errstate(divide="ignore", invalid="ignore"):  # of a flat payoff, or a range of no width
-        rise, fall = (middle - left) / back, (right - middle) / ahead
-        peak = choices[at] + 0.5 * (rise * ahead + fall * back) / (rise - fall)
+        slope_before, slope_after = (middle - left) / back, (right - middle) / ahead
+        # the derivative of the parabola at the middle point is (s b' + s' b) / (b + b'), b, b' the distances
+        peak = choices[at] + 0.5 * (slope_before * ahead + slope_after * back) / (slope_before - slope_after)
     inside = np.clip(peak, choices[at - 1], choices[at + 1])
     return np.where(np.isfinite(peak), inside, choices[at])

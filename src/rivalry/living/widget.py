@@ -77,6 +77,7 @@ def widget_of(figures: Sequence[Figure]) -> Any:
             widget.state, widget.figure = figure.state, figure.content
 
     def answer_state(change: Any) -> None:
+        """Send the data of a state, and its answer where the reader has settled on it, or the refusal."""
         figure, state = figures[widget.chosen], change["new"]
         if figure.game is None or not state.get("profile"):
             return
@@ -85,13 +86,7 @@ def widget_of(figures: Sequence[Figure]) -> Any:
             if state.get("settled"):
                 widget.answer = answer(figure.game, state)
         except ValueError as error:  # parameters that the family refuses
-            refusal: dict[str, Any] = {
-                "claim": None,
-                "word": UNCERTIFIED,
-                "sentence": str(error),
-                "regret": [],
-            }
-            widget.answer = {**state, **refusal}
+            widget.answer = state | {"claim": None, "word": UNCERTIFIED, "sentence": str(error), "regret": []}
 
     widget.observe(show_figure, "chosen")
     widget.observe(answer_state, "state")

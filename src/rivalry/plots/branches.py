@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy import ndarray
@@ -15,24 +16,31 @@ from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, doubt, is_
 BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
 GREY = "#888888"  # of branches beside ends, where colours have another meaning
-BRANCHES = (
-    *("branch_position", "branch", "branch_parameter", "branch_group", "branch_payoff", "branch_stable"),
-    *("branch_regret", "branch_coverage", "resource_total", "event_kind", "event_parameter"),
-    *(
-        "event_row",
-        "branch_event",
-        "event_position",
-        "orbit_parameter",
-        "orbit_low",
-        "orbit_high",
-        "orbit_hopf",
-        "orbit_stable",
-    ),
-    "parameter_name",
-)
 ROWS = (
-    *("branch", "branch_parameter", "branch_position", "branch_group", "branch_payoff", "branch_stable"),
-    *("branch_regret", "branch_coverage"),
+    "branch_position",
+    "branch",
+    "branch_parameter",
+    "branch_group",
+    "branch_payoff",
+    "branch_stable",
+    "branch_regret",
+    "branch_coverage",
+)
+
+BRANCHES = (
+    *ROWS,
+    "resource_total",
+    "event_kind",
+    "event_parameter",
+    "event_row",
+    "branch_event",
+    "event_position",
+    "orbit_parameter",
+    "orbit_low",
+    "orbit_high",
+    "orbit_hopf",
+    "orbit_stable",
+    "parameter_name",
 )
 
 
@@ -49,50 +57,67 @@ def branch_point(
         return None
     dims = {str(dim) for dim in data[main].dims[: data[main].ndim - rank]}
     coordinates = {name: value for name, value in (at or {}).items() if name in dims}
-    for place in (coordinates, {name: value for name, value in coordinates.items() if name != "algorithm"}):
+    of_any_method = {name: value for name, value in coordinates.items() if name != "algorithm"}
+    for values in (coordinates, of_any_method):
         try:
-            selection = point(data, main, rank, variables[1:], at=place)
+            selection = point(data, main, rank, variables[1:], at=values)
         except NoSuchPoint:
             continue
         if not is_blank(selection[main]):
-            return selection if over is None or parameter(selection) == over.rpartition(".")[2] else None
+            is_over = over is None or parameter(selection) == over.rpartition(".")[2]
+            return selection if is_over else None
     return None
 
 
 def with_events(arrays: Mapping[str, ndarray]) -> dict[str, ndarray]:
-    """Return branches with two rows, one of either stability, at each located event where that changes.
+    """Return branches with two more rows, one of either stability, at each located event of a change.
 
-    Of several events between two rows it changes at the one nearest to the stable row. The first row of a
-    branch that is born at an event is the event, and has the stability of the next.
+    ``arrays`` are those of a record by name. Stability changes between two rows of a branch; of several
+    events between them it changes at the one nearest to the stable row. Without the numbers of events the
+    arrays are returned as they are.
     """
     completed = dict(arrays)
     if not {"event_row", "branch", "branch_stable"} <= completed.keys():
         return completed
-    of_row, stable = completed["branch"], completed["branch_stable"].astype(float)
-    born = completed.get("branch_event", np.empty(0))
-    for k in range(len(stable) - 1):
-        number = of_row[k] if np.isfinite(of_row[k]) else -1
-        starts_branch = k == 0 or of_row[k - 1] != number
-        if starts_branch and of_row[k + 1] == number and 0 <= number < len(born) and born[int(number)] >= 0:
-            stable[k] = stable[k + 1]
-    rows, events = list(range(len(stable))), [-1] * len(stable)
-    for k in range(len(stable) - 2, -1, -1):
-        rows_of_event = np.flatnonzero(completed["event_row"][: len(completed["event_parameter"])] == k)
-        if of_row[k] != of_row[k + 1] or stable[k] == stable[k + 1] or not len(rows_of_event):
-            continue
-        end = int(k + (stable[k] <= 0.5))
-        away = np.abs(completed["event_position"][rows_of_event] - completed["branch_position"][end]).max(
-            axis=(1, 2)
-        )
-        away += np.abs(completed["event_parameter"][rows_of_event] - completed["branch_parameter"][end])
-        rows[k + 1 : k + 1] = [k, k + 1]
-        events[k + 1 : k + 1] = [int(rows_of_event[np.argmin(away)])] * 2
-    order, place = np.array(rows, int), np.array(events, int)
-    result = {name: completed[name][order] if name in ROWS else completed[name] for name in completed}
-    result["branch_stable"] = stable[order]
+    branch, stable = completed["branch"], _stability(completed)
+    located = completed["event_row"][: len(completed["event_parameter"])]
+    is_change = (branch[:-1] == branch[1:]) & (stable[:-1] != stable[1:])
+    changes = np.flatnonzero(is_change & np.isin(np.arange(len(is_change)), located))
+    events = [_nearest_event(completed, np.flatnonzero(located == k), stable, k) for k in changes.tolist()]
+    places = np.repeat(changes + 1, 2)
+    order = np.insert(np.arange(len(stable)), places, np.stack([changes, changes + 1], axis=1).ravel())
+    event = np.insert(np.full(len(stable), -1), places, np.repeat(np.array(events, int), 2))
+    for name in completed.keys() & {*ROWS}:
+        completed[name] = completed[name][order]
+    completed["branch_stable"] = stable[order]
+    is_event = event >= 0
     for name in ("parameter", "position"):
-        result[f"branch_{name}"][place >= 0] = completed[f"event_{name}"][place[place >= 0]]
-    return result
+        completed[f"branch_{name}"][is_event] = completed[f"event_{name}"][event[is_event]]
+    return completed
+
+
+def _stability(arrays: Mapping[str, ndarray]) -> ndarray:
+    """Return the stability of rows, ``[row]``: 1.0 where stable, else 0.0.
+
+    The first row of a branch that begins at an event is the event itself, and has the stability of the next.
+    """
+    stable = arrays["branch_stable"].astype(float)
+    from_events = np.flatnonzero(arrays.get("branch_event", np.empty(0)) >= 0).tolist()
+    previous = None
+    for k, (number, next_number) in enumerate(pairwise(arrays["branch"].tolist())):
+        if number in from_events and number != previous and number == next_number:
+            stable[k] = stable[k + 1]
+        previous = number
+    return stable
+
+
+def _nearest_event(arrays: Mapping[str, ndarray], events: ndarray, stable: ndarray, row: int) -> int:
+    """Return the one of ``events`` nearest to the stable one of a row and the next, by its number."""
+    stable_row = row + 1 if stable[row] <= 0.5 else row
+    moves = np.abs(arrays["event_position"][events] - arrays["branch_position"][stable_row])
+    distance = moves.max(axis=(1, 2))
+    distance += np.abs(arrays["event_parameter"][events] - arrays["branch_parameter"][stable_row])
+    return int(events[np.argmin(distance)])
 
 
 def parameter(selection: DrawnPoint) -> str:
@@ -183,7 +208,7 @@ def event_marks(selection: DrawnPoint, axis: int) -> Marks:
     marks = Marks()
     if not {"event_kind", "event_parameter", "event_position"} <= set(selection):
         return marks
-    # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
+    # events beyond the shorter array have no parameter or no kind, as padding is cut off each array
     rows = min(len(selection["event_kind"]), len(selection["event_parameter"]))
     kinds, is_located = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
@@ -192,9 +217,13 @@ def event_marks(selection: DrawnPoint, axis: int) -> Marks:
             continue
         values = selection["event_parameter"][event_rows]
         numbers = sorted({f"{value:.6g}" for value in values})
-        words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(event_rows)})"
-        places = selection["event_position"][event_rows, :, axis].round(9)
-        points = np.stack([np.broadcast_to(values[:, None], places.shape), places], axis=-1).reshape(-1, 2)
+        words = f"{word} ({len(event_rows)})"
+        if len(numbers) <= NAMED:
+            words = f"{word} at {', '.join(numbers)}"
+        positions = selection["event_position"][event_rows, :, axis].round(9)
+        repeated_values = np.broadcast_to(values[:, None], positions.shape)
+        points = np.stack([repeated_values, positions], axis=-1).reshape(-1, 2)
+        # players in one group have one point
         x, y = np.unique(points[np.isfinite(points[:, 1])], axis=0).T
         size = 11 if marker == "*" else 6.5
         marks.append(Mark("points", x, y, label=words, marker=marker, markersize=size, hollow=True, zorder=6))

@@ -73,11 +73,13 @@ def _documented(text: str, names: Iterable[str]) -> str:
     head, section, body = cleandoc(text).partition("Parameters\n----------\n")
     if not section:
         return text
-    summary, _, tail = body.partition("\n\n")
-    descriptions = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
-    for entry in re.split(r"\n(?=\S)", summary):
-        descriptions |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
-    described = "\n".join(dict.fromkeys(descriptions[name] for name in names if name in descriptions))
+    own_entries, _, tail = body.partition("\n\n")
+    entry_of = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
+    for entry in re.split(r"\n(?=\S)", own_entries):
+        described_names, _, _ = entry.partition("\n")
+        entry_of |= dict.fromkeys(described_names.split(", "), entry)
+    # parameters that share an entry have it once
+    described = "\n".join(dict.fromkeys(entry_of[name] for name in names if name in entry_of))
     returned = "" if tail.startswith("Returns") else "Returns\n-------\nAxes\n    The axes drawn on.\n\n"
     return f"{head}{section}{described}\n\n{returned}{tail}"
 

@@ -397,7 +397,7 @@ def format_value(value: object) -> str:
     ('0.25', 'yes')
     """
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return TRUTHS.get(text, text)  # coordinates may hold truth values as text
+    return TRUTHS.get(text, text)  # coordinates may hold Booleans as text
 
 
 def departure(values: Sequence[float] | ndarray) -> int:

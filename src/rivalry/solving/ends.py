@@ -371,28 +371,29 @@ def _discontinuity_mask(
 
     Much is more than `APPROXIMATE` of what is at stake for the player, `Certificate.at_stake`.
     """
-    stakes = [None if of_game is None else of_game.at_stake for of_game in of_games]
+    stakes = [of_game.at_stake for of_game in of_games if of_game is not None]
+    known_stakes = [stake for stake in stakes if stake is not None]
     # payoffs of finite games are multilinear
-    if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
+    if numpy_payoffs.knows(games.games[0]) or len(known_stakes) < len(games):
         return np.zeros(len(games), bool)
     rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
     with np.errstate(invalid="ignore"):  # infinite payoffs differ by no number
         change = np.abs(payoffs_at(games, rounded) - pays)
-    return np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
+    return np.any(change > APPROXIMATE * np.stack(known_stakes), axis=1)
 
 
 def know_together(games: Together, records: Sequence[Record], tolerance: float | None) -> list[Certified]:
-    """Certified profiles of several games, for `certify`; empty where a record has no profile."""
+    """Return the certified profiles of several games, for `certify`; empty where a record has no profile."""
     answered = np.array([has_answer(record) for record in records])
     if not isinstance(games.games[0], Game) or not answered.any():
         return [{} for _ in records]
     games, rows = _filled(games, answered)
     profiles = np.stack([np.asarray(records[k]["profile"][1]) for k in rows])
     results = _at_profiles(games, profiles, tolerance)
-    return [
-        {(profile.tobytes(), tolerance): (result, [])} if has_profile else {}
-        for profile, result, has_profile in zip(profiles, results, answered, strict=True)
-    ]
+    certified: list[Certified] = [{} for _ in records]
+    for k in np.flatnonzero(answered):
+        certified[k] = {(profiles[k].tobytes(), tolerance): (results[k], [])}
+    return certified
 
 
 def _certified_population(

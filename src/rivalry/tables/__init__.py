@@ -15,7 +15,7 @@ _NAMES = {
     "repeated": ("repeated_form",),
     "response_gaps": ("Gaps", "ResponseValues", "gaps", "observes_enough", "response_values"),
     "greedy_play": ("Rollout", "choices", "in_turn", "mix_exploration", "rollout", "states"),
-    "history": ("Cycles", "Whole", "limit_cycles", "whole_states"),
+    "history": ("Cycles", "FullStateSpace", "limit_cycles", "whole_states"),
     "periods": ("PeriodTables", "greedy_path", "over_periods", "period_values", "tabulate_periods"),
     "stages": ("FollowerGaps", "SubgamePerfect", "followers_gap", "leader_regret", "staged_values"),
 }

@@ -15,7 +15,7 @@ from rivalry.tables.greedy_play import mix_exploration as mix_exploration
 from rivalry.tables.greedy_play import rollout as rollout
 from rivalry.tables.greedy_play import states as states
 from rivalry.tables.history import Cycles as Cycles
-from rivalry.tables.history import Whole as Whole
+from rivalry.tables.history import FullStateSpace as FullStateSpace
 from rivalry.tables.history import limit_cycles as limit_cycles
 from rivalry.tables.history import whole_states as whole_states
 from rivalry.tables.one_deviation import Deviation as Deviation

@@ -190,11 +190,11 @@ def _steps(counts: tuple[int, ...]) -> ndarray:
 
 
 def _transfers(corners: int, steps: int) -> ndarray:
-    """Return the moves on a lattice of the simplex, ``[standing move]``; who has nothing to give stays."""
+    """Return the points of a simplex lattice that transfers lead to, ``[standing move]``."""
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
     targets = (lattice[:, None] + simplex_moves(corners)).tolist()
-    # a transfer that leaves the lattice has no number: the point stays
+    # a transfer that leaves the lattice, from a corner without a share, changes nothing
     return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(targets)])
 
 

@@ -115,29 +115,31 @@ def states(tables: FiniteGame) -> ndarray:
     return np.array(counts, int)
 
 
-def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
-    """Return every player's observation slots ``(who, ago)``, without the padding."""
-    return [
-        [(source, ago) for source, ago in slots if source >= 0] for slots in tables.observation_slots.tolist()
-    ]
+Slot = tuple[int, int]  # source of an observed number (a player, nature, the signal), and its lag in rounds
+
+
+def slots_of(tables: FiniteGame) -> list[list[Slot]]:
+    """Return every player's observation slots, without the padding."""
+    rows = tables.observation_slots.tolist()
+    return [[(source, lag) for source, lag in slots if source >= 0] for slots in rows]
 
 
 def refuse_slots(tables: FiniteGame, *, nature: bool, limit: float = inf) -> None:
     """Raise `ValueError` for players that observe a signal, ``nature`` or more than ``limit`` rounds back."""
     players = len(tables.sizes)
     for player, slots in enumerate(slots_of(tables)):
-        for source, ago in slots:
+        for source, lag in slots:
             if source > players or (source == players and not nature):
                 observed = "nature" if source == players else "a signal"
                 rule = f"must be actions{' or nature' * nature} here (RepeatedQLearning takes signals)"
                 raise ValueError(f"observation_slots: player {player} observes {observed}; {rule}")
-            if ago > limit:
-                words = f"player {player} looks {ago} rounds back; must be at most {limit}"
+            if lag > limit:
+                words = f"player {player} looks {lag} rounds back; must be at most {limit}"
                 raise ValueError(f"observation_slots: {words}")
 
 
 def observed_sizes(tables: FiniteGame) -> list[int]:
-    """Return the number of values of an observation slot, ``[who]``: actions, nature's states, signals."""
+    """Return the number of values of an observation slot, ``[source]``: actions, nature's states, signals."""
     signals = int(tables.signal.max()) + 1 if tables.signal.size else 1
     return [*tables.sizes.tolist(), max(tables.payoff.shape[0], 1), signals]
 
@@ -196,17 +198,17 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
             raise ValueError(
                 f"policies: shape {array.shape} must be ({len(counts)}, {state_count.max()}, {counts.max()})"
             )
-        chances = np.array(array, float)
-        bad = np.any((chances < 0) | (chances != 0) & ~available[:, None], axis=2)
-        bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
-        used = np.arange(chances.shape[1]) < state_count[:, None]
+        probabilities = np.array(array, float)
+        bad = np.any((probabilities < 0) | (probabilities != 0) & ~available[:, None], axis=2)
+        bad |= ~(np.abs(probabilities.sum(axis=2) - 1) <= 1e-9)  # NaN too
+        used = np.arange(probabilities.shape[1]) < state_count[:, None]
         for player in np.flatnonzero(np.any(bad & used, axis=1)):
             raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
     else:
-        chances = np.eye(counts.max())[np.clip(checked_policies(tables, array), 0, counts.max() - 1)]
+        probabilities = np.eye(counts.max())[np.clip(checked_policies(tables, array), 0, counts.max() - 1)]
     explores = np.broadcast_to(np.asarray(epsilon, float), (len(counts),))
     wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
     if wrong.size:
         raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
     share = explores[:, None, None]
-    return (1 - share) * chances + share * (available / counts[:, None])[:, None, :]
+    return (1 - share) * probabilities + share * (available / counts[:, None])[:, None, :]

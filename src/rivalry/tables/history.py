@@ -9,40 +9,41 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.core.array_games import FiniteGame
-from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
+from rivalry.tables.greedy_play import Slot, checked_policies, observed_sizes, slots_of
 from rivalry.tables.kernels.shapes import PolicyMoves
 
 MOST_STATES = 4_000_000
 MOST_LINKED = 3000  # states of a Markov chain whose stationary distribution is solved for
 
 
-class Whole(NamedTuple):
+class FullStateSpace(NamedTuple):
     """The full states of a game: all that play depends on once a round begins and nature has moved.
 
-    A state is one number: the round of the order, nature's state now, and the remembered slots ``(who, ago)``
-    that some player observes now or needs for a later observation; row-major in that order, the oldest slot
-    slowest and within a period player 0. The standing action of a player that does not move in every round is
-    a slot too. The other fields define how policies read a state and how one state follows from another; see
-    `rivalry.tables.kernels.history`.
+    A state is one whole number, ``(round * natures + nature) * histories + history``, of the round of the
+    order, nature's state in it and the history. A history is ``sum_slot stride * digit``. A slot ``(source,
+    lag)`` remembers what ``source`` (a player, nature or the signal) was ``lag`` rounds before, if a player
+    observes it now or later; the oldest slot has the largest stride, and at equal lags player 0. The standing
+    action of a player that does not move in every round is a slot too. Kernels read the observations in a
+    state and the next state from the other fields; see `rivalry.tables.kernels.history`.
     """
 
-    slots: ndarray  # [slot 2]: who, rounds ago; nature is the number after the last player's
+    slots: ndarray  # [slot 2]: source and lag in rounds; nature is the source after the last player
     sizes: ndarray  # [slot]
     strides: ndarray  # [slot]
     rounds: int
     natures: int
     histories: int  # number of states per round and state of nature
     size: int  # number of states
-    joints: ndarray  # [player]: stride of an action in the joint action
+    joint_strides: ndarray  # [player]: stride of an action in the joint action
     moves: ndarray  # [round player]: whether it moves
-    stands: ndarray  # [player 2]: stride and size of the slot of its standing action; size 0: none
-    seen: ndarray  # [player state]: number of its observation, without actions already chosen in the round
-    now: ndarray  # [round player who]: strides of these actions in that number
-    base: ndarray  # [state]: number of the next state, without this round's contribution
-    steps: ndarray  # [who]: strides of the round's actions, nature's state and signal in it
+    actions: ndarray  # [player]: number of actions
+    observed: ndarray  # [player state]: its observation as a number, before actions of the round are added
+    current_strides: ndarray  # [round player source]: strides in the observation of these actions
+    next_base: ndarray  # [state]: the next state, before the outcome of the round is added
+    next_strides: ndarray  # [source]: strides of the slots of lag 1, for the next state; 0: no such slot
 
     def number(self, recent: ArrayLike, round: ArrayLike = 0, nature: ArrayLike = 0) -> ndarray:
-        """Return the number of a state when a round begins, ``[..]``, from the preceding rounds.
+        """Return the states in which a round begins, ``[..]``, from what the preceding rounds recorded.
 
         Parameters
         ----------
@@ -58,7 +59,7 @@ class Whole(NamedTuple):
         Returns
         -------
         np.ndarray
-            The numbers.
+            The states, ``[..]``.
 
         Raises
         ------
@@ -73,26 +74,26 @@ class Whole(NamedTuple):
         >>> whole_states(tables).number([[[1, 0]], [[1, 1]]]).tolist()
         [2, 3]
         """
-        rounds = np.asarray(recent, int)
-        where = np.asarray(round, int) * self.natures + np.asarray(nature, int)
-        if np.any((where < 0) | (where >= self.rounds * self.natures)):
+        records = np.asarray(recent, int)
+        round_and_nature = np.asarray(round, int) * self.natures + np.asarray(nature, int)
+        if np.any((round_and_nature < 0) | (round_and_nature >= self.rounds * self.natures)):
             raise ValueError(f"round: {round!r} with nature {nature!r} must be in the game")
-        # also where nothing is remembered there is a number for each row of rounds
-        total = where * self.histories + np.zeros(rounds.shape[:-2], int)
-        for (source, ago), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
-            if rounds.ndim < 2 or rounds.shape[-2] < ago or rounds.shape[-1] <= source:
+        # the zeros give every row of records a state where there is no slot
+        states = round_and_nature * self.histories + np.zeros(records.shape[:-2], int)
+        for (source, lag), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
+            if records.ndim < 2 or records.shape[-2] < lag or records.shape[-1] <= source:
                 raise ValueError(
-                    f"recent: shape {rounds.shape} must reach {ago} rounds back and column {source}"
+                    f"recent: shape {records.shape} must reach {lag} rounds back and column {source}"
                 )
-            actions = rounds[..., ago - 1, source]
-            if np.any((actions < 0) | (actions >= size)):
-                raise ValueError(f"recent: column {source} must be in 0..{size - 1}, {ago} rounds ago")
-            total = total + stride * actions
-        return np.asarray(total)
+            digits = records[..., lag - 1, source]
+            if np.any((digits < 0) | (digits >= size)):
+                raise ValueError(f"recent: column {source} must be in 0..{size - 1}, {lag} rounds ago")
+            states = states + stride * digits
+        return np.asarray(states)
 
 
-def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
-    """Return the full states of a game.
+def whole_states(tables: FiniteGame, *, standing: bool = False) -> FullStateSpace:
+    """Return the space of full states of a game.
 
     Parameters
     ----------
@@ -127,12 +128,10 @@ def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
     if size > MOST_STATES:
         raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
     strides = _strides_of(widths)
-    at = dict(zip(slots, strides.tolist(), strict=True))
-    stands = [
-        (at.get((source, 1), 1), sizes[source] if (source, 1) in at else 0) for source in range(players)
-    ]
-    observed, current, base = _transitions(tables, at, rounds, natures, histories)
-    return Whole(
+    stride_of = dict(zip(slots, strides.tolist(), strict=True))
+    shape = rounds, natures, histories
+    observed, current_strides = _observations(tables, stride_of, shape)
+    return FullStateSpace(
         slots=np.array(slots, int).reshape(-1, 2),
         sizes=widths,
         strides=strides,
@@ -140,13 +139,13 @@ def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
         natures=natures,
         histories=histories,
         size=size,
-        joints=_strides_of(tables.sizes),
+        joint_strides=_strides_of(tables.sizes),
         moves=(tables.order[:, :, None] == np.arange(players)).any(axis=1),
-        stands=np.array(stands, int),
-        seen=observed,
-        now=current,
-        base=base,
-        steps=np.array([at.get((source, 1), 0) for source in range(players + 2)], int),
+        actions=tables.sizes,
+        observed=observed,
+        current_strides=current_strides,
+        next_base=_next_base(tables, stride_of, shape),
+        next_strides=np.array([stride_of.get((source, 1), 0) for source in range(players + 2)], int),
     )
 
 
@@ -154,7 +153,7 @@ class FixedPlay(NamedTuple):
     """Play by fixed policies in several sessions: the first arguments of all kernels that follow it."""
 
     tables: FiniteGame
-    states: Whole
+    states: FullStateSpace
     policies: PolicyMoves
 
 
@@ -171,19 +170,19 @@ def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = Non
     return FixedPlay(tables, states, PolicyMoves(moves, np.ones(moves.shape)))
 
 
-def mixed_play(tables: FiniteGame, chances: ndarray, *, standing: bool = False) -> FixedPlay:
+def mixed_play(tables: FiniteGame, probabilities: ndarray, *, standing: bool = False) -> FixedPlay:
     """Return play by probabilities ``[session player state move]``, as `mix_exploration` returns them.
 
     Raises `ValueError` for games without full states, and where a player that observes a choice of the
     current round may see a random one.
     """
     states = whole_states(tables, standing=standing)
-    width = max(1, int((chances > 0).sum(axis=3).max(initial=1)))
-    if width > 1 and np.any(states.now):
+    width = max(1, int((probabilities > 0).sum(axis=3).max(initial=1)))
+    if width > 1 and np.any(states.current_strides):
         rule = "must be 0 or 1 where a player observes an action of the current round"
         raise ValueError(f"policy: probabilities {rule}")
-    moves = np.argsort(-chances, axis=3, kind="stable")[..., :width]
-    policies = PolicyMoves(np.ascontiguousarray(moves), np.take_along_axis(chances, moves, axis=3))
+    moves = np.argsort(-probabilities, axis=3, kind="stable")[..., :width]
+    policies = PolicyMoves(np.ascontiguousarray(moves), np.take_along_axis(probabilities, moves, axis=3))
     return FixedPlay(tables, states, policies)
 
 
@@ -285,21 +284,21 @@ def _check(tables: FiniteGame, standing: bool) -> None:
             raise ValueError(f"observation_slots: player {player} observes a signal; the game must have one")
 
 
-def _slots(tables: FiniteGame, standing: bool) -> list[tuple[int, int]]:
-    """Return the slots that must be remembered, ``(who, ago)``, the oldest first."""
+def _slots(tables: FiniteGame, standing: bool) -> list[Slot]:
+    """Return the slots ``(source, lag)`` that must be remembered, the oldest first."""
     players = len(tables.sizes)
     slots = {(source, 1) for source in range(players if standing else 0)}
-    for row in tables.order.tolist():
+    for round_, row in enumerate(tables.order.tolist()):
         slots |= {(source, 1) for source in range(players) if source not in row}
-    for round_ in range(len(tables.order)):
         for player in range(players):
             slots |= {slot for slot in seen_slots(tables, round_, player) if slot[1] > 0}
-    # what is observed `ago` rounds back is copied from the slots of all later rounds
-    closed = {(source, k) for source, ago in slots for k in range(1, ago + 1)}
-    return sorted(closed, key=lambda slot: (-slot[1], slot[0]))
+    # a slot takes its digit from the slot of one round less
+    for source, lag in list(slots):
+        slots |= {(source, shorter) for shorter in range(1, lag)}
+    return sorted(slots, key=lambda slot: (-slot[1], slot[0]))
 
 
-def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, int]]:
+def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[Slot]:
     """Return the slots that a player observes if it moves in a round.
 
     The current action of a player that has not yet moved in the round is its standing one, one round back.
@@ -308,37 +307,53 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
     if player not in row:
         return []
     waits = set(range(len(tables.sizes))) - set(row[: row.index(player)])
-    return [(source, 1 if ago == 0 and source in waits else ago) for source, ago in slots_of(tables)[player]]
+    return [(source, 1 if lag == 0 and source in waits else lag) for source, lag in slots_of(tables)[player]]
 
 
-def _transitions(
-    tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, histories: int
-) -> tuple[ndarray, ndarray, ndarray]:
-    """Return ``Whole.seen [player state]``, ``Whole.now [round player who]`` and ``Whole.base [state]``."""
+def _observations(
+    tables: FiniteGame, stride_of: dict[Slot, int], shape: tuple[int, int, int]
+) -> tuple[ndarray, ndarray]:
+    """Return `FullStateSpace.observed` and `FullStateSpace.current_strides` of the states ``[shape]``.
+
+    A player observes ``sum_slot stride * digit`` over its own slots, the last of which has stride 1. The
+    digit of a remembered slot is ``history // stride_of[slot] % size``. Actions of the round itself are not
+    in the state: the kernel adds them with the strides returned here.
+    """
     players, sizes = len(tables.sizes), observed_sizes(tables)
-    observed = np.zeros((players, rounds, natures, histories), int)
-    current = np.zeros((rounds, players, players), int)
-    code, nature = np.arange(histories), np.arange(natures)[:, None]
+    rounds, natures, histories = shape
+    observed = np.zeros((players, *shape), int)
+    current_strides = np.zeros((rounds, players, players), int)
+    history, nature = np.arange(histories), np.arange(natures)[:, None]
     for round_, player in np.ndindex(rounds, players):
         stride = 1
-        # the last slot is the fastest
-        for source, ago in reversed(seen_slots(tables, round_, player)):
-            if ago > 0:
-                observed[player, round_] += stride * (code // at[source, ago] % sizes[source])
+        for source, lag in reversed(seen_slots(tables, round_, player)):
+            if lag > 0:
+                observed[player, round_] += stride * (history // stride_of[source, lag] % sizes[source])
             elif source == players:
                 observed[player, round_] += stride * nature
             else:
-                current[round_, player, source] += stride
+                current_strides[round_, player, source] += stride
             stride *= sizes[source]
-    # the round advances, and slots and nature's state age by one round
-    base = np.zeros((rounds, natures, histories), int)
+    return observed.reshape(players, -1), current_strides
+
+
+def _next_base(tables: FiniteGame, stride_of: dict[Slot, int], shape: tuple[int, int, int]) -> ndarray:
+    """Return `FullStateSpace.next_base` of the states ``[shape]``.
+
+    The round advances, and the slot ``(source, lag)`` takes the digit of ``(source, lag - 1)``; at lag 1
+    nature's slot takes nature's state. The kernel adds the actions and the signal of the round.
+    """
+    sizes = observed_sizes(tables)
+    rounds, natures, histories = shape
+    history, nature = np.arange(histories), np.arange(natures)[:, None]
+    base = np.zeros(shape, int)
     base += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
-    for (source, ago), stride in at.items():
-        if ago > 1:
-            base += stride * (code // at[source, ago - 1] % sizes[source])
-        elif source == players:
+    for (source, lag), stride in stride_of.items():
+        if lag > 1:
+            base += stride * (history // stride_of[source, lag - 1] % sizes[source])
+        elif source == len(tables.sizes):
             base += stride * nature
-    return observed.reshape(players, -1), current, base.ravel()
+    return base.ravel()
 
 
 def _strides_of(sizes: ndarray) -> ndarray:
@@ -367,7 +382,7 @@ def _long_runs(play: FixedPlay, start: ndarray) -> Cycles:
 
 
 def _long_run(
-    tables: FiniteGame, states: Whole, policy: ndarray, start: int
+    tables: FiniteGame, states: FullStateSpace, policy: ndarray, start: int
 ) -> tuple[ndarray, ndarray, ndarray]:
     """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history

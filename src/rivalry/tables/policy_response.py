@@ -146,8 +146,8 @@ def policy_regrets(
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, float), (players,)).tolist()
-    chances = mix_exploration(tables, policies, epsilon)
-    (responses,) = responses_to(tables, [chances], dict(enumerate(discounts)), "round")
+    probabilities = mix_exploration(tables, policies, epsilon)
+    (responses,) = responses_to(tables, [probabilities], dict(enumerate(discounts)), "round")
     return np.stack([response.regret for response in responses])
 
 

@@ -16,7 +16,7 @@ from rivalry.runtime.memo import Known
 from rivalry.schema.validate import check_word, whole_number
 from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
-from rivalry.tables.greedy_play import slots_of, states
+from rivalry.tables.greedy_play import Slot, slots_of, states
 
 OBSERVATIONS = (
     *("none", "actions", "own", "others", "price", "own_and_price"),
@@ -98,7 +98,7 @@ def repeated_form(
     rounds = _per_player("memory", memory, players, whole_number)
     slots = []
     for player in range(players):
-        earlier_stages = [(source, ago) for source, ago in slots_of(tables)[player] if ago == 0]
+        earlier_stages = [(source, lag) for source, lag in slots_of(tables)[player] if lag == 0]
         slots.append(_remembered_slots(tables, player, words[player], rounds[player]) + earlier_stages)
     tables = tables._replace(observation_slots=_pad_slots(slots))
     refuse_large(tables, max_table_bytes)
@@ -123,7 +123,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     """
     order = [player for stage in stages for player in stage]
     before: list[int] = []
-    slots: dict[int, list[tuple[int, int]]] = {}
+    slots: dict[int, list[Slot]] = {}
     for stage in stages:
         for player in stage:
             slots[player] = [(source, 0) for source in before]
@@ -133,7 +133,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     return tables._replace(order=np.array([order]), observation_slots=_pad_slots(rows))
 
 
-def _pad_slots(slots: list[list[tuple[int, int]]]) -> ndarray:
+def _pad_slots(slots: list[list[Slot]]) -> ndarray:
     """Return every player's slots in one array; padded slots are -1."""
     width = max(1, max(map(len, slots)))
     return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], int)
@@ -146,7 +146,7 @@ def followers(tables: FiniteGame) -> ndarray:
     """
     players = len(tables.sizes)
     observers = np.array(
-        [any(ago == 0 and source < players for source, ago in row) for row in slots_of(tables)]
+        [any(lag == 0 and source < players for source, lag in row) for row in slots_of(tables)]
     )
     return observers if observers.any() else np.arange(players) > 0
 
@@ -201,8 +201,8 @@ def _per_player(name: str, value: Any, players: int, check: Callable[[str, Any],
     return values
 
 
-def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[tuple[int, int]]:
-    """Return slots ``[who, ago]``, the oldest round first."""
+def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[Slot]:
+    """Return slots ``[source, lag]``, the oldest round first."""
     players = len(tables.sizes)
     price = players + 1
     plain = word.removesuffix("_and_nature")
@@ -220,4 +220,4 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
     }[plain]
     if plain != word:
         sources = [*sources, players]
-    return [(source, ago) for ago in range(rounds, 0, -1) for source in sources]
+    return [(source, lag) for lag in range(rounds, 0, -1) for source in sources]

@@ -10,8 +10,8 @@ from numpy import ndarray
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
 from rivalry.schema.validate import number_of
-from rivalry.tables.greedy_play import choices, mix_exploration
-from rivalry.tables.history import Cycles, FixedPlay, Whole, fixed_play, mixed_play, seen_slots
+from rivalry.tables.greedy_play import Slot, choices, mix_exploration
+from rivalry.tables.history import Cycles, FixedPlay, FullStateSpace, fixed_play, mixed_play, seen_slots
 from rivalry.tables.kernels.shapes import Outcomes, Payment
 
 MOST_DECISIONS = 40_000_000  # whole states times actions times outcomes of a round
@@ -95,8 +95,8 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
     array = np.asarray(policies)
     if array.ndim != 4:
         return values_in(fixed_play(tables, array), player, gamma)
-    chances = np.stack([mix_exploration(tables, session) for session in array])
-    return values_in(mixed_play(tables, chances), player, gamma)
+    probabilities = np.stack([mix_exploration(tables, session) for session in array])
+    return values_in(mixed_play(tables, probabilities), player, gamma)
 
 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
@@ -160,13 +160,13 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     return needed_slots <= set(seen_slots(tables, rounds[0], player))
 
 
-def _slots_that_matter(tables: FiniteGame, player: int) -> list[set[tuple[int, int]]]:
+def _slots_that_matter(tables: FiniteGame, player: int) -> list[set[Slot]]:
     """Return for every round the slots on which what ``player`` gains from then on may depend.
 
     A slot is a source, a player or nature after the last of them, and how many rounds ago it acted.
     """
     rounds, players = len(tables.order), len(tables.sizes)
-    matters = list[set[tuple[int, int]]]()
+    matters = list[set[Slot]]()
     for number, movers in enumerate(tables.order.tolist()):
         # what a move leads to on a grid depends on all standing actions
         standing = [source for source in range(players) if tables.action_map.size or source not in movers]
@@ -180,7 +180,7 @@ def _slots_that_matter(tables: FiniteGame, player: int) -> list[set[tuple[int, i
     passes = int(tables.observation_slots[:, :, 1].max(initial=0)) + 2
     for number in list(range(rounds))[::-1] * passes:
         next_slots = matters[(number + 1) % rounds]
-        matters[number] |= {(source, ago - 1) for source, ago in next_slots if ago > 1}
+        matters[number] |= {(source, lag - 1) for source, lag in next_slots if lag > 1}
     return matters
 
 
@@ -188,11 +188,11 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     """Return `response_values` in play by fixed policies; ``paid`` is as in `best_response`."""
     from rivalry.tables.kernels import history
 
-    tables, states, (moves, chances) = play
+    tables, states, (moves, probabilities) = play
     number_of("player", player, len(tables.sizes))
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
-    width = (chances > 0).sum(axis=3).max(axis=(0, 2))  # [player]
+    width = (probabilities > 0).sum(axis=3).max(axis=(0, 2))  # [player]
     width[player] = 1
     count = int(np.where(states.moves, width, 1).prod(axis=1).max())
     branches, actions = count * tables.next_nature.shape[2], int(choices(tables)[player])
@@ -218,7 +218,9 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     return ResponseValues(value, one_step, response_value, action)
 
 
-def _player_gaps(states: Whole, values: ResponseValues, player: int, cycles: Cycles | None) -> list[ndarray]:
+def _player_gaps(
+    states: FullStateSpace, values: ResponseValues, player: int, cycles: Cycles | None
+) -> list[ndarray]:
     """Return the columns of `Gaps` for one player."""
     moves = np.repeat(states.moves[:, player], states.size // states.rounds)
     columns = []

@@ -145,7 +145,7 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     states = play.states
     if states.rounds > 1:
         raise ValueError(f"order: {states.rounds} rounds; must be one, with all players in it")
-    follows = states.now[0].any(axis=1)
+    follows = states.current_strides[0].any(axis=1)
     if not follows.any():
         raise ValueError(
             "observation_slots: no player observes a move of the same round; there must be a follower"

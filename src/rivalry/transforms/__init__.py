@@ -1,4 +1,4 @@
-"""From one game to another: who is fixed, who leads, and play over periods.
+"""Transforms of games: fixed players, leaders and followers, stages, and play over periods.
 
 Every transform returns a game that `solve`, `certificate` and further transforms take like any other.
 """

@@ -133,7 +133,7 @@ class Restricted(OneLineRepr, eqx.Module):
             record.setdefault(name, (rename_dim(dims, "player", "seat"), array))
         if profile.shape[1] == x.shape[1]:
             return record
-        # the whole has more columns than these players
+        # all players together have more columns than these have axes
         return {name: (rename_dim(dims, "axis", "column"), array) for name, (dims, array) in record.items()}
 
 

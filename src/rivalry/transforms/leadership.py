@@ -33,10 +33,10 @@ from rivalry.transforms.frozen import (
 )
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
-SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
-POLISH, POLISHED_WITHIN = 2, 1e-5  # Newton steps after a round, and how far each may go, in widths of the box
-EARLY, NEARER = 20, 1e-2  # rounds that begin with such steps (at a kink they never end), and their length
-NEWTON, LATER = 30, 5  # Newton steps where no round came to rest, and rounds that follow
+SINGULAR = 1e-10  # a Jacobian with a smaller scaled determinant has no implicit derivative
+POLISH, POLISHED_WITHIN = 2, 1e-5  # Newton steps at the end, and the longest, in widths of the box
+EARLY, NEARER = 20, 1e-2  # rounds that may begin with such steps, and the longest of these, in widths
+NEWTON, LATER = 30, 5  # Newton steps of any length where no round came to rest, and rounds that follow
 STEPS = (1e-1, 1e-2, 1e-3, 1e-4)  # of the range: deviations that refute a registered response
 
 
@@ -118,9 +118,10 @@ class Leadership(Restricted):
         """Return the players of each stage, by index in the game in which all players choose."""
         if not isinstance(self.game, Leadership):
             return (self.players, self.followers)
-        before = self.game.stages  # of which the first are divided here
-        first_stage = tuple(before[0][p] for p in self.players)
-        return (first_stage, tuple(p for p in before[0] if p not in first_stage), *before[1:])
+        # this game divides the first stage of the game that it is made of
+        divided, *later = self.game.stages
+        first_stage = tuple(divided[p] for p in self.players)
+        return (first_stage, tuple(p for p in divided if p not in first_stage), *later)
 
     def whole(self, x: Profile) -> WholeProfile:
         profile = _responses(self, self.put(x))
@@ -148,26 +149,31 @@ class BoundedLeadership(Leadership):
     axes: Players = static()  # of the followers' choices
 
     def whole(self, x: Profile) -> WholeProfile:
+        """Return the profile of all players, its followers' choices by the operation that has bounds."""
         profile, box = self.put(x), self.game.space
-        place = np.array(self.followers), np.array(self.axes)
+        choice_index = np.array(self.followers), np.array(self.axes)
 
         def pay(numbers: Array, choices: Array) -> Array:
-            profile_with = numbers.reshape(profile.shape).at[place].set(choices, unique_indices=True)
+            """Return the followers' payoffs at their choices, at the profile ``numbers`` otherwise."""
+            chosen_profile = numbers.reshape(profile.shape).at[choice_index].set(choices, unique_indices=True)
             if not oracles.deviation_payoff.knows(self.game):
-                return self.game.payoffs(profile_with)[place[0]]
-            pays = [
-                oracles.deviation_payoff(self.game, profile_with, k)(profile_with[k]) for k in self.followers
-            ]
+                return self.game.payoffs(chosen_profile)[choice_index[0]]
+            pays = []
+            for k in self.followers:
+                payoff = oracles.deviation_payoff(self.game, chosen_profile, k)
+                pays.append(payoff(chosen_profile[k]))
             return jnp.stack(pays)
 
-        responses = best_responses(pay, profile.ravel(), box.low[place], box.high[place])
-        return profile.at[place].set(responses, unique_indices=True)
+        responses = best_responses(pay, profile.ravel(), box.low[choice_index], box.high[choice_index])
+        return profile.at[choice_index].set(responses, unique_indices=True)
 
 
 def _has_bounds(led: Leadership) -> bool:
     """True if followers of one stage have one choice each in a box, and respond by `Followers`."""
     space = led.game.space
-    if isinstance(led, BoundedLeadership) or isinstance(led.game, Leadership):  # of stages it takes minutes
+    if isinstance(led, BoundedLeadership) or isinstance(
+        led.game, Leadership
+    ):  # bounds of stages take minutes
         return False
     if not isinstance(led.respond, Followers) or not isinstance(space, Box) or is_reparametrised(led.game):
         return False
@@ -198,9 +204,10 @@ def _(game: Leadership) -> np.ndarray:
 
 @compiled  # traced once, although payoffs and their derivatives contain it several times
 def _answer(lead: Leadership, x: Profile) -> Profile:
+    """Return the profile in which the followers have responded to the leaders in ``x``."""
     numbers, form = eqx.partition(lead, eqx.is_array)
 
-    # of many profiles one after the other: side by side, all would take the rounds of the slowest
+    # a batch is computed in sequence: side by side, all profiles would take the rounds of the slowest
     @jax.custom_batching.sequential_vmap  # type: ignore[untyped-decorator]
     def respond(numbers: Leadership, x: Profile) -> Profile:
         game = eqx.combine(numbers, form)
@@ -220,34 +227,39 @@ def _responses(lead: Leadership, x: Profile) -> Profile:
 
 @_responses.def_jvp  # type: ignore[untyped-decorator]
 def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
-    """Return the derivative of responses.
+    """Return the responses and their derivative, by the implicit function theorem.
 
-    The followers' free slopes stay constant (implicit function theorem).
+    In the coordinates ``y`` in which the box is searched, the responses ``y_F`` solve ``g = 0`` for the
+    followers' own gradients ``g``. Hence ``dy_F = -(dg/dy_F)^-1 dg``, where ``dg`` is the change of ``g``
+    with the game's numbers and the leaders' strategies while ``y_F`` is fixed. Coordinates at a bound do not
+    move, nor do followers in a space other than a box.
     """
-    (lead, x), (change, moves) = primals, tangents
+    lead, x = primals
+    lead_tangent, x_tangent = tangents
     rows, profile = jnp.asarray(lead.followers), _responses(lead, x)
-    moves = jnp.zeros_like(x) if moves is None else moves
-    leader_moves = moves.at[rows].set(0.0, unique_indices=True)
+    if x_tangent is None:
+        x_tangent = jnp.zeros_like(x)
+    leaders_tangent = x_tangent.at[rows].set(0.0, unique_indices=True)
     if not isinstance(lead.game.space, Box):
-        return profile, leader_moves
+        return profile, leaders_tangent
     flat, y = unconstrained_game(lead.game), unconstrain(lead.game, profile)
-    pace = flat.slopes(y)[0] if is_reparametrised(lead.game) else jnp.ones_like(y)
+    dx_dy = flat.slopes(y)[0] if is_reparametrised(lead.game) else jnp.ones_like(y)
     responses = y[rows]
     free = inside(flat.space, y)[rows]
 
-    def steepness(lead: Leadership, y: Profile) -> Array:
+    def own_gradient(lead: Leadership, y: Profile) -> Array:
         candidate = y.at[rows].set(responses, unique_indices=True)
         return own_gradients(unconstrained_game(lead.game), candidate, lead.followers)
 
-    # where the slope of amounts is 0, at zero amounts, coordinates stay
-    along = jnp.where(pace > 0, leader_moves / jnp.where(pace > 0, pace, 1.0), 0.0)
-    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, along))
-    follow = newton_step(flat, y, lead.followers, free, drift) * pace[rows]
-    return profile, leader_moves.at[rows].set(follow, unique_indices=True)
+    # at an amount of 0 dx/dy is 0, and the coordinate counts as fixed
+    y_tangent = jnp.where(dx_dy > 0, leaders_tangent / jnp.where(dx_dy > 0, dx_dy, 1.0), 0.0)
+    _, gradient_tangent = eqx.filter_jvp(own_gradient, (lead, y), (lead_tangent, y_tangent))
+    followers_tangent = newton_step(flat, y, lead.followers, free, gradient_tangent) * dx_dy[rows]
+    return profile, leaders_tangent.at[rows].set(followers_tangent, unique_indices=True)
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
-    """Return True where a coordinate is off the bounds of its box."""
+    """Return the mask of the coordinates that are not at a bound of the box."""
     margin = AT_BOUND * (space.high - space.low)
     return (x > space.low + margin) & (x < space.high - margin)
 
@@ -257,11 +269,13 @@ def newton_step(
     x: Profile,
     players: Players,
     free: Bool[Array, "follower axis"],
-    gap: Float[Array, "follower axis"] | None = None,
+    gradient: Float[Array, "follower axis"] | None = None,
 ) -> Float[Array, "follower axis"]:
-    """Return the step of ``players`` that lowers their free slopes by ``gap``, to first order.
+    """Return the Newton step ``-J^-1 gradient`` of ``players`` in their ``free`` coordinates.
 
-    Without ``gap`` it lowers them to zero. Where no step does, it is 0.
+    ``J`` is the Jacobian of the players' own gradients by their own free coordinates at ``x``; ``gradient``
+    is by default these own gradients. The step is 0 in other coordinates, and everywhere if ``J`` is singular
+    or not finite.
     """
     rows, shape = jnp.asarray(players), free.shape
 
@@ -272,23 +286,25 @@ def newton_step(
 
     y, mask = x[rows].ravel(), free.ravel()
     identity = jnp.eye(y.size)
-    # has_aux: one evaluation gives the slopes and their Jacobian
-    slope, gradient_now = jax.jacfwd(stack_gradients, has_aux=True)(y)
+    # has_aux: one evaluation gives the gradients and their Jacobian
+    jacobian, gradient_now = jax.jacfwd(stack_gradients, has_aux=True)(y)
     # rows and columns of the identity, so that coordinates at a bound do not move
-    slope = jnp.where(mask[:, None] & mask[None, :], slope, identity)
-    lower = gradient_now if gap is None else gap.ravel()
-    sound = jnp.all(jnp.isfinite(slope)) & (_scaled_determinant(jax.lax.stop_gradient(slope)) > SINGULAR)
-    slope, lower = jnp.where(sound, slope, identity), jnp.where(sound & mask, lower, 0.0)
-    step: Array = lower / slope[0] if y.size == 1 else jnp.linalg.solve(slope, lower)
+    jacobian = jnp.where(mask[:, None] & mask[None, :], jacobian, identity)
+    target = gradient_now if gradient is None else gradient.ravel()
+    is_finite = jnp.all(jnp.isfinite(jacobian))
+    is_regular = is_finite & (_scaled_determinant(jax.lax.stop_gradient(jacobian)) > SINGULAR)
+    jacobian = jnp.where(is_regular, jacobian, identity)
+    target = jnp.where(is_regular & mask, target, 0.0)
+    step: Array = target / jacobian[0] if y.size == 1 else jnp.linalg.solve(jacobian, target)
     return -step.reshape(shape)
 
 
-def _scaled_determinant(slope: Array) -> Array:
+def _scaled_determinant(jacobian: Array) -> Array:
     """Return the determinant after scaling every row to length 1, from 0 (singular) to 1 (orthogonal)."""
-    # rows are scaled, since a determinant depends on the units of the slopes
-    longest = jnp.max(jnp.abs(slope))
-    lengths = jnp.linalg.norm(slope, axis=1, keepdims=True)
-    rows = jnp.where(lengths > SINGULAR * longest, slope / lengths, 0.0)
+    # rows are scaled, since a determinant depends on the units of the gradients
+    longest = jnp.max(jnp.abs(jacobian))
+    lengths = jnp.linalg.norm(jacobian, axis=1, keepdims=True)
+    rows = jnp.where(lengths > SINGULAR * longest, jacobian / lengths, 0.0)
     return jnp.abs(jnp.linalg.det(rows))
 
 
@@ -345,13 +361,18 @@ class Followers(eqx.Module):
             return x.at[rows[k]].set(jnp.where(moves, strategy, present)), moves
 
         def respond_in_turn(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
+            """Take Newton steps in a box, then let each follower respond; count the round.
+
+            Later rounds take none, as steps never end at a kink; the one after ``rounds`` takes any length.
+            """
             x, _, count = carry
             if isinstance(game.space, Box):
-                # in one round more than there are, from where the rounds led, whatever the distance
-                near = jnp.where(count < EARLY, NEARER, 0.0)
-                near = jnp.where(count == self.rounds, jnp.inf, near)
-                steps = jnp.where(count == 0, 0, jnp.where(count == self.rounds, NEWTON, POLISH))
-                x = _newton(game, x, followers, near, steps)
+                max_step = jnp.where(count < EARLY, NEARER, 0.0)
+                steps = jnp.where(count == 0, 0, POLISH)
+                is_last_resort = count == self.rounds
+                max_step = jnp.where(is_last_resort, jnp.inf, max_step)
+                steps = jnp.where(is_last_resort, NEWTON, steps)
+                x = _newton(game, x, followers, max_step, steps)
 
             def turn(k: Array, carry: tuple[Profile, Array]) -> tuple[Profile, Array]:
                 x, moves = replace_row(k, carry[0], count == 0)
@@ -363,38 +384,37 @@ class Followers(eqx.Module):
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
             x, _ = replace_row(jnp.asarray(0), x, jnp.asarray(True))
-            is_tight = registered is not None and registered[2] == "tight"
-            if isinstance(game.space, Box) and not is_tight:
-                x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
+            is_exact = registered is not None and registered[2] == "tight"
             at_rest = jnp.asarray(True)
         else:
             begin = (x, jnp.asarray(True), jnp.asarray(0))
             x, moves, _ = jax.lax.while_loop(
                 lambda carry: carry[1] & (carry[2] < self.rounds + LATER), respond_in_turn, begin
             )
-            at_rest = ~moves
-            if isinstance(game.space, Box):  # gains that count as none still leave half of the digits open
-                x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
+            is_exact, at_rest = False, ~moves
+        if isinstance(game.space, Box) and not is_exact:
+            # strategies whose gain is below rounding differ in half of their digits
+            x = _newton(game, x, followers, jnp.asarray(POLISHED_WITHIN), jnp.asarray(POLISH))
         if registered is not None:
             at_rest &= ~jnp.any(jax.vmap(lambda row: gains_nearby(game, x, row))(rows))
         return x.at[rows].set(jnp.where(at_rest, x[rows], jnp.nan))
 
 
 def _searched(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
-    """Return a follower's response by search, its gain, and the gain that counts as none.
+    """Return a follower's response by search, its gain, and the largest gain that counts as zero.
 
-    Of strategies that pay equally it is the one nearest to an early grid point, however payoffs round.
+    Of strategies that pay equally, up to rounding, it is the one nearest to the earliest grid point.
     """
     strategies, payoffs, values = searching(game, x, player, grid)
     best = jnp.max(payoffs)
-    stake = best - jnp.median(values)
-    stake = jnp.where(jnp.isfinite(stake), stake, 0.0)
-    ties = payoffs >= best - SEARCH_TIE * stake - ROUNDING * jnp.abs(best)
+    payoff_range = best - jnp.median(values)
+    payoff_range = jnp.where(jnp.isfinite(payoff_range), payoff_range, 0.0)
+    ties = payoffs >= best - SEARCH_TIE * payoff_range - ROUNDING * jnp.abs(best)
     distance = jnp.sum(jnp.abs(strategies[:, None] - grid), axis=2)
-    place = jnp.where(ties, jnp.argmin(distance, axis=1), len(grid))
-    index = jnp.argmax(jnp.where(place == jnp.min(place), payoffs, -jnp.inf))
+    grid_point = jnp.where(ties, jnp.argmin(distance, axis=1), len(grid))
+    index = jnp.argmax(jnp.where(grid_point == jnp.min(grid_point), payoffs, -jnp.inf))
     gain = best - payoff_against(game, x, player)(x[player])
-    return strategies[index], gain, TIE * stake + ROUNDING * jnp.abs(best)
+    return strategies[index], gain, TIE * payoff_range + ROUNDING * jnp.abs(best)
 
 
 def gains_nearby(game: Game, x: Profile, player: Array) -> Array:
@@ -412,18 +432,19 @@ def _grids(game: Game, followers: Players, points: int) -> Float[Array, "followe
     return stacked_grids([game.space.grid(player, points) for player in followers])
 
 
-def _newton(game: Game, x: Profile, followers: Players, near: Array, steps: Array) -> Profile:
-    """Return the followers' responses after steps of Newton's method on their free coordinates.
+def _newton(game: Game, x: Profile, followers: Players, max_step: Array, steps: Array) -> Profile:
+    """Return the profile after so many Newton steps of the followers in their free coordinates.
 
-    No step is longer than ``near``, in widths of the box: where payoffs have a kink, the best response is no
-    zero of the slopes.
+    A step longer than ``max_step``, in widths of the box, is left out: at a kink of payoffs the gradients are
+    not zero at the best response, and Newton's method leads away.
     """
     rows, space = jnp.asarray(followers), game.space
-    longest = near * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
+    longest = max_step * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
 
     def step(_: Array, x: Profile) -> Profile:
         move = newton_step(game, x, followers, inside(space, x)[rows])  # type: ignore[arg-type]
-        candidate = space.project(x.at[rows].add(jnp.where(jnp.max(jnp.abs(move)) <= longest, move, 0.0)))
+        is_short = jnp.max(jnp.abs(move)) <= longest
+        candidate = space.project(x.at[rows].add(jnp.where(is_short, move, 0.0)))
         return x.at[rows].set(candidate[rows])
 
     polished: Profile = jax.lax.fori_loop(0, steps, step, x)

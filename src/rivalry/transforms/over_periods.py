@@ -164,17 +164,20 @@ class Staged(PeriodPlay):
         return following, rewards, jnp.asarray(False), self.is_truncated(following.period)
 
     def observe(self, state: StagedState) -> Float[Array, "player feature"]:
-        """Return last period's profile, this period's moves so far, and who has moved, for every player."""
+        """Return observations ``[player feature]``, the same for all.
+
+        They are last period's profile, this period's moves so far, and the mask of players that have moved.
+        """
         movers = self.has_moved(state).astype(float)
         observation = jnp.concatenate([state.before.ravel(), state.now.ravel(), movers])
         return jnp.broadcast_to(observation, (self.space.shape[0], observation.size))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
-        """Mask of players that choose."""
+        """Return the mask of players that choose in this stage."""
         return self.moves[state.stage]
 
     def has_moved(self, state: StagedState) -> Bool[Array, "player"]:
-        """Mask of players that have chosen in this period."""
+        """Return the mask of players that have chosen in this period."""
         return jnp.any(self.moves & (jnp.arange(len(self.moves)) < state.stage)[:, None], axis=0)
 
 

@@ -43,12 +43,11 @@ def strategies(space: object, actions: Float[Array, "player column"]) -> Profile
     """
     if isinstance(space, Box):
         flat = space.unconstrained()
-        values = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
-        # exactly the bounds at the ends, regardless of rounding
-        values = jnp.where(
-            actions >= 1, space.high, space.constrain(jnp.where(actions <= -1, flat.low, values))
-        )
-        return jnp.clip(values, space.low, space.high)
+        coordinates = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
+        # actions -1 and 1 are exactly the bounds, regardless of rounding
+        coordinates = jnp.where(actions <= -1, flat.low, coordinates)
+        profile = jnp.where(actions >= 1, space.high, space.constrain(coordinates))
+        return jnp.clip(profile, space.low, space.high)
     if isinstance(space, Simplex):
         if actions.shape[1] > 1:
             return space.project(actions)

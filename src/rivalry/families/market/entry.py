@@ -97,29 +97,33 @@ def equilibria_of_entry(market: Market) -> Cases:
 
 
 def _produced(demand: Demand, firms: list[Firm], out: list[bool]) -> list[Fraction]:
-    """Return the Cournot outputs of the firms that do not stay out, once their fixed costs are paid.
+    """Return the Cournot outputs of the firms that do not stay out, with fixed costs sunk.
 
-    Firm i's first-order condition is ``q_i = (z - c_i)/(2 slope + d_i - cross)``, between 0 and its largest
-    output, with ``z = top - cross sum q``. As ``z + cross sum q(z)`` rises with z (even at a cross below 0,
-    which is above ``-slope/(n-1)``), one z solves it. The equation is linear between the ends at which some
-    output leaves 0 or reaches its largest.
+    With ``z = top - cross sum q``, firm i's first-order condition is ``q_i(z) = (z - c_i)/s_i``, clipped to
+    0 and its largest output, where ``s_i = 2 slope + d_i - cross``. The equilibrium is the root of ``z +
+    cross sum q(z) = top``, which is unique: the left-hand side rises with z, also at a cross below 0, as that
+    is above ``-slope/(n-1)``. It is linear between kinks, the z at which an output leaves 0 or reaches its
+    largest.
     """
-    slopes = [2 * demand.slope + firm.d - demand.cross for firm in firms]
-    largest = [Fraction(0) if stays else firm.largest for firm, stays in zip(firms, out, strict=True)]
-    full = [firm.c + slope * q for firm, slope, q in zip(firms, slopes, largest, strict=True)]
+    s = [2 * demand.slope + firm.d - demand.cross for firm in firms]
+    largest = [firm.largest for firm in firms]
+    for i in np.flatnonzero(out):
+        largest[i] = Fraction(0)
+    saturation = [firm.c + s_i * q for firm, s_i, q in zip(firms, s, largest, strict=True)]
 
     def outputs(z: Fraction) -> list[Fraction]:
-        rows = zip(firms, slopes, largest, strict=True)
-        return [min(max((z - firm.c) / slope, Fraction(0)), q) for firm, slope, q in rows]
+        rows = zip(firms, s, largest, strict=True)
+        return [min(max((z - firm.c) / s_i, Fraction(0)), q) for firm, s_i, q in rows]
 
-    ends = sorted([firm.c for firm in firms] + full)
-    below = [end for end in ends if end + demand.cross * sum(outputs(end)) <= demand.top]
-    if not below:
+    kinks = sorted([firm.c for firm in firms] + saturation)
+    below_root = [z for z in kinks if z + demand.cross * sum(outputs(z)) <= demand.top]
+    if not below_root:
         return [Fraction(0)] * len(firms)
-    # in the interval that begins here, these firms have an output between 0 and the largest
-    interior = [i for i, firm in enumerate(firms) if firm.c <= below[-1] < full[i]]
-    rise, shift = sum(1 / slopes[i] for i in interior), sum(firms[i].c / slopes[i] for i in interior)
-    full_output = sum(q for q, end in zip(largest, full, strict=True) if end <= below[-1])
+    kink = below_root[-1]
+    # beyond this kink these firms have the output (z - c_i)/s_i, and others 0 or their largest
+    interior = [i for i, firm in enumerate(firms) if firm.c <= kink < saturation[i]]
+    rise, shift = sum(1 / s[i] for i in interior), sum(firms[i].c / s[i] for i in interior)
+    full_output = sum(q for q, z in zip(largest, saturation, strict=True) if z <= kink)
     return outputs((demand.top - demand.cross * (full_output - shift)) / (1 + demand.cross * rise))
 
 

@@ -236,8 +236,9 @@ class _AnswerColumns:
         """Return the columns of quantities, with strategies at the place of the profile or behind them."""
         strategies = self.strategies()
         has_payoffs = any(name.startswith("payoff, ") for name in strategies)
-        # a list is read by its strategies: other quantities are of its first profile
-        columns = {} if all(line.is_main for line in self.lines) else dict(strategies)
+        has_lists = not all(line.is_main for line in self.lines)
+        # strategies identify the entries of a list; other quantities are those of its first profile
+        columns = dict(strategies) if has_lists else {}
         for name in dict.fromkeys([*quantities_of_answer(self.study), *self.names]):
             if name == "profile":
                 columns |= strategies
@@ -411,7 +412,8 @@ def _selected_points(study: StudyTables, data: Dataset, points: ResultPoints, mo
         values = np.array([array.mean(axis=0).ravel() for array in results])
     methods = answer_keys(study).get("methods") or methods_of(points)
     is_asked = np.array([points[k].algorithm in methods for k in numbers])
-    return [numbers[k] for k in rows_with_turns(values, [kinds[k] for k in numbers], is_asked, most)]
+    candidate_kinds = [kinds[k] for k in numbers]
+    return [numbers[k] for k in rows_with_turns(values, candidate_kinds, is_asked, most)]
 
 
 def lists_of(study: StudyTables, points: ResultPoints, *, full: bool = False) -> list[Table]:
@@ -505,20 +507,20 @@ def _shortened(text: str) -> str:
 
 
 class _TwoKeys(NamedTuple):
-    """The rows of a table by the values of two keys, in blocks of further keys."""
+    """The rows of a list by the values of two keys, in blocks by the values of further keys."""
 
     down: str
     across: str
     values_down: list[str]
     values_across: list[str]
     further_keys: list[str]
-    blocks: dict[tuple[str, ...], dict[tuple[str, str], int]]  # by values of further keys: rows by the two
+    blocks: dict[tuple[str, ...], dict[tuple[str, str], int]]  # values of further keys -> those of two -> row
 
 
 def _two_keys(table: Table, columns: int) -> _TwoKeys | None:
-    """Rows by the two keys with most values, down and across in the order of the sweep.
+    """Return the rows of a list by the two keys with most values, down and across in the order of the sweep.
 
-    None where fewer than two keys vary independently, and where several rows are of one point.
+    None where fewer than two keys vary independently, and where two rows have the same keys.
     """
     keys = _key_columns(table)
     values = {name: list(dict.fromkeys(texts)) for name, texts in keys.items()}
@@ -534,17 +536,18 @@ def _two_keys(table: Table, columns: int) -> _TwoKeys | None:
     blocks: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
     for k, pair in enumerate(zip(keys[down], keys[across], strict=True)):
         block = blocks.setdefault(tuple(keys[name][k] for name in further_keys), {})
-        if pair in block:  # as of a list of equilibria
+        if pair in block:  # entries of a list of equilibria
             return None
         block[pair] = k
     return _TwoKeys(down, across, values[down], values[across], further_keys, blocks)
 
 
 def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) -> Table | None:
-    """List of all points, one per row, as a table by two keys of at most so many rows and columns.
+    """Return a list of all points, one per row, as a table by two keys of at most so many rows and columns.
 
-    Blocks are of a column and of the values of further keys, at most `BLOCKS`. Values between the ends are
-    left out evenly. None without two keys, and where no column has short entries.
+    A block has a row per value of the one key and a column per value of the other, of which values between
+    the ends are left out evenly. There are at most `BLOCKS` blocks, one for each column of the list and each
+    combination of values of further keys. None without two keys, and where no column has short entries.
     """
     keys = _two_keys(table, columns)
     names = [name for name in table.columns[table.keys :] if not ONCE.match(name)]
@@ -560,22 +563,26 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
     point_of_row = {-1: -1} | {k: numbers[0] for k, numbers in enumerate(table.points)}
     shown_names = short[:BLOCKS]
     blocks = _thinned(list(keys.blocks.items()), max(BLOCKS // len(shown_names), 1))
-    for name, (place, block) in product(shown_names, blocks):
+    for name, (further_values, block) in product(shown_names, blocks):
         parts = [name]
-        for key, value in zip(keys.further_keys, place, strict=True):
+        for key, value in zip(keys.further_keys, further_values, strict=True):
             parts.append(value if key == METHOD else f"{key} {value}")
         printed.append({keys.down: Estimate(", ".join(parts))})
         points.append(())
-        numbers_by_label = {label: [block.get((label, head), -1) for head in heads] for label in labels}
-        used.update(*numbers_by_label.values())
-        has_marks = True
-        if _is_same_down(table, name, list(numbers_by_label.values())):
-            # a number of the game, whatever profile was computed at each point
-            numbers_by_label, has_marks = {f"any {keys.down}": numbers_by_label[labels[0]]}, False
-        for label, numbers in numbers_by_label.items():
-            row = {keys.down: Estimate(label)}
+        # rows of the list by label, one per head; -1 where the list has none
+        listed = {}
+        for label in labels:
+            listed[label] = [block.get((label, head), -1) for head in heads]
+            used.update(listed[label])
+        # a number of the game does not depend on the profiles: it has one row, without marks of their claims
+        is_of_game = _is_same_down(table, name, list(listed.values()))
+        if is_of_game:
+            listed = {f"any {keys.down}": listed[labels[0]]}
+        for label, numbers in listed.items():
+            row = {keys.down: Estimate(label)} | dict.fromkeys(heads_in_print, Estimate("–"))
             for head, k in zip(heads_in_print, numbers, strict=True):
-                row[head] = Estimate("–") if k < 0 else _entry(table.rows[k][name], has_marks and marks[k])
+                if k >= 0:
+                    row[head] = _entry(table.rows[k][name], marks[k] and not is_of_game)
             printed.append(row)
             points.append(tuple(point_of_row[k] for k in numbers))
     return table._replace(
@@ -589,7 +596,10 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
 
 
 def _is_same_down(table: Table, name: str, cells: Sequence[Sequence[int]]) -> bool:
-    """True if no number of a block changes down its columns, and none is drawn."""
+    """True if the numbers of a block do not change down its columns, and are all exact.
+
+    ``cells [label head]`` are the rows of the list, -1 where it has none.
+    """
     first, *further = cells
     for numbers in further:
         for above, below in zip(first, numbers, strict=True):
@@ -602,7 +612,7 @@ def _is_same_down(table: Table, name: str, cells: Sequence[Sequence[int]]) -> bo
 
 
 def _key_columns(table: Table) -> dict[str, list[str]]:
-    """Texts of the keys by name; keys that vary together, as in a zip, are one."""
+    """Return the texts of the keys by name; keys of which each determines the other are one."""
     columns: dict[str, list[str]] = {}
     for name in table.columns[: table.keys]:
         texts = [entry.text for entry in table.column(name)]
@@ -621,23 +631,24 @@ def in_step(texts: Sequence[str], texts_b: Sequence[str]) -> bool:
 
 
 def _thinned(values: list[T], most: int | None) -> list[T]:
-    """Values at equal distances, at most so many, with both ends.
+    """Return at most so many values, evenly spaced and with both ends.
 
     >>> _thinned([1, 2, 3, 4, 5], 3), _thinned([1, 2], 5)
     ([1, 3, 5], [1, 2])
     """
     if most is None or len(values) <= most:
         return values
-    places = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
-    return [values[k] for k in places]
+    indices = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    return [values[k] for k in indices]
 
 
 def _weaker(table: Table) -> tuple[list[bool], list[str]]:
-    """Return which points have a weaker claim than the strongest, and lines on their mark, or on the claim.
+    """Return the mask of points with a weaker claim than the strongest, and remarks on their mark.
 
-    With the mark stands the largest gain of these points, without weaker claims that of all.
+    The remark gives the largest gain of these points. Where all claims are the same, it gives the claim, and
+    the largest gain of all points.
     """
-    # how many of a point's sessions have a claim is no claim of another kind
+    # a claim's text may go on with the number of sessions that have it
     claims = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
     strongest = max(claims, key=_rank)
     is_weaker = [claim != strongest for claim in claims]
@@ -657,7 +668,8 @@ def _weaker(table: Table) -> tuple[list[bool], list[str]]:
 
 
 def _rank(kind: str) -> int:
-    """Rank of a claim in words; what is proved not to exist is named in its own."""
+    """Return the rank of a claim in words, -1 if it has none."""
+    # a proof that something does not exist names it
     claim = NONE_EXISTS if kind.endswith(", proved") else kind
     return CLAIMS.index(claim) if claim in CLAIMS else -1
 

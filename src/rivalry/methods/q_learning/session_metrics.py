@@ -21,7 +21,7 @@ from rivalry.methods.q_learning.sessions import policies
 from rivalry.runtime.memo import remembered
 from rivalry.tables.discretize import values_at
 from rivalry.tables.greedy_play import observed_sizes, slots_of
-from rivalry.tables.history import Cycles, Whole, by_chance, limit_cycles, whole_states
+from rivalry.tables.history import Cycles, FullStateSpace, by_chance, limit_cycles, whole_states
 from rivalry.tables.one_deviation import deviations
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.response_gaps import gaps
@@ -241,7 +241,7 @@ def greedy_play(
     return record | _gaps(world, greedy_policies, gamma, cycles)
 
 
-def standing(tables: FiniteGame, full: Whole, session: Session) -> ndarray:
+def standing(tables: FiniteGame, full: FullStateSpace, session: Session) -> ndarray:
     """Return the joint states of sessions, ``[session]``, before the next round.
 
     Where nature moves at random, its first branch is taken.

@@ -96,12 +96,10 @@ def _certified_profiles(data: Dataset, at: At) -> ndarray:
     selection = point(
         data, "profile", 2, ("claim",), at=coordinates, keep=("algorithm", "replication", "batch")
     )
-    profile, certified_mask = selection["profile"], np.asarray(selection.certified())
-    certified_mask = np.broadcast_to(certified_mask, profile.shape[: certified_mask.ndim]) & np.isfinite(
-        profile
-    ).all(axis=(-2, -1))
+    profile, is_certified = selection["profile"], np.asarray(selection.certified())
+    is_finite = np.isfinite(profile).all(axis=(-2, -1))
     # methods agree up to their tolerances: one line for each equilibrium
-    return np.unique(profile[certified_mask].round(6), axis=0)
+    return np.unique(profile[is_finite & is_certified].round(6), axis=0)
 
 
 @preset
@@ -134,8 +132,8 @@ def basins(data: Dataset, *, at: At = None) -> Drawing:
     _, players, axes = starts.shape
     if players * axes < 2:
         raise ValueError("data: a start is a single number; this plot draws two entries of it")
-    (i, a), (j, b) = ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
-    x, y = starts[:, i, a], starts[:, j, b]
+    player, axis = (1, 0) if players > 1 else (0, 1)  # of the vertical axis
+    x, y = starts[:, 0, 0], starts[:, player, axis]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
     claims, marks, end_keys = selection.get("claim"), Marks(), Marks()
     end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
@@ -148,15 +146,15 @@ def basins(data: Dataset, *, at: At = None) -> Drawing:
         if k < len(ends) and np.isfinite(ends[k]).all():
             words = doubt(None if claims is None else claims[members])
             look |= {"hollow": bool(words), "markersize": 12, "zorder": 6}
-            marks.append(Mark("points", ends[k][i, [a]], ends[k][j, [b]], **look))
+            marks.append(Mark("points", ends[k][0, [0]], ends[k][player, [axis]], **look))
             end_keys.append(Mark("points", label="end point" + unless(words), **look | {"hue": INK}))
     if (no_end := basin < 0).any():
         label = f"no end: {no_end.sum()} starts"
         marks.append(Mark("points", x[no_end], y[no_end], hue="#888888", marker="x", label=label))
     labels = []
-    for player, axis in ((i, a), (j, b)):
-        axis_text = f", axis {axis}" if starts.shape[2] > 1 else ""
-        labels.append(strategy_label(data, axis, "initial ", f" of player {player}{axis_text}"))
+    for k, a in ((0, 0), (player, axis)):
+        axis_text = f", axis {a}" if axes > 1 else ""
+        labels.append(strategy_label(data, a, "initial ", f" of player {k}{axis_text}"))
     across, up = labels
     return Drawing(
         marks + end_keys, [Frame(across, up, equal=True)], [selection.words, f"n = {len(starts)} starts"]

@@ -180,13 +180,12 @@ def _metric_label(data: Dataset, quantity: str) -> str:
 def samples(
     data: Dataset, quantity: str, *, methods: Names = None, controls: bool = False, at: At = None
 ) -> tuple[list[Sample], str]:
-    """Return each method's values of ``quantity`` (session) or (session, player), pooled, and words for the
-    point.
+    """Return the samples of ``quantity`` (session) or (session, player) by method, and words for the point.
 
     Values are means over players; replications add sessions. ``methods`` selects and orders the methods,
-    otherwise placebos are left out unless ``controls``. Methods without the quantity have no
-    sample. Raises `ValueError` for an unknown quantity or method, or without a value per session,
-    `NoSuchPoint` where no method has any.
+    otherwise placebos are left out unless ``controls``. Methods without the quantity have no sample. Raises
+    `ValueError` for an unknown quantity or method, or without a value per session, `NoSuchPoint` where no
+    method has any.
 
     >>> import xarray as xr
     >>> data = xr.Dataset({"gain": (("algorithm", "session"), [[0.5, 0.7], [0.1, 0.3]])},
@@ -200,21 +199,28 @@ def samples(
     if "algorithm" in (at or {}):
         default = [str((at or {})["algorithm"])]
     selection = point(data, quantity, len(dimensions), at=at, keep=("algorithm", "replication"))
-    levels = [np.full(1, np.nan)] * 2
-    for k, name in enumerate(("nash_payoff", "joint_payoff")):
-        if name in data:  # the mean over players, [method]
-            levels[k] = band(point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float).T)[0]
+    rows = max(len(names), 1)
+    nash, joint = _benchmark(data, "nash_payoff", rows, at), _benchmark(data, "joint_payoff", rows, at)
     sample_list = []
     for name in pick_names("methods", methods, names, default) or [""]:
+        # an array that does not depend on the method has one row
         row = names.index(name) if name and len(selection[quantity]) > 1 else 0
         values = _flatten_sessions(selection[quantity][row], dimensions)
         if values.size:
-            nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
             words = value_of(data, "algorithm", names.index(name)) if name else ""
-            sample_list.append(Sample(name, values, nash, joint, base_of(name, names), words))
+            benchmarks = float(nash[row]), float(joint[row])
+            sample_list.append(Sample(name, values, *benchmarks, base_of(name, names), words))
     if not sample_list:
         raise NoSuchPoint(f"data: no method has {quantity} here")
     return sample_list, selection.words
+
+
+def _benchmark(data: Dataset, name: str, methods: int, at: At) -> ndarray:
+    """Return the mean of a payoff over players, ``[method]``; NaN where it is not stored."""
+    if name not in data:
+        return np.full(methods, np.nan)
+    payoffs = point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float)
+    return np.broadcast_to(band(payoffs.T)[0], methods)
 
 
 def base_of(name: str, methods: Sequence[str]) -> str:
@@ -249,8 +255,8 @@ def _flatten_sessions(values: ndarray, dimensions: tuple[str, ...]) -> ndarray:
 
 
 def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Drawing:
-    """Return shares of sessions, a panel per method on one scale."""
-    low, high, edges = _edges(sample_list, references)
+    """Return the drawing of shares of sessions, a panel per method on one scale."""
+    scale, edges = _scale_and_edges(sample_list, references)
     shares = [np.histogram(sample.values, edges)[0] / len(sample.values) for sample in sample_list]
     top, has_panels, middles = 1.1 * float(np.max(shares)), len(sample_list) > 1, (edges[1:] + edges[:-1]) / 2
     marks, frames, hues = Marks(), list[Frame](), colours(len(sample_list))
@@ -263,37 +269,49 @@ def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Draw
         marks.append(Mark("rule", [mean], linewidth=1.8, label=label, **look))
         marks.append(Mark("region", span, heights, alpha=0.3, label="95 % interval of the mean", **look))
         marks += levels(references[panel], upright=True, panel=panel)
-        between = "\n" if len(sample_list) <= CROWD else ", "
         number = f"n = {len(sample.values)}"
-        note = f"{_label_of(sample, sample_list)}\n{sample.format_mean()}{between}{number}"
-        words = ("", note) if has_panels else (f"share of sessions ({number})", "")
-        frames.append(Frame("", words[0], x_limits=(low, high), y_limits=(0.0, top), beside=words[1]))
-    middle = len(frames) // 2
-    frames[middle] = frames[middle]._replace(y=frames[0].y or "share of sessions")
+        frame = Frame("", "", x_limits=scale, y_limits=(0.0, top))
+        if has_panels:
+            between = "\n" if len(sample_list) <= CROWD else ", "
+            note = f"{_label_of(sample, sample_list)}\n{sample.format_mean()}{between}{number}"
+            frames.append(frame._replace(beside=note))
+        else:
+            frames.append(frame._replace(y=f"share of sessions ({number})"))
+    if has_panels:
+        middle = len(frames) // 2
+        frames[middle] = frames[middle]._replace(y="share of sessions")
     return Drawing(marks, frames, columns=has_panels, under=has_panels)
 
 
 def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
     """Return a sample's name; with that of the learner where placebos of several are drawn."""
     learners = {sample.base or sample.name for sample in sample_list}
-    words = {sample.base: sample.base for sample in sample_list} | {
-        sample.name: sample.label for sample in sample_list
-    }
-    return f"{words[sample.base]}:\n{sample.label}" if sample.base and len(learners) > 1 else sample.label
+    if not sample.base or len(learners) == 1:
+        return sample.label
+    labels = {sample.name: sample.label for sample in sample_list}
+    return f"{labels.get(sample.base, sample.base)}:\n{sample.label}"
 
 
-def _edges(sample_list: list[Sample], references: list[dict[str, float]]) -> tuple[float, float, ndarray]:
-    """Return the ends of the scale, and the edges of bars, the same for all."""
+def _scale_and_edges(
+    sample_list: list[Sample], references: list[dict[str, float]]
+) -> tuple[tuple[float, float], ndarray]:
+    """Return the ends of the scale, and the edges of bars, the same for all methods.
+
+    The scale has all values and references. Values that hardly differ share one bar.
+    """
     values = np.concatenate([sample.values for sample in sample_list])
-    scale_values = np.append(values, [level for by_name in references for level in by_name.values()])
+    reference_values = [list(by_name.values()) for by_name in references]
+    scale_values = np.concatenate([values, *reference_values])
     low, high = float(scale_values.min()), float(scale_values.max())
-    room = 0.05 * ((high - low) or max(abs(high), 1.0))
-    width = ALONE * (high - low + 2 * room)
+    margin = 0.05 * ((high - low) or max(abs(high), 1.0))
+    scale = low - margin, high + margin
+    width = ALONE * (high - low + 2 * margin)
     if np.ptp(values) <= width:
         middle = float(values.min() + values.max()) / 2
-        return low - room, high + room, np.array([middle - width / 2, middle + width / 2])
-    count = int(np.clip(2 * np.sqrt(max(len(sample.values) for sample in sample_list)), 5, BARS))
-    return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
+        return scale, np.array([middle - width / 2, middle + width / 2])
+    most_sessions = max(len(sample.values) for sample in sample_list)
+    count = int(np.clip(2 * np.sqrt(most_sessions), 5, BARS))
+    return scale, np.linspace(values.min(), values.max(), count + 1)
 
 
 def _mean_marks(sample: Sample, y: float, **look: Any) -> Marks:
@@ -304,12 +322,15 @@ def _mean_marks(sample: Sample, y: float, **look: Any) -> Marks:
 
 
 def _means(sample_list: list[Sample], references: list[dict[str, float]]) -> Drawing:
-    """Return a row per method: learners as circles, their placebos as grey squares."""
+    """Return the drawing of a row per method: learners as circles, their placebos as grey squares."""
     marks = levels(dict(ChainMap(*references)), upright=True)
     for row, sample in enumerate(sample_list):
         look = {"marker": "s", "hue": PLAIN} if sample.base else {"marker": "o", "hue": PALETTE[0]}
         words = f"{sample.format_mean()}  (n = {len(sample.values)})"
         marks += _mean_marks(sample, row, texts=[words], **look)
-    label = "method, with its placebos" if any(sample.base for sample in sample_list) else "method"
-    names, rows = [sample.label for sample in sample_list], (len(sample_list) - 0.4, -0.6)
-    return Drawing(marks, [Frame("", label, y_limits=rows, y_ticks=names)], under=True)
+    has_placebos = any(sample.base for sample in sample_list)
+    label = "method, with its placebos" if has_placebos else "method"
+    names = [sample.label for sample in sample_list]
+    # the first method is at the top
+    frame = Frame("", label, y_limits=(len(sample_list) - 0.4, -0.6), y_ticks=names)
+    return Drawing(marks, [frame], under=True)

@@ -41,6 +41,7 @@ SPACE = " (units of the space)"
 SPACES = (True, False, "cube", "diagonal")
 EQUAL = np.array([[-1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]]) / np.sqrt([[2.0], [6.0]])
 """Two directions at right angles to the diagonal of the cube, and to each other."""
+PAIRS = tuple(zip(combinations(range(3), 2), PALETTE[1:], strict=False))  # of players, with a colour each
 CLOCKS = ("path_step", "path_time", "claim", "axis_name", "grid_equilibria")
 
 
@@ -305,7 +306,7 @@ def _domain(coordinates: ndarray) -> tuple[float, float]:
 def _planes(low: float, high: float) -> Marks:
     """Return the planes on which two of the players coincide, within the cube."""
     marks, corners = Marks(), np.array([[low, low], [high, low], [high, high], [low, high]])
-    for (i, j), hue in zip(combinations(range(3), 2), PALETTE[1:], strict=False):
+    for (i, j), hue in PAIRS:
         plane = np.repeat(corners[:, :1], 3, axis=1)
         plane[:, 3 - i - j] = corners[:, 1]
         marks.append(Mark("region", **places(plane), hue=hue, alpha=0.12))
@@ -323,7 +324,7 @@ def _outline(low: float, high: float) -> Marks:
         if np.count_nonzero(corner != opposite) == 1:
             edge = places(np.array([corner, opposite]) @ EQUAL.T)
             marks.append(Mark("line", **edge, hue="#CCCCCC", linewidth=0.8))
-    for (i, j), hue in zip(combinations(range(3), 2), PALETTE[1:], strict=False):
+    for (i, j), hue in PAIRS:
         along = (high - low) * np.eye(3)[3 - i - j]
         plane = places(np.array([-along, along]) @ EQUAL.T)
         marks.append(Mark("line", **plane, linestyle="--", hue=hue, linewidth=1, label=f"x{i} = x{j}"))

@@ -278,8 +278,7 @@ def _discontinuities(values: ndarray) -> list[int]:
     neighbour_steps = np.maximum(padded[:-2], padded[2:])
     threshold = np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * neighbour_steps)
     threshold[[0, -1]] = np.inf
-    is_jump = steps > threshold
-    return list(map(int, np.flatnonzero(is_jump)))
+    return np.flatnonzero(steps > threshold).tolist()
 
 
 def _pieces(values: ndarray) -> list[ndarray]:

@@ -147,18 +147,23 @@ def policy(data: Dataset, *, at: At = None) -> Drawing:
 
 
 def _mean_policy(data: Dataset, at: At) -> tuple[DrawnPoint, ndarray, str]:
-    """Return the frequency of each action, ``[player state action]``, and its description."""
+    """Return the point, the frequency of each greedy action, ``[player state action]``, and what it is.
+
+    Where only the modal policy is stored, its actions have frequency 1.
+    """
     extras = ("action_grid", "policy", "modal_policy")
-    modal = "policy" not in data and "modal_policy" in data
-    main = "modal_policy" if modal else "policy"
-    selection = select.point(data, main, 2 if modal else 3, extras, at=at)
-    greedy = selection[main][None] if modal else selection[main]
+    is_modal = "policy" not in data and "modal_policy" in data
+    main, rank, description = "policy", 3, "share of trials"
+    if is_modal:
+        main, rank, description = "modal_policy", 2, "the modal policy's action"
+    selection = select.point(data, main, rank, extras, at=at)
+    greedy = selection[main][None] if is_modal else selection[main]
     if select.is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
     greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
     actions = max(len(WALK), int(greedy.max()) + 1)
     shares = (greedy[..., None] == np.arange(actions)).mean(axis=0)
-    return selection, shares, "the modal policy's action" if modal else "share of trials"
+    return selection, shares, description
 
 
 TURNS = 16  # periods drawn

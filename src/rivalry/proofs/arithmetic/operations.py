@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial, reduce
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -504,14 +504,15 @@ def _cumulative(tape: Operations, op: Operation, operands: Values) -> Values:
 
 
 def _dot(tape: Operations, op: Operation, operands: Values) -> Values:
-    """Return sums of products along axes of two arrays, of which some axes are common."""
+    """Return sums of products along given axes of two arrays, for each index of their batch axes."""
     (sum_a, sum_b), (batch_a, batch_b) = op.equation.params["dimension_numbers"]
 
     def rows(array: ndarray, batch: Any, summed: Any) -> ndarray:
         """Return the array as [batch row term]."""
         free = [k for k in range(array.ndim) if k not in (*batch, *summed)]
-        sizes = [int(np.prod([array.shape[k] for k in part], dtype=int)) for part in (batch, free, summed)]
-        return np.transpose(array, [*batch, *free, *summed]).reshape(sizes)
+        sizes = np.array(array.shape)
+        shape = [int(np.prod(sizes[[*axes]])) for axes in (batch, free, summed)]
+        return np.transpose(array, [*batch, *free, *summed]).reshape(shape)
 
     a, b = (_places(tape, part) for part in operands)
     rows_a, rows_b = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
@@ -669,13 +670,11 @@ def _scan(tape: Operations, op: Operation, operands: Values) -> Values:
     if scan.length > STEPS:
         raise Unsupported(f"proof file: a loop of {scan.length} steps; must be of at most {STEPS}")
     carry, columns = scan.unrolled(operands, partial(_read, tape, body), _row)
-    stacked = [
-        np.array([place for row in column for place in _places(tape, row).flat], object).reshape(
-            (scan.length, *out.shape[1:])
-        )
-        for column, out in zip(columns, op.call.outs, strict=True)
-    ]
-    return [*carry, *map(_Places, stacked)]
+    stacked = Values()
+    for column, out in zip(columns, op.call.outs, strict=True):
+        flat = chain.from_iterable(_places(tape, row).flat for row in column)
+        stacked.append(_Places(np.array([*flat], object).reshape((scan.length, *out.shape[1:]))))
+    return [*carry, *stacked]
 
 
 def _row(a: Any, k: int) -> Any:

@@ -1,7 +1,7 @@
 """Kernels for fixed history-dependent policies: rounds on full states, limit cycles, values, best responses.
 
-A *full state* is one number: all that future play depends on (`rivalry.tables.history.Whole`, which the
-functions take as ``whole``). Where nature is deterministic one state follows from another, so a policy's
+A *full state* is one number: all that future play depends on (`rivalry.tables.history.FullStateSpace`, which
+the functions take as ``states``). Where nature is deterministic one state follows from another, so a policy's
 value is summed along the path to its cycle, in time linear in the number of states.
 """
 
@@ -28,16 +28,16 @@ def _round_of(states, state):  # type: ignore[no-untyped-def]
 @inline
 def _standing(states, state, player):  # type: ignore[no-untyped-def]
     """Return a player's action before the round; 0 for a mover whose standing action is not remembered."""
-    size = states.stands[player, 1]
-    return state // states.stands[player, 0] % size if size > 0 else 0
+    stride = states.next_strides[player]
+    return state // stride % states.actions[player] if stride > 0 else 0
 
 
 @inline
 def _observation(states, state, round_, mover, acts):  # type: ignore[no-untyped-def]
     """Return the number of what a mover observes, with the actions already chosen in the round."""
-    number = states.seen[mover, state]
+    number = states.observed[mover, state]
     for player in range(acts.shape[0]):
-        number += states.now[round_, mover, player] * acts[player]
+        number += states.current_strides[round_, mover, player] * acts[player]
     return number
 
 
@@ -52,7 +52,7 @@ def _joint(states, acts):  # type: ignore[no-untyped-def]
     """Return the number of a joint action."""
     joint = 0
     for player in range(acts.shape[0]):
-        joint += states.joints[player] * acts[player]
+        joint += states.joint_strides[player] * acts[player]
     return joint
 
 
@@ -99,7 +99,7 @@ def outcomes(tables, states, policies, session, state, forced, possible):  # typ
                 continue
             number = _observation(states, state, round_, mover, acts[before])
             for slot in range(policies.moves.shape[3]):
-                chance = policies.chances[session, mover, number, slot]
+                chance = policies.probabilities[session, mover, number, slot]
                 if chance <= 0.0:
                     break
                 after = before
@@ -121,9 +121,9 @@ def nobody(players: int) -> tuple[ndarray, ndarray]:
 @inline
 def leads_to(states, state, acts):  # type: ignore[no-untyped-def]
     """Return the state after a round, without the contributions of nature's next state and of the signal."""
-    number = states.base[state]
+    number = states.next_base[state]
     for player in range(acts.shape[0]):
-        number += states.steps[player] * acts[player]
+        number += states.next_strides[player] * acts[player]
     return number
 
 
@@ -148,8 +148,8 @@ def branch_of(tables, states, state, joint, branch):  # type: ignore[no-untyped-
         # the table is cumulative along branches
         probability -= tables.nature_cdf[nature, column, branch - 1]
     step = states.histories * tables.next_nature[nature, column, branch]
-    if states.steps[-1] > 0:
-        step += states.steps[-1] * tables.signal[nature, joint]
+    if states.next_strides[-1] > 0:
+        step += states.next_strides[-1] * tables.signal[nature, joint]
     return step, probability
 
 
@@ -248,7 +248,7 @@ def _pose(tables, states, policies, session, player, forced, payment, problem): 
         problem.discount[state] = payment.discount[round_]
         problem.choices[state] = problem.pays.shape[1] if moves else 1
         # an action that a later mover of the round observes has outcomes of its own; all others share theirs
-        answered = moves and states.now[round_, :, player].any()
+        answered = moves and states.current_strides[round_, :, player].any()
         for first in range(problem.choices[state] if answered else 1):
             forced[player] = first if moves else -1
             end = first + 1 if answered else problem.choices[state]
@@ -272,8 +272,8 @@ def _add_outcome(tables, states, state, player, action, k, rate, problem):  # ty
     joint, after = _joint(states, acts), leads_to(states, state, acts)
     if moves_in(states, state, player):
         change = _landing(tables, player, _standing(states, state, player), action) - acts[player]
-        joint += change * states.joints[player]
-        after += change * states.steps[player]
+        joint += change * states.joint_strides[player]
+        after += change * states.next_strides[player]
     pays = rate * odds * tables.payoff[nature_of(states, state), player, joint]
     if k > 0:
         pays += problem.pays[state, action]
@@ -296,7 +296,7 @@ def _write_plan(states, policies, session, state, player, problem):  # type: ign
     number = _observation(states, state, _round_of(states, state), player, acts)
     for slot in range(problem.plan.shape[1]):
         problem.plan[state, slot] = policies.moves[session, player, number, slot]
-        problem.share[state, slot] = policies.chances[session, player, number, slot]
+        problem.share[state, slot] = policies.probabilities[session, player, number, slot]
 
 
 @inline

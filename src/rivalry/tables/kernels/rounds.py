@@ -1,6 +1,6 @@
 """One round of a finite game in the learning loops: observations, actions, nature's move, pending decisions.
 
-``recent [ago column]`` holds the actions of the last rounds, player by player, then nature's state (and the
+``recent [lag column]`` holds the actions of the last rounds, player by player, then nature's state (and the
 public signal, where there is one); row 0 is the current round.
 """
 
@@ -37,11 +37,11 @@ def buffers(game: FiniteGame, actions: int) -> Buffers:
 
 
 @inline
-def joint_of(recent, ago, strides):  # type: ignore[no-untyped-def]
+def joint_of(recent, lag, strides):  # type: ignore[no-untyped-def]
     """Return the number of a round's joint action."""
     joint = 0
     for player in range(strides.shape[0]):
-        joint += recent[ago, player] * strides[player]
+        joint += recent[lag, player] * strides[player]
     return joint
 
 
@@ -62,9 +62,9 @@ def observation(game, recent, sizes, player, shift):  # type: ignore[no-untyped-
 @inline
 def shift(recent):  # type: ignore[no-untyped-def]
     """Make the current round the last one; its actions stand until they are changed."""
-    for ago in range(recent.shape[0] - 1, 0, -1):
+    for lag in range(recent.shape[0] - 1, 0, -1):
         for column in range(recent.shape[1]):
-            recent[ago, column] = recent[ago - 1, column]
+            recent[lag, column] = recent[lag - 1, column]
 
 
 @inline

@@ -67,7 +67,7 @@ class Learners(NamedTuple):
     values: ndarray  # [trial player state action], float64
     stream: ndarray  # [trial 2], uint64
     clock: ndarray  # [trial 3]: epoch, step of the epoch, total steps
-    recent: ndarray  # [trial ago player+1]: actions, nature's state last; 0: this round's
+    recent: ndarray  # [trial lag player+1]: actions, nature's state last; 0: this round's
     pending: ndarray  # [trial player 2]: state and choice of the pending decision; -1: none
     owed: ndarray  # [trial player 2]: reward so far, discount so far
     visits: ndarray  # [trial player state]: number of decisions
@@ -108,7 +108,7 @@ class SessionArrays(NamedTuple):
     runner: ndarray  # [session state], float64: upper bound on the values of the other actions
     stream: ndarray  # [session 2], uint64
     clock: ndarray  # [session 3]: periods, those up to the last change of a greedy action, status
-    recent: ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's
+    recent: ndarray  # [session lag player+2]: actions, nature, signal; 0: the last round's
     pending: ndarray  # [session player 2]: state and action of the pending decision; -1: none
     owed: ndarray  # [session player 2]: payoff so far, discount so far; 0 and 0 before the first decision
     level: ndarray  # [session player]: epsilon, the temperature or the bonus
@@ -134,7 +134,7 @@ class PolicyMoves(NamedTuple):
     """Policies of several sessions: the possible moves of every state that a player distinguishes."""
 
     moves: ndarray  # [session player state slot], the likeliest first
-    chances: ndarray  # [session player state slot]: their probabilities; 0 beyond the last
+    probabilities: ndarray  # [session player state slot]: their probabilities; 0 beyond the last
 
 
 class Outcomes(NamedTuple):

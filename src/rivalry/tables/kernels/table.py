@@ -78,8 +78,8 @@ def _begin(game, rule, learners):  # type: ignore[no-untyped-def]
         if action < 0:
             action = min(int(uniform(learners.stream) * game.sizes[player]), game.sizes[player] - 1)
         learners.pending[player, 0] = -1
-        for ago in range(learners.recent.shape[0]):
-            learners.recent[ago, player], learners.recent[ago, players] = action, 0
+        for lag in range(learners.recent.shape[0]):
+            learners.recent[lag, player], learners.recent[lag, players] = action, 0
 
 
 @inline
@@ -199,8 +199,8 @@ def _close(game, rule, learners, desk, length):  # type: ignore[no-untyped-def]
     for player in range(desk.strides.shape[0]):
         waits = False
         for slot in range(game.observation_slots.shape[1]):
-            source, ago = game.observation_slots[player, slot, 0], game.observation_slots[player, slot, 1]
-            waits = waits or (0 <= source < desk.strides.shape[0] and ago == 0)
+            source, lag = game.observation_slots[player, slot, 0], game.observation_slots[player, slot, 1]
+            waits = waits or (0 <= source < desk.strides.shape[0] and lag == 0)
         if not waits:
             state = observation(game, learners.recent, desk.sizes, player, 0)
             _settle(rule, learners, desk, player, state, _choices(game, player))

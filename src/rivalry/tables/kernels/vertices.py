@@ -308,9 +308,10 @@ def _find_neighbours(polytope, bases, search):  # type: ignore[no-untyped-def]
 
 @kernel
 def _go_on(polytope, search, steps):  # type: ignore[no-untyped-def]
-    """Go back to the last basis with a step to a neighbour, and take it; return False where there is none.
+    """Take the last step forward on the stack, after the steps back above it; return False if there is none.
 
-    In its place on the stack is the step back.
+    The step back takes its place on the stack, as in a search in depth. Without a pivot the tableau is stale,
+    and computed anew where it is needed.
     """
     tableau, counts = search.here, search.counts
     while counts[WAITING] > 0:
