@@ -1,6 +1,7 @@
 """Road networks: equilibria and optima known by hand, by enumerated routes, and readers of files."""
 
 import re
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.optimize import brentq, linprog, minimize, minimize_scalar
 
 import rivalry as rv
 from rivalry.roads.assignment import assignment_record
-from rivalry.roads.convexity import enclosed_cost
+from rivalry.roads.convexity import dual_loss, enclosed_cost
 from rivalry.roads.flows import unserved_trips
 from rivalry.roads.model import RouteGame
 
@@ -599,6 +600,18 @@ def test_the_optimum_of_a_saturating_cost_is_proved() -> None:
     assert float(data.total_cost) == pytest.approx(lowest, rel=1e-12)
     assert float(data.total_cost_bound) <= 1e-9 * lowest
     assert float(data.price_of_anarchy) == pytest.approx(20 * (2 + 8 / (1 + np.exp(-15))) / lowest, rel=1e-9)
+
+
+@pytest.mark.slow
+def test_losses_at_prices_are_rounded_upward() -> None:
+    """At prices that are much larger than costs, beside fractions; the least net cost is at all trips."""
+    game = rv.games.routes(SMALL | {"cost": ["min(x, 2)", "1"]}, demand={"s>t": 5.0})
+    rng = np.random.default_rng(0)
+    for price, flow in zip(rng.uniform(1e5, 1e6, 10), rng.uniform(0.5, 4.5, 10), strict=True):
+        cost = Fraction(min(flow, 2.0)) - Fraction(price)
+        loss = Fraction(flow) * cost - 5 * (2 - Fraction(price))
+        bound = dual_loss(game, np.array([price, 1.0]), np.array([flow, 0.0]))
+        assert loss <= Fraction(bound) <= loss * (1 + Fraction(1e-9))
 
 
 def test_enclosures_hold_costs_and_their_derivatives() -> None:

@@ -278,39 +278,61 @@ def policy_table(make: Callable[[], Bot], market: PriceMarket) -> PriceTable | N
     try:
         for memory in range(MEMORY + 1):
             with faults("as its memory was read"):
-                grid, actions = _answers(bot.rule, market, memory)
-            if actions:
+                answers = _answers(bot.rule, market, memory)
+            if answers:
                 break
         else:
             return None
         options: dict[str, Any] = {"order": ORDERS[0], "oldest": OLDEST[0], "gamma": DISCOUNT}
-        values, start = np.eye(len(grid))[actions], bot.price([])
-        table = price_table(values, market, memory=memory, grid=grid, start=start, **options)
+        values, start = np.eye(len(answers.grid))[answers.actions], bot.price([])
+        table = price_table(values, market, memory=memory, grid=answers.grid, start=start, **options)
         return table if _plays(make, table) else None
     except BotFault:
         return None
 
 
-def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> tuple[list[float], list[int]]:
-    """Prices that a function charges, and the index of its price in each state; none if it reads more."""
-    unit, players = float(np.max(market.cartel - market.nash)), market.players
-    ends = float(np.min(market.nash)) - MARGIN * unit, float(np.max(market.cartel)) + MARGIN * unit
+class _Answers(NamedTuple):
+    """Prices of a grid, rising, and the index of the price that a function charges in each state."""
+
+    grid: list[float]
+    actions: list[int]
+
+
+def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> _Answers | None:
+    """Return the prices that a function charges in all states: histories of ``memory`` periods on a grid.
+
+    Prices that it charges join the grid until it charges no other. None if it reads other periods, charges a
+    price that the market does not allow, or needs more than `DECISIONS` states times prices.
+    """
+    unit = float(np.max(market.cartel - market.nash))
+    low = float(np.min(market.nash)) - MARGIN * unit
+    high = float(np.max(market.cartel)) + MARGIN * unit
     benchmarks = np.concatenate([market.nash, market.cartel, market.cut]).tolist()
-    grid = sorted({float(rule([])), *np.linspace(*ends, PRICES).tolist(), *benchmarks})
+    grid = sorted({float(rule([])), *np.linspace(low, high, PRICES).tolist(), *benchmarks})
     answers: dict[tuple[tuple[float, ...], ...], float] = {}
-    while len(grid) ** (players * memory + 1) <= DECISIONS:
-        states = list(product(product(grid, repeat=players), repeat=memory))
+    while len(grid) ** (market.players * memory + 1) <= DECISIONS:
+        states = list(product(product(grid, repeat=market.players), repeat=memory))
         for state in states:
-            if state not in answers:
-                periods = _LastPeriods([(prices[0], prices[1:]) for prices in state])
-                with suppress(LookupError):
-                    answers[state] = float(rule(periods))
-                if periods.exceeded or not market.low <= answers.get(state, np.nan) <= market.high:
-                    return grid, []
-        size, grid = len(grid), sorted({*grid, *answers.values()})
-        if len(grid) == size:
-            return grid, [grid.index(answers[state]) for state in states]
-    return grid, []
+            if state in answers:
+                continue
+            price = _price_after(rule, state)
+            if price is None or not market.low <= price <= market.high:
+                return None
+            answers[state] = price
+        prices = sorted({*grid, *answers.values()})
+        if len(prices) == len(grid):
+            return _Answers(grid, [grid.index(answers[state]) for state in states])
+        grid = prices
+    return None
+
+
+def _price_after(rule: Callable[[Any], Any], state: tuple[tuple[float, ...], ...]) -> float | None:
+    """Return a function's price after periods ``[period firm]``, its own first; None if it reads others."""
+    history = _LastPeriods([(prices[0], prices[1:]) for prices in state])
+    price = None
+    with suppress(LookupError):
+        price = float(rule(history))
+    return None if history.exceeded else price
 
 
 def _plays(make: Callable[[], Bot], table: PriceTable) -> bool:
