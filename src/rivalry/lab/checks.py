@@ -300,7 +300,7 @@ def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
     places: dict[str, list[str]] = {}
     for _, properties in rows:
         for reason in properties["refusals"]:
-            places.setdefault(reason, []).append(words.place(properties["place"]) or "the result")
+            places.setdefault(reason, []).append(words.point(properties["place"]) or "the result")
     lines = []
     for reason, names in places.items():
         further = f" and {len(names) - FEW} more" if len(names) > FEW else ""

@@ -31,7 +31,7 @@ class Names(Protocol):
     @property
     def choice(self) -> str: ...
     def key(self, name: str) -> str: ...
-    def who(self, entry: str) -> str: ...
+    def entry(self, entry: str) -> str: ...
     def quantity(self, name: str) -> str: ...
     def coordinates(self, names: Iterable[object], count: int, player: int | None = None) -> list[str]: ...
 
@@ -45,7 +45,7 @@ class PlainNames:
         """Return the name of a parameter."""
         return key_in_words(name)
 
-    def who(self, entry: str) -> str:
+    def entry(self, entry: str) -> str:
         """Return a player."""
         return entry
 
@@ -134,7 +134,7 @@ class Reader:
         """Return the names of the players."""
         if len(self._players) == count:
             return list(self._players)
-        return [self.names.who(f"player {k}") for k in range(count)]
+        return [self.names.entry(f"player {k}") for k in range(count)]
 
     def axes(self, variable: str, count: int, player: int | None = None) -> list[str]:
         """Return the names of coordinates of a strategy, by number where they have none."""

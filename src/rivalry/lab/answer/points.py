@@ -254,7 +254,7 @@ class PointResults:
         for name, row in numbers.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
-                texts = zip(row, map(self.words.who, labels), strict=True)
+                texts = zip(row, map(self.words.entry, labels), strict=True)
                 row = tuple(estimate._replace(text=text) for estimate, text in texts)
             if entries := self._with_entries(row):
                 quantities[name] = entries
@@ -377,7 +377,7 @@ class PointResults:
             return []
         filled = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
         names = entries_of(variable, dims, values.shape[1:])
-        return [self.words.who(entry) for entry, is_filled in zip(names, filled, strict=True) if is_filled]
+        return [self.words.entry(entry) for entry, is_filled in zip(names, filled, strict=True) if is_filled]
 
     @property
     def is_complete(self) -> bool:
@@ -409,10 +409,10 @@ class PointResults:
         match = _PLAYER.fullmatch(entry)
         names = np.ravel(self.arrays.get("player_name", np.array([[]]))[0])
         if match is None or self.words.is_named(entry) or int(match[1]) >= len(names):
-            return self.words.who(entry)
+            return self.words.entry(entry)
         name = str(names[int(match[1])])
         numbered = _NUMBERED.fullmatch(name) and name.partition(" ")[0] not in WHOSE
-        return f"type {name}" if numbered else name or self.words.who(entry)
+        return f"type {name}" if numbered else name or self.words.entry(entry)
 
     @cached_property
     def rule_words(self) -> str:

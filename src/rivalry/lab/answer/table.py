@@ -287,7 +287,7 @@ class _AnswerColumns:
         return {name: column}
 
     def certificates(self) -> Columns:
-        """Return what is known of results beside their numbers, the claim last."""
+        """Return the columns of best choices, completeness of lists, status and claims."""
         columns: Columns = {"best choice": [], "equilibria": [], "status": [], CLAIM: []}
         has_status = self.full or any(point.status not in SETTLED for point in self.points)
         for line in self.lines:
@@ -633,9 +633,10 @@ def _thinned(values: list[T], most: int | None) -> list[T]:
 
 
 def _weaker(table: Table) -> tuple[list[bool], list[str]]:
-    """Return which points have a weaker claim than the strongest, and lines on their mark, or on the claim.
+    """Return the mask of points with a weaker claim than the strongest, and lines that explain its mark.
 
-    With the mark stands the largest gain of these points, without weaker claims that of all.
+    The lines have the weaker claims and the largest gain at these points; without weaker claims, the claim of
+    all points and the largest gain at any.
     """
     # how many of a point's sessions have a claim is no claim of another kind
     claims = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
