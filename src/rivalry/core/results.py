@@ -283,7 +283,7 @@ NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
 
 
 def claim_facts(record: Record, proof: Certificate | None) -> ClaimFacts:
-    """Return what words tell of a record with its certificate, if it has one."""
+    """Return the facts from which a record's claim is put into words, by its certificate if it has one."""
     if "absent" in record:
         return ClaimFacts(NONE_EXISTS, absent=str(record["absent"][1]))
     return (proof or NO_CERTIFICATE).facts

@@ -136,7 +136,7 @@ class Shortfall(NamedTuple):
 
 
 def _shortfall(game: RouteGame, flow: ndarray) -> Shortfall:
-    """Return what flows do not serve, as the first check finds that fails: of nodes, of links, of pairs."""
+    """Return the trips that flows do not serve, by the first check that fails: of nodes, links, or pairs."""
     surplus, trips = surplus_of_nodes(game, flow), game.trips.sum()
     names = [*game.node_names, *np.array(game.node_names)[game.is_closed].tolist()]
     off = np.flatnonzero(np.abs(surplus) > BALANCED * trips)

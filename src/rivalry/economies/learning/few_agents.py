@@ -195,7 +195,7 @@ def _played(
     sequence: np.random.SeedSequence,
     budget: int,
 ) -> tuple[ndarray, ndarray]:
-    """Return what an agent of each owner is paid in episodes, and what with each alternative from then on.
+    """Return the payoffs of an agent of each owner in episodes, and those with each alternative from then on.
 
     They are discounted rewards, discounted entropies and the first entropy, ``[episode owner 3]`` and
     ``[episode owner alternative 3]``. Episodes follow each other in one run; agents of an owner take turns.

@@ -93,7 +93,7 @@ def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scala
 
 
 def _limit_against_idle(race: Race, x: Profile, player: Player) -> Scalar:
-    """Return what ever smaller performances approach against idle rivals, whom any performance beats.
+    """Return the limit of payoffs as performance falls to 0 against idle rivals, whom any performance beats.
 
     Where performance spoils safety they are as safe as no technology, at no cost but that of the safety which
     spares a fine. Minus infinity elsewhere: where payoffs have no such limit, or inputs that the search can
