@@ -283,33 +283,34 @@ def policy_table(make: Callable[[], Bot], market: PriceMarket) -> PriceTable | N
                 break
         else:
             return None
+        grid, actions = answers
         options: dict[str, Any] = {"order": ORDERS[0], "oldest": OLDEST[0], "gamma": DISCOUNT}
-        values, start = np.eye(len(answers.grid))[answers.actions], bot.price([])
-        table = price_table(values, market, memory=memory, grid=answers.grid, start=start, **options)
+        values, start = np.eye(len(grid))[actions], bot.price([])
+        table = price_table(values, market, memory=memory, grid=grid, start=start, **options)
         return table if _plays(make, table) else None
     except BotFault:
         return None
 
 
-class _Answers(NamedTuple):
-    """Prices of a grid, rising, and the index of the price that a function charges in each state."""
-
-    grid: list[float]
-    actions: list[int]
+State = tuple[tuple[float, ...], ...]  # prices [period firm], the own one first
 
 
-def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> _Answers | None:
-    """Return the prices that a function charges in all states: histories of ``memory`` periods on a grid.
+def _answers(
+    rule: Callable[[Any], Any], market: PriceMarket, memory: int
+) -> tuple[list[float], list[int]] | None:
+    """Return a grid of prices, and the index of the price that a function charges in each state.
 
-    Prices that it charges join the grid until it charges no other. None if it reads other periods, charges a
-    price that the market does not allow, or needs more than `DECISIONS` states times prices.
+    States are histories of ``memory`` periods with prices of the grid. The grid begins with evenly spaced
+    prices and benchmarks, and grows by the prices that the function charges until it has them all. None if
+    the function reads other periods, charges a price that the market does not allow, or has more than
+    `DECISIONS` states times prices.
     """
     unit = float(np.max(market.cartel - market.nash))
     low = float(np.min(market.nash)) - MARGIN * unit
     high = float(np.max(market.cartel)) + MARGIN * unit
     benchmarks = np.concatenate([market.nash, market.cartel, market.cut]).tolist()
     grid = sorted({float(rule([])), *np.linspace(low, high, PRICES).tolist(), *benchmarks})
-    answers: dict[tuple[tuple[float, ...], ...], float] = {}
+    answers: dict[State, float] = {}
     while len(grid) ** (market.players * memory + 1) <= DECISIONS:
         states = list(product(product(grid, repeat=market.players), repeat=memory))
         for state in states:
@@ -321,13 +322,13 @@ def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> _A
             answers[state] = price
         prices = sorted({*grid, *answers.values()})
         if len(prices) == len(grid):
-            return _Answers(grid, [grid.index(answers[state]) for state in states])
+            return grid, [grid.index(answers[state]) for state in states]
         grid = prices
     return None
 
 
-def _price_after(rule: Callable[[Any], Any], state: tuple[tuple[float, ...], ...]) -> float | None:
-    """Return a function's price after periods ``[period firm]``, its own first; None if it reads others."""
+def _price_after(rule: Callable[[Any], Any], state: State) -> float | None:
+    """Return the price of a function after the periods of a state; None if it reads others."""
     history = _LastPeriods([(prices[0], prices[1:]) for prices in state])
     price = None
     with suppress(LookupError):

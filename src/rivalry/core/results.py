@@ -69,7 +69,7 @@ STORED_AS = {
 """Names in a record of the fields of a certificate, where they differ."""
 
 TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
-"""Attributes of truth values in a run's dataset, as in the CF conventions for NetCDF."""
+"""Attributes of Booleans in a run's dataset, as in the CF conventions for NetCDF."""
 
 PACKAGES = ("numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon", "xarray")
 """Packages whose versions are stored with every run."""
@@ -243,8 +243,8 @@ class Certificate(NamedTuple):
         of_player: dict[str, Any] = {}
         for name in ClaimFacts._fields:
             value = fields.get(name, "")
-            if not isinstance(value, str):  # None is no number
-                numbers = np.asarray(value, float)
+            if not isinstance(value, str):
+                numbers = np.asarray(value, float)  # None becomes NaN
                 is_known = numbers.shape in ((), np.shape(self.regret))
                 value = float(numbers[player] if numbers.ndim else numbers) if is_known else np.nan
             of_player[name] = value
@@ -699,7 +699,7 @@ def _all_equal(values: ndarray, reference: ndarray) -> bool:
 
 
 def is_truth(values: DataArray) -> bool:
-    """True if a variable of a run's dataset holds truth values."""
+    """True if a variable of a run's dataset holds Booleans."""
     return "flag_meanings" in values.attrs
 
 

@@ -275,7 +275,7 @@ class Extensive(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``."""
-        x = in_shape(np.asarray(x) if isinstance(x, list | tuple) else x, self.space.shape, "profile")
+        x = in_shape(x, self.space.shape, "profile")
         xp, weights = array_module(self.paid, self.moves, x), self.weights(x)
         reach = xp.ones(len(self.paid))
         for player in range(len(self.sizes)):

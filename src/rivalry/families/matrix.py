@@ -116,7 +116,7 @@ class Matrix(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
-        x = in_shape(np.asarray(x) if isinstance(x, list | tuple) else x, self.space.shape, "profile")
+        x = in_shape(x, self.space.shape, "profile")
         xp, expected = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
             # axis 0 is the player who is paid; each contraction moves the next player to axis 1

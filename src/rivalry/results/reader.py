@@ -288,9 +288,12 @@ def profile_rows(
             row["payoff"] = exactly(f"{payoffs[k]:.6g}", float(payoffs[k]))
         if k < len(played):
             labels = names.get("axis", ()) if actions is None else actions[k]
-            row |= _numbers(played[k], labels) if numbers else {}
-            if not numbers:
-                row["strategy"] = Estimate(_words(played[k], labels, actions is not None, in_full))
+            if numbers:
+                row |= _numbers(played[k], labels)
+            elif actions is None:
+                row["strategy"] = Estimate(strategy_by_axes(played[k], list(labels), in_full))
+            else:
+                row["strategy"] = Estimate(strategy_by_name(played[k], labels))
         rows.append(row)
     return rows
 
@@ -311,11 +314,6 @@ def _numbers(row: ndarray, labels: Sequence[str] | ndarray) -> Row:
     return {
         str(label): exactly(f"{value:.6g}", value) for label, value in pairs if label and np.isfinite(value)
     }
-
-
-def _words(row: ndarray, labels: Sequence[str] | ndarray, has_actions: bool, in_full: bool) -> str:
-    """Return a strategy in words: by actions, or by coordinates."""
-    return strategy_by_name(row, labels) if has_actions else strategy_by_axes(row, list(labels), in_full)
 
 
 def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> ndarray:

@@ -135,7 +135,7 @@ def _cost_rises(game: RouteGame, link: int, *, marginal: bool) -> bool:
     A slope down to ``-TIE * cost / largest flow`` counts as 0, since rounding of enclosures may cause it.
     """
     most = game.largest_flows()[link]
-    cells = _cells(0.0, most)
+    cells = _cells(most)
     for _ in range(ROUNDS):
         cost = enclosed_cost(game, link, cells)
         slope = _total(cells, cost).curvature if marginal else cost.slope
@@ -188,7 +188,7 @@ def _least_net_cost(game: RouteGame, link: int, price: float, best: float) -> fl
     """
     most = game.largest_flows()[link]
     close = TIE * max(price * most, TINY)
-    cells, lowest = _cells(0.0, most), np.inf
+    cells, lowest = _cells(most), np.inf
     for _ in range(ROUNDS):
         low, value = _lower_bounds(game, link, price, cells)
         best = min(best, value)
@@ -225,8 +225,8 @@ def _lower_bounds(game: RouteGame, link: int, price: float, cells: ndarray) -> t
     return lowest, float(at_middle.value[1].min())
 
 
-def _cells(low: float, high: float) -> ndarray:
-    ends = np.linspace(low, high, CELLS + 1)
+def _cells(most: float) -> ndarray:
+    ends = np.linspace(0.0, most, CELLS + 1)
     return np.stack([ends[:-1], ends[1:]])
 
 

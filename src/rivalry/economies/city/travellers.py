@@ -172,9 +172,9 @@ def _sample(chances: ndarray, size: tuple[int, int], random: np.random.Generator
 
 
 def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, int]], ndarray]:
-    """Return pairs of nodes with trips, and their shares ``[slot pair]`` of the trips of a table.
+    """Return the pairs of nodes with trips, and the share of each in the trips of a slot, ``[slot pair]``.
 
-    Raises `ValueError`.
+    ``source`` is one table of trips for all slots, or a table per slot. Raises `ValueError`.
     """
     import networkx
 
@@ -183,16 +183,18 @@ def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, 
         raise ValueError(f"demand: {len(tables)} tables must be one, or {slots}, as many as paths per agent")
     graph, starts = graph_of(network), network.starts.tolist()
     trips = defaultdict[tuple[int, int], ndarray](lambda: np.zeros(len(tables)))
-    for hour, table in enumerate(tables):
+    for k, table in enumerate(tables):
         for tail, head, entry in table.entries:
             name = f"demand.{tail}>{head}"
             start, end = _node(network, tail, name), _node(network, head, name)
-            if amount := number_of(entry, name):
-                if start == end:
-                    raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
-                if not networkx.has_path(graph, starts[start], end):
-                    raise ValueError(f"{name}: must be joined by a path")
-                trips[start, end][hour] += amount
+            amount = number_of(entry, name)
+            if not amount:
+                continue
+            if start == end:
+                raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
+            if not networkx.has_path(graph, starts[start], end):
+                raise ValueError(f"{name}: must be joined by a path")
+            trips[start, end][k] += amount
     amounts = np.reshape(list(trips.values()), (-1, len(tables))).T
     if not amounts.any(axis=1).all():
         raise ValueError(f"demand: {source!r} has no trips between two nodes; must have some")

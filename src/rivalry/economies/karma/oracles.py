@@ -154,8 +154,8 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     share, cost = np.asarray(game.share), -record["type_efficiency"][1]
     rules = {}
     if game.in_pairs and not game.by_outcome:
-        chances = np.stack([stationary(chain)[1] for chain in np.asarray(game.chain)])
-        rules = costs_without_karma(np.asarray(rewards_of(game)), chances, share, idle=game.idle)
+        urgencies = np.stack([stationary(chain)[1] for chain in np.asarray(game.chain)])
+        rules = costs_without_karma(np.asarray(rewards_of(game)), urgencies, share, idle=game.idle)
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 

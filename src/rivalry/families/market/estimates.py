@@ -283,18 +283,22 @@ def _of_result(result: Any) -> Goods:
     return Goods(goods["shares"][:, 0], goods["prices"][:, 0], firms, nests, nesting, places, tastes)
 
 
-def _numbers(name: str, group: Any, places: RowsByLabel) -> ndarray:
-    """Return the number of the firm or nest of every good, of labels or lists. Raises `ValueError`."""
+def _numbers(key: str, groups: Any, places: RowsByLabel) -> ndarray:
+    """Return the number of the firm or nest of every good, ``[good]``. Raises `ValueError` with the key.
+
+    ``groups`` is a label per good or, in a single market, the list of the goods of each firm or nest.
+    ``places`` are the goods of every market.
+    """
     count = sum(map(len, places.values()))
-    if not isinstance(group, ndarray) and all(isinstance(row, list | tuple) for row in group):
-        if len(places) > 1:
-            raise ValueError(f"{name}: lists of goods are of one market; must be a label per good")
-        check_rows(name, group, count)
-        return _row_numbers(group, count)
-    labels = np.asarray(group)
-    if labels.shape != (count,):
-        raise ValueError(f"{name}: {len(labels)} labels for {count} goods; must be one per good")
-    return _row_numbers(_places(labels).values(), count)
+    if isinstance(groups, ndarray) or not all(isinstance(row, list | tuple) for row in groups):
+        labels = np.asarray(groups)
+        if labels.shape != (count,):
+            raise ValueError(f"{key}: {len(labels)} labels for {count} goods; must be one per good")
+        return _row_numbers(_places(labels).values(), count)
+    if len(places) > 1:
+        raise ValueError(f"{key}: lists of goods are of one market; must be a label per good")
+    check_rows(key, groups, count)
+    return _row_numbers(groups, count)
 
 
 def _row_numbers(rows: Iterable[Sequence[int]], count: int) -> ndarray:

@@ -215,13 +215,9 @@ def _(game: ContingentMarket, x: Profile) -> Record:
 
 @oracles.traced_metrics.register(ContingentMarket, when=lambda game: len(game.stages) == 1)
 def _(game: ContingentMarket, x: Profile) -> oracles.Traced:
-    choices = jax.vmap(game.game.choices)(_by_level(game, x))
+    profiles = jnp.moveaxis(x.reshape(len(x), len(game.occurs), -1), 1, 0)  # [level player axis]
+    choices = jax.vmap(game.game.choices)(profiles)
     return _mean_metrics(game.game, choices, game.levels, game.probabilities)
-
-
-def _by_level(game: ContingentMarket, x: Profile) -> Array:
-    """Return the profiles of the levels, ``[level player axis]``."""
-    return jnp.moveaxis(x.reshape(len(x), len(game.occurs), -1), 1, 0)
 
 
 def _level_games(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:

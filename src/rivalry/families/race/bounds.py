@@ -243,7 +243,8 @@ def _outcome_payoffs(numbers: Parameters) -> _OutcomePayoffs:
     losses = []
     for i in range(n):
         rivals = [j for j in range(n) if j != i]
-        payoffs = [table[i, j] for table in (numbers["loser_prize"], unsafe_loss) for j in rivals]
+        payoffs = [numbers["loser_prize"][i, j] for j in rivals]
+        payoffs += [unsafe_loss[i, j] for j in rivals]
         if "ease_of_winning" in numbers:
             payoffs.append(numbers["alone"][i])
         losses.append(jnp.stack(payoffs))

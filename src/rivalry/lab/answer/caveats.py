@@ -158,7 +158,7 @@ def _place(name: str, value: object, words: Words) -> str:
 
 
 def _of_run(run: Run) -> list[str]:
-    """Missing parts of a run, and those computed once only."""
+    """Return a line on missing cells, and one on methods that were computed once, each if there are any."""
     counts, lines = run.counts(), []
     if missing := counts["total"] - counts["done"]:
         failed = f", {counts['failed']} of them failed" if counts["failed"] else ""

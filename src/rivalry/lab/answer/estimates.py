@@ -108,7 +108,7 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
 
 
 def _share(column: ndarray, sample: SampleFacts) -> Estimate:
-    """Return a truth value, or the share of true ones with its interval."""
+    """Return a Boolean, or the share of true ones with its interval."""
     values = column[np.isfinite(column)]
     mean, count = float(values.mean()), int(values.sum())
     if len(values) == 1:

@@ -660,15 +660,15 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
         algorithm = str(at.pop("algorithm", ""))
         keys = _own_keys(at, algorithm, study)
         keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
-        mark = algorithm, repr(keys)
+        identity = algorithm, repr(keys)
         # a placebo is computed once for all values of the key that it replaces
-        if mark in computed and len(keys) < len(at):
+        if identity in computed and len(keys) < len(at):
             continue
-        computed.add(mark)
+        computed.add(identity)
         table, point_arrays = tables.get(algorithm, {"kind": ""}), _at_point(arrays, index, finished)
         along = tuple(index[axis] for axis in swept)
         random = _is_random(table, point_arrays)
-        # numbers that are below 0, and of one point alone, are not paired
+        # labels below 0, which no other point has, are not paired
         seeds = finished if paired else finished - (len(results) + 1) * APART
         results.append(
             PointResults(

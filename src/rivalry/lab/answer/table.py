@@ -575,7 +575,10 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
         for label, numbers in numbers_by_label.items():
             row = {keys.down: Estimate(label)}
             for head, k in zip(heads_in_print, numbers, strict=True):
-                row[head] = Estimate("–") if k < 0 else _entry(table.rows[k][name], has_marks and marks[k])
+                entry = Estimate("–") if k < 0 else table.rows[k][name]
+                if k >= 0 and has_marks and marks[k] and entry.text:
+                    entry = entry._replace(text=f"{entry.text}{MARK}")
+                row[head] = entry
             printed.append(row)
             points.append(tuple(point_of_row[k] for k in numbers))
     return table._replace(
@@ -661,7 +664,3 @@ def _rank(kind: str) -> int:
     """Rank of a claim in words; what is proved not to exist is named in its own."""
     claim = NONE_EXISTS if kind.endswith(", proved") else kind
     return CLAIMS.index(claim) if claim in CLAIMS else -1
-
-
-def _entry(entry: Estimate, is_marked: bool) -> Estimate:
-    return entry._replace(text=f"{entry.text}{MARK}") if is_marked and entry.text else entry

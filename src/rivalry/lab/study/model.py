@@ -626,7 +626,10 @@ def load_study(name: str | Path) -> Study:
 
 
 def _load(name: str | Path, folder_beside: Path, above: str) -> Study:
-    """Return a study; ``above`` is the study that includes it, or empty, and stands in ``folder_beside``."""
+    """Return the study of a name or file. Raises `StudyError`.
+
+    ``above`` is the label of the study that includes it, from ``folder_beside``; empty without one.
+    """
     path, where, label = names.find_study(name, folder_beside)
     data, text = names.read_toml(path, where)
     folder = Path(str(path)).parent
