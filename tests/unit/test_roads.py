@@ -829,10 +829,7 @@ def gmns(folder: Path, **changes: tuple[str, str]) -> RouteGame:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"link": ("lanes", "vdf_fftt")},
-            "free_flow_time is 2, but length / free_speed is 10 minutes at 60",
-        ),
+        ({"link": ("lanes", "vdf_fftt")}, "free_flow_time is 2, but length / free_speed is 10 minutes at 60"),
         ({"link": (",2,50,", ",2,,")}, "capacity, row 1: '' must be a number"),
         ({"link": (",10,60,", ",-10,60,")}, "length, row 1: '-10' must be a number of at least 0"),
         ({"link": (",10,60,", ",10 mi,60,")}, "length, row 1: '10 mi' must be a number, without its unit"),
@@ -966,10 +963,7 @@ FAR = {"distance_factor": 1.0}
         ({"toll_factor": 1.0}, "no column 'toll'"),
         (FAR | {"links": TIMED | {"length": ["1", "far"]}}, "links.length, link s>t: 'far' must be a number"),
         (FAR | {"links": TIMED | {"length": ["1", -2.0]}}, "link s>t: -2.0 must be a number of at least 0"),
-        (
-            {"links": TIMED | {"capacity": [1.0, 0.0]}},
-            "capacity, link s>t: 0 must be above 0 where",
-        ),
+        ({"links": TIMED | {"capacity": [1.0, 0.0]}}, "capacity, link s>t: 0 must be above 0 where"),
         ({"links": TIMED | {"capacity": [1.0, None]}}, "capacity, link s>t: None must be a number"),
         ({"links": TIMED | {"capacity": [1, 1], "b": [0.15, -1]}}, "b, link s>t: -1 must be a number of at"),
         ({"links": TIMED | {"b": [0.15, 0.15]}}, "links: has no column 'capacity'"),

@@ -285,7 +285,9 @@ class Extensive(Tree):
     def weights(self, x: Any) -> Any:
         """Return the probabilities that own moves allow each axis, after a 1, ``[.. player 1 + axis]``."""
         xp = array_module(self.before, x)
-        begin, before, weights = xp.ones((*x.shape[:-1], 1)), xp.broadcast_to(1 + self.before, x.shape), x
+        begin = xp.ones((*x.shape[:-1], 1))
+        before = xp.broadcast_to(1 + self.before, x.shape)
+        weights = x
         for _ in range(self.depth - 1):
             weights = x * xp.take_along_axis(xp.concatenate([begin, weights], axis=-1), before, axis=-1)
         return xp.concatenate([begin, weights], axis=-1)

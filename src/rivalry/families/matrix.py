@@ -267,7 +267,8 @@ def _(game: Matrix, x: Profile | ndarray, player: int) -> oracles.Response:
     values = _action_payoffs(_numpy(game), np.asarray(x), player)
     action = int(np.argmax(values))
     payoff = float(values[action])
-    strategy, bound = np.eye(game.space.shape[1])[action], payoff + _rounding_of_payoffs(game, player)
+    strategy = np.eye(game.space.shape[1])[action]
+    bound = payoff + _rounding_of_payoffs(game, player)
     return oracles.Response(strategy, payoff, bound, "tight", "registered best response", values)
 
 

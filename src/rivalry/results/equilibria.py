@@ -65,7 +65,9 @@ def _certificate(reader: Reader, k: int, *, is_proved: bool) -> Row:
 
     The text of the bound is that of all equilibria where all are certified as such.
     """
-    gains, claims, row = reader.array("equilibrium_gain"), reader.array("equilibrium_claim"), Row()
+    gains = reader.array("equilibrium_gain")
+    claims = reader.array("equilibrium_claim")
+    row = Row()
     if gains is not None and claims is not None and np.isfinite(gains[k]):
         all_certified = set(claims.tolist()) <= {"", "equilibrium"}
         bound = float(np.nanmax(gains)) if all_certified else float(gains[k])

@@ -34,7 +34,8 @@ class Jet(NamedTuple):
 def _hull(low: ndarray, high: ndarray) -> ndarray:
     """Bounds moved outward by more than an operation rounds, which keeps signs; unbounded if unknown."""
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
-    below, above = low - (np.abs(low) * 4 * WIDEN + TINY), high + (np.abs(high) * 4 * WIDEN + TINY)
+    below = low - (np.abs(low) * 4 * WIDEN + TINY)
+    above = high + (np.abs(high) * 4 * WIDEN + TINY)
     return np.stack([np.where(low >= 0, np.maximum(below, 0.0), below), above])
 
 
@@ -70,7 +71,8 @@ def _of(code: int, number: float, a: Jet) -> Jet:
         second = -_power(a.value, -2.0)[::-1]
     else:
         ones = np.ones_like(a.value)
-        value, first = _power(a.value, number), _product(number * ones, _power(a.value, number - 1))
+        value = _power(a.value, number)
+        first = _product(number * ones, _power(a.value, number - 1))
         second = _product(number * (number - 1) * ones, _power(a.value, number - 2))
     curvature = _sum(_product(first, a.curvature), _product(second, _power(a.slope, 2.0)))
     return Jet(value, _product(first, a.slope), curvature)

@@ -39,11 +39,13 @@ def visits(journeys: Journeys) -> ndarray:
     number, at, mass = np.arange(len(expected)), journeys.begins, np.ones(len(expected))
     while len(at):
         junction = at < -1
-        journeys_here, picks = number[junction], journeys.options[number[junction], -2 - at[junction]]
+        journeys_here = number[junction]
+        picks = journeys.options[number[junction], -2 - at[junction]]
         ways = picks >= 0
         share = np.repeat(mass[junction] / ways.sum(axis=1), ways.sum(axis=1))
         number = np.concatenate([number[~junction], np.repeat(journeys_here, ways.sum(axis=1))])
-        place, mass = np.concatenate([at[~junction], picks[ways]]), np.concatenate([mass[~junction], share])
+        place = np.concatenate([at[~junction], picks[ways]])
+        mass = np.concatenate([mass[~junction], share])
         np.add.at(expected, (number, place), mass)
         at = journeys.after[number, place]
         going = at != -1

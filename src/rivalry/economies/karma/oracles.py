@@ -162,7 +162,9 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
 @seldom
 def _metrics(game: KarmaEconomy, environment: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
-    flows, karma, levels = game.flows(environment, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
+    flows = game.flows(environment, mu, pi)
+    karma = mu.reshape(game.shape)
+    levels = jnp.arange(game.most + 1)
     weights = (mu[:, None] * pi).reshape(*game.shape, -1)
     win = game.win_probabilities(environment).win
     bids = (pi @ levels).reshape(game.shape)

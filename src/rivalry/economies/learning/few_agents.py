@@ -244,7 +244,8 @@ def _joint_gains(
     """Return gains of two agents against each other's policies; a common owner gets the mean."""
     rows = []
     for agent in range(len(owner)):
-        process, policy = against(crowd.arrays, agent, policies[owner[1 - agent]]), policies[owner[agent]]
+        process = against(crowd.arrays, agent, policies[owner[1 - agent]])
+        policy = policies[owner[agent]]
         values, mu = _policy_values(process, policy, paid), process.stationary(policy)
         top, _, slack = process.best(policy, _legal(crowd))
         most = float(mu @ (top - values))

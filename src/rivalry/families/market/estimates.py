@@ -350,7 +350,9 @@ def _markets(goods: Goods, names: list[Any]) -> list[Market]:
 
     games: list[Market] = []
     for row in range(len(names)):
-        quality, spread, weight = stack.quality[row], stack.spread[row, :, 0], stack.weight[row, :, 0]
+        quality = stack.quality[row]
+        spread = stack.spread[row, :, 0]
+        weight = stack.weight[row, :, 0]
         firms, mean = _rows(goods.owners[places[row]]), weight @ quality
         numbers = {"quality": mean, "unit_cost": cost[row], "taste_spread": weight @ spread}
         changes: dict[str, Any] = numbers | {"owners": list(map(list, firms))}

@@ -371,7 +371,8 @@ def _gamma(keys: ValueKeys, market_growth: float, players: int) -> ndarray:
     if keys.wacc is not None:
         if keys.gamma is not None:
             raise ValueError("gamma: clashes with wacc, which takes its place")
-        wacc, survival = _per_firm("wacc", keys.wacc, players), _per_firm("survival", keys.survival, players)
+        wacc = _per_firm("wacc", keys.wacc, players)
+        survival = _per_firm("survival", keys.survival, players)
         # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
     discount = _per_firm("gamma", gamma, players)

@@ -397,7 +397,8 @@ def _places(market: Market, points: ndarray) -> ndarray:
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
         point_low, point_high = points.min(axis=0), points.max(axis=0)
         widths = np.maximum(point_high - point_low, 1e-3 * (high - low))
-        low, high = np.maximum(low, point_low - widths / 2), np.minimum(high, point_high + widths / 2)
+        low = np.maximum(low, point_low - widths / 2)
+        high = np.minimum(high, point_high + widths / 2)
     else:
         high = np.minimum(high, np.maximum(REACH * points.max(axis=0), 1e-3 * (high - low)))
     return np.linspace(low, high, PLACES, axis=-1)

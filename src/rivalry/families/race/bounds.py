@@ -182,7 +182,8 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
 
 def _obstacle(race: Race) -> str:
     """Return the first reason why no bounds are proved, or an empty text."""
-    rules, numbers = race.rules, {name: np.asarray(part) for name, part in race.numbers_at(0).items()}
+    rules = race.rules
+    numbers = {name: np.asarray(part) for name, part in race.numbers_at(0).items()}
     if not has_slopes_in_logs(race):
         return "several periods, custom parts, the contest 'best' and costs with thresholds"
     grows = numbers["prize_per_performance"], numbers["loser_prize_per_performance"]
@@ -353,7 +354,8 @@ def _bounds(
         surplus = jnp.sum(_sure_payoffs(numbers, sure_inputs, log_rival_xp)) - payoffs.largest_sum
         if len(numbers["prize"]) == 2:
             log_q = jnp.maximum(log_q, jnp.min(log_rival_xp - _log_scale_of_performance(numbers)))
-    log_a, log_b = jnp.log(numbers["safety_productivity"]), jnp.log(numbers["performance_productivity"])
+    log_a = jnp.log(numbers["safety_productivity"])
+    log_b = jnp.log(numbers["performance_productivity"])
     low_p = ((log_q + least_weight) / numbers["decisiveness"] - log_b) / numbers["performance_exponent"]
     price_s = period.input_prices(numbers)[0]
     high_s = jnp.log(numbers["safety_exponent"] * payoffs.gain_from_safety / (4 * price_s))

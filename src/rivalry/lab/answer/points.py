@@ -354,7 +354,8 @@ class PointResults:
         for dim in [dim for dim in dims if dim in at]:
             labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
-            variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + dims.index(dim))
+            variable = variable.isel({dim: k})
+            values = np.take(values, k, axis=1 + dims.index(dim))
             half = None if half is None else np.take(half, k, axis=1 + dims.index(dim))
             dims.remove(dim)
             coordinates += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
@@ -665,7 +666,8 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
         if identity in computed and len(keys) < len(at):
             continue
         computed.add(identity)
-        table, point_arrays = tables.get(algorithm, {"kind": ""}), _at_point(arrays, index, finished)
+        table = tables.get(algorithm, {"kind": ""})
+        point_arrays = _at_point(arrays, index, finished)
         along = tuple(index[axis] for axis in swept)
         random = _is_random(table, point_arrays)
         # labels below 0, which no other point has, are not paired
