@@ -212,7 +212,7 @@ def _system(keys: DemandKeys, cost: CostKeys) -> _System:
     for key in sorted(set(stated) - set(usual)):
         if stated[key] is not None:
             takes = ", ".join(key for key in usual if key != "unit_cost") or "those that formulas name"
-            raise ValueError(f"{key}: is no number of {name} demand, which takes {takes}")
+            raise ValueError(f"{key}: is not a parameter of {name} demand, which takes {takes}")
     is_one_good = not isinstance(demand, Mapping) and demand not in ("differentiated", "logit")
     return _System(name, choice, texts, usual, is_one_good)
 
