@@ -190,8 +190,8 @@ class Certificate(NamedTuple):
         """Lower and upper end of the largest gain of every player, the interval that every claim is made of.
 
         Of estimates it has 95 % confidence, and no upper end where they are lower bounds. The upper end is
-        infinite where no finite interval holds the regret; the lower end of NaN is minus
-        infinity, so that it refutes nothing.
+        infinite where no finite interval holds the regret; the lower end of NaN is minus infinity, so that it
+        refutes nothing.
 
         >>> Certificate(np.array([0.5, np.nan]), np.array([2.0, 1.0]), "bounded", "", 1e-6).gains
         (array([ 0.5, -inf]), array([ 2., inf]))
