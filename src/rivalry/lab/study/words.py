@@ -160,7 +160,7 @@ def _choices(game: Table) -> list[list[str]]:
 
 
 def _axes_of_market(game: Table, swept: Table) -> tuple[str, ...]:
-    """Return what firms choose, a price or a quantity; a choice where that differs between points."""
+    """Return the name of a choice of firms: price or quantity, or choice where that differs by point."""
     if "game.choice" in swept or "game.demand" in swept:
         return CHOICE
     usual = "price" if game.get("demand") == "logit" else "quantity"
