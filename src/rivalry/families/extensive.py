@@ -362,8 +362,8 @@ class Extensive(Tree):
                 if sum(node.probabilities.values()) != 1:
                     raise ValueError(f"rules: probabilities after {history} must sum to 1 exactly")
                 after += node.probabilities
-                probabilities = tuple(map(Fraction, node.probabilities.values()))
-                tree_node = TreeNode(parent, CHANCE, probabilities=probabilities)
+                chances = tuple(map(Fraction, node.probabilities.values()))
+                tree_node = TreeNode(parent, CHANCE, probabilities=chances)
             elif isinstance(node, Decision):
                 player, key = node.player, node.information
                 if not 0 <= player < players:

@@ -118,8 +118,7 @@ def _produced(demand: Demand, firms: list[Firm], out: list[bool]) -> list[Fracti
         return [Fraction(0)] * len(firms)
     # in the interval that begins here, these firms have an output between 0 and the largest
     interior = [i for i, firm in enumerate(firms) if firm.c <= below[-1] < full[i]]
-    rise = sum(1 / slopes[i] for i in interior)
-    shift = sum(firms[i].c / slopes[i] for i in interior)
+    rise, shift = sum(1 / slopes[i] for i in interior), sum(firms[i].c / slopes[i] for i in interior)
     full_output = sum(q for q, end in zip(largest, full, strict=True) if end <= below[-1])
     return outputs((demand.top - demand.cross * (full_output - shift)) / (1 + demand.cross * rise))
 

@@ -575,10 +575,7 @@ def by_two_keys(table: Table, rows: int | None = None, columns: int = ACROSS) ->
         for label, numbers in numbers_by_label.items():
             row = {keys.down: Estimate(label)}
             for head, k in zip(heads_in_print, numbers, strict=True):
-                entry = Estimate("–") if k < 0 else table.rows[k][name]
-                if k >= 0 and has_marks and marks[k] and entry.text:
-                    entry = entry._replace(text=f"{entry.text}{MARK}")
-                row[head] = entry
+                row[head] = Estimate("–") if k < 0 else _entry(table.rows[k][name], has_marks and marks[k])
             printed.append(row)
             points.append(tuple(point_of_row[k] for k in numbers))
     return table._replace(
@@ -636,10 +633,9 @@ def _thinned(values: list[T], most: int | None) -> list[T]:
 
 
 def _weaker(table: Table) -> tuple[list[bool], list[str]]:
-    """Return the mask of points with a weaker claim than the strongest, and lines that explain its mark.
+    """Return which points have a weaker claim than the strongest, and lines on their mark, or on the claim.
 
-    The lines have the weaker claims and the largest gain at these points; without weaker claims, the claim of
-    all points and the largest gain at any.
+    With the mark stands the largest gain of these points, without weaker claims that of all.
     """
     # how many of a point's sessions have a claim is no claim of another kind
     claims = [re.split(r": | in \d", entry.text)[0] for entry in table.column("claim")]
@@ -664,3 +660,7 @@ def _rank(kind: str) -> int:
     """Rank of a claim in words; what is proved not to exist is named in its own."""
     claim = NONE_EXISTS if kind.endswith(", proved") else kind
     return CLAIMS.index(claim) if claim in CLAIMS else -1
+
+
+def _entry(entry: Estimate, is_marked: bool) -> Estimate:
+    return entry._replace(text=f"{entry.text}{MARK}") if is_marked and entry.text else entry
