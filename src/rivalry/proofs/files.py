@@ -553,7 +553,7 @@ def _cut_off(
         width = high - low
         if width <= 0 or part_low > part_high:
             continue
-        margin, least = ROOM_OF_TOTALS, ENOUGH_OF_TOTALS
+        margin, minimum = ROOM_OF_TOTALS, ENOUGH_OF_TOTALS
         reasons = [EMPTY, EMPTY]
         if k < count:
             if part_low == part_high in (low, high):
@@ -561,13 +561,13 @@ def _cut_off(
                 before.append(_sign(k, -1 if part_low == low else 1))
                 lower[k] = upper[k] = part_low
                 continue
-            margin, least = ROOM, ENOUGH
+            margin, minimum = ROOM, ENOUGH
             reasons = [_sign(k, 1 if rise else -1) for rise in rises[:, k]]
         part_low, part_high = part_low - margin * width, part_high + margin * width
-        if part_low > low + least * width:
+        if part_low > low + minimum * width:
             before += [_cut(k, part_low), reasons[0]]
             lower[k] = part_low
-        if part_high < high - least * width:
+        if part_high < high - minimum * width:
             before.append(_cut(k, part_high))
             after.insert(0, reasons[1])
             upper[k] = part_high

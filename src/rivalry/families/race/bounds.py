@@ -312,8 +312,8 @@ def _sure_payoffs(numbers: Parameters, log_inputs: Any, log_rival_xp: Any) -> An
     log_rival_xp = jnp.broadcast_to(log_rival_xp, numbers["prize"].shape)
     deviation = _deviation(numbers, log_inputs, log_rival_xp)
     # at smaller inputs of rivals it wins with a probability between this one and 1: both ends are compared
-    least = worst + deviation.win_probability * (deviation.value - worst)
-    return jnp.minimum(deviation.value, least) - deviation.cost
+    at_largest = worst + deviation.win_probability * (deviation.value - worst)
+    return jnp.minimum(deviation.value, at_largest) - deviation.cost
 
 
 def _log_scale_of_performance(numbers: Parameters) -> Any:

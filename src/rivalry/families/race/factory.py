@@ -301,9 +301,9 @@ def _keys_of_parts(options: Table, rules: Table) -> Table:
     reads_all = options["transition"] is not None or Rules(**rules).custom
     for part, note in TABLES.items():
         target = note.target if reads_all else rules.get(part, note.target)
-        given = _table(options[part])
+        table = _table(options[part])
         # keys of other kinds are ignored: a player's belief in another kind leaves those of the true one
-        keys |= {key: given.get(key, parameter.default) for key, parameter in keywords(target).items()}
+        keys |= {key: table.get(key, parameter.default) for key, parameter in keywords(target).items()}
     if rules["cost"] not in (Linear, Quadratic):
         keys["price"] = PRICE if keys["price"] is None else keys["price"]
     elif keys["price"] is None:

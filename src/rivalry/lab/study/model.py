@@ -288,8 +288,8 @@ class Study:
             path = key[1:] if key[0] in ("sweep", "batch") else key
             takes = partial(overlap, path)
             takers = [name for name, part in self.included.items() if any(map(takes, part._keys()))]
-            listed = ", ".join(takers) or "none"
-            rule = f"a study of studies takes no changes; its studies with that key: {listed}"
+            names_of_parts = ", ".join(takers) or "none"
+            rule = f"a study of studies takes no changes; its studies with that key: {names_of_parts}"
             raise StudyError(rule, key=write_key(key), where=self.label)
         if len(changes) > MOST_KEYS:
             rule = f"{len(changes)} changes are too many; must be at most {MOST_KEYS}"
