@@ -244,9 +244,9 @@ def test_choices_by_player(certify: Command) -> None:
         ("[1, 0, 0", "rps.nfg", "a bracket is not closed"),
         ("1,0,0]", "rps.nfg", "a bracket is closed that was not opened"),
         ("[" * 100, "rps.nfg", "nested more than 64 deep"),
-        ("1,0,0\n0,one,0\n", "rps.nfg", "row 2: 'one' is no number"),
-        ("up,down\n.6,.4\n.4,much\n", "matrix.toml", "row 2: 'much' is no number"),
-        ("1,0,1/0,0,0,1", "rps.nfg", "'1/0' is no number"),
+        ("1,0,0\n0,one,0\n", "rps.nfg", "row 2: 'one' is not a number"),
+        ("up,down\n.6,.4\n.4,much\n", "matrix.toml", "row 2: 'much' is not a number"),
+        ("1,0,1/0,0,0,1", "rps.nfg", "'1/0' is not a number"),
         ("1.5,0.2", "duopoly.toml", "must be"),
         ("1,0", "missing.toml", "missing.toml"),
         ("1,0", "missing.nfg", "missing.nfg"),
@@ -304,7 +304,7 @@ def test_numbers_as_written() -> None:
     assert number_as_written("1.50e-2").unit == Fraction(1, 10_000)
     assert number_as_written("1.").unit == 0
     for text in ("nan", "1/0", "", "0x1", "1e9999"):
-        with pytest.raises(ValueError, match="is no number"):
+        with pytest.raises(ValueError, match="is not a number"):
             number_as_written(text)
 
 

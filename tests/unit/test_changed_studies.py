@@ -110,8 +110,8 @@ def test_a_verdict_on_a_label_that_no_longer_holds_is_not_given() -> None:
 
 def test_a_number_has_no_label_of_another_key() -> None:
     words = Words({"answer": {"words": {"scale_penalty = 0.8": "faster", "0.8": "faster"}}})
-    assert words.place({"scale_penalty": 0.8}) == "faster"
-    assert words.place({"safety_exponent": 0.8}) == "safety exponent 0.8"
+    assert words.point({"scale_penalty": 0.8}) == "faster"
+    assert words.point({"safety_exponent": 0.8}) == "safety exponent 0.8"
     assert words.value(0.8) == "0.8"
 
 

@@ -95,6 +95,8 @@ def test_masked_entries_are_never_read_as_numbers() -> None:
         lambda: rv.certificate(DILEMMA, chances),
         lambda: rv.best_response(DILEMMA, chances, 0),
         lambda: rv.solve(DILEMMA, rv.methods.Evaluate(), chances),
+        lambda: rv.games.race(disaster_cost=[1.0, np.ma.masked]),
+        lambda: rv.games.market(unit_cost=[1, np.ma.masked]),
     ):
         with pytest.raises(ValueError, match="has masked entries; must be numbers throughout"):
             call()

@@ -150,7 +150,7 @@ def test_without_symmetric_effects_consumers_have_no_surplus() -> None:
         ({"demand": {"cost": ["2"]}}, "must be one of price and quantity"),
         ({"demand": {"price": "10 - Q"}}, "must be formulas, one per firm"),
         ({"demand": "intercept - Q"}, "intercept: is missing"),
-        ({"demand": "10 - Q", "slope": 2.0}, "slope: is no number of formula demand"),
+        ({"demand": "10 - Q", "slope": 2.0}, "slope: is not a parameter of formula demand"),
         ({"demand": "10 - Q", "choice": "price"}, "choice: 'price' clashes"),
         ({"demand": "log(Q - 5)", "high": 9.0}, "demand: is not finite at q"),
         ({"demand": "5 + 1/(1 + Q)"}, "high: is missing; no output of firm 0"),

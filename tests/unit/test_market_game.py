@@ -298,7 +298,7 @@ REFUSED = {  # message -> keywords
     "choice: 'quantity' clashes with demand = 'logit'": {"demand": "logit", "choice": "quantity"},
     "gamma[0]: 1 (r = 0, growth g = 0) must be in [0, 1); else the sum diverges": {"gamma": 1.0},
     "low[1]: 9 must be below high[1] = 4 (firm 1)": {"low": [3.0, 9.0], "high": [5.0, 4.0]},
-    "slope: is no number of logit demand, which takes quality, outside_option, taste_spread": {
+    "slope: is not a parameter of logit demand, which takes quality, outside_option, taste_spread": {
         "demand": "logit",
         "slope": 1.0,
     },

@@ -8,14 +8,7 @@ import pytest
 from scipy.optimize import brentq
 
 import rivalry as rv
-from rivalry.markets import (
-    certified,
-    compensating_costs,
-    diversion_ratios,
-    elasticities,
-    owned,
-    pass_through,
-)
+from rivalry.markets import certified, compensating_costs, diversion_ratios, elasticities, owned, pass_through
 
 pytestmark = pytest.mark.slow
 

@@ -227,8 +227,8 @@ def test_policies_and_values_are_read_by_action_and_state(tmp_path: Path, ending
         ([["a", "b"], ["1/4", "3/4"]], [[0.25, 0.75]]),
         ([["b", "a"], ["1e-1", ".9"]], [[0.9, 0.1]]),
         ([["a", "b"], ["nan", "1"]], "'nan' must be a finite number"),
-        ([["a", "b"], [datetime(2020, 1, 1), 1.0]], "is no number such as 2, 0.5, 1e-3 or 1/3"),
-        ([["a", "b"], ["", "1"]], "'' is no number such as 2, 0.5, 1e-3 or 1/3"),
+        ([["a", "b"], [datetime(2020, 1, 1), 1.0]], "is not a number such as 2, 0.5, 1e-3 or 1/3"),
+        ([["a", "b"], ["", "1"]], "'' is not a number such as 2, 0.5, 1e-3 or 1/3"),
     ],
 )
 def test_cells_are_numbers_as_they_are_written(rows: list[list[Any]], expected: Any) -> None:

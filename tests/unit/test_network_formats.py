@@ -176,10 +176,7 @@ def test_units_of_gmns_decide(units: tuple[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (
-            "long_length,speed\nfurlong,mph\n",
-            "config.csv: long_length 'furlong' is no known unit; must be",
-        ),
+        ("long_length,speed\nfurlong,mph\n", "config.csv: long_length 'furlong' is no known unit; must be"),
         ("long_length,speed\nkm,knots\n", "config.csv: speed 'knots' is no known unit; must be km/h, mph"),
         ("speed\nmph\n", "config.csv: has speed, mph, and no long_length; must have both"),
         ("long_length\nkm\nmile\n", "config.csv: must have one row"),

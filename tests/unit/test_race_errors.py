@@ -59,7 +59,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"cost": lambda xs, xp, safety, numbers: xs if xs[0] > 1 else xp}, ["cost", "jax.numpy"]),
     ({"production": lambda xs, xp, numbers: xs}, ["production", "ln s and ln p"]),
     ({"production": lambda xs, xp, numbers: (xs, jnp.nan * xp)}, ["production", "nan", "must be numbers"]),
-    ({"transition": lambda n, row, t: n | {"prize": jnp.nan}}, ["transition", "prize no number"]),
+    ({"transition": lambda n, row, t: n | {"prize": jnp.nan}}, ["transition", "prize NaN"]),
     ({"horizon": 2, "contest": {"decisiveness": [1.0] * 3}}, ["decisiveness", "(3,)", "one per period"]),
     ({"horizon": 3, "disaster_cost": [[[1.0, 1.0]] * 2]}, ["disaster_cost", "(1, 2, 2)", "(3, 2, 2)"]),
     (ENDLESS | {"transition": lambda n, row, t: n}, ["transition", "finite horizon"]),

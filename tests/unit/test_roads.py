@@ -1,6 +1,7 @@
 """Road networks: equilibria and optima known by hand, by enumerated routes, and readers of files."""
 
 import re
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.optimize import brentq, linprog, minimize, minimize_scalar
 
 import rivalry as rv
 from rivalry.roads.assignment import assignment_record
-from rivalry.roads.convexity import enclosed_cost
+from rivalry.roads.convexity import dual_loss, enclosed_cost
 from rivalry.roads.flows import unserved_trips
 from rivalry.roads.model import RouteGame
 
@@ -601,6 +602,18 @@ def test_the_optimum_of_a_saturating_cost_is_proved() -> None:
     assert float(data.price_of_anarchy) == pytest.approx(20 * (2 + 8 / (1 + np.exp(-15))) / lowest, rel=1e-9)
 
 
+@pytest.mark.slow
+def test_losses_at_prices_are_rounded_upward() -> None:
+    """At prices that are much larger than costs, beside fractions; the least net cost is at all trips."""
+    game = rv.games.routes(SMALL | {"cost": ["min(x, 2)", "1"]}, demand={"s>t": 5.0})
+    rng = np.random.default_rng(0)
+    for price, flow in zip(rng.uniform(1e5, 1e6, 10), rng.uniform(0.5, 4.5, 10), strict=True):
+        cost = Fraction(min(flow, 2.0)) - Fraction(price)
+        loss = Fraction(flow) * cost - 5 * (2 - Fraction(price))
+        bound = dual_loss(game, np.array([price, 1.0]), np.array([flow, 0.0]))
+        assert loss <= Fraction(bound) <= loss * (1 + Fraction(1e-9))
+
+
 def test_enclosures_hold_costs_and_their_derivatives() -> None:
     texts = [
         "2 + 8/(1+exp(5-x))",
@@ -816,10 +829,7 @@ def gmns(folder: Path, **changes: tuple[str, str]) -> RouteGame:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"link": ("lanes", "vdf_fftt")},
-            "free_flow_time is 2, but length / free_speed is 10 minutes at 60",
-        ),
+        ({"link": ("lanes", "vdf_fftt")}, "free_flow_time is 2, but length / free_speed is 10 minutes at 60"),
         ({"link": (",2,50,", ",2,,")}, "capacity, row 1: '' must be a number"),
         ({"link": (",10,60,", ",-10,60,")}, "length, row 1: '-10' must be a number of at least 0"),
         ({"link": (",10,60,", ",10 mi,60,")}, "length, row 1: '10 mi' must be a number, without its unit"),
@@ -953,10 +963,7 @@ FAR = {"distance_factor": 1.0}
         ({"toll_factor": 1.0}, "no column 'toll'"),
         (FAR | {"links": TIMED | {"length": ["1", "far"]}}, "links.length, link s>t: 'far' must be a number"),
         (FAR | {"links": TIMED | {"length": ["1", -2.0]}}, "link s>t: -2.0 must be a number of at least 0"),
-        (
-            {"links": TIMED | {"capacity": [1.0, 0.0]}},
-            "capacity, link s>t: 0 must be above 0 where",
-        ),
+        ({"links": TIMED | {"capacity": [1.0, 0.0]}}, "capacity, link s>t: 0 must be above 0 where"),
         ({"links": TIMED | {"capacity": [1.0, None]}}, "capacity, link s>t: None must be a number"),
         ({"links": TIMED | {"capacity": [1, 1], "b": [0.15, -1]}}, "b, link s>t: -1 must be a number of at"),
         ({"links": TIMED | {"b": [0.15, 0.15]}}, "links: has no column 'capacity'"),

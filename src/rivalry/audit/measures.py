@@ -354,12 +354,16 @@ def best_responses(market: PriceMarket, prices: ndarray, firm: int, added_cost: 
 
 
 def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bool) -> Reaction:
+    """Return the reaction to cuts of a length, with intervals over sessions, or over dates where ``fixed``.
+
+    Cuts and responses are sums over the periods of a cut and of the window.
+    """
     cuts = np.array([session.cuts[length] for session in played])  # [session date period 7]
     periods = max(length, 1)
     of_firm, of_rivals, of_best, usual, after, unilateral_profit, best_profit = np.moveaxis(cuts, -1, 0)
     forced = of_firm[:, :, :periods].sum(axis=2)
-    stake = market.stake
-    scale = np.maximum(np.abs(usual.sum(axis=2)), stake)
+    cartel_gain = market.stake
+    scale = np.maximum(np.abs(usual.sum(axis=2)), cartel_gain)
     # while it cuts, at the rivals' prices without a cut
     gained = (unilateral_profit - usual)[:, :, :periods].sum(axis=2)
 
@@ -370,22 +374,22 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
         return over(cut.sum(axis=2) / np.maximum(forced, np.finfo(float).tiny))
 
     def loss(without: ndarray) -> SampleMean:
-        return over((without - after).sum(axis=2) / (periods * stake))
+        return over((without - after).sum(axis=2) / (periods * cartel_gain))
 
     paths = of_rivals[0] if fixed else of_rivals.mean(axis=1)
     path = np.array([(cut.mean, cut.low, cut.high) for cut in map(estimate, paths.T)])
     above = np.flatnonzero(np.abs(path[:, 0]) > 0.1 * float(forced.mean()) / periods)
     return Reaction(
         length,
-        response(of_rivals),
-        loss(unilateral_profit),
-        over((after - usual).sum(axis=2) / scale),
-        response(of_rivals - of_best),
-        loss(best_profit),
-        over(gained / scale),
-        path,
-        float(path[:, 0].max()),
-        int(above[-1]) + 1 if len(above) else 0,
+        response=response(of_rivals),
+        loss=loss(unilateral_profit),
+        net=over((after - usual).sum(axis=2) / scale),
+        excess=response(of_rivals - of_best),
+        excess_loss=loss(best_profit),
+        unanswered=over(gained / scale),
+        path=path,
+        depth=float(path[:, 0].max()),
+        duration=int(above[-1]) + 1 if len(above) else 0,
     )
 
 

@@ -290,7 +290,7 @@ def _draw_responses(reactions: Sequence[Audit], ax: Any) -> Any:
 
 
 def _figure(reactions: Sequence[Audit]) -> str:
-    """The responses of rivals to forced cuts, as SVG with a caption."""
+    """Return the figure of the rivals' responses to forced cuts, as HTML with a caption."""
     from rivalry.lab.figures import inline
     from rivalry.plots.style import picture
 
@@ -304,10 +304,10 @@ def _figure(reactions: Sequence[Audit]) -> str:
 
 
 def main() -> None:
-    """Read a task from stdin and write the verdict to stdout; what the bot prints goes to stderr."""
+    """Read a task from stdin and write the verdict to stdout, both in JSON."""
     task = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    os.dup2(2, 1)  # what the bot prints goes to stderr
     sys.argv = [task["bot"]]  # as a bot finds it
     try:
         table = read_price_table(task["bot"]) if is_table(task["bot"]) else None

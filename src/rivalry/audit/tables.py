@@ -278,11 +278,12 @@ def policy_table(make: Callable[[], Bot], market: PriceMarket) -> PriceTable | N
     try:
         for memory in range(MEMORY + 1):
             with faults("as its memory was read"):
-                grid, actions = _answers(bot.rule, market, memory)
-            if actions:
+                answers = _answers(bot.rule, market, memory)
+            if answers:
                 break
         else:
             return None
+        grid, actions = answers
         options: dict[str, Any] = {"order": ORDERS[0], "oldest": OLDEST[0], "gamma": DISCOUNT}
         values, start = np.eye(len(grid))[actions], bot.price([])
         table = price_table(values, market, memory=memory, grid=grid, start=start, **options)
@@ -291,26 +292,48 @@ def policy_table(make: Callable[[], Bot], market: PriceMarket) -> PriceTable | N
         return None
 
 
-def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> tuple[list[float], list[int]]:
-    """Prices that a function charges, and the index of its price in each state; none if it reads more."""
-    unit, players = float(np.max(market.cartel - market.nash)), market.players
-    ends = float(np.min(market.nash)) - MARGIN * unit, float(np.max(market.cartel)) + MARGIN * unit
+State = tuple[tuple[float, ...], ...]  # prices [period firm], the own one first
+
+
+def _answers(
+    rule: Callable[[Any], Any], market: PriceMarket, memory: int
+) -> tuple[list[float], list[int]] | None:
+    """Return a grid of prices, and the index of the price that a function charges in each state.
+
+    States are histories of ``memory`` periods with prices of the grid. The grid begins with evenly spaced
+    prices and benchmarks, and grows by the prices that the function charges until it has them all. None if
+    the function reads other periods, charges a price that the market does not allow, or has more than
+    `DECISIONS` states times prices.
+    """
+    unit = float(np.max(market.cartel - market.nash))
+    low = float(np.min(market.nash)) - MARGIN * unit
+    high = float(np.max(market.cartel)) + MARGIN * unit
     benchmarks = np.concatenate([market.nash, market.cartel, market.cut]).tolist()
-    grid = sorted({float(rule([])), *np.linspace(*ends, PRICES).tolist(), *benchmarks})
-    answers: dict[tuple[tuple[float, ...], ...], float] = {}
-    while len(grid) ** (players * memory + 1) <= DECISIONS:
-        states = list(product(product(grid, repeat=players), repeat=memory))
+    grid = sorted({float(rule([])), *np.linspace(low, high, PRICES).tolist(), *benchmarks})
+    answers: dict[State, float] = {}
+    while len(grid) ** (market.players * memory + 1) <= DECISIONS:
+        states = list(product(product(grid, repeat=market.players), repeat=memory))
         for state in states:
-            if state not in answers:
-                periods = _LastPeriods([(prices[0], prices[1:]) for prices in state])
-                with suppress(LookupError):
-                    answers[state] = float(rule(periods))
-                if periods.exceeded or not market.low <= answers.get(state, np.nan) <= market.high:
-                    return grid, []
-        size, grid = len(grid), sorted({*grid, *answers.values()})
-        if len(grid) == size:
+            if state in answers:
+                continue
+            price = _price_after(rule, state)
+            if price is None or not market.low <= price <= market.high:
+                return None
+            answers[state] = price
+        prices = sorted({*grid, *answers.values()})
+        if len(prices) == len(grid):
             return grid, [grid.index(answers[state]) for state in states]
-    return grid, []
+        grid = prices
+    return None
+
+
+def _price_after(rule: Callable[[Any], Any], state: State) -> float | None:
+    """Return the price of a function after the periods of a state; None if it reads others."""
+    history = _LastPeriods([(prices[0], prices[1:]) for prices in state])
+    price = None
+    with suppress(LookupError):
+        price = float(rule(history))
+    return None if history.exceeded else price
 
 
 def _plays(make: Callable[[], Bot], table: PriceTable) -> bool:

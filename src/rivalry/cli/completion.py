@@ -99,7 +99,7 @@ def _places(command: Any) -> CommandWords:
 
 
 def _parts(metavar: str) -> list[str]:
-    """Return what a metavar allows.
+    """Return the alternatives of a metavar.
 
     >>> _parts("[FAMILY|WORD]"), _parts("[FAMILY]..."), _parts("local|ray")
     (['FAMILY', 'WORD'], ['FAMILY'], ['local', 'ray'])

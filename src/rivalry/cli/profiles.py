@@ -197,7 +197,11 @@ def first_cell(name: str) -> tuple[Study, Cell]:
 def _read_policy(
     policy: str, name: str, q_values: bool, actions: Sequence[str] = (), states: Sequence[str] = ()
 ) -> tuple[Any, str]:
-    """Return the function, actions or probabilities, and the order in which what has no names was read."""
+    """Return the function, actions or probabilities of a policy, and the order of its actions and states.
+
+    The order is in words, and empty for a function and for a table with names. ``q_values`` says that the
+    table has action values, of which the best action is taken.
+    """
     from rivalry.core.foreign_tables import is_table, read_named_table, table_of_rows
     from rivalry.core.naming import NamedTable, name_list, rows_of_frame
     from rivalry.tables.policy_answers import policy_numbers
@@ -215,8 +219,14 @@ def _read_policy(
         table = policy_numbers(table, name)
     if q_values and (callable(table) or table.ndim < 2):
         raise ValueError("--q-values: needs a table [state action] or [player state action]")
-    order = name_list(actions) + f"; states {name_list(states)}" * bool(states) if actions else ""
-    return greedy_table(table) if q_values else table, "" if has_names or callable(table) else order
+    order = name_list(actions)
+    if states:
+        order += f"; states {name_list(states)}"
+    if has_names or callable(table) or not actions:
+        order = ""
+    if q_values:
+        table = greedy_table(table)
+    return table, order
 
 
 def _judge_policy(
@@ -305,20 +315,26 @@ def _read_in(profile: str, forms: Iterable[Any], where: str) -> tuple[Any, list[
 
 
 def _written(game: Any, names: GameNames, profile: list[list[Any]], where: str) -> ReadProfile:
-    """Return the fractions of a profile as it is written. Raises `ValueError` where these do not sum to 1."""
+    """Return the probabilities of a profile as fractions. Raises `ValueError` where they do not sum to 1.
+
+    A behaviour strategy has a distribution at every information set, any other strategy a single one.
+    """
     strategies, units, notes = [], [], []
     for player, (numbers, lengths) in enumerate(zip(profile, _groups(game), strict=True)):
         shares = [number.value for number in numbers]
-        units.append(hook("rounding_of")(numbers))
+        unit = hook("rounding_of")(numbers)
         start = 0
         for length in lengths:
-            part = slice(start, start + length)
-            # of behaviour strategies each information set has a distribution
-            at_set = names.entries[player][start].partition(": ")[0]
-            label = f"{where}player {names.players[player]}" + f", at {at_set}" * (len(lengths) > 1)
-            shares[part], note = _shares(shares[part], units[-1], label)
-            notes += [note] * bool(note)
-            start += length
+            label = f"{where}player {names.players[player]}"
+            if len(lengths) > 1:
+                information_set = names.entries[player][start].partition(": ")[0]
+                label = f"{label}, at {information_set}"
+            end = start + length
+            shares[start:end], note = _shares(shares[start:end], unit, label)
+            if note:
+                notes.append(note)
+            start = end
+        units.append(unit)
         strategies.append(shares)
     return ReadProfile(strategies, units, notes)
 

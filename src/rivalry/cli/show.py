@@ -265,7 +265,10 @@ def _fitting(entry: Any) -> list[str]:
 
 
 def _study(selected: study.Study) -> Shown:
-    """Return a study with the stored full runs of it or its parts; in parts its file after comments."""
+    """Return a study with the stored full runs of it or of its parts, in JSON and as text.
+
+    The text is the study's file below comments that describe the runs.
+    """
     bundled = study.studies()
     parts = {name: study.load_study(name) for name in selected.include if name in bundled}
     runs, paragraphs = dict[str, TableDict](), [repr(selected)]
@@ -273,9 +276,15 @@ def _study(selected: study.Study) -> Shown:
         paragraphs.append(f"  {name}: {part!r}".replace("\n", "\n    "))
     for name, part in (parts or {selected.name: selected}).items():
         file = bundled.get(name)
-        if file and file.read_text(encoding="utf-8") == part.text and (full := full_run(name)):
+        full = None
+        # a changed study has no stored run
+        if file and file.read_text(encoding="utf-8") == part.text:
+            full = full_run(name)
+        if full:
             runs[name] = as_json(full)
-            paragraphs += [f"{name}:"] * bool(parts) + _full_run_words(full, part.resolved())
+            if parts:
+                paragraphs.append(f"{name}:")
+            paragraphs += _full_run_words(full, part.resolved())
     stored = {"full_runs": runs} if selected.include else {"full_run": runs.get(selected.name)}
     comments = [f"# {line}".rstrip() for text in paragraphs for line in text.splitlines()]
     # a copy is compared with the values of its original as far as its numbers are the same

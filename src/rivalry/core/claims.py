@@ -273,7 +273,7 @@ class ClaimFacts(NamedTuple):
 
 
 def weakest(facts: Iterable[ClaimFacts]) -> ClaimFacts:
-    """Return what is known of all of several results with the same claim.
+    """Return the facts that hold for all of several results with the same claim.
 
     >>> both = weakest([ClaimFacts("equilibrium", radius=1e-9), ClaimFacts("equilibrium", radius=1e-13)])
     >>> both.near

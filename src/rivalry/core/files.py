@@ -155,7 +155,7 @@ def _archive(members: Mapping[str, bytes]) -> bytes:
 
 
 def _storable(dtype: np.dtype[Any]) -> bool:
-    """True if a dtype is text, truth values, or numbers that NetCDF can hold."""
+    """True if a dtype is text, Booleans, or numbers that NetCDF can hold."""
     return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
 
 

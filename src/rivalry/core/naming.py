@@ -111,7 +111,7 @@ def number_as_written(number: object) -> Written:
         number = number.item()
     match = None if isinstance(number, bool) else _NUMBER.fullmatch(str(number).strip())
     if match is None or (match[2] is not None and int(match[2]) == 0):
-        raise ValueError(f"{format_value(number)} is no number such as 2, 0.5, 1e-3 or 1/3")
+        raise ValueError(f"{format_value(number)} is not a number such as 2, 0.5, 1e-3 or 1/3")
     value = Fraction(match[1]) / int(match[2] or 1)
     digits, _, power = match[1].lower().partition("e")
     places = len(digits.partition(".")[2])

@@ -475,10 +475,10 @@ class Summand(NamedTuple):
 
 @oracle()
 def separate_parts(game: object) -> list[Summand]:
-    """Return the games of which a game is the weighted sum; nothing where its parts depend on each other.
+    """Return the games of which a game is the weighted sum; an empty list if its parts depend on each other.
 
-    A profile then holds those of the parts, of equally many axes, one after the other, and an equilibrium is
-    one of every part. Generic: the periods of a game that is played over several.
+    The axes of a profile are those of the parts, one after the other and equally many each. A profile is an
+    equilibrium if and only if those of all parts are. The generic answer has the periods of a game.
     """
     if not to_stages.knows(game):
         return []

@@ -69,7 +69,7 @@ STORED_AS = {
 """Names in a record of the fields of a certificate, where they differ."""
 
 TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
-"""Attributes of truth values in a run's dataset, as in the CF conventions for NetCDF."""
+"""Attributes of Booleans in a run's dataset, as in the CF conventions for NetCDF."""
 
 PACKAGES = ("numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon", "xarray")
 """Packages whose versions are stored with every run."""
@@ -190,8 +190,8 @@ class Certificate(NamedTuple):
         """Lower and upper end of the largest gain of every player, the interval that every claim is made of.
 
         Of estimates it has 95 % confidence, and no upper end where they are lower bounds. The upper end is
-        infinite where no finite interval holds the regret; the lower end of what is no number is minus
-        infinity, so that it refutes nothing.
+        infinite where no finite interval holds the regret; the lower end of NaN is minus infinity, so that it
+        refutes nothing.
 
         >>> Certificate(np.array([0.5, np.nan]), np.array([2.0, 1.0]), "bounded", "", 1e-6).gains
         (array([ 0.5, -inf]), array([ 2., inf]))
@@ -243,8 +243,8 @@ class Certificate(NamedTuple):
         of_player: dict[str, Any] = {}
         for name in ClaimFacts._fields:
             value = fields.get(name, "")
-            if not isinstance(value, str):  # None is no number
-                numbers = np.asarray(value, float)
+            if not isinstance(value, str):
+                numbers = np.asarray(value, float)  # None becomes NaN
                 is_known = numbers.shape in ((), np.shape(self.regret))
                 value = float(numbers[player] if numbers.ndim else numbers) if is_known else np.nan
             of_player[name] = value
@@ -283,7 +283,7 @@ NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
 
 
 def claim_facts(record: Record, proof: Certificate | None) -> ClaimFacts:
-    """Return what words tell of a record with its certificate, if it has one."""
+    """Return the facts from which a record's claim is put into words, by its certificate if it has one."""
     if "absent" in record:
         return ClaimFacts(NONE_EXISTS, absent=str(record["absent"][1]))
     return (proof or NO_CERTIFICATE).facts
@@ -699,7 +699,7 @@ def _all_equal(values: ndarray, reference: ndarray) -> bool:
 
 
 def is_truth(values: DataArray) -> bool:
-    """True if a variable of a run's dataset holds truth values."""
+    """True if a variable of a run's dataset holds Booleans."""
     return "flag_meanings" in values.attrs
 
 

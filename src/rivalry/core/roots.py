@@ -8,7 +8,7 @@ ROUNDS = 1000  # of Brent's method: a hundred are too few where a function is fl
 
 
 class NoZeroError(ValueError):
-    """No zero was located: the function has one sign at both ends, or is no number between them."""
+    """No zero was located: the function has one sign at both ends, or is NaN between them."""
 
 
 def zero(

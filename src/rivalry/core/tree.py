@@ -98,13 +98,14 @@ def payoff_method(function: F) -> F:
 
 
 def in_shape(x: Any, shape: tuple[int, ...], name: str) -> Any:
-    """Return an array as a profile ``[player axis]``; with one axis, ``[player]`` is accepted.
+    """Return an array or a list as a profile ``[player axis]``; with one axis, ``[player]`` is accepted.
 
     Raises
     ------
     ValueError
         For an array of another shape; the message starts with ``name``.
     """
+    x = np.asarray(x) if isinstance(x, list | tuple) else x
     profile = x[:, None] if x.ndim == 1 and shape[1] == 1 else x
     if profile.shape != shape:
         raise ValueError(f"{name}: shape {x.shape} must be {shape} (players, axes)")

@@ -134,7 +134,8 @@ def _simulate(game: City) -> tuple[ndarray, list[dict[str, Any]]]:
         karma = drivers.karma.copy()
         tallied = kernel.tallies(city, each=False)
         kernel.play(city, drivers, policy, tallied, 1)
-        demand, refusals = tallied.wanted.astype(float), (tallied.wanted - tallied.admitted).astype(float)
+        demand = tallied.wanted.astype(float)
+        refusals = (tallied.wanted - tallied.admitted).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
             bid = tallied.bids @ levels[: tallied.bids.shape[1]] / tallied.wanted
         frames[:, step] = demand, refusals, np.round(bid, DIGITS)

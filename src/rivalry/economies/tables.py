@@ -42,14 +42,14 @@ def bids(reader: Reader) -> Table:
 
 
 def outcomes(reader: Reader) -> Table:
-    """Return efficiency, fairness and what an agent could gain."""
+    """Return efficiency, fairness and the gain that an agent could have."""
     names = reader.array("class_name")
     rows = reader.quantities(OUTCOMES, () if names is None else names.tolist())
     return Table(rows, "quantities", "outcomes", OUTCOMES, beside=True)
 
 
 def agents(reader: Reader) -> Table:
-    """Return what every agent earned, and what it could gain; print has some, from the least to the most."""
+    """Return the payoffs and possible gains of agents; print has some of them, in rising order of gains."""
     kinds, classes = reader.array("agent_type"), reader.array("class_name")
     columns: dict[str, ndarray | None] = {}
     if kinds is not None and classes is not None and len(classes) > kinds.max() > 0:

@@ -275,7 +275,7 @@ class Extensive(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``."""
-        x = in_shape(np.asarray(x) if isinstance(x, list | tuple) else x, self.space.shape, "profile")
+        x = in_shape(x, self.space.shape, "profile")
         xp, weights = array_module(self.paid, self.moves, x), self.weights(x)
         reach = xp.ones(len(self.paid))
         for player in range(len(self.sizes)):
@@ -285,7 +285,9 @@ class Extensive(Tree):
     def weights(self, x: Any) -> Any:
         """Return the probabilities that own moves allow each axis, after a 1, ``[.. player 1 + axis]``."""
         xp = array_module(self.before, x)
-        begin, before, weights = xp.ones((*x.shape[:-1], 1)), xp.broadcast_to(1 + self.before, x.shape), x
+        begin = xp.ones((*x.shape[:-1], 1))
+        before = xp.broadcast_to(1 + self.before, x.shape)
+        weights = x
         for _ in range(self.depth - 1):
             weights = x * xp.take_along_axis(xp.concatenate([begin, weights], axis=-1), before, axis=-1)
         return xp.concatenate([begin, weights], axis=-1)

@@ -116,7 +116,7 @@ class Matrix(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
-        x = in_shape(np.asarray(x) if isinstance(x, list | tuple) else x, self.space.shape, "profile")
+        x = in_shape(x, self.space.shape, "profile")
         xp, expected = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
             # axis 0 is the player who is paid; each contraction moves the next player to axis 1
@@ -267,7 +267,8 @@ def _(game: Matrix, x: Profile | ndarray, player: int) -> oracles.Response:
     values = _action_payoffs(_numpy(game), np.asarray(x), player)
     action = int(np.argmax(values))
     payoff = float(values[action])
-    strategy, bound = np.eye(game.space.shape[1])[action], payoff + _rounding_of_payoffs(game, player)
+    strategy = np.eye(game.space.shape[1])[action]
+    bound = payoff + _rounding_of_payoffs(game, player)
     return oracles.Response(strategy, payoff, bound, "tight", "registered best response", values)
 
 

@@ -87,8 +87,8 @@ class Precipice(OneLineRepr, eqx.Module):
 
         def integrand(c: Array) -> Array:
             safe = self.safety(rules[player], c)
-            chances = jax.vmap(lambda rule: self.below(rule, c - safe))(rules)
-            return safe * jnp.prod(chances.at[player].set(1.0), axis=0) / self.max_capability
+            probabilities = jax.vmap(lambda rule: self.below(rule, c - safe))(rules)
+            return safe * jnp.prod(probabilities.at[player].set(1.0), axis=0) / self.max_capability
 
         return piecewise_integral(integrand, kinks, self.max_capability, self.players)
 
@@ -222,8 +222,8 @@ def _gains_at_capabilities(game: Precipice, x: Profile) -> Array:
 
     def expected_payoff(player: Array, safety_level: Array, c: Array) -> Array:
         """Return the expected payoff at capability ``c`` and a safety: rivals' wins by Gauss's rule."""
-        chances = jax.vmap(lambda rule: game.below(rule, c - safety_level))(rules)
-        won = safety_level * jnp.prod(chances.at[player].set(1.0))
+        probabilities = jax.vmap(lambda rule: game.below(rule, c - safety_level))(rules)
+        won = safety_level * jnp.prod(probabilities.at[player].set(1.0))
 
         def rival(k: Array) -> Array:
             def integrand(rival: Array) -> Array:

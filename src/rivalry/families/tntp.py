@@ -135,25 +135,31 @@ def read_flows(file: Path) -> Columns:
 
 
 def _contents(file: Path) -> _Contents:
+    """Return the tags, the other lines and the comments above these. Raises `ValueError`.
+
+    A line is ``<TAG> entry`` or text, and what follows ``~`` in it is a comment.
+    """
     contents = _Contents({}, [], [])
     for number, line in enumerate(read_text(file, LARGEST).splitlines(), 1):
-        plain, tilde, comment = line.partition("~")
-        text = plain.strip()
-        tag = _TAG.match(text)
-        if tag:
+        text, tilde, comment = line.partition("~")
+        text = text.strip()
+        if tag := _TAG.match(text):
             name, entry = tag[1].strip().upper(), tag[2].strip()
             if contents.tags.setdefault(name, (number, entry))[1] != entry:
                 raise ValueError(f"line {number}: <{name}> is there twice")
         elif text:
-            contents.lines.append((number, text.replace("\t", " ") if text[:6].lower() == "origin" else text))
-        if tilde and not contents.lines:  # a head is above the rows, also behind <ORIGINAL HEADER>
+            if text[:6].lower() == "origin":
+                text = text.replace("\t", " ")
+            contents.lines.append((number, text))
+        # a head of columns is above the rows, also behind <ORIGINAL HEADER>
+        if tilde and not contents.lines:
             contents.comments.append((number, comment))
     return contents
 
 
 def _table(contents: _Contents, usual: Sequence[str]) -> Columns:
     """Columns by the names of a head, or in the usual order. Raises `ValueError`."""
-    rows = [(number, _fields(line)) for number, line in contents.lines]
+    rows = [(number, line.translate(_SEPARATORS).split()) for number, line in contents.lines]
     width = len(rows[0][1]) if rows else len(usual)
     heads = (_head(number, line, width, usual) for number, line in reversed(contents.comments))
     names = next(filter(None, heads), usual)
@@ -192,10 +198,6 @@ def _head(number: int, line: str, width: int, usual: Sequence[str]) -> list[str]
     if len(names) != width:
         raise ValueError(f"line {number}: names {len(names)} columns; must be {width}, as in the rows")
     return names
-
-
-def _fields(line: str) -> list[str]:
-    return line.translate(_SEPARATORS).split()
 
 
 def _nodes(file: Path) -> dict[str, dict[str, Any]]:

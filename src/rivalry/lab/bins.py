@@ -102,7 +102,7 @@ def _metrics(data: Dataset, name: str, lead: Sequence[str], words: Words) -> Ite
     if len(names) > 1 and np.array_equal(rows, np.broadcast_to(rows[..., :1], rows.shape), equal_nan=True):
         rows, names = rows[..., :1], [""]
     for k, entry in enumerate(names if len(names) <= MOST_QUANTITIES else ()):
-        player = words.who(entry)
+        player = words.entry(entry)
         yield Metric(", ".join(filter(None, [heading(data, name, words), player])), rows[..., k])
 
 
@@ -202,7 +202,7 @@ def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Table:
         entries = [certificate["cell"], properties["claim"], properties["status"]]
         gain = certificate["regret"]
         entries += ["–" if gain is None else f"{gain:.3g}", properties["facts"].bound_text]
-        rows.append((words.place(properties["place"]), entries))
+        rows.append((words.point(properties["place"]), entries))
     return labelled(where, ["cell", "claim", "status", "largest gain", "bound"], rows)
 
 

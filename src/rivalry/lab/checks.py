@@ -83,15 +83,16 @@ def judge(study: StudyTables, data: Dataset) -> list[JudgedExpectation]:
 
 def compare(row: Table, value: Value | None, claim: str | None, reason: str | None) -> JudgedExpectation:
     """Compare our value with the references of an ``[[expect]]`` entry, unless there is a reason not to."""
-    published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
-    expected, why_not_either = _verdict(row.get("expected"), row.get("tolerance"), value)
+    published, published_reason = _verdict(row.get("published"), row.get("published_tolerance"), value)
+    expected, expected_reason = _verdict(row.get("expected"), row.get("tolerance"), value)
     if row.get("within") is not None:
-        expected, why_not_either = _within(row["within"], value)
+        expected, expected_reason = _within(row["within"], value)
     if reason:
+        # a verdict of None says that there is no reference
         published, expected = published and NOT_COMPARED, expected and NOT_COMPARED
     comparison = {**row, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
     comparison |= {"published_verdict": published, "expected_verdict": expected}
-    comparison["reason"] = reason or why_not or why_not_either
+    comparison["reason"] = reason or published_reason or expected_reason
     judged = {key: comparison.get(key) for key in COLUMNS}
     for key in ("published_tolerance_reason", "locator", "entry", "why", "reason"):
         judged[key] = judged[key] or None  # no text is null for scripts
@@ -171,14 +172,10 @@ def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> 
         for name, values in single.items():
             if np.any(stored[name][k]):
                 number = values[k][stored[name][k]] if values.ndim > 1 else values[k]
-                metrics[name] = _plain(number, name in truths)
+                # a dataset stores Booleans as numbers
+                metrics[name] = np.asarray(number, bool if name in truths else None).tolist()
         rows.append(row)
     return rows
-
-
-def _plain(values: ndarray | np.generic, truth: bool) -> Any:
-    """Numbers, words or truth values, which a dataset stores as numbers, for JSON."""
-    return (np.asarray(values, bool) if truth else values).tolist()
 
 
 _SUMMARISED = (
@@ -300,7 +297,7 @@ def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
     places: dict[str, list[str]] = {}
     for _, properties in rows:
         for reason in properties["refusals"]:
-            places.setdefault(reason, []).append(words.place(properties["place"]) or "the result")
+            places.setdefault(reason, []).append(words.point(properties["place"]) or "the result")
     lines = []
     for reason, names in places.items():
         further = f" and {len(names) - FEW} more" if len(names) > FEW else ""
@@ -378,14 +375,14 @@ def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
 
 
 def _within(band: Sequence[float], result: Value | None) -> tuple[str, str]:
-    """Verdict on a range for our value, and why it is not compared."""
+    """Return the verdict on a range for our value, and the reason if they are not compared."""
     if isinstance(result, str) or result is None or np.isnan(result):
-        return NOT_COMPARED, "ours is no number"
+        return NOT_COMPARED, "ours is NaN or text"
     return ("agrees" if band[0] <= result <= band[1] else "differs"), ""
 
 
 def _verdict(value: Value | None, tolerance: float | None, result: Value | None) -> tuple[str | None, str]:
-    """Verdict on a reference value (None without one), and why it is not compared."""
+    """Return the verdict on a reference value, None without one, and the reason if it is not compared."""
     if value is None:
         return None, ""
     if isinstance(value, str) != isinstance(result, str):
@@ -393,11 +390,11 @@ def _verdict(value: Value | None, tolerance: float | None, result: Value | None)
     if isinstance(value, str) or isinstance(result, str):
         return ("agrees" if result == value else "differs"), ""
     # slightly more, so that rounding does not decide a difference of exactly the tolerance
-    # without our value the caller has a reason, and does not use this verdict
     allowed = SAME_NUMBER * abs(value) if tolerance is None else tolerance + SAME_NUMBER * tolerance
+    # where ours is missing the caller has a reason, and does not use this verdict
     computed, reference = float(result or 0), float(value)
     if not np.isfinite(allowed) or np.isnan(computed) or np.isnan(reference):
-        return NOT_COMPARED, "ours, the reference or its tolerance is no finite number"
+        return NOT_COMPARED, "ours or the reference is NaN, or the tolerance is not finite"
     if computed != reference and not abs(computed - reference) <= allowed:
         return "differs", ""
     widest = RESOLVED * (1 + SAME_NUMBER) * abs(value)
@@ -405,7 +402,7 @@ def _verdict(value: Value | None, tolerance: float | None, result: Value | None)
 
 
 def _result_value(study: StudyTables, row: Table, data: Dataset) -> tuple[Value | None, str | None, str]:
-    """Our value, the weakest claim of the cells behind it, and why it is not compared."""
+    """Return our value, the weakest claim of the cells behind it, and the reason if it is not compared."""
     name = row["quantity"]
     if name not in data or "status" not in data:
         hint = near(name, map(str, data.data_vars))

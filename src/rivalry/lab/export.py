@@ -353,7 +353,7 @@ def to_csv(frame: DataFrame) -> str:
 def to_parquet(frame: DataFrame, data: Dataset) -> bytes:
     """Return a tidy table of a dataset as a Parquet file, with the types of the dataset; text is unchanged.
 
-    Whole and truth values are nullable: those that are missing are null.
+    Whole numbers and Booleans are nullable: those that are missing are null.
     """
     typed = frame.copy()
     for name in frame.columns:

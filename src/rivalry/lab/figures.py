@@ -167,7 +167,7 @@ def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
             swept_coordinates = {
                 name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1
             }
-            return dataset(record | plot_data), Words(run.head["study"]).place(swept_coordinates)
+            return dataset(record | plot_data), Words(run.head["study"]).point(swept_coordinates)
     return dataset({}), ""
 
 
@@ -238,7 +238,7 @@ def _draw_one(
         options["at"] = _nearest(data, at)
         varied = {name: value for name, value in at.items() if not is_fixed(study["game"], name, value)}
         if any(name not in options["at"] or options["at"][name] != varied[name] for name in varied):
-            lacks = (Words(study).place(varied),)
+            lacks = (Words(study).point(varied),)
     try:
         plot = build_plot(kind)
         file_bytes, where, hollow, subject = picture(plot, data, form, **options)

@@ -215,7 +215,7 @@ def _with_entries(figure: Figure, addition: Figure, where: str) -> Figure:
 def place_in_words(run: Run, cell: StoredCell) -> str:
     """Place of a cell in its run: its coordinates that vary, and its method among several."""
     coordinates = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
-    return typeset(Words(run.head["study"]).place(coordinates))
+    return typeset(Words(run.head["study"]).point(coordinates))
 
 
 def sweep_figure(run: Run, answer: Answer) -> Figure:
@@ -324,7 +324,7 @@ def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
         ids = [cell.id for cell in run.cells if _is_at(cell, comparison.row["at"])]
         row = {**comparison.row, "note": comparison.note}
         row["label"] = words.quantity(row["quantity"])
-        row["place"] = typeset(words.who(words.place(row["at"])))
+        row["place"] = typeset(words.entry(words.point(row["at"])))
         row["cells"] = ids[:CELLS] if len(ids) < len(run.cells) else []
         rows.append(row | {"signed": signed, "difference": None if signed is None else abs(signed)})
     text = f"{tally([comparison.row for comparison in judged])}."

@@ -540,31 +540,37 @@ def _cut_off(
 ) -> tuple[Entry, Entry]:
     """Cut a box of choices and totals to nearly a smaller one, in place.
 
-    Returns the entries before and after the smaller box. ``rises [end choice]`` is a mask of ends: whether
-    payoffs rise in the part that is cut off there.
+    ``ends`` and ``smaller`` are the lower and the upper ends of both, choices first; a smaller box that is
+    empty in a choice or a total is not cut off there. ``rises [end choice]`` is the mask of ends at which
+    payoffs rise in the part that is cut off. Returns the entries before and after that of the smaller box.
     """
     before, after = Entry(), Entry()
+    lower, upper = ends
     count = rises.shape[1]
     # totals first: choices that are cut off are not best for the remaining totals
-    for k in [*range(count, len(ends[0])), *range(count)]:
-        low, high, part_low, part_high = (end[k] for end in (*ends, *smaller))
+    for k in [*range(count, len(lower)), *range(count)]:
+        low, high, part_low, part_high = lower[k], upper[k], smaller[0][k], smaller[1][k]
         width = high - low
         if width <= 0 or part_low > part_high:
             continue
-        room, minimum = (ROOM, ENOUGH) if k < count else (ROOM_OF_TOTALS, ENOUGH_OF_TOTALS)
-        reasons = [_sign(k, 1 if rise else -1) for rise in rises[:, k]] if k < count else [EMPTY] * 2
-        if k < count and part_low == part_high in (low, high):
-            before.append(_sign(k, -1 if part_low == low else 1))
-            ends[0][k] = ends[1][k] = part_low
-            continue
-        part_low, part_high = part_low - room * width, part_high + room * width
+        margin, minimum = ROOM_OF_TOTALS, ENOUGH_OF_TOTALS
+        reasons = [EMPTY, EMPTY]
+        if k < count:
+            if part_low == part_high in (low, high):
+                # the payoff rises to one bound in all of the box
+                before.append(_sign(k, -1 if part_low == low else 1))
+                lower[k] = upper[k] = part_low
+                continue
+            margin, minimum = ROOM, ENOUGH
+            reasons = [_sign(k, 1 if rise else -1) for rise in rises[:, k]]
+        part_low, part_high = part_low - margin * width, part_high + margin * width
         if part_low > low + minimum * width:
             before += [_cut(k, part_low), reasons[0]]
-            ends[0][k] = part_low
+            lower[k] = part_low
         if part_high < high - minimum * width:
             before.append(_cut(k, part_high))
             after.insert(0, reasons[1])
-            ends[1][k] = part_high
+            upper[k] = part_high
     return before, after
 
 
@@ -616,38 +622,54 @@ def _reasons(
     high: ndarray,
     side: ndarray,
 ) -> list[Entry]:
-    """Return the reasons of boxes, empty where none is found."""
-    reasons: list[Entry] = [[] for _ in low]
+    """Return the reason ``[box]`` why a box has no further equilibrium, empty where none is found.
+
+    A point is the only one in it, a derivative or a sum of them has no zero, or a strategy is better than all
+    of a player in it. ``side [box choice]`` is the bound at which a choice is, -1 or 1, and 0 elsewhere.
+    """
     enclosures = first_order(game, at, low, high, side)
-    rises = (enclosures.slope_low > 0) & enclosures.smooth[:, None]
-    falls = (enclosures.slope_high < 0) & enclosures.smooth[:, None]
-    size = np.maximum(np.where(rises, enclosures.slope_low, 0), np.where(falls, -enclosures.slope_high, 0))
-    # at the bound to which a payoff rises a choice can stay
-    stays = (rises & (high == at.high)) | (falls & (low == at.low))
-    wide = ((high - low) / (at.high - at.low)).max(axis=1)
+    reasons: list[Entry] = []
     for k in range(len(low)):
-        signs = np.where(rises[k], 1, -1)
-        reasons[k] = next(iter(_nearby_points(at, points, low[k], high[k])), [])
-        outside = ((rises | falls) & ~stays)[k]
-        faces = stays[k] & (low[k] < high[k])
-        if not reasons[k] and outside.any():
-            j = int(np.where(outside, size[k], 0.0).argmax())
-            reasons[k] = _sign(j, int(signs[j]))
-        elif not reasons[k] and enclosures.smooth[k]:
-            reasons[k] = _combination(enclosures, k, side[k])
-        if not reasons[k] and faces.any():
-            j = int(np.where(faces, size[k], 0.0).argmax())
-            reasons[k] = _sign(j, int(signs[j]))
+        reason = next(iter(_nearby_points(at, points, low[k], high[k])), [])
+        reasons.append(reason or _reason_of_slopes(at, enclosures, k, low[k], high[k], side[k]))
     undecided = np.array([not reason for reason in reasons])
+    wide = ((high - low) / (at.high - at.low)).max(axis=1)
     flat = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(enclosures.smooth)))
-    if len(flat):
-        gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2)
-        for player in range(len(at.start)):
-            indices = np.flatnonzero(at.player == player)
-            gaining = np.flatnonzero([not reasons[k] for k in flat] & (gain[:, player] > 0))
-            if len(gaining) and len(indices):
-                rows = flat[gaining]
-                better = refutation(game, at, player, low[rows], high[rows], strategy[gaining, player])
-                for k, row in zip(gaining[better], rows[better], strict=True):
-                    reasons[row] = ["better", player, _hexadecimal(strategy[k, player][at.axis[indices]])]
+    if not len(flat):
+        return reasons
+    gain, strategy = good_strategies(game, at, (low[flat] + high[flat]) / 2)
+    for player in range(len(at.start)):
+        indices = np.flatnonzero(at.player == player)
+        gaining = np.flatnonzero([not reasons[k] for k in flat] & (gain[:, player] > 0))
+        if len(gaining) and len(indices):
+            rows = flat[gaining]
+            better = refutation(game, at, player, low[rows], high[rows], strategy[gaining, player])
+            for k, row in zip(gaining[better], rows[better], strict=True):
+                reasons[row] = ["better", player, _hexadecimal(strategy[k, player][at.axis[indices]])]
     return reasons
+
+
+def _reason_of_slopes(
+    at: Coordinates, enclosures: FirstOrder, k: int, low: ndarray, high: ndarray, side: ndarray
+) -> Entry:
+    """Return the reason by derivatives why box k, from ``low`` to ``high``, has no equilibrium, or empty.
+
+    A choice in which the payoff rises is best at its upper bound only, and one in which it falls at its lower
+    bound. Of a box at that bound, the face there remains, see `_face`.
+    """
+    is_smooth = enclosures.smooth[k]
+    rises = (enclosures.slope_low[k] > 0) & is_smooth
+    falls = (enclosures.slope_high[k] < 0) & is_smooth
+    size = np.where(rises, enclosures.slope_low[k], np.where(falls, -enclosures.slope_high[k], 0.0))
+
+    def steepest(choices: ndarray) -> Entry:
+        j = int(np.where(choices, size, 0.0).argmax())
+        return _sign(j, 1 if rises[j] else -1)
+
+    stays = (rises & (high == at.high)) | (falls & (low == at.low))
+    leaves = (rises | falls) & ~stays
+    if leaves.any():
+        return steepest(leaves)
+    reason = _combination(enclosures, k, side) if is_smooth else []
+    faces = stays & (low < high)
+    return steepest(faces) if not reason and faces.any() else reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader, profile_rows
-from rivalry.results.table import CLAIM, GAIN, PROVED, RADIUS, UNKNOWN, Estimate, Row, Rows, Table, exactly
+from rivalry.results.table import CLAIM, GAIN, PROVED, RADIUS, Estimate, Row, Rows, Table, exactly
 from rivalry.text.display import interval_in_words, radius_in_words
 
 SHOWS = ("equilibria", "equilibrium_payoff", "equilibrium_gain", "equilibrium_claim", "radius")
@@ -39,34 +39,52 @@ def equilibria(reader: Reader) -> Table | None:
 
 
 def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: bool) -> Row:
-    """Return the strategies of an equilibrium, and how far from an exact one they are."""
-    radius, actions = reader.array("radius"), reader.actions
-    near = UNKNOWN
-    if radius is not None and np.isfinite(radius[k]):
-        near = float(radius[k])
-    row = reader.strategies("equilibria", profile, actions, float(np.nan_to_num(near)))
+    """Return the strategies ``profile [player axis]`` of equilibrium k, and the proved radius around them.
+
+    The radius is "exact" for equilibria in fractions and in pure strategies. Where nothing is known about the
+    distance to an exact equilibrium, it has no entry.
+    """
+    radii, actions = reader.array("radius"), reader.actions
+    radius = None
+    if radii is not None and np.isfinite(radii[k]):
+        radius = float(radii[k])
+    row = reader.strategies("equilibria", profile, actions, within=radius or 0.0)
+    # the radius of an equilibrium in fractions, as with a component, is only the rounding of its numbers
+    in_fractions = has_component or (bool(radius) and reader.array("exact_equilibria") is not None)
     is_pure = actions is not None and np.all((profile == 0) | (profile == 1))
     heading = RADIUS if reader.numbers else PROVED
-    # numbers of equilibria in fractions, such as those of components, are only the nearest floats
-    in_fractions = has_component or (near > 0 and reader.array("exact_equilibria") is not None)
-    if near > 0 and not in_fractions:
-        row[heading] = exactly(f"within {radius_in_words(near)}", near)
-    elif near == 0 or in_fractions or is_pure:
-        row[heading] = exactly("exact", float(np.nan_to_num(near)))
+    if radius and not in_fractions:
+        row[heading] = exactly(f"within {radius_in_words(radius)}", radius)
+    elif radius == 0 or in_fractions or is_pure:
+        row[heading] = exactly("exact", radius or 0.0)
     return row
 
 
 def _certificate(reader: Reader, k: int, *, is_proved: bool) -> Row:
-    """Return the largest gain at an equilibrium, one bound where all are certified, and what is claimed."""
-    gains, claims, row = reader.array("equilibrium_gain"), reader.array("equilibrium_claim"), Row()
-    # numbers within a proved radius stand for the exact equilibrium; the profile is the first
-    claim = "equilibrium" if is_proved else reader.text("claim") * (k == 0)
+    """Return the bound on the largest gain at equilibrium k, and its claim; each only where it is known.
+
+    The text of the bound is that of all equilibria where all are certified as such.
+    """
+    gains = reader.array("equilibrium_gain")
+    claims = reader.array("equilibrium_claim")
+    row = Row()
+    if gains is not None and claims is not None and np.isfinite(gains[k]):
+        all_certified = set(claims.tolist()) <= {"", "equilibrium"}
+        bound = float(np.nanmax(gains)) if all_certified else float(gains[k])
+        text = f"at most {radius_in_words(bound)}" if bound > 0 else "0"
+        row[GAIN] = exactly(text, float(gains[k]))
+    claim = ""
     if claims is not None and claims[k]:
         claim = str(claims[k])
-    if gains is not None and claims is not None and np.isfinite(gains[k]):
-        bound = float(np.nanmax(gains) if set(claims.tolist()) <= {"", "equilibrium"} else gains[k])
-        row[GAIN] = exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", float(gains[k]))
-    return row | ({CLAIM: Estimate(claim)} if claim else {})
+    elif is_proved:
+        # an exact equilibrium is within the radius
+        claim = "equilibrium"
+    elif k == 0:
+        # the result's claim is on its profile, which is the first equilibrium
+        claim = reader.text("claim")
+    if claim:
+        row[CLAIM] = Estimate(claim)
+    return row
 
 
 def _vertices(reader: Reader) -> Rows:

@@ -31,7 +31,7 @@ class Names(Protocol):
     @property
     def choice(self) -> str: ...
     def key(self, name: str) -> str: ...
-    def who(self, entry: str) -> str: ...
+    def entry(self, entry: str) -> str: ...
     def quantity(self, name: str) -> str: ...
     def coordinates(self, names: Iterable[object], count: int, player: int | None = None) -> list[str]: ...
 
@@ -45,7 +45,7 @@ class PlainNames:
         """Return the name of a parameter."""
         return key_in_words(name)
 
-    def who(self, entry: str) -> str:
+    def entry(self, entry: str) -> str:
         """Return a player."""
         return entry
 
@@ -134,7 +134,7 @@ class Reader:
         """Return the names of the players."""
         if len(self._players) == count:
             return list(self._players)
-        return [self.names.who(f"player {k}") for k in range(count)]
+        return [self.names.entry(f"player {k}") for k in range(count)]
 
     def axes(self, variable: str, count: int, player: int | None = None) -> list[str]:
         """Return the names of coordinates of a strategy, by number where they have none."""
@@ -288,9 +288,12 @@ def profile_rows(
             row["payoff"] = exactly(f"{payoffs[k]:.6g}", float(payoffs[k]))
         if k < len(played):
             labels = names.get("axis", ()) if actions is None else actions[k]
-            row |= _numbers(played[k], labels) if numbers else {}
-            if not numbers:
-                row["strategy"] = Estimate(_words(played[k], labels, actions is not None, in_full))
+            if numbers:
+                row |= _numbers(played[k], labels)
+            elif actions is None:
+                row["strategy"] = Estimate(strategy_by_axes(played[k], list(labels), in_full))
+            else:
+                row["strategy"] = Estimate(strategy_by_name(played[k], labels))
         rows.append(row)
     return rows
 
@@ -311,11 +314,6 @@ def _numbers(row: ndarray, labels: Sequence[str] | ndarray) -> Row:
     return {
         str(label): exactly(f"{value:.6g}", value) for label, value in pairs if label and np.isfinite(value)
     }
-
-
-def _words(row: ndarray, labels: Sequence[str] | ndarray, has_actions: bool, in_full: bool) -> str:
-    """Return a strategy in words: by actions, or by coordinates."""
-    return strategy_by_name(row, labels) if has_actions else strategy_by_axes(row, list(labels), in_full)
 
 
 def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> ndarray:

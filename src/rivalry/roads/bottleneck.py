@@ -149,8 +149,8 @@ def bottleneck(
     Raises
     ------
     ValueError
-        For shares that do not sum to 1, a value of time not above ``early``, unlike needs with karma, and a
-        step toll whose times do not rise.
+        For shares that do not sum to 1, a value of time not above ``early``, different distributions of needs
+        by wealth with karma, and a step toll whose times do not rise.
 
     Examples
     --------
@@ -218,7 +218,10 @@ def _row(name: str, row: Any, usual: Mapping[str, float]) -> list[float]:
 
 
 def _check(game: BottleneckGame, table: ndarray) -> None:
-    """Raise `ValueError` for shares that do not sum to 1, costs without an equilibrium, and unlike needs."""
+    """Raise `ValueError` for shares that do not sum to 1, and for costs without an equilibrium.
+
+    With karma also for distributions of needs that differ between classes by wealth.
+    """
     if abs(table[:, 0].sum() - 1) > ROUNDING:
         raise ValueError(f"classes: shares sum to {table[:, 0].sum():g}; must sum to 1")
     for name, early, waiting in zip(game.kind_names, game.early, game.value_of_time, strict=True):

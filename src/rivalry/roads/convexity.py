@@ -1,8 +1,8 @@
-"""Whether costs by formulas rise, and total costs are convex: enclosures over all flows that links may have.
+"""Enclosures of formulas of costs, which decide whether costs rise and whether total costs are convex.
 
-Flows are dual to costs: at any costs of links the cheapest routes, and on every link the flow at which its
-total cost less what that flow pays is lowest, bound the total cost of all flows from below. The first needs
-no convexity, and the second is a search on one axis, whose lower bounds are enclosures.
+By weak duality, any prices of links bound the total cost of all flows from below: by what all trips pay on
+cheapest routes, and on every link by the lowest difference of its total cost and what its flow pays. Neither
+needs convexity. The second is found by a search on one axis, whose lower bounds are enclosures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Jet(NamedTuple):
 def _hull(low: ndarray, high: ndarray) -> ndarray:
     """Bounds moved outward by more than an operation rounds, which keeps signs; unbounded if unknown."""
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
-    below, above = low - (np.abs(low) * 4 * WIDEN + TINY), high + (np.abs(high) * 4 * WIDEN + TINY)
+    below = low - (np.abs(low) * 4 * WIDEN + TINY)
+    above = high + (np.abs(high) * 4 * WIDEN + TINY)
     return np.stack([np.where(low >= 0, np.maximum(below, 0.0), below), above])
 
 
@@ -70,7 +71,8 @@ def _of(code: int, number: float, a: Jet) -> Jet:
         second = -_power(a.value, -2.0)[::-1]
     else:
         ones = np.ones_like(a.value)
-        value, first = _power(a.value, number), _product(number * ones, _power(a.value, number - 1))
+        value = _power(a.value, number)
+        first = _product(number * ones, _power(a.value, number - 1))
         second = _product(number * (number - 1) * ones, _power(a.value, number - 2))
     curvature = _sum(_product(first, a.curvature), _product(second, _power(a.slope, 2.0)))
     return Jet(value, _product(first, a.slope), curvature)
@@ -124,19 +126,21 @@ def enclosed_cost(game: RouteGame, link: int, flow: ndarray) -> Jet:
 
 @np.errstate(all="ignore")
 def rises(game: RouteGame, is_of: ndarray) -> bool:
-    """Whether the formulas of some links, ``[link]`` are truth values, certainly do not fall anywhere."""
+    """Whether the formulas of the links of a Boolean mask ``is_of [link]`` certainly do not fall anywhere."""
     links = np.flatnonzero(is_of & (np.diff(game.begins) > 0)).tolist()
     return all(_cost_rises(game, link, marginal=False) for link in links)
 
 
 def _cost_rises(game: RouteGame, link: int, *, marginal: bool) -> bool:
-    """Whether the cost of a link certainly does not fall anywhere, or its marginal cost."""
+    """Whether the cost of a link, or its marginal cost, certainly does not fall from 0 to its largest flow.
+
+    A slope down to ``-TIE * cost / largest flow`` counts as 0, since rounding of enclosures may cause it.
+    """
     most = game.largest_flows()[link]
-    cells = _cells(0.0, most)
+    cells = _cells(most)
     for _ in range(ROUNDS):
         cost = enclosed_cost(game, link, cells)
         slope = _total(cells, cost).curvature if marginal else cost.slope
-        # a fall that rounding may have made is none
         falls = slope * most < -TIE * np.maximum(cost.value[0], TINY)
         cells = _halves(cells[:, falls[0]])
         if not cells.size or cells.shape[1] > MOST_CELLS or falls[1].any():
@@ -151,19 +155,32 @@ def _total(flow: ndarray, cost: Jet) -> Jet:
 
 @np.errstate(all="ignore")
 def dual_loss(game: RouteGame, price: ndarray, flow: ndarray) -> float:
-    """Return an upper bound on the net cost of flows ``[link]`` above the least net cost at ``price [link]``.
+    """Return an upper bound on the net cost of ``flow [link]`` above the least net cost at ``price [link]``.
 
     The net cost of a flow y of a link is ``f(y) - price * y``, its total cost less what it pays; the least is
-    over all flows that the link may have. A link whose total cost is certainly convex, as a sum of powers is,
-    counts 0, since its price is the slope of the total cost at its flow.
+    over all flows from 0 to the largest that the link may have. The bound is the sum over links.
+
+    On a link whose total cost is certainly convex, as a sum of powers is, the price must be the marginal cost
+    ``f'(flow)``: such a flow has the least net cost, and counts 0. On any other link the price may be any
+    number, and the search for the least is rounded outward. Two errors are not covered: the rounding of the
+    prices of convex links, and slopes below 0 that `_cost_rises` counts as 0, with which a flow may cost more
+    than the least by up to `TIE` times the largest total cost of its link.
     """
-    loss = 0.0
+    loss = np.zeros(2)
     for link in np.flatnonzero(game.is_road() & (np.diff(game.begins) > 0)).tolist():
-        if not _cost_rises(game, link, marginal=True):
-            point = np.array([[flow[link]]] * 2)
-            net = float((point * (enclosed_cost(game, link, point).value - price[link]))[1, 0])
-            loss += max(net - _least_net_cost(game, link, price[link], net), 0.0)
-    return loss
+        if _cost_rises(game, link, marginal=True):
+            continue
+        point = np.full((2, 1), flow[link])
+        net = float(_net_cost(game, link, price[link], point).value[1, 0])
+        excess = max(net - _least_net_cost(game, link, price[link], net), 0.0)
+        loss = _sum(loss, np.full(2, excess))
+    return float(loss[1])
+
+
+def _net_cost(game: RouteGame, link: int, price: float, flow: ndarray) -> Jet:
+    """Return bounds on the net cost of a link, ``(cost - price) * flow``, at flows ``[end cell]``."""
+    cost = enclosed_cost(game, link, flow)
+    return _total(flow, cost._replace(value=_sum(cost.value, np.full_like(flow, -price))))
 
 
 def _least_net_cost(game: RouteGame, link: int, price: float, best: float) -> float:
@@ -173,7 +190,7 @@ def _least_net_cost(game: RouteGame, link: int, price: float, best: float) -> fl
     """
     most = game.largest_flows()[link]
     close = TIE * max(price * most, TINY)
-    cells, lowest = _cells(0.0, most), np.inf
+    cells, lowest = _cells(most), np.inf
     for _ in range(ROUNDS):
         low, value = _lower_bounds(game, link, price, cells)
         best = min(best, value)
@@ -191,28 +208,27 @@ def _least_net_cost(game: RouteGame, link: int, price: float, best: float) -> fl
 def _lower_bounds(game: RouteGame, link: int, price: float, cells: ndarray) -> tuple[ndarray, float]:
     """Return lower bounds ``[cell]`` on the net cost n of a link, and one of its values; see `dual_loss`.
 
-    On a cell with middle m and half width r, ``n(y) = c(y) y - price * y`` is at least the largest of
+    On a cell whose ends are at most r from a flow m in it, a lower bound is the largest of those on
 
-    - by value: ``(c - price) y`` at the least c of the cell, and at the end of the cell where that is less;
-    - by slope: ``n(m) - r max |n'|``;
-    - by curvature: ``n(m) - r |n'(m)| + r^2 / 2 min(n'', 0)``.
+    - ``n`` by its enclosure on the cell;
+    - ``n(m) + [-r, r] n'``, the mean value form, with the slope of the cell;
+    - ``n(m) + [-r, r] n'(m) + [0, r^2] n'' / 2``, Taylor's formula, with the curvature of the cell.
     """
     middle = np.repeat(cells.mean(axis=0)[None], 2, axis=0)
-    half = np.diff(cells, axis=0)[0] / 2 * (1 + WIDEN)
-    cost = enclosed_cost(game, link, cells)
-    on_cell, at_middle = _total(cells, cost), _total(middle, enclosed_cost(game, link, middle))
-    margin = cost.value[0] - price
-    by_value = np.where(margin >= 0, cells[0], cells[1]) * margin
-    net = at_middle.value - price * middle
-    by_slope = net[0] - half * np.abs(on_cell.slope - price).max(axis=0)
-    tilt = half * np.abs(at_middle.slope - price).max(axis=0)
-    by_curvature = net[0] - tilt + np.minimum(on_cell.curvature[0], 0.0) * half**2 / 2
+    # a mean is rounded, so that one end may be farther away than the other
+    half = np.abs(cells - middle).max(axis=0) * (1 + WIDEN)
+    step = np.stack([-half, half])
+    on_cell, at_middle = (_net_cost(game, link, price, flows) for flows in (cells, middle))
+    by_slope = _sum(at_middle.value, _product(step, on_cell.slope))[0]
+    tangent = _sum(at_middle.value, _product(step, at_middle.slope))
+    by_curvature = _sum(tangent, _product(_power(step, 2.0) / 2, on_cell.curvature))[0]
     # an unknown bound is NaN, which fmax leaves out
-    return np.fmax(np.fmax(by_value, by_slope), by_curvature), float(net[1].min())
+    lowest = np.fmax(np.fmax(on_cell.value[0], by_slope), by_curvature)
+    return lowest, float(at_middle.value[1].min())
 
 
-def _cells(low: float, high: float) -> ndarray:
-    ends = np.linspace(low, high, CELLS + 1)
+def _cells(most: float) -> ndarray:
+    ends = np.linspace(0.0, most, CELLS + 1)
     return np.stack([ends[:-1], ends[1:]])
 
 
@@ -223,24 +239,24 @@ def _halves(cells: ndarray) -> ndarray:
 
 @np.errstate(all="ignore")
 def bridges(game: RouteGame) -> ndarray:
-    """Flows ``[bridge end link]`` between which the total cost of a link is above its convex envelope.
+    """Return flows ``[bridge end link]`` between which the total cost of a link is above its convex envelope.
 
-    They are sought among `GRID` flows, infinite where there are none, and only say where to look for optima.
+    They are found among `GRID` flows, infinite where there are none, and only say where to look for optima.
     """
     rows = [list[tuple[float, float]]() for _ in game.tail]
     for link in np.flatnonzero(game.is_road() & (np.diff(game.begins) > 0)).tolist():
         flow = np.linspace(0.0, game.largest_flows()[link], GRID)
         total = (flow * enclosed_cost(game, link, np.stack([flow, flow])).value.mean(axis=0)).tolist()
         hull = [0]
-        for place in range(1, GRID):
-            while len(hull) > 1 and _is_above(total, hull[-2], hull[-1], place):
+        for k in range(1, GRID):
+            while len(hull) > 1 and _is_above(total, hull[-2], hull[-1], k):
                 hull.pop()
-            hull.append(place)
+            hull.append(k)
         rows[link] = [(flow[a], flow[b]) for a, b in pairwise(hull) if b > a + 1]
     result = np.full((max(map(len, rows)), 2, len(rows)), np.inf)
-    for row, ends in enumerate(rows):
-        for place, pair in enumerate(ends):
-            result[place, :, row] = pair
+    for link, ends in enumerate(rows):
+        for k, pair in enumerate(ends):
+            result[k, :, link] = pair
     return result
 
 

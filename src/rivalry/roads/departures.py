@@ -200,9 +200,10 @@ def departures(game: BottleneckGame) -> tuple[Float[ndarray, "kind lane slot"], 
     its part of the group's arrivals.
     """
     cost, weight, shares = game.option_costs(), game.lane_weights(), game.lane_shares()
-    is_open, slots = shares > 0, cost.shape[2]
+    is_open = shares > 0
+    slots = cost.shape[2]
     options = slots * is_open.sum()
-    # prices relative to those that weigh as much as the largest cost
+    # a price in units of `scale` weighs as much as a cost
     scale = weight.max(axis=0) / cost.max()
     rows = np.hstack([cost[:, is_open].reshape(-1, options), (weight / scale)[:, is_open]])
     # proportional rows become equal, and no weight is below 1, which Lemke's method needs
@@ -210,10 +211,12 @@ def departures(game: BottleneckGame) -> tuple[Float[ndarray, "kind lane slot"], 
     _, first, group = np.unique(rows.round(DIGITS), axis=0, return_index=True, return_inverse=True)
     group = group.ravel()  # NumPy 2.0 has a further dimension
     mass = np.bincount(group, game.travellers / game.travellers.sum())
-    weights, capacity = np.repeat(rows[first, options:], slots, axis=1), shares[is_open] / game.slots
-    x, p = _equilibrium(rows[first, :options], weights, np.repeat(capacity, slots), mass)
+    costs, weights = rows[first, :options], np.repeat(rows[first, options:], slots, axis=1)
+    capacity = np.repeat(shares[is_open] / game.slots, slots)
+    open_arrivals, open_prices = _equilibrium(costs, weights, capacity, mass)
     arrivals, price = np.zeros((len(mass), 2, slots)), np.zeros((2, slots))
-    arrivals[:, is_open], price[is_open] = x.reshape(len(mass), -1, slots), p.reshape(-1, slots)
+    arrivals[:, is_open] = open_arrivals.reshape(len(mass), -1, slots)
+    price[is_open] = open_prices.reshape(-1, slots)
     return arrivals[group] * (game.travellers / mass[group])[:, None, None], price / scale[:, None]
 
 

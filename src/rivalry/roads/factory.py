@@ -163,7 +163,8 @@ def _game(columns: Columns, table: NetworkTable, entries: Entries, factors: Mapp
     if "capacity" in columns and "cost" not in columns:
         capacity = _numbers(columns, "capacity")
     links, further = len(programs), (0, len(elastic))
-    read = {"from", "to", *charges, *(("cost",) if "cost" in columns else BPR)}
+    of_costs = ("cost",) if "cost" in columns else BPR
+    read = {"from", "to", *charges, *of_costs}
     return RouteGame(
         tail=np.array([number[name] for name in columns["from"]] + [tail for tail, _ in elastic]),
         head=np.array([number[name] for name in columns["to"]] + [head for _, head in elastic]),
@@ -338,9 +339,9 @@ def _bpr_terms(link: str, free: float, capacity: float, b: float, power: float) 
 
 
 def _check_rising(game: RouteGame) -> None:
-    """Raise `ValueError` where the formula of a link is negative or falls, at flows up to all trips.
+    """Raise `ValueError` where the cost of a link is negative or falls, at `CHECKED` flows up to all trips.
 
-    Of an elastic demand it is what unmade trips are worth, which must fall with the trips that are made.
+    The cost of a link of trips that are not made is their worth, which must fall with those that are made.
     """
     if not len(game.codes):
         return
@@ -348,11 +349,12 @@ def _check_rising(game: RouteGame) -> None:
     flows = np.linspace(0.0, most, CHECKED)
     costs = np.array([game.costs(flow) for flow in flows])
     falls = np.diff(costs, axis=0) < -ROUNDING * np.abs(costs[:-1])
+    # NaN are wrong as well
     wrong = ~(costs >= -ROUNDING * np.abs(costs[CHECKED // 2]))
     wrong[1:] |= falls
     if wrong.any():
-        place, link = np.argwhere(wrong)[0]
-        flow = flows[place, link]
+        k, link = np.argwhere(wrong)[0]
+        flow = flows[k, link]
         if link in game.outside:
             name = game.pair_names()[game.outside == link][0]
             raise ValueError(f"demand.{name}: must fall with cost; does not at {most[link] - flow:g} trips")
@@ -363,13 +365,16 @@ def _check_rising(game: RouteGame) -> None:
 def _sum_by_pair(
     entries: Entries, number: Mapping[str, int]
 ) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], Expression]]:
-    """Trips by origin and destination, and of elastic ones what those that are not made are worth.
+    """Return the trips by origin and destination, and the worth of those that are not made.
 
-    Raises `ValueError`.
+    Of an elastic demand the trips are the most that may be made, and the worth is a formula in the number of
+    those that are not. Raises `ValueError`.
     """
-    trips, worth = defaultdict[tuple[int, int], float](float), dict[tuple[int, int], Expression]()
+    trips = defaultdict[tuple[int, int], float](float)
+    worth: dict[tuple[int, int], Expression] = {}
     for tail, head, entry in entries:
-        name, tree = f"demand.{tail}>{head}", None
+        name = f"demand.{tail}>{head}"
+        tree = None
         if isinstance(entry, str) and entry and not is_number(entry):
             amount, tree = unmade_trips(entry, name)
         else:

@@ -70,11 +70,15 @@ def _fewest_unserved(game: RouteGame, flow: ndarray, commodity: ndarray, commodi
     from scipy.optimize import linprog
     from scipy.sparse import block_diag, coo_array, hstack, identity
 
-    used, start, pairs, total = np.flatnonzero(flow), starts_of_nodes(game), len(game.trips), game.trips.sum()
+    used = np.flatnonzero(flow)
+    start = starts_of_nodes(game)
+    pairs = len(game.trips)
+    total = game.trips.sum()
     nodes = int(start.max()) + 1
     of_links = _incidence(start[game.tail[used]], game.head[used], nodes)
     # each commodity has a copy of all nodes
-    origin, destination = commodity * nodes + start[game.origin], commodity * nodes + game.destination
+    origin = commodity * nodes + start[game.origin]
+    destination = commodity * nodes + game.destination
     of_pairs = _incidence(origin, destination, commodities * nodes)
     balance = hstack([block_diag([of_links] * commodities), of_pairs], format="csr")
     on_links = hstack([identity(len(used))] * commodities + [coo_array((len(used), pairs))], format="csr")
@@ -136,7 +140,7 @@ class Shortfall(NamedTuple):
 
 
 def _shortfall(game: RouteGame, flow: ndarray) -> Shortfall:
-    """Return what flows do not serve, as the first check finds that fails: of nodes, of links, of pairs."""
+    """Return the trips that flows do not serve, by the first check that fails: of nodes, links, or pairs."""
     surplus, trips = surplus_of_nodes(game, flow), game.trips.sum()
     names = [*game.node_names, *np.array(game.node_names)[game.is_closed].tolist()]
     off = np.flatnonzero(np.abs(surplus) > BALANCED * trips)

@@ -132,5 +132,5 @@ def replace_entry(
 
 
 def is_number(value: object) -> bool:
-    """True for a number that is no truth value."""
+    """True for a number that is not a Boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -140,8 +140,8 @@ def refuse_masked(name: str, value: object) -> None:
     """Raise `ValueError` for an array with masked entries, also in lists: plain arrays would show numbers."""
     if isinstance(value, Mapping):
         value = list(value.values())
-    if isinstance(value, list | tuple):
-        for entry in value if len(value) and type(value[0]) not in (int, float) else ():
+    if isinstance(value, list | tuple) and not {int, float}.issuperset(map(type, value)):
+        for entry in value:
             refuse_masked(name, entry)
     elif type(value) not in _PLAIN and type(value).__module__.startswith("numpy.ma"):
         array: Any = value

@@ -83,11 +83,11 @@ def city(
     type_of = np.repeat(np.arange(len(sizes)), sizes)
     paths = allocate(graph, trips, count, slots, max_karma)
     rooms = capacity_of(lanes.capacity, graph, count)
-    if paths.chances is None:
+    if paths.probabilities is None:
         expected = of_agents(paths.journeys, paths.slots, type_of, drivers.first, len(graph.lanes))
     else:
         expected = of_distribution(
-            paths.sampled, paths.chances, sizes, drivers.first, slots, len(graph.lanes)
+            paths.sampled, paths.probabilities, sizes, drivers.first, slots, len(graph.lanes)
         )
     centre, _ = centre_of(graph, expected.wanting, rooms)
     classes = classes_of(unavoidable(paths.journeys, centre)[paths.slots])

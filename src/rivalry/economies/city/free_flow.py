@@ -39,11 +39,13 @@ def visits(journeys: Journeys) -> ndarray:
     number, at, mass = np.arange(len(expected)), journeys.begins, np.ones(len(expected))
     while len(at):
         junction = at < -1
-        journeys_here, picks = number[junction], journeys.options[number[junction], -2 - at[junction]]
+        journeys_here = number[junction]
+        picks = journeys.options[number[junction], -2 - at[junction]]
         ways = picks >= 0
         share = np.repeat(mass[junction] / ways.sum(axis=1), ways.sum(axis=1))
         number = np.concatenate([number[~junction], np.repeat(journeys_here, ways.sum(axis=1))])
-        place, mass = np.concatenate([at[~junction], picks[ways]]), np.concatenate([mass[~junction], share])
+        place = np.concatenate([at[~junction], picks[ways]])
+        mass = np.concatenate([mass[~junction], share])
         np.add.at(expected, (number, place), mass)
         at = journeys.after[number, place]
         going = at != -1
@@ -72,20 +74,21 @@ def of_agents(
 
 def of_distribution(
     journeys: Journeys,
-    chances: ndarray,
+    probabilities: ndarray,
     agents: ndarray,
     trip_shares: ndarray,
     slots: int,
     lanes: int,
 ) -> FreeFlow:
-    """Return the expected free flow with each slot's journey drawn independently from ``chances [journey]``.
+    """Return the expected free flow if each slot's journey is drawn independently.
 
-    ``agents [type]`` is the number of agents per type. The result is exact: an agent's rate of trips depends
-    only on the lengths of its journeys, so lengths are summed over and lanes are averaged given a length.
+    ``probabilities [journey]`` are those of a draw, and ``agents [type]`` is the number of agents per type.
+    The result is exact: an agent's rate of trips depends only on the lengths of its journeys, so lengths are
+    summed over and lanes are averaged given a length.
     """
     often = visits(journeys)
     lengths, group = np.unique(np.round(often.sum(axis=1), 9), return_inverse=True)
-    shares_of_length = np.bincount(group, weights=chances, minlength=len(lengths))
+    shares_of_length = np.bincount(group, weights=probabilities, minlength=len(lengths))
     weights, dormant, ended = np.zeros(len(lengths)), 0.0, 0.0
     for count, share, dormancy in zip(
         agents, slot_shares(trip_shares, slots), trip_shares[:, -1], strict=True
@@ -99,7 +102,7 @@ def of_distribution(
                 * chance
                 * _inverse_mean(other_shares, lengths, shares_of_length, dormancy, chance * lengths)
             )
-    spread = often * (chances * weights[group])[:, None]
+    spread = often * (probabilities * weights[group])[:, None]
     return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
 
 
@@ -112,12 +115,12 @@ def _inverse_mean(
 ) -> ndarray:
     """Return ``E[1 / (rest + offset + sum_k share_k L_k)]`` for independent ``L_k``, per ``offset``."""
     times: ndarray = np.full(1, dormancy)
-    chances: ndarray = np.ones(1)
+    probabilities: ndarray = np.ones(1)
     for weight in share:
         summed = np.round(np.add.outer(times, weight * lengths).ravel(), 12)
         times, where = np.unique(summed, return_inverse=True)
-        chances = np.bincount(where, weights=np.outer(chances, shares_of_length).ravel())
-    return (chances / (offset[:, None] + times)).sum(axis=1)
+        probabilities = np.bincount(where, weights=np.outer(probabilities, shares_of_length).ravel())
+    return (probabilities / (offset[:, None] + times)).sum(axis=1)
 
 
 def _by_lane(journeys: Journeys, weights: ndarray, lanes: int) -> ndarray:

@@ -91,7 +91,9 @@ def network_from(table: Mapping[str, Any]) -> Network:
             home[node] = neighbours.pop()
     from_stub, to_stub = (home != np.arange(len(names)))[np.array(lanes)].T
     kinds = np.select([from_stub, to_stub], [ENTRY, EXIT], CORE)
-    side, centre, name = [-1] * len(names), [False] * len(lanes), str(table.get("name", "network"))
+    side = [-1] * len(names)
+    centre = [False] * len(lanes)
+    name = str(table.get("name", "network"))
     network = network_of_lists(name, names, at, centre, lanes, kinds, origins, destinations, home, side)
     links = table.get("links", NetworkTable({}))
     network = replace(

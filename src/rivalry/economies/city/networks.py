@@ -119,7 +119,9 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
     nodes, at, lanes = _grid(rows, cols)
     row, col = np.divmod(np.arange(rows * cols), cols)
     side = np.select([row == 0, col == cols - 1, row == rows - 1, col == 0], [0, 1, 2, 3], -1)
-    ends, centre, numbers = np.flatnonzero(side >= 0), _middle(lanes, rows, cols), np.arange(len(nodes))
+    ends = np.flatnonzero(side >= 0)
+    centre = _middle(lanes, rows, cols)
+    numbers = np.arange(len(nodes))
     name, kinds = f"plain_{rows}x{cols}", [CORE] * len(lanes)
     return network_of_lists(name, nodes, at, centre, lanes, kinds, ends, ends, numbers, side)
 

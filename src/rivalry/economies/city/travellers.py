@@ -115,7 +115,7 @@ class Allocation(NamedTuple):
     slots: ndarray  # [agent slot]: journeys
     ends: ndarray  # [agent slot 2]: origin and destination
     sampled: Any = None  # of random allocations: journeys
-    chances: ndarray | None = None  # their probabilities
+    probabilities: ndarray | None = None  # their probabilities
 
 
 def allocate(network: Network, keys: TripKeys, agents: int, slots: int, max_karma: int) -> Allocation:
@@ -133,11 +133,11 @@ def allocate(network: Network, keys: TripKeys, agents: int, slots: int, max_karm
     if planning == "k_shortest":
         allocation = _nearest_paths(network, keys, (agents, slots), random)
     else:
-        paths, numbers, chances = _drawn_paths(network, keys, (agents, slots), random)
+        paths, numbers, probabilities = _drawn_paths(network, keys, (agents, slots), random)
         if planning == "none":
             journeys = fixed_journeys(paths)
-            return Allocation(journeys, numbers, paths.ends[numbers], journeys, chances)
-        allocation = _planned(network, keys, paths, numbers, chances, random)
+            return Allocation(journeys, numbers, paths.ends[numbers], journeys, probabilities)
+        allocation = _planned(network, keys, paths, numbers, probabilities, random)
     most = allocation.journeys.most_options()
     if most > max_karma + 1:  # choices share the rows of bids
         reason = f"{planning!r} offers {most} at once; must be at most max_karma + 1 = {max_karma + 1}"
@@ -158,23 +158,23 @@ def _drawn_paths(
     pairs, shares = _demand(network, keys.demand, size[1])
     paths = between(network, pairs)
     pair = np.array([pairs.index((a, b)) for a, b in paths.ends.tolist()])
-    chances = (shares / np.bincount(pair))[:, pair]
-    # tables of several hours have no chances in common: what is expected is that of the agents drawn
-    common = chances[0] if np.all(chances == chances[0]) else None
-    return paths, _sample(chances, size, random), common
+    probabilities = (shares / np.bincount(pair))[:, pair]
+    # tables of several hours have no probabilities in common: what is expected is that of the agents drawn
+    common = probabilities[0] if np.all(probabilities == probabilities[0]) else None
+    return paths, _sample(probabilities, size, random), common
 
 
-def _sample(chances: ndarray, size: tuple[int, int], random: np.random.Generator) -> ndarray:
-    """Return numbers ``[agent slot]`` drawn with the chances ``[slot number]``, of each agent at once."""
-    levels = np.cumsum(chances, axis=1)
+def _sample(probabilities: ndarray, size: tuple[int, int], random: np.random.Generator) -> ndarray:
+    """Return numbers ``[agent slot]`` drawn with ``probabilities [slot number]``, agent by agent."""
+    levels = np.cumsum(probabilities, axis=1)
     pairs = zip(levels / levels[:, -1:], random.random(size).T, strict=True)
     return np.stack([level.searchsorted(place, side="right") for level, place in pairs], axis=1)
 
 
 def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, int]], ndarray]:
-    """Return pairs of nodes with trips, and their shares ``[slot pair]`` of the trips of a table.
+    """Return the pairs of nodes with trips, and the share of each in the trips of a slot, ``[slot pair]``.
 
-    Raises `ValueError`.
+    ``source`` is one table of trips for all slots, or a table per slot. Raises `ValueError`.
     """
     import networkx
 
@@ -183,16 +183,18 @@ def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, 
         raise ValueError(f"demand: {len(tables)} tables must be one, or {slots}, as many as paths per agent")
     graph, starts = graph_of(network), network.starts.tolist()
     trips = defaultdict[tuple[int, int], ndarray](lambda: np.zeros(len(tables)))
-    for hour, table in enumerate(tables):
+    for k, table in enumerate(tables):
         for tail, head, entry in table.entries:
             name = f"demand.{tail}>{head}"
             start, end = _node(network, tail, name), _node(network, head, name)
-            if amount := number_of(entry, name):
-                if start == end:
-                    raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
-                if not networkx.has_path(graph, starts[start], end):
-                    raise ValueError(f"{name}: must be joined by a path")
-                trips[start, end][hour] += amount
+            amount = number_of(entry, name)
+            if not amount:
+                continue
+            if start == end:
+                raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
+            if not networkx.has_path(graph, starts[start], end):
+                raise ValueError(f"{name}: must be joined by a path")
+            trips[start, end][k] += amount
     amounts = np.reshape(list(trips.values()), (-1, len(tables))).T
     if not amounts.any(axis=1).all():
         raise ValueError(f"demand: {source!r} has no trips between two nodes; must have some")
@@ -234,25 +236,25 @@ def _planned(
     keys: TripKeys,
     paths: Paths,
     numbers: ndarray,
-    chances: ndarray | None,
+    probabilities: ndarray | None,
     random: np.random.Generator,
 ) -> Allocation:
     """Return journeys that offer all shortest paths of a pair, or some drawn ones, in place of one path."""
     pairs, pair = np.unique(paths.ends, axis=0, return_inverse=True)
     end_nodes = list(map(tuple, pairs.tolist()))
-    all_paths = between(network, end_nodes) if chances is None else paths
+    all_paths = between(network, end_nodes) if probabilities is None else paths
     ends, alternatives = paths.ends[numbers], keys.alternatives
     if keys.planning == "start" and alternatives is not None:
         own_numbers = _positions_in(paths, all_paths)[numbers]
         journeys, slots = _drawn_alternatives(all_paths, own_numbers, ends, alternatives, random)
-        return Allocation(journeys, slots, ends, fixed_journeys(all_paths), chances)
+        return Allocation(journeys, slots, ends, fixed_journeys(all_paths), probabilities)
     if keys.planning == "nodes":
         journeys = at_nodes(network, distances(network), end_nodes)
     else:
         journeys = at_start([_lists(all_paths, (all_paths.ends == row).all(axis=1)) for row in pairs])
     pair = pair.ravel()  # NumPy 2.0 has a further dimension
-    chances = None if chances is None else np.bincount(pair, chances)
-    return Allocation(journeys, pair[numbers], ends, journeys, chances)
+    probabilities = None if probabilities is None else np.bincount(pair, probabilities)
+    return Allocation(journeys, pair[numbers], ends, journeys, probabilities)
 
 
 def _routes(network: Network, routes: Any) -> tuple[Paths, ndarray]:

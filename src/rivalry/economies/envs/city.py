@@ -227,7 +227,8 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     low = [0, 0, 0, 0, -1 - city.options.shape[1], -1, *np.tile(lower_left, 3)]
     types, trip_count = len(city.stakes) - 1, trips(city)
     high = [city.stakes.max(), city.most, types, trip_count, city.lane.shape[1] - 1, len(city.capacity) - 1]
-    lower, upper = np.array(low, dtype=float), np.array([*high, *np.tile(upper_right, 3)], dtype=float)
+    lower = np.array(low, dtype=float)
+    upper = np.array([*high, *np.tile(upper_right, 3)], dtype=float)
     upper = np.where(upper > lower, upper, lower + 1)  # of constant features: scaling divides by the range
     middle = np.tile((lower_left + upper_right) / 2, 3)
     places = np.concatenate([lanes_in_view[:, :, None], start, end], axis=2)

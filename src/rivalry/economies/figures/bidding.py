@@ -191,7 +191,9 @@ def _line_marks(lines: Sequence[tuple[str, ndarray]], words: Sequence[str], **st
     by_row = len(words) > 1 and len(lines) <= len(DASHES)
     names = [name for name, _ in lines]
     coloured, dashed = (words, names) if by_row else (names, words)
-    shades, dashes, marks = colours(len(coloured)), [DASHES[k % 4] for k in range(len(dashed))], list[Mark]()
+    shades = colours(len(coloured))
+    dashes = [DASHES[k % 4] for k in range(len(dashed))]
+    marks = list[Mark]()
     for k, (_, values) in enumerate(lines):
         mean, half = band(values)
         look: Look = {"hue": shades, "linestyle": dashes[k % len(dashes)]}

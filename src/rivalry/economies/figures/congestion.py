@@ -100,7 +100,10 @@ def _loads(cell: CellSeries, panel: int) -> tuple[list[Mark], Frame]:
     expected = lane_means(cell, EXPECTED) if EXPECTED in cell else sampled
     kinds = _kinds_of(cell, len(sampled))
     order = np.lexsort((kinds, -expected.round(9)))
-    place, kinds, expected, marks = np.arange(1, len(order) + 1), kinds[order], expected[order], list[Mark]()
+    place = np.arange(1, len(order) + 1)
+    kinds = kinds[order]
+    expected = expected[order]
+    marks = list[Mark]()
     for name, hue in KINDS.items():
         if (mask := kinds == name).any():
             look: Look = {"hue": hue, "label": f"{name} lanes, expected", "panel": panel}

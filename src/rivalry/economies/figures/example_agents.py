@@ -50,7 +50,9 @@ def example_bids(
     [0.0, 0.75]
     """
     cells = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
-    columns, lines, frames = max(cell[BIDS].shape[1] for cell in cells), list[Mark](), list[Frame]()
+    columns = max(cell[BIDS].shape[1] for cell in cells)
+    lines = list[Mark]()
+    frames = list[Frame]()
     hues, dashes = dict[str, str](), dict[str, str]()
     for row, cell in enumerate(cells):
         words, label = example_labels(cell, cell[BIDS].shape[1]), f"{cell.name}\nmean bid".strip()

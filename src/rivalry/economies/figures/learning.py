@@ -138,7 +138,11 @@ def quantity_words(name: str) -> str:
     plain = name.removesuffix(BARE)
     base = plain.removesuffix("_eps")
     words = WORDS.get(base, base.replace("_", " "))
-    return words + " with exploration" * (plain != base) + ", without exploration" * (plain != name)
+    if plain != base:
+        words += " with exploration"
+    if plain != name:
+        words += ", without exploration"
+    return words
 
 
 def _quantities(data: Dataset, quantities: Names, default: Sequence[str]) -> list[str]:

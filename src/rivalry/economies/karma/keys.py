@@ -102,9 +102,10 @@ class PaymentKeys:
     redistribute_every: Annotated[int, Ge(1), "steps between redistributions"] = 1
 
     def receiver_code(self) -> int:
-        """Return who receives payments: as the rule's name implies, else as stated, else the losers.
+        """Return the code of the receiver of payments.
 
-        Raises `ValueError` where they clash.
+        It is the one that the rule implies, else the stated one, else the losers. Raises `ValueError` where
+        the first two clash.
         """
         # beside a charge PBP is only the default, and implies no receiver
         is_default = self.charge is not None and self.payment == "PBP"

@@ -293,7 +293,9 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     def flows(self, environment: Around, mu: Distribution, pi: Policy) -> Flows:
         """Return the inflows to the surplus in a step and the distribution of karma before redistribution."""
-        outcomes, levels, ties = self.outcomes(environment), self.most + 1, self.tie_classes().reshape(-1)
+        outcomes = self.outcomes(environment)
+        levels = self.most + 1
+        ties = self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
         _, back = jax.vjp(lambda values: outcomes.means(values, values, ties), jnp.zeros((len(ties), levels)))
         after_payment = back(bids)[0].sum(axis=0)

@@ -154,15 +154,17 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     share, cost = np.asarray(game.share), -record["type_efficiency"][1]
     rules = {}
     if game.in_pairs and not game.by_outcome:
-        chances = np.stack([stationary(chain)[1] for chain in np.asarray(game.chain)])
-        rules = costs_without_karma(np.asarray(rewards_of(game)), chances, share, idle=game.idle)
+        urgencies = np.stack([stationary(chain)[1] for chain in np.asarray(game.chain)])
+        rules = costs_without_karma(np.asarray(rewards_of(game)), urgencies, share, idle=game.idle)
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 
 @seldom
 def _metrics(game: KarmaEconomy, environment: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
-    flows, karma, levels = game.flows(environment, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
+    flows = game.flows(environment, mu, pi)
+    karma = mu.reshape(game.shape)
+    levels = jnp.arange(game.most + 1)
     weights = (mu[:, None] * pi).reshape(*game.shape, -1)
     win = game.win_probabilities(environment).win
     bids = (pi @ levels).reshape(game.shape)

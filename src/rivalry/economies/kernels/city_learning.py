@@ -64,7 +64,7 @@ class RowBuffers(NamedTuple):
 
 
 def starts(city: CityArrays) -> tuple[ndarray, int]:
-    """Return where the mark of each karma is in a block, ``[karma]``, and the length of a block.
+    """Return the index of the mark of each karma in a block, ``[karma]``, and the length of a block.
 
     Rows of bids share cache lines, the longest first; none that fits into a line crosses its end. With
     junctions, whose rows are as long at every karma, rows are `stride` apart.

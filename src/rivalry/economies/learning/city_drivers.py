@@ -67,7 +67,9 @@ def city_metrics(tallied: kernels.city.CityTallies, steps: int) -> dict[str, flo
     Fairness is minus the standard deviation over agents. Access counts admitted moves, and in metrics ending
     in ``_with_dormant`` dormant steps as well.
     """
-    reward, admitted, requests = tallied.rewards / steps, tallied.passed / steps, tallied.asked / steps
+    reward = tallied.rewards / steps
+    admitted = tallied.passed / steps
+    requests = tallied.asked / steps
     return {
         "efficiency": float(reward.mean()),
         # 1e-300: an efficiency of 0, not NaN, where no agent ever asks for a lane

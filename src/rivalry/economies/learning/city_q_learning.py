@@ -131,7 +131,9 @@ class CityQLearning(EpochLearner):
         )
 
     def _monitor(self, world: Streets, session: Session) -> None:
-        city, kernel, is_first = world.arrays, kernels.city_learning, not session["last_estimate"].size
+        city = world.arrays
+        kernel = kernels.city_learning
+        is_first = not session["last_estimate"].size
         tallied, _ = self._simulate(world, session, LOOK, 0, self.monitor_steps)
         values = city_drivers.city_metrics(tallied, self.monitor_steps)
         estimate, change, of_agent = np.zeros(world.agents), np.zeros(world.agents), {}

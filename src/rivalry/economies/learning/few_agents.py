@@ -195,7 +195,7 @@ def _played(
     sequence: np.random.SeedSequence,
     budget: int,
 ) -> tuple[ndarray, ndarray]:
-    """Return what an agent of each owner is paid in episodes, and what with each alternative from then on.
+    """Return the payoffs of an agent of each owner in episodes, and those with each alternative from then on.
 
     They are discounted rewards, discounted entropies and the first entropy, ``[episode owner 3]`` and
     ``[episode owner alternative 3]``. Episodes follow each other in one run; agents of an owner take turns.
@@ -244,7 +244,8 @@ def _joint_gains(
     """Return gains of two agents against each other's policies; a common owner gets the mean."""
     rows = []
     for agent in range(len(owner)):
-        process, policy = against(crowd.arrays, agent, policies[owner[1 - agent]]), policies[owner[agent]]
+        process = against(crowd.arrays, agent, policies[owner[1 - agent]])
+        policy = policies[owner[agent]]
         values, mu = _policy_values(process, policy, paid), process.stationary(policy)
         top, _, slack = process.best(policy, _legal(crowd))
         most = float(mu @ (top - values))

@@ -209,7 +209,8 @@ class PopulationQLearning(EpochLearner):
 
     def _initial_session(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         entries, levels = _entries(world), world.shape[2]
-        values, by_type = np.full((1, entries), float(self.initial_q)), self.algorithm == "centralised"
+        values = np.full((1, entries), float(self.initial_q))
+        by_type = self.algorithm == "centralised"
         sampled = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
         return {
             **kernels.economy.fresh(world.arrays, stream)._asdict(),
@@ -243,7 +244,8 @@ class PopulationQLearning(EpochLearner):
 
     def _train(self, world: Crowd, session: Session, steps: int) -> None:
         agents = world.state(session)
-        learning, no_tallies = parts(kernels.economy_learning.Learning, session), kernels.economy.no_tallies()
+        learning = parts(kernels.economy_learning.Learning, session)
+        no_tallies = kernels.economy.no_tallies()
         kernels.economy_learning.learn(world.arrays, self.rule(), agents, learning, no_tallies, steps)
 
     def _snapshot(
@@ -268,7 +270,8 @@ class PopulationQLearning(EpochLearner):
     def _monitor(self, world: Crowd, session: Session) -> None:
         owner, rows, agents = session["owner"], session["policy"], world.state(session)
         # of two tables the mean: each is updated with probability one half
-        q, snapshot = session["q"].mean(axis=0), self._snapshot(world, session, LOOK, self.monitor_steps)
+        q = session["q"].mean(axis=0)
+        snapshot = self._snapshot(world, session, LOOK, self.monitor_steps)
         measured = snapshot.measured
         values = {
             "efficiency": measured.efficiency,

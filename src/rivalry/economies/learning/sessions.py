@@ -137,7 +137,9 @@ class FixedPolicies(BaseLearner):
 
     def advance(self, world: AgentWorld, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
-        kernel, policy, agents = world.kernel, self._followed(world, session), world.state(session)
+        kernel = world.kernel
+        policy = self._followed(world, session)
+        agents = world.state(session)
         sums, simulated = parts(kernel.TALLIES, session, SUMS), 0
         ends = self.warm_up + world.batch_ends(self.evaluation)
         for number, until in enumerate((self.warm_up, *ends), start=-1):

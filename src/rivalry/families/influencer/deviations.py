@@ -140,7 +140,8 @@ def _curvature_bound(
     if game.abstention is not None:
         derivatives = _abstention_derivatives(game, x, player, region, rivals)
         axes = derivatives[0].shape[1]
-        slope, bend = slope.at[:, :axes].add(derivatives[0]), bend.at[:, :axes].add(derivatives[1])
+        slope = slope.at[:, :axes].add(derivatives[0])
+        bend = bend.at[:, :axes].add(derivatives[1])
     # G'' = G (1 - G) [h + d^2 (1 - 2G)] with |1 - 2G| <= 1
     curvature = (game.weights * middle * (1 - middle)) @ (slope**2 + bend)
     # linear interpolation over a length h errs by at most h^2/8 times the largest second derivative

@@ -78,7 +78,7 @@ def benchmark(game: MarketGame, name: str) -> Benchmark:
     if not len(market.observed_levels):
         return _evaluate(market, _choices(market, name))
     outcomes = [benchmark(market.at_level(level), name) for level in market.observed_levels]
-    return _mean_over_levels(outcomes, _chances(market))
+    return _mean_over_levels(outcomes, _level_probabilities(market))
 
 
 _choices_by_market: Known[ndarray] = {}
@@ -110,10 +110,10 @@ def benchmarks(game: MarketGame) -> dict[str, Benchmark]:
 
 
 def certified(game: MarketGame, name: str) -> Certificate:
-    """Return the certificate of a benchmark: that no firm, leader or owner of all firms gains much.
+    """Return the certificate of a benchmark, with the gains of each firm, leader or owner of all firms.
 
-    Of the competitive benchmark it has the gains of firms that take the prices there as given, see
-    `price_taking`: at the mean of a shock, or of one that firms observe, means over its levels.
+    Those of the competitive benchmark are of firms that take its prices as given, see `price_taking`. They
+    are computed at the mean of a shock; where firms observe the shock, they are means over its levels.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def certified(game: MarketGame, name: str) -> Certificate:
     market = whole_market(game)
     if name == "competitive" and len(market.observed_levels):
         rows = [certified(market.at_level(level), name) for level in market.observed_levels]
-        gain = _chances(market) @ [row.regret for row in rows]
+        gain = _level_probabilities(market) @ [row.regret for row in rows]
         return rows[0]._replace(regret=gain, bound=gain)
     choices = benchmark(market, name).choice
     if name == "competitive":
@@ -257,10 +257,10 @@ def _evaluate(market: Market, choices: ndarray) -> Benchmark:
     return Benchmark(np.asarray(choices), q, p, profit, payoffs(market, profile), record)
 
 
-def _chances(market: Market) -> ndarray:
+def _level_probabilities(market: Market) -> ndarray:
     """Return the stationary probabilities of the levels that firms observe."""
-    chances = np.asarray(market.shock.probabilities)  # type: ignore[union-attr]
-    return chances[chances > 0]
+    probabilities = np.asarray(market.shock.probabilities)  # type: ignore[union-attr]
+    return probabilities[probabilities > 0]
 
 
 def _at_mean(market: Market) -> Market:
@@ -333,7 +333,7 @@ def critical_discount(game: MarketGame) -> Critical:
     cases = [_cartel_payoffs(market.at_level(level)) for level in market.observed_levels]
     deviation, joint, nash = (np.array(part) for part in zip(*cases, strict=True))
     at_level = _critical_at_levels(market, deviation - joint, joint - nash)
-    mean_nash, mean_joint, mean_deviation = _chances(market) @ np.stack([nash, joint, deviation])
+    mean_nash, mean_joint, mean_deviation = _level_probabilities(market) @ np.stack([nash, joint, deviation])
     return Critical(at_level.max(axis=0), mean_nash, mean_joint, mean_deviation, at_level)
 
 
@@ -359,7 +359,7 @@ def _critical_at_levels(market: Market, gain: ndarray, loss: ndarray) -> ndarray
         lost = loss[:, firm]
         values = np.linalg.eigvals(chain + np.outer(lost, chain[level]) / gain[level, firm])
         above = values.real[(np.abs(values.imag) <= EQUAL) & (values.real > 1)]
-        if len(above) and _chances(market) @ lost > 0:
+        if len(above) and _level_probabilities(market) @ lost > 0:
             delta[level, firm] = 1 / above.min()
     return delta
 

@@ -73,10 +73,10 @@ class ContingentMarket(OneLineRepr, eqx.Module):
     @property
     def parts(self) -> list[Summand]:
         """The games of the levels, with their probabilities."""
-        levels, chances = np.asarray(self.levels), np.asarray(self.probabilities)
+        levels, probabilities = np.asarray(self.levels), np.asarray(self.probabilities)
         return [
             Summand(f"level {level:g}", float(chance), self.at_level(float(level)))
-            for level, chance in zip(levels, chances, strict=True)
+            for level, chance in zip(levels, probabilities, strict=True)
         ]
 
     @payoff_method

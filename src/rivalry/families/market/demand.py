@@ -272,8 +272,11 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
 
 def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
     """Return the area under isoelastic inverse demand, constant below ``price_flat_below``."""
-    A, lowest, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
-    upper_end, flat = jnp.maximum(total, lowest), jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
+    A = numbers["market_size"]
+    lowest = numbers["price_flat_below"]
+    power = 1.0 - 1.0 / numbers["elasticity"]
+    upper_end = jnp.maximum(total, lowest)
+    flat = jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
     # elasticity 1: the limit of the formula is a logarithm
     unit = jnp.abs(power) < 1e-12
     safe = jnp.where(unit, 1.0, power)

@@ -283,18 +283,22 @@ def _of_result(result: Any) -> Goods:
     return Goods(goods["shares"][:, 0], goods["prices"][:, 0], firms, nests, nesting, places, tastes)
 
 
-def _numbers(name: str, group: Any, places: RowsByLabel) -> ndarray:
-    """Return the number of the firm or nest of every good, of labels or lists. Raises `ValueError`."""
+def _numbers(key: str, groups: Any, places: RowsByLabel) -> ndarray:
+    """Return the number of the firm or nest of every good, ``[good]``. Raises `ValueError` with the key.
+
+    ``groups`` is a label per good or, in a single market, the list of the goods of each firm or nest.
+    ``places`` are the goods of every market.
+    """
     count = sum(map(len, places.values()))
-    if not isinstance(group, ndarray) and all(isinstance(row, list | tuple) for row in group):
-        if len(places) > 1:
-            raise ValueError(f"{name}: lists of goods are of one market; must be a label per good")
-        check_rows(name, group, count)
-        return _row_numbers(group, count)
-    labels = np.asarray(group)
-    if labels.shape != (count,):
-        raise ValueError(f"{name}: {len(labels)} labels for {count} goods; must be one per good")
-    return _row_numbers(_places(labels).values(), count)
+    if isinstance(groups, ndarray) or not all(isinstance(row, list | tuple) for row in groups):
+        labels = np.asarray(groups)
+        if labels.shape != (count,):
+            raise ValueError(f"{key}: {len(labels)} labels for {count} goods; must be one per good")
+        return _row_numbers(_places(labels).values(), count)
+    if len(places) > 1:
+        raise ValueError(f"{key}: lists of goods are of one market; must be a label per good")
+    check_rows(key, groups, count)
+    return _row_numbers(groups, count)
 
 
 def _row_numbers(rows: Iterable[Sequence[int]], count: int) -> ndarray:
@@ -346,7 +350,9 @@ def _markets(goods: Goods, names: list[Any]) -> list[Market]:
 
     games: list[Market] = []
     for row in range(len(names)):
-        quality, spread, weight = stack.quality[row], stack.spread[row, :, 0], stack.weight[row, :, 0]
+        quality = stack.quality[row]
+        spread = stack.spread[row, :, 0]
+        weight = stack.weight[row, :, 0]
         firms, mean = _rows(goods.owners[places[row]]), weight @ quality
         numbers = {"quality": mean, "unit_cost": cost[row], "taste_spread": weight @ spread}
         changes: dict[str, Any] = numbers | {"owners": list(map(list, firms))}

@@ -212,7 +212,7 @@ def _system(keys: DemandKeys, cost: CostKeys) -> _System:
     for key in sorted(set(stated) - set(usual)):
         if stated[key] is not None:
             takes = ", ".join(key for key in usual if key != "unit_cost") or "those that formulas name"
-            raise ValueError(f"{key}: is no number of {name} demand, which takes {takes}")
+            raise ValueError(f"{key}: is not a parameter of {name} demand, which takes {takes}")
     is_one_good = not isinstance(demand, Mapping) and demand not in ("differentiated", "logit")
     return _System(name, choice, texts, usual, is_one_good)
 
@@ -371,7 +371,8 @@ def _gamma(keys: ValueKeys, market_growth: float, players: int) -> ndarray:
     if keys.wacc is not None:
         if keys.gamma is not None:
             raise ValueError("gamma: clashes with wacc, which takes its place")
-        wacc, survival = _per_firm("wacc", keys.wacc, players), _per_firm("survival", keys.survival, players)
+        wacc = _per_firm("wacc", keys.wacc, players)
+        survival = _per_firm("survival", keys.survival, players)
         # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
     discount = _per_firm("gamma", gamma, players)

@@ -300,16 +300,12 @@ def _gains(market: Market, plays: ndarray, firm: int) -> ndarray:
     return highest > paid[:, 0] + SAME_NUMBER * np.abs(highest)
 
 
-def _profits(market: Market, choices: Array) -> Array:
-    return market.profits(choices)
-
-
 def _profit_slopes(market: Market, choices: Array) -> Array:
     """Return the slopes of profits in all choices, ``[profit choice]``."""
     return jax.jacrev(market.profits)(choices)
 
 
-_profits_of = over_rows(_profits, shared=1, effort=1)
+_profits_of = over_rows(Market.profits, shared=1, effort=1)
 _profit_slopes_of = over_rows(_profit_slopes, shared=1, effort=1)
 
 

@@ -215,13 +215,9 @@ def _(game: ContingentMarket, x: Profile) -> Record:
 
 @oracles.traced_metrics.register(ContingentMarket, when=lambda game: len(game.stages) == 1)
 def _(game: ContingentMarket, x: Profile) -> oracles.Traced:
-    choices = jax.vmap(game.game.choices)(_by_level(game, x))
+    profiles = jnp.moveaxis(x.reshape(len(x), len(game.occurs), -1), 1, 0)  # [level player axis]
+    choices = jax.vmap(game.game.choices)(profiles)
     return _mean_metrics(game.game, choices, game.levels, game.probabilities)
-
-
-def _by_level(game: ContingentMarket, x: Profile) -> Array:
-    """Return the profiles of the levels, ``[level player axis]``."""
-    return jnp.moveaxis(x.reshape(len(x), len(game.occurs), -1), 1, 0)
 
 
 def _level_games(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
@@ -401,7 +397,8 @@ def _places(market: Market, points: ndarray) -> ndarray:
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
         point_low, point_high = points.min(axis=0), points.max(axis=0)
         widths = np.maximum(point_high - point_low, 1e-3 * (high - low))
-        low, high = np.maximum(low, point_low - widths / 2), np.minimum(high, point_high + widths / 2)
+        low = np.maximum(low, point_low - widths / 2)
+        high = np.minimum(high, point_high + widths / 2)
     else:
         high = np.minimum(high, np.maximum(REACH * points.max(axis=0), 1e-3 * (high - low)))
     return np.linspace(low, high, PLACES, axis=-1)

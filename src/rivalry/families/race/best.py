@@ -39,7 +39,9 @@ STATIONARY = 12  # rounds of Dinkelbach's method, which double the digits
 def best_response(race: Race, x: Profile, player: Player) -> BestResponse:
     """Return the best inputs found, or the best schedule, and its payoff; ``player`` may be traced."""
     if race.coupled:
-        strategy, payoff = search_schedules(race, x, player, _moving(race))
+        # the columns that change stocks; a custom transition may read any of them
+        moving = range(2 if race.transition is None else 0, len(race.columns))
+        strategy, payoff = search_schedules(race, x, player, tuple(moving))
     elif race.infinite_horizon:
         strategy, payoff = _stationary_inputs(race, x, player)
     elif race.periods > 1:
@@ -47,11 +49,6 @@ def best_response(race: Race, x: Profile, player: Player) -> BestResponse:
     else:
         strategy, payoff = best_inputs(race, x, player)
     return strategy, payoff, "lower bound"
-
-
-def _moving(race: Race) -> tuple[int, ...]:
-    """Return the columns that change stocks: all, where a custom transition may read any of them."""
-    return tuple(range(2 if race.transition is None else 0, len(race.columns)))
 
 
 @partial(compiled, effort=1)
@@ -93,7 +90,7 @@ def best_inputs(race: Race, x: Profile, player: Player) -> tuple[Strategy, Scala
 
 
 def _limit_against_idle(race: Race, x: Profile, player: Player) -> Scalar:
-    """Return what ever smaller performances approach against idle rivals, whom any performance beats.
+    """Return the limit of payoffs as performance falls to 0 against idle rivals, whom any performance beats.
 
     Where performance spoils safety they are as safe as no technology, at no cost but that of the safety which
     spares a fine. Minus infinity elsewhere: where payoffs have no such limit, or inputs that the search can

@@ -21,7 +21,9 @@ from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.spaces.logarithms import BoundsOfEquilibria, amounts
 from rivalry.runtime.jax import floats, jax, jnp, seldom
 
-TRIALS, SMALLEST_TRIAL, SIZES = 40, 1e-8, 96  # of deviations, and of performance inputs that they beat
+INPUTS = 40  # levels of each input, on a logarithmic scale, among which deviations are chosen
+SMALLEST_INPUT = 1e-8  # of a deviation
+RIVAL_INPUTS = 96  # upper bounds on the rivals' performance inputs that are tried
 
 
 def has_slopes_in_logs(race: Race) -> bool:
@@ -62,31 +64,31 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
         period.damages(numbers, n),
     )
     keep = numbers["prize_survives"][:, None]
-    stake = (1 - keep) * rho + d  # what safety adds to the value of a win
-    value = keep * rho - d + safe * stake
+    safety_gain = (1 - keep) * rho + d  # the value of a safe win less that of an unsafe one
+    value = keep * rho - d + safe * safety_gain
     payoff_alone = period.without_winner(rules, numbers)
-    difference = rules.contest is period.Logit
-    logs = numbers["decisiveness"] * (p if difference else log_p)
+    is_logit = rules.contest is period.Logit
+    logs = numbers["decisiveness"] * (p if is_logit else log_p)
     own_basis = rules.loser_prize_basis == "own"
     rows = []
     for i in range(n):
         rivals = np.delete(np.arange(n), i)
-        q, share, p_nobody = _chances(numbers, logs, i, rivals)
+        q, share, p_nobody = _win_probabilities(numbers, logs, i, rivals)
         prize = value[i, i] - jnp.sum(share * value[i, rivals]) - p_nobody * payoff_alone[i]
-        rival_stake = (1 - q) * jnp.sum(share * stake[i, rivals])
-        gain = _safety_gain(rules.risk, numbers, i, sigma, z, safe, q * stake[i, i], rival_stake)
-        lasting = safe + (1 - safe) * keep[i]
-        grows = q * lasting[i] * numbers["prize_per_performance"][i]
-        if own_basis:
-            lost = jnp.sum(share * lasting[rivals])
-            grows = grows + (1 - q) * lost * numbers["loser_prize_per_performance"][i]
-        decisive = numbers["decisiveness"] * (p[i] if difference else 1.0)
-        performance = decisive * (q * (1 - q)) * prize - numbers["scale_penalty"][i] * gain + grows * p[i]
-        rows.append(
-            jnp.stack(
-                [numbers["safety_exponent"][i] * gain, numbers["performance_exponent"][i] * performance]
-            )
+        rival_gain = (1 - q) * jnp.sum(share * safety_gain[i, rivals])
+        by_log_odds = _slope_in_log_odds(
+            rules.risk, numbers, i, sigma, z, safe, q * safety_gain[i, i], rival_gain
         )
+        p_paid = safe + (1 - safe) * keep[i]  # probability that i has its prize, by winner
+        reward_rate = q * p_paid[i] * numbers["prize_per_performance"][i]
+        if own_basis:
+            p_paid_if_lost = jnp.sum(share * p_paid[rivals])
+            reward_rate = reward_rate + (1 - q) * p_paid_if_lost * numbers["loser_prize_per_performance"][i]
+        scale = p[i] if is_logit else 1.0
+        by_contest = numbers["decisiveness"] * scale * (q * (1 - q)) * prize
+        by_log_p = by_contest - numbers["scale_penalty"][i] * by_log_odds + reward_rate * p[i]
+        exponents = numbers["safety_exponent"][i], numbers["performance_exponent"][i]
+        rows.append(jnp.stack([exponents[0] * by_log_odds, exponents[1] * by_log_p]))
     price_s, price_p = period.input_prices(numbers)
     spent = jnp.stack([price_s * xs, price_p * xp], axis=1)
     if rules.cost is period.Quadratic:
@@ -95,8 +97,8 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     return race.weights[0][:, None] * (jnp.stack(rows) - spent)
 
 
-def _chances(numbers: Numbers, logs: Array, i: int, rivals: ndarray) -> tuple[Array, Any, Any]:
-    """Return the probability that i wins, and if not, those that each other player and nobody wins."""
+def _win_probabilities(numbers: Numbers, logs: Array, i: int, rivals: ndarray) -> tuple[Array, Any, Any]:
+    """Return the probability that i wins, and if it does not, those that each rival and that nobody wins."""
     rival_logs = logs[rivals]
     if len(rivals) == 1 and "ease_of_winning" not in numbers:
         return jax.nn.sigmoid(logs[i] - rival_logs[0]), np.ones(1), 0.0
@@ -108,30 +110,31 @@ def _chances(numbers: Numbers, logs: Array, i: int, rivals: ndarray) -> tuple[Ar
     return jax.nn.sigmoid(logs[i] - together), share[: len(rivals)], p_nobody
 
 
-def _safety_gain(
+def _slope_in_log_odds(
     risk: object,
     numbers: Numbers,
     i: int,
     sigma: Array,
     z: Array,
     safe: Array,
-    stake: Array,
-    rival_stake: Array,
+    gain: Array,
+    rival_gain: Array,
 ) -> Array:
-    """Return the derivative of the payoff in the own log odds of safety.
+    """Return the derivative of the payoff of i in its own log odds of safety ``z[i]``.
 
-    ``stake`` and ``rival_stake`` are the stakes of wins by i and by others, times their probabilities.
+    ``gain`` and ``rival_gain`` are what safety adds to wins by i and by others, times their probabilities.
+    ``safe [winner]`` are the probabilities of no disaster, and ``sigma`` those of ``z``.
     """
-    bend = sigma[i] * (1 - sigma[i])
+    sigma_slope = sigma[i] * (1 - sigma[i])
     if risk is period.WinnerOnly:
-        return bend * stake
+        return sigma_slope * gain
     if risk is period.Mixed:
-        lost = numbers["loser_weight"]
-        return bend * ((1 - lost) * stake + lost / (len(z) - 1) * rival_stake)
+        weight = numbers["loser_weight"]
+        return sigma_slope * ((1 - weight) * gain + weight / (len(z) - 1) * rival_gain)
     w = numbers["safety_weight"]
     if risk is period.Additive:
-        return w[i] / jnp.sum(w) * bend * (stake + rival_stake)
-    return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (stake + rival_stake)
+        return w[i] / jnp.sum(w) * sigma_slope * (gain + rival_gain)
+    return w[i] * len(z) / jnp.sum(w) * safe[i] * jax.nn.sigmoid(-z[i]) * (gain + rival_gain)
 
 
 # --- bounds on equilibria ---------------------------------------------------------------------------------
@@ -168,7 +171,7 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     if obstacle := _obstacle(race):
         return unbounded(f"no bounds on equilibria are proved for {obstacle}")
     numbers = _numbers(race)
-    surplus, *ends = _enclosed_bounds(numbers, *_best_trials(numbers, high))
+    surplus, *ends = _enclosed_bounds(numbers, *_best_deviations(numbers, high))
     lowest, highest = amounts(*ends)
     if not float(surplus) > 0 or not np.isfinite(ends).all():
         return unbounded("no bounds on equilibria are proved: winning may not pay")
@@ -179,7 +182,8 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
 
 def _obstacle(race: Race) -> str:
     """Return the first reason why no bounds are proved, or an empty text."""
-    rules, numbers = race.rules, {name: np.asarray(part) for name, part in race.numbers_at(0).items()}
+    rules = race.rules
+    numbers = {name: np.asarray(part) for name, part in race.numbers_at(0).items()}
     if not has_slopes_in_logs(race):
         return "several periods, custom parts, the contest 'best' and costs with thresholds"
     grows = numbers["prize_per_performance"], numbers["loser_prize_per_performance"]
@@ -213,156 +217,195 @@ def _numbers(race: Race) -> dict[str, ndarray]:
 Parameters = dict[str, Any]  # ``[player]`` by name
 
 
-class _Stakes(NamedTuple):
-    """Payoffs that outcomes have before costs, ``[player]``; of losses the worst and the best."""
+class _OutcomePayoffs(NamedTuple):
+    """Payoffs of the outcomes of the period before costs, ``[player]``, and the largest of their sums."""
 
     unsafe_win: Any
-    safety: Any  # what safety adds to a win
-    worst: Any
-    best: Any
-    total: Any  # the largest sum of payoffs
+    gain_from_safety: Any  # payoff of a safe win less that of an unsafe one
+    worst_loss: Any
+    best_loss: Any
+    largest_sum: Any  # of all players' payoffs
 
 
-def _stakes(at: Parameters) -> _Stakes:
-    n = len(at["prize"])
-    is_own, keep = np.eye(n, dtype=bool), at["prize_survives"][:, None]
-    unsafe_loss = keep * at["loser_prize"] - at["harm"]
+def _outcome_payoffs(numbers: Parameters) -> _OutcomePayoffs:
+    """Return the payoffs of outcomes, with all numbers as in `_numbers`.
+
+    With the prize ``P_i``, the prize ``L_ij`` of i if j wins, ``k_i`` of 1 if both survive a disaster and
+    else 0, the harm ``d_ij`` of a disaster if j wins, and the payoff ``v_i`` if nobody wins,
+
+    - a win pays ``P_i`` if it is safe, and ``k_i P_i - d_ii`` if not;
+    - a loss pays ``L_ij`` if it is safe, ``k_i L_ij - d_ij`` if not, and ``v_i`` if nobody wins.
+
+    The largest sum of payoffs is over all winners j, safe or not, and nobody.
+    """
+    n = len(numbers["prize"])
+    is_own, survives = np.eye(n, dtype=bool), numbers["prize_survives"]
+    unsafe_loss = survives[:, None] * numbers["loser_prize"] - numbers["harm"]
     losses = []
     for i in range(n):
         rivals = [j for j in range(n) if j != i]
-        ends = [at["loser_prize"][i, j] for j in rivals] + [unsafe_loss[i, j] for j in rivals]
-        if "ease_of_winning" in at:
-            ends.append(at["alone"][i])
-        losses.append(jnp.stack(ends))
-    own_harm = jnp.stack([at["harm"][i, i] for i in range(n)])
-    unsafe_win = at["prize_survives"] * at["prize"] - own_harm
+        payoffs = [numbers["loser_prize"][i, j] for j in rivals]
+        payoffs += [unsafe_loss[i, j] for j in rivals]
+        if "ease_of_winning" in numbers:
+            payoffs.append(numbers["alone"][i])
+        losses.append(jnp.stack(payoffs))
+    own_harm = jnp.stack([numbers["harm"][i, i] for i in range(n)])
+    unsafe_win = survives * numbers["prize"] - own_harm
     sums = [
-        jnp.sum(jnp.where(is_own, at["prize"][:, None], at["loser_prize"]), axis=0),
+        jnp.sum(jnp.where(is_own, numbers["prize"][:, None], numbers["loser_prize"]), axis=0),
         jnp.sum(jnp.where(is_own, unsafe_win[:, None], unsafe_loss), axis=0),
-        jnp.sum(at["alone"])[None],
+        jnp.sum(numbers["alone"])[None],
     ]
-    safety = (1 - at["prize_survives"]) * at["prize"] + own_harm
-    return _Stakes(
+    return _OutcomePayoffs(
         unsafe_win,
-        safety,
-        jnp.min(jnp.stack(losses), axis=1),
-        jnp.max(jnp.stack(losses), axis=1),
-        jnp.max(jnp.concatenate(sums)),
+        gain_from_safety=(1 - survives) * numbers["prize"] + own_harm,
+        worst_loss=jnp.min(jnp.stack(losses), axis=1),
+        best_loss=jnp.max(jnp.stack(losses), axis=1),
+        largest_sum=jnp.max(jnp.concatenate(sums)),
     )
 
 
-def _log_performance(at: Parameters, log_xp: object) -> Any:
-    return jnp.log(at["performance_productivity"]) + at["performance_exponent"] * log_xp
+def _log_performance(numbers: Parameters, log_xp: object) -> Any:
+    return jnp.log(numbers["performance_productivity"]) + numbers["performance_exponent"] * log_xp
 
 
-def _log_weights(at: Parameters, log_xp: object) -> Any:
+def _log_weights(numbers: Parameters, log_xp: object) -> Any:
     """Return logarithms of performances to the power of the decisiveness, ``[.. player]``."""
-    return at["decisiveness"] * _log_performance(at, log_xp)
+    return numbers["decisiveness"] * _log_performance(numbers, log_xp)
 
 
-class _Trials(NamedTuple):
-    """What inputs bring, ``[.. player]``."""
+class _Deviation(NamedTuple):
+    """Results of a deviation ``[.. player]`` if all rivals choose the largest inputs that are considered."""
 
-    chance: Any  # of winning, if rivals choose the largest inputs that are considered
-    value: Any  # expected, of a win
-    spent: Any
+    win_probability: Any
+    value: Any  # expected payoff of a win
+    cost: Any
 
 
-def _trials(at: Parameters, trial: Any, beaten: Any) -> _Trials:
-    """Return what trials bring; they are logarithms of inputs ``[.. player axis]``.
+def _deviation(numbers: Parameters, log_inputs: Any, log_rival_xp: Any) -> _Deviation:
+    """Return the results of deviations to ``log_inputs [.. player axis]``.
 
-    ``beaten [player]`` are logarithms of the rivals' largest performance inputs.
+    ``log_rival_xp [player]`` are logarithms of the performance inputs that each player has as a rival.
     """
-    stakes, weights = _stakes(at), jnp.exp(_log_weights(at, beaten))
-    rivals = jnp.sum(jnp.where(np.eye(len(weights), dtype=bool), 0.0, weights), axis=1)
-    if "ease_of_winning" in at:
-        rivals = rivals + 1 / at["ease_of_winning"]
-    log_weights = _log_weights(at, trial[..., 1])
-    log_s = jnp.log(at["safety_productivity"]) + at["safety_exponent"] * trial[..., 0]
-    sigma = jax.nn.sigmoid(log_s - at["scale_penalty"] * _log_performance(at, trial[..., 1]))
-    chance = jax.nn.sigmoid(log_weights - jnp.log(rivals))
-    price_s, price_p = period.input_prices(at)
-    spent = price_s * jnp.exp(trial[..., 0]) + price_p * jnp.exp(trial[..., 1])
-    return _Trials(chance, stakes.unsafe_win + stakes.safety * sigma, spent)
+    payoffs, weights = _outcome_payoffs(numbers), jnp.exp(_log_weights(numbers, log_rival_xp))
+    rival_weights = jnp.sum(jnp.where(np.eye(len(weights), dtype=bool), 0.0, weights), axis=1)
+    if "ease_of_winning" in numbers:
+        rival_weights = rival_weights + 1 / numbers["ease_of_winning"]
+    log_xs, log_xp = log_inputs[..., 0], log_inputs[..., 1]
+    log_weights = _log_weights(numbers, log_xp)
+    log_s = jnp.log(numbers["safety_productivity"]) + numbers["safety_exponent"] * log_xs
+    sigma = jax.nn.sigmoid(log_s - numbers["scale_penalty"] * _log_performance(numbers, log_xp))
+    price_s, price_p = period.input_prices(numbers)
+    return _Deviation(
+        win_probability=jax.nn.sigmoid(log_weights - jnp.log(rival_weights)),
+        value=payoffs.unsafe_win + payoffs.gain_from_safety * sigma,
+        cost=price_s * jnp.exp(log_xs) + price_p * jnp.exp(log_xp),
+    )
 
 
-def _surplus(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any]:
-    """Return sure payoffs of trials ``[.. player]`` against inputs up to ``beaten``, and the largest sum."""
-    stakes = _stakes(at)
-    chance, value, spent = _trials(at, trial, jnp.broadcast_to(beaten, at["prize"].shape))
-    return jnp.minimum(value, stakes.worst + chance * (value - stakes.worst)) - spent, stakes.total
+def _sure_payoffs(numbers: Parameters, log_inputs: Any, log_rival_xp: Any) -> Any:
+    """Return the payoffs ``[.. player]`` of step 1 that deviations are sure of.
+
+    Rivals may choose every performance input up to the same bound, whose logarithm is ``log_rival_xp``.
+    """
+    worst = _outcome_payoffs(numbers).worst_loss
+    log_rival_xp = jnp.broadcast_to(log_rival_xp, numbers["prize"].shape)
+    deviation = _deviation(numbers, log_inputs, log_rival_xp)
+    # at smaller inputs of rivals it wins with a probability between this one and 1: both ends are compared
+    at_largest = worst + deviation.win_probability * (deviation.value - worst)
+    return jnp.minimum(deviation.value, at_largest) - deviation.cost
 
 
-def _high(at: Parameters) -> tuple[Any, Any]:
-    """Return logarithms of ``e`` and of ``e / 4`` where ``xp < e q (1-q)`` for the win probability q."""
-    stakes = _stakes(at)
-    span = at["prize"] - stakes.worst
-    reach = jnp.log(at["performance_exponent"] * at["decisiveness"] * span / period.input_prices(at)[1])
-    return reach, reach - jnp.log(4.0)
+def _log_scale_of_performance(numbers: Parameters) -> Any:
+    """Return the logarithm of ``e`` ``[player]`` where step 2 proves ``xp < e q (1-q)``."""
+    prize_range = numbers["prize"] - _outcome_payoffs(numbers).worst_loss
+    price_p = period.input_prices(numbers)[1]
+    return jnp.log(numbers["performance_exponent"] * numbers["decisiveness"] * prize_range / price_p)
 
 
-def _worth_winning(at: Parameters, trial: Any) -> Any:
-    """Return probabilities with which players win at least, by what trials pay, ``[.. player]``."""
-    stakes = _stakes(at)
-    chance, value, spent = _trials(at, trial, _high(at)[1])
-    return (chance * (value - stakes.best) - spent) / (at["prize"] - stakes.worst)
+def _log_highest_performance(numbers: Parameters) -> Any:
+    """Return the logarithm of the largest performance input ``[player]`` that step 2 leaves."""
+    return _log_scale_of_performance(numbers) - jnp.log(4.0)
+
+
+def _least_win_probabilities(numbers: Parameters, log_inputs: Any) -> Any:
+    """Return the ``q_i`` of step 3 with which players win at least, by deviations, ``[.. player]``."""
+    payoffs = _outcome_payoffs(numbers)
+    deviation = _deviation(numbers, log_inputs, _log_highest_performance(numbers))
+    gain = deviation.win_probability * (deviation.value - payoffs.best_loss) - deviation.cost
+    return gain / (numbers["prize"] - payoffs.worst_loss)
 
 
 def _bounds(
-    at: Parameters, surplus_trial: object, winning_trial: object, beaten: Any
+    numbers: Parameters, sure_inputs: object, winning_inputs: object, log_rival_xp: Any
 ) -> tuple[Any, Any, Any]:
-    """Number that must be above 0, and the logarithms of the bounds, ``[player axis]`` each.
+    """Return a number that must be above 0, and logarithms of lower and upper bounds, ``[player axis]`` each.
 
-    ``surplus_trial`` and ``winning_trial`` are the trials of steps 1 and 3.
+    ``sure_inputs`` and ``winning_inputs`` are logarithms of the deviations of steps 1 and 3, and
+    ``log_rival_xp`` is the logarithm of the ``D`` of step 1.
     """
-    (payoffs, total), (reach, high_p) = _surplus(at, surplus_trial, beaten), _high(at)
-    chance = jnp.log(jnp.maximum(_worth_winning(at, winning_trial), 0.0))
-    if "ease_of_winning" in at:
-        fewest, surplus = -jnp.log(at["ease_of_winning"]), jnp.ones(())
+    payoffs = _outcome_payoffs(numbers)
+    high_p = _log_highest_performance(numbers)
+    log_q = jnp.log(jnp.maximum(_least_win_probabilities(numbers, winning_inputs), 0.0))
+    if "ease_of_winning" in numbers:
+        least_weight, surplus = -jnp.log(numbers["ease_of_winning"]), jnp.ones(())
     else:
-        fewest, surplus = jnp.min(_log_weights(at, beaten)), jnp.sum(payoffs) - total
-        if len(at["prize"]) == 2:
-            chance = jnp.maximum(chance, jnp.min(beaten - reach))
-    log_a, log_b = jnp.log(at["safety_productivity"]), jnp.log(at["performance_productivity"])
-    low_p = ((chance + fewest) / at["decisiveness"] - log_b) / at["performance_exponent"]
-    log_safety = jnp.log(at["safety_exponent"] * _stakes(at).safety / (4 * period.input_prices(at)[0]))
-    unsafe = log_safety + chance + log_a - at["scale_penalty"] * _log_performance(at, high_p)
-    safe = at["scale_penalty"] * _log_performance(at, low_p) - log_a
-    low_s = jnp.minimum(unsafe / (1 - at["safety_exponent"]), safe / at["safety_exponent"])
-    return surplus, jnp.stack([low_s, low_p], axis=1), jnp.stack([log_safety, high_p], axis=1)
+        least_weight = jnp.min(_log_weights(numbers, log_rival_xp))
+        surplus = jnp.sum(_sure_payoffs(numbers, sure_inputs, log_rival_xp)) - payoffs.largest_sum
+        if len(numbers["prize"]) == 2:
+            log_q = jnp.maximum(log_q, jnp.min(log_rival_xp - _log_scale_of_performance(numbers)))
+    log_a = jnp.log(numbers["safety_productivity"])
+    log_b = jnp.log(numbers["performance_productivity"])
+    low_p = ((log_q + least_weight) / numbers["decisiveness"] - log_b) / numbers["performance_exponent"]
+    price_s = period.input_prices(numbers)[0]
+    high_s = jnp.log(numbers["safety_exponent"] * payoffs.gain_from_safety / (4 * price_s))
+    alpha, theta = numbers["safety_exponent"], numbers["scale_penalty"]
+    # the inequalities of step 5 for z of at most 0, and for z above 0
+    low_if_unsafe = (high_s + log_q + log_a - theta * _log_performance(numbers, high_p)) / (1 - alpha)
+    low_if_safe = (theta * _log_performance(numbers, low_p) - log_a) / alpha
+    low_s = jnp.minimum(low_if_unsafe, low_if_safe)
+    return surplus, jnp.stack([low_s, low_p], axis=1), jnp.stack([high_s, high_p], axis=1)
 
 
 def _enclosed_bounds(
-    numbers: Parameters, surplus_trial: object, winning_trial: object, beaten: object
+    numbers: Parameters, sure_inputs: object, winning_inputs: object, log_rival_xp: object
 ) -> tuple[Any, Any, Any]:
-    """Return lower bounds on the first two numbers of `_bounds`, and upper bounds on the last."""
+    """Return lower bounds on the first two results of `_bounds`, and upper bounds on the last."""
     names = list(numbers)
 
-    def flat(*numbers: object) -> tuple[Any, Any, Any]:
-        return _bounds(dict(zip(names, numbers[:-3], strict=True)), *numbers[-3:])
+    def positional(*arguments: object) -> tuple[Any, Any, Any]:
+        return _bounds(dict(zip(names, arguments[:-3], strict=True)), *arguments[-3:])
 
-    arrays = [np.asarray(part) for part in (*numbers.values(), surplus_trial, winning_trial, beaten)]
-    (surplus, low, high), _ = enclose(flat, *arrays)(*(Interval(part, part) for part in arrays))
+    arrays = [np.asarray(part) for part in (*numbers.values(), sure_inputs, winning_inputs, log_rival_xp)]
+    (surplus, low, high), _ = enclose(positional, *arrays)(*(Interval(part, part) for part in arrays))
     return surplus.low, low.low, high.high
 
 
-def _best_trials(numbers: dict[str, ndarray], high: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    """Return the trials ``[player axis]`` of steps 1 and 3, and the logarithm of the inputs of step 1."""
+def _best_deviations(numbers: dict[str, ndarray], high: ndarray) -> tuple[ndarray, ndarray, ndarray]:
+    """Return the deviations ``[player axis]`` of steps 1 and 3 and the ``D`` of step 1, as logarithms.
+
+    They are the best of a grid; `_bounds` proves what they imply. D is the largest of a grid at which step 1
+    holds.
+    """
     top = np.log(np.min(high))
-    line = np.linspace(np.log(SMALLEST_TRIAL), top, TRIALS)
+    line = np.linspace(np.log(SMALLEST_INPUT), top, INPUTS)
     grid = span([line, line])[:, None]
-    sizes = np.linspace(top, 2 * np.log(SMALLEST_TRIAL), SIZES)
-    surplus, trials, trial = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
-    paying = np.argmax(surplus > 0)  # the first size, that is the smallest bound, if none pays
-    return grid[trials[paying], 0], grid[trial, 0], np.asarray(sizes[paying])
+    log_rival_xp = np.linspace(top, 2 * np.log(SMALLEST_INPUT), RIVAL_INPUTS)
+    surplus, sure, winning = (np.asarray(part) for part in _searched(numbers, grid, log_rival_xp))
+    first = np.argmax(surplus > 0)  # 0 if none is: the proof then fails at the largest
+    return grid[sure[first], 0], grid[winning, 0], np.asarray(log_rival_xp[first])
 
 
 @seldom
-def _surpluses(numbers: Parameters, grid: object, sizes: Any) -> tuple[Any, Any, Any]:
-    """Return the surplus of the best trials ``[size]``, and their indices ``[size player]``, ``[player]``."""
+def _searched(numbers: Parameters, grid: object, log_rival_xp: Any) -> tuple[Any, Any, Any]:
+    """Return the surplus of step 1 for each ``D``, and the indices of the best deviations of a grid.
 
-    def surplus_at(size: Array) -> tuple[Array, Array]:
-        payoffs, total = _surplus(numbers, grid, size)
+    Those of step 1 are ``[D player]``, those of step 3 ``[player]``.
+    """
+    total = _outcome_payoffs(numbers).largest_sum
+
+    def best_surplus(bound: Array) -> tuple[Array, Array]:
+        payoffs = _sure_payoffs(numbers, grid, bound)
         return jnp.sum(jnp.max(payoffs, axis=0)) - total, jnp.argmax(payoffs, axis=0)
 
-    return *jax.vmap(surplus_at)(sizes), jnp.argmax(_worth_winning(numbers, grid), axis=0)
+    return *jax.vmap(best_surplus)(log_rival_xp), jnp.argmax(_least_win_probabilities(numbers, grid), axis=0)

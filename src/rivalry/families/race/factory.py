@@ -232,7 +232,8 @@ def _with_table(message: str) -> str:
 
 
 def _build(options: Table) -> Race:
-    kinds, keys = _parts(options)
+    kinds = _rules_of_parts(options)
+    keys = _keys_of_parts(options, kinds)
     values = {name: options[name] for name in OF_PLAYERS} | keys
     if isinstance(options["no_winner"], str):  # the payoff of a disaster follows from its cost
         values["no_winner"] = 0.0
@@ -282,32 +283,40 @@ def _build(options: Table) -> Race:
     return race
 
 
-def _parts(options: Table) -> tuple[Table, Table]:
-    """Return the kinds of the parts, and the keys of all tables with defaults.
-
-    The keys are those of the kinds; with a custom function, which may read every number, those of all kinds.
-    """
-    kinds: Table = {}
+def _rules_of_parts(options: Table) -> Table:
+    """Return the rule of each part: the class of its kind, or its custom function."""
+    rules: Table = {}
     for part, classes in KINDS.items():
-        word = _table(options[part]).get("kind", next(iter(classes)))
-        kinds[part] = CustomRule(part, word) if callable(word) else classes[word]
-    custom = options["transition"] is not None or Rules(**kinds).custom
+        kind = _table(options[part]).get("kind", next(iter(classes)))
+        rules[part] = CustomRule(part, kind) if callable(kind) else classes[kind]
+    return rules
+
+
+def _keys_of_parts(options: Table, rules: Table) -> Table:
+    """Return the keys of all parts, as given or by default. Raises `ValueError` for a price given twice.
+
+    They are those of the ``rules``; with a custom function, which may read every number, those of all kinds.
+    """
     keys: Table = {}
+    reads_all = options["transition"] is not None or Rules(**rules).custom
     for part, note in TABLES.items():
-        target = note.target if custom else kinds.get(part, note.target)
-        usual = {key: parameter.default for key, parameter in keywords(target).items()}
-        # a belief in another kind leaves keys of the true one behind
-        keys |= usual | {key: value for key, value in _table(options[part]).items() if key in usual}
-    if kinds["cost"] not in (Linear, Quadratic):
+        target = note.target if reads_all else rules.get(part, note.target)
+        table = _table(options[part])
+        # keys of other kinds are ignored: a player's belief in another kind leaves those of the true one
+        keys |= {key: table.get(key, parameter.default) for key, parameter in keywords(target).items()}
+    if rules["cost"] not in (Linear, Quadratic):
         keys["price"] = PRICE if keys["price"] is None else keys["price"]
-    elif (price := keys.pop("price")) is not None:
+    elif keys["price"] is None:
+        del keys["price"]
+    else:
+        price = keys.pop("price")
         for name in ("safety_price", "performance_price"):
             if np.any(np.asarray(keys[name], dtype=object) != PRICE):
                 raise ValueError(
                     f"price: stands for safety_price and performance_price; leave out price, or {name}"
                 )
             keys[name] = price
-    return kinds, keys
+    return keys
 
 
 def _player_count(options: Table, numbers: Table) -> int:
@@ -607,35 +616,44 @@ SHARE_SLACK = 1e-6
 def _check_custom_functions(race: Race) -> None:
     """Call every custom function once, at inputs of 1. Raises `ValueError` that names part and function.
 
-    Costs must be finite, probabilities in [0, 1], and those of a contest must sum to at most 1.
+    `_require_sound` has the conditions on results of parts, and `_check_transition` those of a transition.
     """
     rules = race.rules
     if rules.custom:
-        ones = put(np.ones(race.players))
-        # compiled: `if` on a value fails here and not in the middle of a search
-        results = jax.jit(partial(outcome, rules))(race.numbers_at(0), ones, ones)
-        answers = {"contest": results.q, "risk": results.S, "cost": results.cost}
-        answers["production"] = jnp.stack([results.log_s, results.log_p])
+        inputs = put(np.ones(race.players))
+        # compiled: a function that takes `if` of a value fails here and not in the middle of a search
+        period = jax.jit(partial(outcome, rules))(race.numbers_at(0), inputs, inputs)
+        results = {
+            "production": jnp.stack([period.log_s, period.log_p]),
+            "contest": period.q,
+            "risk": period.S,
+            "cost": period.cost,
+        }
         for part, rule in rules.custom.items():
-            values = floats(answers[part])
-            if reason := _fault_of_answer(part, values):
-                words = f"answers {values.tolist()} where all inputs are 1; {reason}"
-                raise fault(part, rule.function, words)
+            _require_sound(part, rule.function, floats(results[part]))
     if race.transition is not None:
         _check_transition(race, race.transition)
 
 
-def _fault_of_answer(part: str, values: ndarray) -> str:
-    """Reason why values are no answer of a part, or an empty text."""
-    if part == "production":  # minus infinity is the logarithm of nothing produced
-        return "must be numbers" if np.isnan(values).any() else ""
-    if not np.isfinite(values).all():
-        return "must be finite"
-    if part != "cost" and (values.min() < -SHARE_SLACK or values.max() > 1 + SHARE_SLACK):
-        return "must be probabilities, in [0, 1]"
-    if part == "contest" and values.sum() > 1 + SHARE_SLACK:
-        return "probabilities of winning must sum to at most 1"
-    return ""
+def _require_sound(part: str, function: Rule, values: ndarray) -> None:
+    """Raise `ValueError` for values of a custom function, at inputs of 1, that its part cannot have.
+
+    Of production they are ``ln s`` and ``ln p``, ``[output player]``. Otherwise they are ``[player]``: of a
+    contest the probabilities of winning, of a risk those of no disaster by winner, or costs.
+    """
+    reason = ""
+    if part == "production":
+        # minus infinity is the logarithm of an output of 0
+        if np.isnan(values).any():
+            reason = "must be numbers"
+    elif not np.isfinite(values).all():
+        reason = "must be finite"
+    elif part != "cost" and (values.min() < -SHARE_SLACK or values.max() > 1 + SHARE_SLACK):
+        reason = "must be probabilities, in [0, 1]"
+    elif part == "contest" and values.sum() > 1 + SHARE_SLACK:
+        reason = "probabilities of winning must sum to at most 1"
+    if reason:
+        raise fault(part, function, f"answers {values.tolist()} where all inputs are 1; {reason}")
 
 
 def _check_transition(race: Race, transition: Rule) -> None:
@@ -643,10 +661,11 @@ def _check_transition(race: Race, transition: Rule) -> None:
     numbers = race.numbers_at(0)
     row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
     after = call("transition", transition, numbers, row, jnp.asarray(0))
-    lost = [name for name in numbers if not (isinstance(after, dict) and name in after)]
-    if lost:
-        names = ", ".join(lost[:3])
+    returned = after if isinstance(after, dict) else {}
+    missing = [name for name in numbers if name not in returned]
+    if missing:
+        names = ", ".join(missing[:3])
         raise fault("transition", transition, f"leaves out {names}; begin its answer with {{**numbers, ...}}")
     for name in numbers:
-        if np.isnan(floats(after[name])).any():
-            raise fault("transition", transition, f"makes {name} no number")
+        if np.isnan(floats(returned[name])).any():
+            raise fault("transition", transition, f"makes {name} NaN")

@@ -130,7 +130,9 @@ def deviation(data: Dataset, *, at: At = None) -> Drawing:
     selection = point(data, "deviation_gain", 2, arrays, at=at)
     gain, amount = selection["deviation_gain"], selection["deviation_at"]
     certified, chosen_amount = selection.is_certified(), selection.get("deviation_here")
-    order, rows, hues = np.argsort(amount, axis=1, kind="stable"), range(len(gain)), colours(len(gain))
+    order = np.argsort(amount, axis=1, kind="stable")
+    rows = range(len(gain))
+    hues = colours(len(gain))
     x, y = (np.take_along_axis(array, order, axis=1).T for array in (amount, gain))
     marks = [Mark("rule", y=[0.0], linewidth=0.9), player_lines(x, y)]
     best = np.nanargmax(gain, axis=1)
@@ -189,7 +191,8 @@ def schedule(data: Dataset, *, at: At = None) -> Drawing:
     periods, players = plan[names[0]].shape
     table = np.ones((players, periods, len(plan)), bool)
     if "identified" in data:
-        stored, shape = point(data, "identified", 2, at=at)["identified"], (players, periods * len(plan))
+        stored = point(data, "identified", 2, at=at)["identified"]
+        shape = (players, periods * len(plan))
         if stored.shape != shape:
             rule = f"must be {shape}, players and periods * columns"
             raise ValueError(f"identified: shape {stored.shape} {rule}")
@@ -212,7 +215,9 @@ def _stage_frame(label: str, title: str, count: int, y_limits: tuple[Any, Any] =
 
 def _plan_marks(values: ndarray, relevant: ndarray, certified: bool, panel: int) -> list[Mark]:
     """Return a line per player of ``values [period player]``, dotted around periods without an effect."""
-    clock, line, players = np.arange(len(values)), np.where(relevant, values, np.nan), values.shape[1]
+    clock = np.arange(len(values))
+    line = np.where(relevant, values, np.nan)
+    players = values.shape[1]
     look: Look = {"hue": colours(players), "panel": panel}
     sizes = [2.2 + width for width in widths(players)]
     marks = [player_lines(clock, line, panel=panel)]
@@ -410,7 +415,8 @@ def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
         list(dict.fromkeys(price for price, _, _ in rows)),
         sorted({player for _, player, _ in rows}),
     )
-    heights, sound = np.full((len(groups), len(members)), np.nan), np.ones((len(groups), len(members)), bool)
+    heights = np.full((len(groups), len(members)), np.nan)
+    sound = np.ones((len(groups), len(members)), bool)
     for price, player, k in rows:
         place = groups.index(price), members.index(player)
         heights[place], sound[place] = -slopes[k], proved[k]

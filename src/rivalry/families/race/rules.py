@@ -407,7 +407,7 @@ class _Certified(_Measured):
 
     @classmethod
     def is_safe(cls, safety: PerPlayer, numbers: Numbers) -> Bool[Array, "player"]:
-        """Return who is safe enough."""
+        """Return the mask of players that are safe enough."""
         raise NotImplementedError
 
     @classmethod

@@ -5,9 +5,10 @@ At equal actions the two own derivatives, in logarithms, vanish where
     r_s xs = alpha G,    r_p xp = beta {m q [(1-q) a - (n-1) q b] - theta G},
 
 with ``a`` and ``b`` the values of an own win and of another's, less that of no winner, and ``G`` the gain per
-unit of the own log odds: ``q sigma (1-sigma)`` or, where all must be safe, ``q sigma^n (1-sigma)``, times the
-stake. The first equation gives the log odds at a given ``ln xp``; the second is solved in ``ln xp``, since a
-root may have almost no performance. A point is a candidate: not every one is an equilibrium.
+unit of the own log odds: what safety adds to the value of a win, times ``q sigma (1-sigma)`` or, where all
+must be safe, times ``q sigma^n (1-sigma)``. The first equation gives the log odds at a given ``ln xp``; the
+second is solved in ``ln xp``, since a root may have almost no performance. A point is a candidate: not every
+one is an equilibrium.
 """
 
 from __future__ import annotations
@@ -174,6 +175,7 @@ class _Terms(NamedTuple):
 
 
 def _terms(numbers: Numbers, y: Any, z: Any) -> _Terms:
+    """Return the terms of both equations at ``y``, the ``ln xp`` of all players, and their log odds ``z``."""
     xp = concrete_module(y, z, *numbers.values())
     alpha, m = numbers["safety_exponent"], numbers["decisiveness"]
     theta, lam, k = numbers["scale_penalty"], numbers["loser_weight"], numbers["links"]
@@ -183,28 +185,36 @@ def _terms(numbers: Numbers, y: Any, z: Any) -> _Terms:
         # capped before exp overflows: the win probability is 0 to all digits
         weight = xp.exp(xp.minimum(-m * log_p - xp.log(numbers["ease_of_winning"]), 700.0))
     q, log_safe = 1 / (numbers["players"] + weight), -k * xp.logaddexp(0.0, -z)
-    stake, other_stake, ill, other_ill = _stakes(numbers)
-    log_gain = (
-        xp.log(q) + xp.log(k * ((1 - lam) * stake + lam * other_stake)) + log_safe - xp.logaddexp(0.0, z)
-    )
+    win = _win_values(numbers)
+    by_safety = k * ((1 - lam) * win.gain + lam * win.rival_gain)
+    log_gain = xp.log(q) + xp.log(by_safety) + log_safe - xp.logaddexp(0.0, z)
     # factors apart: the derivative in one then has no rounding from the others
     log_xs = xp.log(alpha) + log_gain - xp.log(numbers["safety_price"])
     # differences first: at very low safety, the cost of disasters that all share would cancel them
     safe = xp.exp(log_safe)
-    ahead = safe * (stake - other_stake) + (ill - other_ill)
-    behind = safe * other_stake + (other_ill - numbers["no_winner"])
+    ahead = safe * (win.gain - win.rival_gain) + (win.unsafe - win.rival_unsafe)
+    behind = safe * win.rival_gain + (win.rival_unsafe - numbers["no_winner"])
     # (1-q) a - (n-1) q b is written as (1-q)(a-b) + q_0 b
     brings = m * q * ((1 - q) * ahead + q * weight * behind) - theta * xp.exp(log_gain)
     log_s = xp.log(numbers["safety_productivity"]) + alpha * log_xs
     return _Terms(q, safe, log_xs, z - log_s + theta * log_p, brings)
 
 
-def _stakes(numbers: Numbers) -> tuple[Any, ...]:
-    """Return what safety changes after an own win and after another's, and the payoffs of both if unsafe."""
+class _WinValues(NamedTuple):
+    """Values of an own win and of a rival's: if unsafe, and what safety adds to them."""
+
+    gain: Any
+    rival_gain: Any
+    unsafe: Any
+    rival_unsafe: Any
+
+
+def _win_values(numbers: Numbers) -> _WinValues:
+    """Return the values of wins; a safe one pays the prize, an unsafe one what a disaster leaves of it."""
     prize, loser_prize, keep = numbers["prize"], numbers["loser_prize"], numbers["prize_survives"]
-    ill = keep * prize - numbers["disaster_cost"] - numbers["liability"]
-    other_ill = keep * loser_prize - numbers["rival_harm"]
-    return prize - ill, loser_prize - other_ill, ill, other_ill
+    unsafe = keep * prize - numbers["disaster_cost"] - numbers["liability"]
+    rival_unsafe = keep * loser_prize - numbers["rival_harm"]
+    return _WinValues(prize - unsafe, loser_prize - rival_unsafe, unsafe, rival_unsafe)
 
 
 # --- all roots ----------------------------------------------------------------------------------------------
@@ -212,13 +222,13 @@ def _stakes(numbers: Numbers) -> tuple[Any, ...]:
 
 def _roots(numbers: Numbers) -> list[tuple[float, float]]:
     """Return every ``(ln xp, log odds)`` that solves both equations."""
-    stake, other_stake, *ill = _stakes(numbers)
+    win = _win_values(numbers)
     lam, beta = numbers["loser_weight"], numbers["performance_exponent"]
     productivities = numbers["safety_productivity"], numbers["performance_productivity"]
-    if not min(*productivities, (1 - lam) * stake + lam * other_stake) > 0:
+    if not min(*productivities, (1 - lam) * win.gain + lam * win.rival_gain) > 0:
         return []
     # above, performance costs more than it can bring in any outcome
-    amounts = numbers["decisiveness"] * np.sum(np.abs([stake, other_stake, *ill, numbers["no_winner"]]))
+    amounts = numbers["decisiveness"] * np.sum(np.abs([*win, numbers["no_winner"]]))
     top = np.log(2 * beta * amounts / numbers["performance_price"]) + 1.0
     scan = top - BEND * np.sinh(np.linspace(np.arcsinh(DEEP / BEND), 0.0, POINTS))
     scan = np.sort(np.append(scan, _zeros(partial(_room, numbers), scan)))
@@ -328,7 +338,7 @@ def safety_slope(game: Race, wrt: str) -> Slope:
     numbers = _common_numbers(game)
     alpha, kappa = numbers["safety_exponent"], numbers.get("ease_of_winning")
     prize, loser_prize = numbers["prize"], numbers["loser_prize"]
-    stake, _, ill, other_ill = _stakes(numbers)
+    win = _win_values(numbers)
     risk = of_race.rule_name(game.rules.risk)
     # where exactly one point is proved
     conditions = {
@@ -336,7 +346,7 @@ def safety_slope(game: Race, wrt: str) -> Slope:
         f"risk: {risk} must be winner_only": risk == "winner_only",
         f"safety_exponent: {alpha:g} must be below 1": alpha < 1,
         f"prize: {prize:g} must be above loser_prize, {loser_prize:g}": prize > loser_prize,
-        "prize_survives, liability: must be absent": ill == other_ill and stake > 0,
+        "prize_survives, liability: must be absent": win.unsafe == win.rival_unsafe and win.gain > 0,
     }
     _refuse("comparative statics in closed form", conditions)
     ((y, z),) = _roots(numbers)

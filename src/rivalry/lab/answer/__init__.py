@@ -218,7 +218,8 @@ class Answer:
         """Quantities that the study asks for and that no result has."""
         if not self.points:
             return []
-        requested, variables = quantities_of_answer(self.study), [str(name) for name in self.data.variables]
+        requested = quantities_of_answer(self.study)
+        variables = [str(name) for name in self.data.variables]
         lines = []
         for name in dict.fromkeys([*requested, *tested(condition_of(self.study))]):
             if name not in variables:

@@ -107,7 +107,7 @@ def _undecided(points: ResultPoints, words: Words) -> list[str]:
     """Places in which a list of equilibria is not decided."""
     lines = []
     for point in [point for point in points if point.undecided][:FEW]:
-        where = f"{words.place(point.at)}: " if point.at else ""
+        where = f"{words.point(point.at)}: " if point.at else ""
         count = len(point.undecided)
         further = f" and {count - 1} more" if count > 1 else ""
         lines.append(f"undecided places: {where}{point.undecided[0]}{further}")
@@ -153,12 +153,12 @@ def check_name(row: Mapping[str, Any], words: Words | None = None, *, part: bool
 def _place(name: str, value: object, words: Words) -> str:
     entry = f"{name} {value}"
     if words.is_named(entry) or name in ("player", "seat"):
-        return words.who(entry)
-    return words.method(str(value)) if name == "algorithm" else words.place({name: value})
+        return words.entry(entry)
+    return words.method(str(value)) if name == "algorithm" else words.point({name: value})
 
 
 def _of_run(run: Run) -> list[str]:
-    """Missing parts of a run, and those computed once only."""
+    """Return a line on missing cells, and one on methods that were computed once, each if there are any."""
     counts, lines = run.counts(), []
     if missing := counts["total"] - counts["done"]:
         failed = f", {counts['failed']} of them failed" if counts["failed"] else ""

@@ -75,7 +75,7 @@ def _profile(point: PointResults) -> list[Table]:
 
 def _where(point: PointResults, words: Words) -> str:
     """Place of a point in words, and of which of its results the tables are."""
-    place = words.place({"algorithm": point.algorithm} | point.at)
+    place = words.point({"algorithm": point.algorithm} | point.at)
     return f"{place}, first of {point.results} {point.repeats}" if point.repeats else place
 
 

@@ -108,7 +108,7 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
 
 
 def _share(column: ndarray, sample: SampleFacts) -> Estimate:
-    """Return a truth value, or the share of true ones with its interval."""
+    """Return a Boolean, or the share of true ones with its interval."""
     values = column[np.isfinite(column)]
     mean, count = float(values.mean()), int(values.sum())
     if len(values) == 1:
@@ -153,9 +153,15 @@ def _bound_beyond_search(column: ndarray, range_of_search: tuple[float, float]) 
     """Return the bound of numbers of which some are beyond the smallest or the largest value tried."""
     smallest, largest = range_of_search
     if np.nanmax(column) == np.inf:
-        bound, end, words, extreme = np.nanmin(np.append(column, largest)), largest, "at least", "largest"
+        bound = np.nanmin(np.append(column, largest))
+        end = largest
+        words = "at least"
+        extreme = "largest"
     else:
-        bound, end, words, extreme = np.nanmax(np.append(column, smallest)), smallest, "at most", "smallest"
+        bound = np.nanmax(np.append(column, smallest))
+        end = smallest
+        words = "at most"
+        extreme = "smallest"
     mark = f", the {extreme} tried" if bound == end else ""
     return Estimate(f"{words} {number_in_words(float(bound))}{mark}")
 

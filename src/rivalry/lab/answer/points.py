@@ -254,7 +254,7 @@ class PointResults:
         for name, row in numbers.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
-                texts = zip(row, map(self.words.who, labels), strict=True)
+                texts = zip(row, map(self.words.entry, labels), strict=True)
                 row = tuple(estimate._replace(text=text) for estimate, text in texts)
             if entries := self._with_entries(row):
                 quantities[name] = entries
@@ -354,7 +354,8 @@ class PointResults:
         for dim in [dim for dim in dims if dim in at]:
             labels = variable.coords[dim].values.tolist() if dim in variable.coords else []
             k = labels.index(at[dim]) if at[dim] in labels else int(at[dim])
-            variable, values = variable.isel({dim: k}), np.take(values, k, axis=1 + dims.index(dim))
+            variable = variable.isel({dim: k})
+            values = np.take(values, k, axis=1 + dims.index(dim))
             half = None if half is None else np.take(half, k, axis=1 + dims.index(dim))
             dims.remove(dim)
             coordinates += entries_of(variable.expand_dims({dim: [labels[k] if labels else k]}), [dim], [1])
@@ -377,7 +378,7 @@ class PointResults:
             return []
         filled = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
         names = entries_of(variable, dims, values.shape[1:])
-        return [self.words.who(entry) for entry, is_filled in zip(names, filled, strict=True) if is_filled]
+        return [self.words.entry(entry) for entry, is_filled in zip(names, filled, strict=True) if is_filled]
 
     @property
     def is_complete(self) -> bool:
@@ -409,10 +410,10 @@ class PointResults:
         match = _PLAYER.fullmatch(entry)
         names = np.ravel(self.arrays.get("player_name", np.array([[]]))[0])
         if match is None or self.words.is_named(entry) or int(match[1]) >= len(names):
-            return self.words.who(entry)
+            return self.words.entry(entry)
         name = str(names[int(match[1])])
         numbered = _NUMBERED.fullmatch(name) and name.partition(" ")[0] not in WHOSE
-        return f"type {name}" if numbered else name or self.words.who(entry)
+        return f"type {name}" if numbered else name or self.words.entry(entry)
 
     @cached_property
     def rule_words(self) -> str:
@@ -660,15 +661,16 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
         algorithm = str(at.pop("algorithm", ""))
         keys = _own_keys(at, algorithm, study)
         keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
-        mark = algorithm, repr(keys)
+        identity = algorithm, repr(keys)
         # a placebo is computed once for all values of the key that it replaces
-        if mark in computed and len(keys) < len(at):
+        if identity in computed and len(keys) < len(at):
             continue
-        computed.add(mark)
-        table, point_arrays = tables.get(algorithm, {"kind": ""}), _at_point(arrays, index, finished)
+        computed.add(identity)
+        table = tables.get(algorithm, {"kind": ""})
+        point_arrays = _at_point(arrays, index, finished)
         along = tuple(index[axis] for axis in swept)
         random = _is_random(table, point_arrays)
-        # numbers that are below 0, and of one point alone, are not paired
+        # labels below 0, which no other point has, are not paired
         seeds = finished if paired else finished - (len(results) + 1) * APART
         results.append(
             PointResults(

@@ -288,7 +288,7 @@ class _AnswerColumns:
         return {name: column}
 
     def certificates(self) -> Columns:
-        """Return what is known of results beside their numbers, the claim last."""
+        """Return the columns of best choices, completeness of lists, status and claims."""
         columns: Columns = {"best choice": [], "equilibria": [], "status": [], CLAIM: []}
         has_status = self.full or any(point.status not in SETTLED for point in self.points)
         for line in self.lines:

@@ -144,7 +144,7 @@ class QuestionTest(NamedTuple):
         at = {key: value for key, value in point.at.items() if key in varied or key in self.at}
         if "algorithm" in self.at or len(methods_of(self.results)) > 1:
             at["algorithm"] = point.algorithm
-        return self.words.place(at)
+        return self.words.point(at)
 
 
 def verdict_of(study: StudyTables, results: ResultPoints) -> Verdict | None:
@@ -251,7 +251,7 @@ def _on_courses(question: QuestionTest) -> Verdict | None:
         if len(methods_of(question.rows)) > 1:
             at["algorithm"] = point.algorithm
         for number in point.numbers(name, question.at):
-            label = ", ".join(filter(None, [words.place(at), number.entry]))
+            label = ", ".join(filter(None, [words.point(at), number.entry]))
             courses.setdefault(label, []).append((point.at[key], number))
     cases = []
     for label, course in courses.items():
@@ -423,7 +423,7 @@ def _reference(question: QuestionTest, reference: PointResults) -> tuple[Sequenc
     numbers: Sequence[Estimate] = reference.numbers(name, at)
     place = {k: v for k, v in question.at_reference.items() if k == "algorithm" or k in reference.at}
     entry = numbers[0].entry if {*question.at_reference} - {*place} and numbers else ""
-    label = ", ".join(filter(None, [entry, words.place(place)]))
+    label = ", ".join(filter(None, [entry, words.point(place)]))
     if question.than.get("quantity"):
         label = ", ".join(filter(None, [words.quantity(name) * (name != question.test["quantity"]), label]))
     player = at.get("player")

@@ -227,7 +227,8 @@ class _Work:
         from rivalry.lab.checkpoints import CHECKPOINT
         from rivalry.lab.worker import Job
 
-        tasks, seconds_between = self.run.tasks(), CHECKPOINT if self.every is None else self.every
+        tasks = self.run.tasks()
+        seconds_between = CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
         todo = {id: Job(id, tasks[id], folder, out, seconds_between, self.trusted) for id in missing}
         self.again = _together(todo, [(cell.id, tasks[cell.id]) for cell in self.run.cells])

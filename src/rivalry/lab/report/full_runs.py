@@ -97,7 +97,8 @@ class FullRun(NamedTuple):
 
     def judged(self, study: Table) -> list[JudgedExpectation]:
         """Compare the stored values with the references of a resolved study."""
-        outdated, rows = digest_of(study) != self.tables, {selection(row): row for row in self.values}
+        outdated = digest_of(study) != self.tables
+        rows = {selection(row): row for row in self.values}
         comparisons = []
         for row in study["expect"]:
             stored = rows.get(selection(row), {})

@@ -243,7 +243,8 @@ def mathml(symbols: str) -> str:
     pieces = []
     for symbol in symbols.split():
         base, *below = re.findall(r"[A-Za-z]+|\d+", symbol)
-        case, name = "CAPITAL" if base[0].isupper() else "SMALL", "LAMDA" if base == "lam" else base.upper()
+        case = "CAPITAL" if base[0].isupper() else "SMALL"
+        name = "LAMDA" if base == "lam" else base.upper()
         with suppress(KeyError):  # a symbol in Latin letters is printed as it is
             base = lookup(f"GREEK {case} LETTER {name}")
         signs = [f"<mn>{sign}</mn>" if sign.isdigit() else f"<mi>{sign}</mi>" for sign in below]

@@ -128,7 +128,7 @@ def in_present_words(name: str, values: ndarray) -> ndarray:
 
 
 def misfits(columns: Columns) -> dict[int, str]:
-    """Return the cells that do not fit into one dataset with most others, and why: ``{number: line}``."""
+    """Return the reasons, by number, why cells do not fit into one dataset with most others."""
     reasons: dict[int, str] = {}
     for name, forms in sorted(columns.items()):
         counted = Counter[Form]()
@@ -402,7 +402,7 @@ class CellFiles:
                 yield path
 
     def stamps(self) -> Stamps:
-        """Return a mark that changes whenever a file of a cell or a certificate does."""
+        """Return the stamps of all files, which change whenever one of them does."""
         # blocks last: a cell that is packed meanwhile is in one of both
         cells, certificates = (files.stamps_in(self.folder / name) for name in ("cells", "certificates"))
         return Stamps(cells, certificates, blocks_in(self.folder))
@@ -420,7 +420,7 @@ class CellFiles:
         return columns, damaged, stamps
 
     def _read_files(self, ids: Sequence[str], stamps: Stamps) -> tuple[Columns, list[DamagedFile]]:
-        """Return the same as `read_all`, as the files are at the ``stamps``.
+        """Return the usable cells in columns, by number, and the unusable files, as files are at ``stamps``.
 
         A cell is what its own file has, or else the first block with it. Cells of blocks stay columns, but
         for those with a newer certificate, which are read one by one.
@@ -433,11 +433,11 @@ class CellFiles:
         for id in ids:
             if id in stamps.cells:
                 cells[id] = self._with_certificate(id, (stamps.cells[id], newer.get(id)), self._read_own_file)
-        has_own_file = {id for id, cell in cells.items() if cell.cell}
         blocks = list(self._blocks_of(number.keys(), stamps.blocks))
+        unread = number.keys() - {id for id, cell in cells.items() if cell.cell}
         packed: dict[str, Block] = {}
         for block in blocks:
-            for id in number.keys() & {*block.ids} - has_own_file:
+            for id in unread.intersection(block.ids):
                 packed.setdefault(id, block)
         # a damaged file costs no cell that a block has
         for error in chain.from_iterable(cell.damaged for cell in cells.values()):
@@ -447,24 +447,25 @@ class CellFiles:
                 block_stamp = stamps.blocks[packed[id].path.stem]
                 cells[id] = self._with_certificate(id, (block_stamp, newer[id]), self.read)
                 damaged += cells[id].damaged
-        sound = {id: cell.record() for id, cell in cells.items() if cell.cell}
-        order = sorted(sound, key=number.__getitem__)
-        columns = columns_of((sound[id] for id in order), [number[id] for id in order])
+        records = {id: cells[id].record() for id in ids if id in cells and cells[id].cell}
+        for id in records:
+            packed.pop(id, None)
+        columns = columns_of(records.values(), [number[id] for id in records])
         for block in blocks:
             if block.damaged:
-                lost = (block.damaged.cells & number.keys()) - packed.keys() - sound.keys()
+                lost = (block.damaged.cells & number.keys()) - packed.keys() - records.keys()
                 damaged.append(DamagedFile(block.path, block.damaged.why, lost))
-            placed = {id: number[id] for id in block.ids if packed.get(id) is block and id not in sound}
+            placed = {id: number[id] for id in block.ids if packed.get(id) is block}
             _add_columns(columns, block.columns, np.array([placed.get(id, -1) for id in block.ids], int))
         self._known = cells
         self._note_digests(ids, blocks, damaged)
-        wrong = misfits(columns)
-        if wrong:
-            columns = without(columns, np.isin(np.arange(len(ids)), list(wrong)))
-        for k, reason in wrong.items():
+        reasons = misfits(columns)
+        for k, reason in reasons.items():
             path = self.path(ids[k])
             line = reason if path == self._own_path(ids[k]) else f"cell {ids[k]}: {reason}"
             damaged.append(DamagedFile(path, line, [ids[k]]))
+        if reasons:
+            columns = without(columns, np.isin(np.arange(len(ids)), list(reasons)))
         return columns, damaged
 
     def _note_digests(self, ids: Sequence[str], blocks: Sequence[Block], damaged: list[DamagedFile]) -> None:

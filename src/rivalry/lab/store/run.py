@@ -415,11 +415,13 @@ class Run:
             return damaged
         damaged = [error for error in donor.damaged() if error.path.parent.name in _KINDS]
         broken = {error.path for error in damaged}
-        available, present = donor.finished().difference(*(error.cells for error in damaged)), self.finished()
+        available = donor.finished().difference(*(error.cells for error in damaged))
+        present = self.finished()
         (states, _), seconds = donor._read_index(), donor.seconds()
         for place in self.cells:
             name = f"{place.id}.npz"
-            source, checkpoint = donor.folder / "cells" / name, donor.folder / "checkpoints" / name
+            source = donor.folder / "cells" / name
+            checkpoint = donor.folder / "checkpoints" / name
             state, message = states.get(place.id, ("done", ""))
             if place.id in available:
                 data = donor._cell_files.own_bytes(place.id)

@@ -255,46 +255,50 @@ class Study:
         return replace(new, base=None if new._numbers == base else base, origin=origin)
 
     def _change(self, changes: Changes) -> Study:
-        if self.include and changes:
+        """Return a copy with other values of keys; what it says of its origin stays. Raises `StudyError`."""
+        if not changes:
+            return self
+        self._check_changes(changes)
+        parameters, options = Changes(), dict[str, Changes]()
+        for (root, *path), value in changes.items():
+            if root in ("game", "method"):
+                parameters[(root, *path)] = value
+            else:
+                options.setdefault(str(root), {})[tuple(path)] = value
+        tables: TableDict = {}
+        for root in ("replications", "certificate"):
+            if root in options:
+                changed = {write_key(key): value for key, value in options[root].items()}
+                tables[root] = {**getattr(self, root), **changed}
+        if parameters:
+            try:
+                tables["game"], tables["method"] = apply_changes(self.game or {}, self.method, parameters)
+            except StudyError as error:
+                raise error.inside(self.label) from None
+        # swept keys come last and together: each of a zip alone would have another length than the others
+        for root in ("sweep", "batch"):
+            if parameters or root in options:
+                tables |= {root: self._respaced(root, parameters, options.get(root, {})), "files": None}
+        return replace(self, as_written=False, **tables)
+
+    def _check_changes(self, changes: Changes) -> None:
+        """Raise `StudyError` for changes to a study of studies, too many of them, and keys outside tables."""
+        if self.include:
             key = next(iter(changes))
-            place = key[1:] if key[0] in ("sweep", "batch") else key
-            parts = self.included.items()
-            takers = [name for name, part in parts if any(map(partial(overlap, place), part._keys()))]
+            path = key[1:] if key[0] in ("sweep", "batch") else key
+            takes = partial(overlap, path)
+            takers = [name for name, part in self.included.items() if any(map(takes, part._keys()))]
             names_of_parts = ", ".join(takers) or "none"
             rule = f"a study of studies takes no changes; its studies with that key: {names_of_parts}"
             raise StudyError(rule, key=write_key(key), where=self.label)
         if len(changes) > MOST_KEYS:
-            rule = (
-                f"{len(changes)} changes are too many; must be at most {MOST_KEYS}; one may set a whole table"
-            )
-            raise StudyError(rule, where=self.label)
-        parameters, options = Changes(), dict[str, Changes]()
-        for key, value in changes.items():
-            root = str(key[0])
-            if root not in expect.TABLES or not key[1:]:
+            rule = f"{len(changes)} changes are too many; must be at most {MOST_KEYS}"
+            raise StudyError(f"{rule}; one may set a whole table", where=self.label)
+        for key in changes:
+            if key[0] not in expect.TABLES or not key[1:]:
                 meant = " or ".join(write_key(full) for full in self._keys() if full[-1] in key)
                 rule = f"did you mean {meant}?" if meant else "write TABLE.KEY, as in game.reach"
                 raise StudyError(rule, key=write_key(key), where=self.label)
-            if root in ("game", "method"):
-                parameters[key] = value
-            else:
-                options.setdefault(root, {})[key[1:]] = value
-        new: TableDict = {
-            root: {**getattr(self, root), **{write_key(key): value for key, value in options[root].items()}}
-            for root in ("replications", "certificate")
-            if root in options
-        }
-        try:
-            if parameters:
-                game, methods = apply_changes(self.game or {}, self.method, parameters)
-                new |= {"game": game, "method": methods}
-        except StudyError as error:
-            raise error.inside(self.label) from None
-        # last and at once, since the keys of a zip change together
-        for root in ("sweep", "batch"):
-            if parameters or root in options:
-                new |= {root: self._respaced(root, parameters, options.get(root, {})), "files": None}
-        return replace(self, as_written=False, **new) if new else self
 
     def _keys(self) -> list[Key]:
         """Keys of the tables that the package knows, which a change may name."""
@@ -622,7 +626,10 @@ def load_study(name: str | Path) -> Study:
 
 
 def _load(name: str | Path, folder_beside: Path, above: str) -> Study:
-    """Return a study; ``above`` is the study that includes it, or empty, and stands in ``folder_beside``."""
+    """Return the study of a name or file. Raises `StudyError`.
+
+    ``above`` is the label of the study that includes it, from ``folder_beside``; empty without one.
+    """
     path, where, label = names.find_study(name, folder_beside)
     data, text = names.read_toml(path, where)
     folder = Path(str(path)).parent

@@ -187,7 +187,8 @@ def views(rows: Iterable[str | Table]) -> list[str]:
     names: list[str] = []
     for k, row in enumerate(rows):
         options = {"kind": row} if isinstance(row, str) else row
-        kind, key = options.get("kind"), f"plots[{k}]" if isinstance(row, str) else f"plots[{k}].kind"
+        kind = options.get("kind")
+        key = f"plots[{k}]" if isinstance(row, str) else f"plots[{k}].kind"
         if kind is None:
             raise missing(options, "kind", "see `rivalry list plots`", ["plots", k])
         if is_file(kind):

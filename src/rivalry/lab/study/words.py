@@ -50,7 +50,7 @@ REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a placebo has its own."""
 ROLES = ("leader", "follower")
 CHOICE = ("choice",)  # the coordinates of a strategy where a family has no name for them
-_WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
+_PLAYER = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
 def value_in_words(value: object, digits: int = 4) -> str:
@@ -142,34 +142,48 @@ def quantities_named(study: Table) -> list[str]:
     return list(dict.fromkeys(all_names))
 
 
+def _roles(game: Table) -> dict[int, str]:
+    """Return the roles of both players, by number, if one leads and one follows; else none."""
+    stages = [list(stage) for stage in game.get("stages") or ()]
+    leaders = list(game.get("leaders") or ())
+    if len(leaders) == 1 and game.get("players", 2) == 2:
+        stages = [leaders, [1 - leaders[0]]]
+    if [len(stage) for stage in stages] != [1, 1]:
+        return {}
+    return {stage[0]: role for stage, role in zip(stages, ROLES, strict=True)}
+
+
+def _choices(game: Table) -> list[list[str]]:
+    """Return the names of each player's choices in a game by formulas, ``[player][choice]``."""
+    choices = game.get("choices") or ()
+    return [[names] if isinstance(names, str) else list(names) for names in choices]
+
+
+def _axes_of_market(game: Table, swept: Table) -> tuple[str, ...]:
+    """Return the name of a choice of firms: price or quantity, or choice where that differs by point."""
+    if "game.choice" in swept or "game.demand" in swept:
+        return CHOICE
+    usual = "price" if game.get("demand") == "logit" else "quantity"
+    return (str(game.get("choice") or usual),)
+
+
 class Words:
     """Names in words of a study's quantities, keys, methods and values; its own ``[answer.words]`` first."""
 
     def __init__(self, study: Table) -> None:
-        self._own: Mapping[str, str] = answer_keys(study).get("words") or {}
-        tables = study.get("method", ())
-        self._methods = [str(table["name"]) for table in tables]
-        self._swept = {**(study.get("sweep") or {}), **(study.get("batch") or {})}
         game = study.get("game") or {}
-        turns: list[list[int]] = [list(stage) for stage in game.get("stages") or ()]
-        leaders = list(game.get("leaders") or [])
-        if len(leaders) == 1 and game.get("players", 2) == 2:
-            turns = [leaders, [1 - leaders[0]]]
-        is_duel = [len(turn) for turn in turns] == [1, 1]
-        self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if is_duel else {}
-        family = GAMES.get(str(game.get("family")))
+        name = game.get("family")
+        family = GAMES.get(str(name))
+        self._own: Mapping[str, str] = answer_keys(study).get("words") or {}
+        self._methods = [str(table["name"]) for table in study.get("method", ())]
+        self._swept = {**(study.get("sweep") or {}), **(study.get("batch") or {})}
+        self._roles = _roles(game)
         self._keys = KEYS | dict(family.words if family else {})
-        self.axes = family.axes if family else CHOICE  # coordinates of a strategy
-        if game.get("family") == "market":
-            varied = {"game.choice", "game.demand"} & {*study.get("sweep", ()), *study.get("batch", ())}
-            usual = "price" if game.get("demand") == "logit" else "quantity"
-            self.axes = CHOICE if varied else (str(game.get("choice") or usual),)
-        choice_keys = game.get("choices") if game.get("family") == "continuous" else None
-        self._choices = [
-            [choice_names] if isinstance(choice_names, str) else list(choice_names)
-            for choice_names in choice_keys or ()
-        ]
-        self.is_spatial = game.get("family") == "influencer"  # strategies are places
+        self._choices = _choices(game) if name == "continuous" else []
+        self.axes = family.axes if family else CHOICE  # names of the coordinates of a strategy
+        if name == "market":
+            self.axes = _axes_of_market(game, self._swept)
+        self.is_spatial = name == "influencer"  # strategies are positions
         self.player = family.player if family else "player"
 
     def quantity(self, name: str) -> str:
@@ -178,22 +192,23 @@ class Words:
         >>> Words({}).quantity("p_safe"), Words({}).quantity("total_quantity")
         ('probability of a safe win', 'total quantity')
         """
-        label = None if name in self._methods else self._own.get(name)  # which is the method's
+        # words for the name of a method are the method's
+        label = None if name in self._methods else self._own.get(name)
         return label or attributes_of(name)["long_name"]
 
-    def who(self, entry: str) -> str:
-        """Return an entry of a quantity, with the player as the study calls it.
+    def entry(self, entry: str) -> str:
+        """Return the name of an entry of a quantity, with the player as the study calls it.
 
-        >>> Words({"game": {"family": "market"}}).who("player 1")
+        >>> Words({"game": {"family": "market"}}).entry("player 1")
         'firm 1'
-        >>> Words({"game": {"family": "market", "stages": [[0], [1]]}}).who("seat 0")
+        >>> Words({"game": {"family": "market", "stages": [[0], [1]]}}).entry("seat 0")
         'leader'
-        >>> Words({"answer": {"words": {"player 0": "the cautious"}}}).who("player 0")
+        >>> Words({"answer": {"words": {"player 0": "the cautious"}}}).entry("player 0")
         'the cautious'
-        >>> Words({"answer": {"words": {"state 0": ""}}}).who("state 0")
+        >>> Words({"answer": {"words": {"state 0": ""}}}).entry("state 0")
         ''
         """
-        entry_words = _WHO.sub(lambda match: self._player(int(match[1])), entry)
+        entry_words = _PLAYER.sub(lambda match: self._player(int(match[1])), entry)
         return self._own.get(entry, entry_words)
 
     @cached_property
@@ -278,25 +293,27 @@ class Words:
             return text
         return self._own.get(text) or IN_WORDS.get(text) or text.replace("_", " ")
 
-    def place(self, at: Table) -> str:
-        """Return a point.
+    def point(self, at: Table) -> str:
+        """Return the name of a point ``at`` coordinates: its values, each with its key where that is needed.
 
-        >>> Words({}).place({"reach": 0.25, "players": 3}), Words({}).place({"payment": "PBS"})
+        >>> Words({}).point({"reach": 0.25, "players": 3}), Words({}).point({"payment": "PBS"})
         ('reach 0.25, 3 players', 'bids paid to society')
-        >>> Words({}).place({"reach": 0.25, "algorithm": "COIN"})
+        >>> Words({}).point({"reach": 0.25, "algorithm": "COIN"})
         'random allocation, reach 0.25'
-        >>> Words({}).place({"players": 1}), Words({}).place({"players": 3})
+        >>> Words({}).point({"players": 1}), Words({}).point({"players": 3})
         ('1 player', '3 players')
-        >>> Words({"answer": {"words": {"price = 0.05": "half the price"}}}).place({"price": 0.05})
+        >>> Words({"answer": {"words": {"price = 0.05": "half the price"}}}).point({"price": 0.05})
         'half the price'
         """
         method = [self.method(str(at["algorithm"]))] if "algorithm" in at else []
         at = {name: value for name, value in at.items() if name != "algorithm"}
         texts = {name: format_value(value) for name, value in at.items() if not is_number(value)}
-        worded = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
-        coordinates = (
-            self.value(v) if name in worded else self._coordinate(name, v) for name, v in at.items()
-        )
+        own_words = {*self._own, *IN_WORDS}
+        says_all = {name for name, text in texts.items() if name == "name" or text in own_words}
+        coordinates = [
+            self.value(value) if name in says_all else self._coordinate(name, value)
+            for name, value in at.items()
+        ]
         return ", ".join([*method, *coordinates])
 
     def _coordinate(self, name: str, value: object) -> str:
@@ -328,9 +345,10 @@ class Words:
         return self.axes[0].partition(" (")[0] if single else ""
 
     def coordinates(self, names: Iterable[object], count: int, player: int | None = None) -> list[str]:
-        """Return names of so many coordinates of a strategy, or none: a result's, the study's, the family's.
+        """Return the names of the ``count`` coordinates of a strategy; empty if nothing names so many.
 
-        Games by formulas have names per ``player``.
+        The result's own ``names`` come first, then those of the study and of the family. Games by formulas
+        have names per ``player``.
 
         >>> race = Words({"game": {"family": "race"}})
         >>> race.coordinates([], 2), race.coordinates([0, 1, 2], 3), race.coordinates(["reach"], 1)
@@ -347,16 +365,16 @@ class Words:
         of_results = [self.key(str(name)) for name in names if name and not str(name).isdigit()]
         of_study = [self._own[name] for k in range(count) if (name := f"axis {k}") in self._own]
         of_family = [] if self.axes == CHOICE else [name.partition(" (")[0] for name in self.axes]
-        return next(
-            (candidate for candidate in (of_results, of_study, of_family) if len(candidate) == count), []
-        )
+        for candidate in (of_results, of_study, of_family):
+            if len(candidate) == count:
+                return candidate
+        return []
 
     @property
     def choice_of_each(self) -> list[str]:
         """Name of each player's choice in a game by formulas; empty if a player has several."""
-        return (
-            [name for names in self._choices for name in names] if set(map(len, self._choices)) == {1} else []
-        )
+        names = [choices[0] for choices in self._choices if len(choices) == 1]
+        return names if len(names) == len(self._choices) else []
 
     def is_named(self, name: str) -> bool:
         """True if the study has words for a method, a player or a value."""
@@ -372,7 +390,7 @@ def name_in_words(data: Dataset, study: Table, swept: Iterable[str]) -> None:
     """
     words = Words(study)
     count = max(data.sizes.get(dim, 0) for dim in ("player", "seat"))
-    names = [words.who(f"player {k}") for k in range(count)]
+    names = [words.entry(f"player {k}") for k in range(count)]
     data.attrs["player_names"] = "\n".join(names)
     data.attrs["axis_names"] = "\n".join(words.axes)
     data.attrs["choice_names"] = "\n".join(words.choice_of_each)
