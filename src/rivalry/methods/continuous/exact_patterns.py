@@ -513,7 +513,7 @@ def _write_list(session: Session, exact: ExactList | None, size: int) -> None:
 
 
 def _exact_verdicts(session: Session) -> ndarray:
-    """Return verdicts on first-order points: an undecided one is an equilibrium if its box has an exact one."""
+    """Return verdicts on first-order points: an undecided one is an equilibrium if one is in its box."""
     equilibria = [tuple(map(Fraction, row)) for row in session["exact_point"].tolist()]
     verdicts = session["verdict"].copy()
     for k, point in enumerate(points_of(session)):
