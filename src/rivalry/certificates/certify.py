@@ -444,7 +444,7 @@ def _rounding_of_choices(
 def _change_by_rounding(values: np.ndarray) -> np.ndarray:
     """Return the linear change ``[player]`` of values ``[step player]`` after no, one and two steps.
 
-    A leap beside the profile is in the changes by both, so that their difference leaves it out.
+    Both changes include a jump beside the profile, so that their difference leaves it out.
     """
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         once, twice = np.abs(values[1:] - values[0])
