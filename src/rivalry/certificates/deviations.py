@@ -141,9 +141,10 @@ def search_of_responses(
 def _search_in_coordinates(
     at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
 ) -> Searches:
-    """Return `_search_responses` of a game whose coordinates are changed for the search."""
-    space, flat = at.game.space, unconstrained_game(at.game)
-    y, starts = flat.unconstrain(at.x), dict[int, Response]()
+    """Return `_search_responses` in the coordinates of the search, as strategies of the game."""
+    flat = unconstrained_game(at.game)
+    y = flat.unconstrain(at.x)
+    starts = dict[int, Response]()
     for player, response in candidates.items():
         profile = np.asarray(flat.unconstrain(with_strategy(at.x, player, response.strategy)))
         starts[player] = response._replace(strategy=profile[player])
@@ -152,7 +153,7 @@ def _search_in_coordinates(
     for player, response in zip(players, searched, strict=True):
         profile = flat.constrain(with_strategy(y, player, response.strategy))
         # projected: amounts may leave the box by rounding of the coordinate change
-        strategy = np.asarray(space.project(profile))[player]
+        strategy = np.asarray(at.game.space.project(profile))[player]
         responses.append(_without_bound_below(response._replace(strategy=strategy)))
     return responses
 

@@ -92,7 +92,11 @@ def _highest(game: Game, x: ndarray) -> ndarray:
 
 @seldom
 def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> tuple[Array, Array]:
-    """Return the strategies towards ``rows [point axis]`` as far as constraints allow, and their payoffs."""
+    """Return strategies ``[point axis]`` towards ``rows``, as far as constraints allow, and their payoffs.
+
+    A row that constraints exclude is replaced by the last allowed point that bisection finds on the way from
+    the present strategy.
+    """
     start, payoff = x[player], payoff_against(game, x, player)
     limits = jnp.maximum(shared_constraints(game, x), 0.0)
 
@@ -100,10 +104,11 @@ def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> t
         return jnp.all(shared_constraints(game, x.at[player].set(strategy)) <= limits)
 
     def towards(row: Strategy) -> tuple[Strategy, Array]:
-        def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-            middle = (ends[0] + ends[1]) / 2
-            inside = allowed(start + middle * (row - start))
-            return jnp.where(inside, middle, ends[0]), jnp.where(inside, ends[1], middle)
+        def halve(_: Any, shares: tuple[Array, Array]) -> tuple[Array, Array]:
+            inner, outer = shares
+            middle = (inner + outer) / 2
+            is_allowed = allowed(start + middle * (row - start))
+            return jnp.where(is_allowed, middle, inner), jnp.where(is_allowed, outer, middle)
 
         share, _ = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.asarray(0.0), jnp.asarray(1.0)))
         nearest = jnp.where(allowed(row), row, start + share * (row - start))
