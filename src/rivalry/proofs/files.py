@@ -100,20 +100,18 @@ class SmoothProof:
             ]
             return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": documents}
         try:
-            for x in () if self.proved or self.complete else self.equilibria:
-                _, reason = equilibrium_near(self.game, x)
-                if reason:
-                    raise ValueError(reason)
+            if not self.proved and not self.complete:
+                self._refuse_unproved()
             game = searched(self.game, None) if isinstance(self.game.space, Simplex) else self.game
             if isinstance(game, InFractions) and game.has_terms:
                 raise Unsupported("proof file: signs of the terms of derivatives are no reason of a file")
             at = coordinates(game)
-            # where all equilibria are is proved by families with bounds of their own, not by boxes
+            # boxes prove no complete list of a family that proves by itself where equilibria can be
             complete = self.complete and not equilibrium_bounds.knows(self.game)
             if not complete and not len(self.equilibria):
                 raise Unsupported("proof file: boxes prove no equilibrium, and not that there is none")
             profiles = _in_coordinates(game, self.equilibria)
-            # of players with one choice each; others need reasons that differ within a part
+            # players with several choices would need reasons that differ within a part
             sums = sums_of(game, at) if complete and at.start.shape[1] == 1 else None
             part = _part(game, at, profiles, complete, sums=sums)
             if self.complete and not self.proved:
@@ -122,6 +120,13 @@ class SmoothProof:
             return _entries_of_game(game, at, sums) | part
         except Unsupported as error:
             raise ValueError(str(error)) from error
+
+    def _refuse_unproved(self) -> None:
+        """Raise ``ValueError`` for a profile near which no equilibrium is proved."""
+        for x in self.equilibria:
+            _, reason = equilibrium_near(self.game, x)
+            if reason:
+                raise ValueError(reason)
 
     def save(self, file: str | Path) -> None:
         """Write a proof file; a large one is packed by gzip.

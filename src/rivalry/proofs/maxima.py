@@ -40,7 +40,9 @@ def maximum_near(game: Game, x: ndarray) -> float | None:
     point = FirstOrderPoint(y, y, y, y, *np.zeros((2, len(y))))
     for radius in RADII:
         reach = radius * (at.high - at.low)
-        low, high = (np.asarray(at.profile(np.clip(y + d, at.low, at.high)))[0] for d in (-reach, reach))
+        ends = [np.clip(y + change, at.low, at.high) for change in (-reach, reach)]
+        low, high = (np.asarray(at.profile(end))[0] for end in ends)
+        # no strategy outside the box pays more than the middle: a largest payoff is inside if it exists
         if judge_player(game, at, point, 0, LIMIT, (low, high)) == "equilibrium":
             distance = np.nextafter(np.max(np.maximum(high - x[0], x[0] - low)), np.inf)
             return float(distance) if _is_continuous(game, at, low, high) else None
@@ -48,9 +50,9 @@ def maximum_near(game: Game, x: ndarray) -> float | None:
 
 
 def _is_continuous(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> bool:
-    """True if the payoff is certainly continuous between two strategies ``[axis]``.
+    """True if the payoff is proved continuous between two strategies ``[axis]``.
 
-    It is if it is finite and every comparison is decided; maxima are no comparisons.
+    That is the case if it is finite and every comparison is decided; maxima do not count as comparisons.
     """
     bounds = enclosed(_payoff, (game, put(at.start)), Interval(low[None], high[None]))
     (payoff,) = bounds.values

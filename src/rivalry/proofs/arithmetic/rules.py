@@ -225,16 +225,19 @@ def _clamp(run: Comparisons, op: Operation, low: Interval, x: Interval, high: In
 
 
 def _remainder(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
-    """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
+    """Return bounds on ``a - b trunc(a / b)``, which has the sign of ``a`` and is smaller in size than ``b``.
+
+    If ``trunc(a / b)`` may be several whole numbers, bounds follow from this sign and the sizes alone.
+    """
     quotient = intervals.divide(a, b)
-    steps = run.note(Interval(np.trunc(quotient.low), np.trunc(quotient.high), quotient.positive))
-    result = intervals.subtract(a, intervals.multiply(b, steps))
-    limit = np.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
-    certain = steps.low == steps.high
-    low = np.where(certain, result.low, np.where(a.low < 0, -limit, 0.0))
-    high = np.where(certain, result.high, np.where(a.high > 0, limit, 0.0))
-    unknown = np.isnan(steps.low + steps.high)
-    unknown |= ((b.low <= 0) & (b.high >= 0)) | np.isinf(a.low) | np.isinf(a.high)
+    whole = run.note(Interval(np.trunc(quotient.low), np.trunc(quotient.high), quotient.positive))
+    result = intervals.subtract(a, intervals.multiply(b, whole))
+    size = np.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
+    is_certain = whole.low == whole.high
+    low = np.where(is_certain, result.low, np.where(a.low < 0, -size, 0.0))
+    high = np.where(is_certain, result.high, np.where(a.high > 0, size, 0.0))
+    may_divide_by_zero = (b.low <= 0) & (b.high >= 0)
+    unknown = np.isnan(whole.low + whole.high) | may_divide_by_zero | np.isinf(a.low) | np.isinf(a.high)
     return Interval(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
 
 
