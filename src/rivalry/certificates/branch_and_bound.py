@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import Game, payoff_against
+from rivalry.core.game import Game, own_payoff
 from rivalry.core.oracles import Response, payoff_bound
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import EDGE, Box, Simplex
@@ -80,15 +80,11 @@ Search = Generator[StrategyBoxes | Curved, Any, Any]
 """A search that yields the boxes whose `BoxBounds`, or `Curvature`, it needs."""
 
 
-def _paid_by(game: Game, x: Profile, player: Array, strategy: Strategy) -> Array:
-    return payoff_against(game, x, player)(strategy)
-
-
 def _bound_by_oracle(game: Game, x: Profile, player: Array, low: Strategy, high: Strategy) -> Array:
     return payoff_bound(game, x, player, low, high)
 
 
-_all_paid = over_rows(_paid_by, effort=1)
+_all_paid = over_rows(own_payoff, effort=1)
 _bounds_by_oracle = over_rows(_bound_by_oracle, effort=1)
 
 
@@ -414,7 +410,7 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
                 boxes = parts.pick(np.arange(len(holding)) != number).join(beside)
                 holds_strategy = bool(np.all((low[row] <= strategy) & (strategy <= high[row])))
                 return _AroundConcaveBox(boxes, bound, holds_strategy)
-        slope, hessian = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.bend))
+        slope, hessian = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.hessian))
         if not np.isfinite(hessian).all() or np.linalg.matrix_rank(hessian[among]) < free.sum():
             return unchanged
         centre = centre.copy()
@@ -431,7 +427,7 @@ def _tangent_bounds(
     The first box is a point c, from which all boxes reach ``below [box axis]`` and ``above``. A concave
     payoff is at most ``u(c) + u'(c) (y - c)``, of which every term is largest at an end of the box.
     """
-    slope, hessian = curvature.slope, curvature.bend
+    slope, hessian = curvature.slope, curvature.hessian
     among = np.ix_(free, free)
     steepest = np.maximum(np.abs(slope.low[0]), np.abs(slope.high[0]))[free]
     top = curvature.payoff.high[0]

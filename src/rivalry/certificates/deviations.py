@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -502,10 +502,13 @@ def nearest_response(
 
 @partial(compiled, effort=1)
 def _climb_from(game, x, player, initial_length):  # type: ignore[no-untyped-def]
-    def project(strategy: Strategy) -> Strategy:
-        return game.space.project(x.at[player].set(strategy))[player]
-
+    project = _projection(game, x, player)
     return _climb(payoff_against(game, x, player), project, initial_length, x[player])  # type: ignore[no-untyped-call]
+
+
+def _projection(game: Game, x: Profile, player: Array) -> Callable[[Strategy], Strategy]:
+    """Return the projection of strategies on the player's space, with the others at ``x``."""
+    return lambda strategy: game.space.project(x.at[player].set(strategy))[player]
 
 
 @oracle()
@@ -539,9 +542,7 @@ def searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array
         # no climb follows the slope of an entry that cannot change
         return paid(jnp.where(free, strategy, jax.lax.stop_gradient(strategy)))
 
-    def project(strategy: Strategy) -> Strategy:
-        return game.space.project(x.at[player].set(strategy))[player]
-
+    project = _projection(game, x, player)
     reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
     initial_length = jnp.max(reach) / jnp.sqrt(len(grid))
     if isinstance(game.space, Simplex):

@@ -61,7 +61,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     for point in proved_points:
         new &= np.any((candidates < point.low - slack) | (candidates > point.high + slack), axis=1)
     profiles, certified = _centres(at, proved_points), session["certified"][new]
-    record = _list_record(
+    record = list_record(
         game,
         profiles,
         np.array([_radius(point) for point in proved_points]),
@@ -240,12 +240,6 @@ def _radius(point: FirstOrderPoint) -> float:
     return float(np.nextafter(distance, np.inf)) if distance else 0.0
 
 
-def profile_payoffs(game: Game, profiles: ndarray) -> ndarray:
-    """Return payoffs ``[profile player]`` of profiles ``[profile player axis]``."""
-    rows = [payoffs(game, put(x)) for x in profiles]
-    return np.reshape(rows, (len(profiles), profiles.shape[1]))
-
-
 class SeparateParts(NamedTuple):
     """A game whose parts do not depend on each other, and the search of each part."""
 
@@ -266,9 +260,9 @@ def record_of_cases(world: CaseAnalysis) -> Record:
     exact, shape = world.cases.equilibria, world.game.space.shape
     profiles = np.reshape(np.array(exact, float), (len(exact), *shape))
     pairs = zip(np.reshape(np.array(exact, object), (len(exact), -1)), profiles, strict=True)
-    radii = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
+    radii = [rounding_radius(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
     cases = count_text(world.cases.size, world.cases.noun, world.cases.plural)
-    record = _list_record(
+    record = list_record(
         world.game,
         profiles,
         np.array(radii),
@@ -285,7 +279,7 @@ def record_of_cases(world: CaseAnalysis) -> Record:
     return record
 
 
-def _list_record(
+def list_record(
     game: Game,
     profiles: ndarray,
     radii: ndarray,
@@ -300,9 +294,10 @@ def _list_record(
 
     ``undecided [place player axis end]`` are boxes in which others may be.
     """
+    rows = [payoffs(game, put(x)) for x in profiles]
     return {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
+        "equilibrium_payoff": (("equilibrium", "player"), np.reshape(rows, profiles.shape[:2])),
         "radius": (("equilibrium",), radii),
         "equilibrium_count": scalar(len(profiles)),
         "complete": scalar(complete),
@@ -313,7 +308,7 @@ def _list_record(
     }
 
 
-def _rounding(exact: list[Fraction], numbers: list[float]) -> float:
+def rounding_radius(exact: list[Fraction], numbers: list[float]) -> float:
     """Return an upper bound on the largest distance between fractions and their floats."""
     off = max(abs(Fraction(number) - fraction) for fraction, number in zip(exact, numbers, strict=True))
     return float(np.nextafter(float(off), np.inf)) if off else 0.0
@@ -355,7 +350,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     if boxes:
         reason = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(parts)} {noun}"
     is_complete = none_exists or not reasons
-    record = _list_record(
+    record = list_record(
         world.game,
         profiles,
         np.max(radii, axis=0),

@@ -311,8 +311,8 @@ def _entry(game: Any, at: Coordinates, y: ndarray, point: FirstOrderPoint) -> Do
     # in ranges of parameters the bounds are those of the equilibria, else those of rounding
     radius = SLACK * np.abs(point.centre - target) + (ROUNDINGS if at.ranges is None else SLACK) * half
     resolved = SIZES[0] * (at.high - at.low) + SIZES[1] * np.abs(target)
-    bends = first_order(game, at, point.low[None], point.high[None], point.side[None])
-    jacobian = (bends.bend_low + bends.bend_high)[0][np.ix_(free, free)] / 2
+    enclosures = first_order(game, at, point.low[None], point.high[None], point.side[None])
+    jacobian = (enclosures.jacobian_low + enclosures.jacobian_high)[0][np.ix_(free, free)] / 2
     return _entry_of(target, np.where(free, radius + resolved, 0.0), point.alone_low, point.alone_high) | {
         "matrix": [_hexadecimal(row) for row in np.linalg.inv(jacobian)],
         "peak": _peak(game, at, point, 2 * np.where(free, radius + resolved, 0.0)),
@@ -602,14 +602,14 @@ def _face(
 def _combination(enclosures: FirstOrder, k: int, side: ndarray) -> Entry:
     """Return the reason that one of Newton's equations has no zero in box k; empty if all may have one."""
     free = side == 0
-    bends = (enclosures.bend_low[k] / 2 + enclosures.bend_high[k] / 2)[np.ix_(free, free)]
+    jacobian = (enclosures.jacobian_low[k] / 2 + enclosures.jacobian_high[k] / 2)[np.ix_(free, free)]
     # how far from zero an equation is, relative to how much it changes
     low, high = enclosures.equation_low[k][free], enclosures.equation_high[k][free]
     distance = np.maximum(low, -high) / np.maximum(high - low, np.finfo(float).tiny)
-    if not np.isfinite(bends).all() or not np.any(distance > 0):
+    if not np.isfinite(jacobian).all() or not np.any(distance > 0):
         return []
     row = int(np.nanargmax(distance))
-    weights = np.linalg.inv(bends)[row] * (1.0 if low[row] > 0 else -1.0)
+    weights = np.linalg.inv(jacobian)[row] * (1.0 if low[row] > 0 else -1.0)
     return ["sign", [[int(j), float(w).hex()] for j, w in zip(np.flatnonzero(free), weights, strict=True)]]
 
 

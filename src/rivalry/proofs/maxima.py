@@ -6,12 +6,12 @@ value is an equilibrium of the game.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core import oracles
+from rivalry.core.game import own_payoff
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
@@ -54,10 +54,6 @@ def _is_continuous(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> 
 
     That is the case if it is finite and every comparison is decided; maxima do not count as comparisons.
     """
-    bounds = enclosed(_payoff, (game, put(at.start)), Interval(low[None], high[None]))
+    bounds = enclosed(own_payoff, (game, put(at.start), 0), Interval(low[None], high[None]))
     (payoff,) = bounds.values
     return bool((bounds.decided & np.isfinite(payoff.low) & np.isfinite(payoff.high))[0])
-
-
-def _payoff(game: Game, x: Any, strategy: Any) -> Any:
-    return oracles.deviation_payoff(game, x, 0)(strategy)

@@ -354,14 +354,10 @@ class _Contributions(NamedTuple):
     is_known: ndarray  # [box]
 
 
-def _contributions(sums: Sums, y: Any) -> Any:
-    return sums.added(y)
-
-
 def _contributions_in(sums: Sums, low: ndarray, high: ndarray) -> _Contributions:
     middle, box = middle_of(low, high), Interval(low, high)
-    in_box = enclosed(derivatives_of, (1, _contributions, sums), box)
-    (centre_value,) = enclosed(value_at, (_contributions, sums), point(middle)).values
+    in_box = enclosed(derivatives_of, (1, Sums.added, sums), box)
+    (centre_value,) = enclosed(value_at, (Sums.added, sums), point(middle)).values
     bounds, slopes = in_box.values
     offset = intervals.subtract(box, point(middle))
     offsets = offset[:, None]
@@ -607,6 +603,10 @@ class BoxesOfTotals(NamedTuple):
         """Return some of the boxes."""
         return BoxesOfTotals(*(end[index] for end in self))
 
+    def join(self, *others: BoxesOfTotals) -> BoxesOfTotals:
+        """Return these boxes and others."""
+        return BoxesOfTotals(*map(np.concatenate, zip(self, *others, strict=True)))
+
     @property
     def is_empty(self) -> ndarray:
         """Mask ``[box]`` of boxes without any choices or totals."""
@@ -641,10 +641,9 @@ def boxes_of_totals(
         is_narrow = (width < NARROW) | (widths.max(axis=1, initial=0.0) < 1e-6)
         finished.append(batch.rows(is_narrow))
         halves = _halves(batch.rows(~is_narrow), np.argmax(widths[~is_narrow], axis=1))
-        waiting = BoxesOfTotals(*map(np.concatenate, zip(waiting, *halves, strict=True)))
-    low = np.concatenate([boxes.low for boxes in (waiting, *finished)])
-    high = np.concatenate([boxes.high for boxes in (waiting, *finished)])
-    return *_merged(low, high, span), box_count
+        waiting = waiting.join(*halves)
+    boxes = waiting.join(*finished)
+    return *_merged(boxes.low, boxes.high, span), box_count
 
 
 def _halves(boxes: BoxesOfTotals, number: ndarray) -> tuple[BoxesOfTotals, BoxesOfTotals]:

@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, combinations, product
 from math import comb
+from operator import add
 from typing import Any, NamedTuple
 
 import flint
@@ -39,7 +40,7 @@ from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box
 from rivalry.proofs.arithmetic.operations import operations
-from rivalry.proofs.box_list import profile_payoffs
+from rivalry.proofs.box_list import list_record, rounding_radius
 from rivalry.proofs.box_search import VERDICTS, points_of, profile_of
 from rivalry.proofs.gains import profiles_of
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
@@ -131,9 +132,7 @@ def exact_list(game: Game) -> ExactList | None:
         part = _solved(conditions, low, high, values)
         if part is None:
             return None
-        solutions = ExactList(
-            solutions.points + part.points, solutions.sets + part.sets, solutions.patterns + part.patterns
-        )
+        solutions = ExactList(*map(add, solutions, part))
     return solutions
 
 
@@ -533,13 +532,6 @@ def _texts(rows: Sequence[Vertex], size: int) -> ndarray:
     return np.array([list(map(str, row)) for row in rows], str).reshape(len(rows), size)
 
 
-def _radius(point: list[float], texts: list[str]) -> float:
-    """Return a bound on the distance of a point in floats from the exact one, in every coordinate."""
-    errors = [abs(Fraction(value) - Fraction(text)) for value, text in zip(point, texts, strict=True)]
-    largest = max(errors, default=Fraction(0))
-    return float(np.nextafter(float(largest), np.inf)) if largest else 0.0
-
-
 def exact_record(game: Game, session: Session, record: Record) -> Record:
     """Return the record of a list: that of boxes, or the exact one where there is one."""
     if session["patterns"][0] < 0:
@@ -549,7 +541,8 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         return record | {"pattern_count": scalar(patterns)}
     at = coordinates(game)
     points, corners = (_in_floats(session[name]) for name in ("exact_point", "exact_vertex"))
-    radii = [_radius(*rows) for rows in zip(points.tolist(), session["exact_point"].tolist(), strict=True)]
+    pairs = zip(session["exact_point"].tolist(), points.tolist(), strict=True)
+    radii = [rounding_radius(list(map(Fraction, texts)), numbers) for texts, numbers in pairs]
     number, count = session["vertex_set"], int(session["vertex_set"].max(initial=-1)) + 1
     profiles = profiles_of(at, points)
     shape = at.start.shape
@@ -558,16 +551,18 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         vertices = corners[number == k]
         hull = [profile_of(at, end) for end in (vertices.min(axis=0), vertices.max(axis=0))]
         hulls.append(np.stack(hull, axis=-1))
-    record = record | {
-        "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
-        "radius": (("equilibrium",), np.array(radii)),
-        "equilibrium_count": scalar(len(points)),
-        "complete": scalar(True),
-        "complete_reason": scalar(
-            f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}"
-        ),
-        "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
+    equilibria = list_record(
+        game,
+        profiles,
+        np.array(radii),
+        complete=True,
+        reason=f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}",
+        boxes=int(record["boxes"][1]),
+        discarded=record["discarded"][1],
+        undecided=np.zeros((0, *shape, 2)),
+    )
+    record = record | equilibria
+    record |= {
         "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(hulls, (count, *shape, 2))),
         "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
         "vertex_set": (("vertex",), number.copy()),

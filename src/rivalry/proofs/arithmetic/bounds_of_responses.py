@@ -28,7 +28,7 @@ from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.best_responses import DERIVED, FollowerPayoffs
 from rivalry.proofs.arithmetic.enclosure import enclosed, inverses
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.matrices import positive_definite
+from rivalry.proofs.arithmetic.matrices import diagonals, positive_definite
 from rivalry.proofs.arithmetic.program import Operation, traced
 from rivalry.proofs.arithmetic.programs import BEST_RESPONSE
 from rivalry.proofs.arithmetic.rules import RULES, Comparisons
@@ -86,10 +86,6 @@ def _payoffs_and_derivatives(order: int, program: Any, y: Any, *before: Any) -> 
         return followers.slopes(*before, y)
 
     return [pays, slopes(y), *([jax.jacfwd(slopes)(y)] if order == 2 else [])]
-
-
-def _diagonals(a: ndarray) -> ndarray:
-    return np.diagonal(a, axis1=1, axis2=2)
 
 
 def _middle(a: Interval) -> ndarray:
@@ -154,7 +150,7 @@ class _FollowerRanges:
             part = self._of(row)
             bounds = part._bounds_in_boxes(low[:, None], high[:, None], 1)
             own_guess = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
-            at_guess = part._payoffs(*own_guess)[0].at_ends(_diagonals)
+            at_guess = part._payoffs(*own_guess)[0].at_ends(diagonals)
             pay, slope = bounds.pay[:, 0], bounds.slope[:, 0]
             remains, choices = part._remaining(
                 guess[row], at_guess, Interval(low, high), pay, slope, bounds.continuous
@@ -227,7 +223,7 @@ class _FollowerRanges:
         for _ in range(POLISHED):
             _, slope, jacobian = (part[:, 0] for part in self._numbers(2, guess[:, None]))
             stays = ((guess <= y.low) & (slope <= 0)) | ((guess >= y.high) & (slope >= 0))
-            stays |= ~(_diagonals(jacobian) < 0)
+            stays |= ~(diagonals(jacobian) < 0)
             jacobian = np.where(stays[:, :, None] | stays[:, None], np.eye(self.followers), jacobian)
             step = (inverses(jacobian) @ np.where(stays, 0.0, -slope)[..., None])[..., 0]
             previous, guess = guess, np.clip(guess + np.where(np.isfinite(step), step, 0.0), y.low, y.high)
@@ -326,7 +322,7 @@ class _FollowerRanges:
         y = _meet(y, intervals.add(centre, Interval(-radius, radius)))
         # Newton: for all choices of the others, a concave payoff is largest at the root of its derivative, or
         # at the end of the range nearest to it
-        curvature = jacobian.at_ends(_diagonals)
+        curvature = jacobian.at_ends(diagonals)
         cross_effects = jacobian.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
         drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, centre)))
         root = intervals.subtract(centre, intervals.divide(drift, curvature))
