@@ -241,8 +241,8 @@ def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBoun
     priced = Lagrangian(game, put(multipliers))
     responses = [best_response(priced, x, player, points=points) for player in range(len(x))]
     gains = [_gain(game, np.asarray(x), player, response.bound) for player, response in enumerate(responses)]
-    units = [unit_at(priced, x, player, response) for player, response in enumerate(responses)]
-    return PricedBounds(responses, np.array(gains), np.array([unit.size for unit in units]))
+    units = [unit_at(priced, x, player, response).size for player, response in enumerate(responses)]
+    return PricedBounds(responses, np.array(gains), np.array(units))
 
 
 def _allowed_gains(bounds: PricedBounds, paid: ndarray, current: ndarray, tolerance: float) -> ndarray:
@@ -296,8 +296,9 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     allowed = _allowed_gains(bounds, paid, current, tolerance)
     if not np.all(bounds.gain <= allowed):
         fits = [multipliers_at(slopes, profile, game.space, [player]) for player in players]
-        if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
-            multipliers = np.stack([fit[0] for fit in fits])
+        vectors, residuals = zip(*fits, strict=True)
+        if residual > np.linalg.norm(residuals) + NEAR:
+            multipliers = np.stack(vectors)
             bounds = _bounds(game, x, multipliers, points)
             allowed = _allowed_gains(bounds, paid, current, tolerance)
     regret = np.maximum(paid - current, 0.0)

@@ -265,7 +265,7 @@ def at_most_one_point(enclosures: FirstOrder, side: ndarray) -> ndarray:
     identity = np.eye(side.shape[1], dtype=bool)
     low = np.where(pairs, -enclosures.jacobian_high, np.where(identity, 1.0, 0.0))
     high = np.where(pairs, -enclosures.jacobian_low, np.where(identity, 1.0, 0.0))
-    diagonal = np.diagonal(low, axis1=1, axis2=2)
+    diagonal = diagonals(low)
     good = (
         enclosures.smooth
         & np.all(diagonal > 0, axis=1)

@@ -273,8 +273,7 @@ class _Reader:
         if number == len(known_sums):
             known_sums.append({})
         for rival, part in rival_terms.items():
-            contribution = {term: factor / ratio for term, factor in part.items()}
-            known_sums[number].setdefault(rival, contribution)
+            known_sums[number].setdefault(rival, {term: factor / ratio for term, factor in part.items()})
         return RivalOperation(index, _float_terms(own_terms), number, _float64(ratio), frozenset(rival_terms))
 
 
@@ -746,7 +745,7 @@ def narrowed_once(sums: Sums, at: Coordinates, boxes: BoxesOfTotals, pieces: int
 def totals_of(sums: Sums, at: Coordinates) -> tuple[ndarray, ndarray]:
     """Return bounds on the sums of all choices, ``[sum]``."""
     totals = _all_totals(sums, at.low[None], at.high[None])
-    return np.asarray(totals.low)[0], np.asarray(totals.high)[0]
+    return totals.low[0], totals.high[0]
 
 
 def slopes_of(

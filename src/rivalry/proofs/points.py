@@ -250,8 +250,7 @@ def _bounds_at_point(
     low: ndarray,
     high: ndarray,
 ) -> DeviationBounds:
-    count = len(low)
-    at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
+    at_low, at_high = (np.repeat(end[None], len(low), axis=0) for end in (point.low, point.high))
     return gains(game, at, player, at_low, at_high, low, high)
 
 

@@ -482,7 +482,7 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     The search of boxes then ends. Where all first-order points are asked for it goes on, and the verdicts on
     its points are those of the exact list.
     """
-    is_undecided = bool(len(session["undecided_low"]) or np.any(session["verdict"] == 0))
+    is_undecided = len(session["undecided_low"]) or np.any(session["verdict"] == 0)
     is_untried = session["patterns"][0] == UNTRIED
     if not is_undecided or not (is_untried or first_order):
         return False
@@ -561,17 +561,20 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         discarded=record["discarded"][1],
         undecided=np.zeros((0, *shape, 2)),
     )
-    record = record | equilibria
-    record |= {
-        "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(hulls, (count, *shape, 2))),
-        "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
-        "vertex_set": (("vertex",), number.copy()),
-        "isolated_count": scalar(len(points)),
-        "pattern_count": scalar(patterns),
-        "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
-        "certified_bound": (("certified_profile",), np.zeros(0)),
-        "status": scalar("converged"),
-    }
+    record = (
+        record
+        | equilibria
+        | {
+            "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(hulls, (count, *shape, 2))),
+            "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
+            "vertex_set": (("vertex",), number.copy()),
+            "isolated_count": scalar(len(points)),
+            "pattern_count": scalar(patterns),
+            "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
+            "certified_bound": (("certified_profile",), np.zeros(0)),
+            "status": scalar("converged"),
+        }
+    )
     record.pop("profile", None)
     if len(points) or len(corners):
         point = profiles[0] if len(points) else profiles_of(at, corners)[0]

@@ -91,7 +91,7 @@ def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, h
         constants = [next(typed) if of_game else number for number, of_game in pairs]
         return jax.core.eval_jaxpr(traced.jaxpr, constants, z, y)[0]
 
-    # integers and truth values have no derivative: they go in as floats, whose derivative is zero
+    # integers and Booleans have no derivative: they go in as floats, whose derivative is zero
     numbers = [number.astype(float) for number in captured]
     program = jax.make_jaxpr(pay_from)(numbers, z, low)
     return _operation().bind(*numbers, z, low, high, program=program)

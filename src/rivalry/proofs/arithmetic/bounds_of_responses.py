@@ -104,6 +104,10 @@ def _rows(a: Interval, rows: ndarray) -> Interval:
     return a if len(a.low) == 1 else a[rows]
 
 
+def _repeated(a: ndarray, boxes: int) -> ndarray:
+    return a if len(a) == 1 else np.repeat(a, boxes, axis=0)
+
+
 class _FollowerRanges:
     """Mutual best responses with choices between ``low`` and ``high`` to the numbers ``before``."""
 
@@ -138,8 +142,8 @@ class _FollowerRanges:
 
     def hull_of_parts(self, y: Interval) -> Interval:
         """Return bounds on what remains of boxes whose ranges are all halved, again and again."""
-        count = 2**self.followers
-        upper_half = (np.arange(count)[:, None] >> np.arange(self.followers)) % 2 == 1
+        # [part follower]: whether a part has the upper half of a follower's range
+        upper_half = (np.arange(2**self.followers)[:, None] >> np.arange(self.followers)) % 2 == 1
         row, low, high, guess = np.arange(len(y.low)), y.low, y.high, self._guess(y)
         for _ in range(HALVINGS):
             middle = _middle(Interval(low, high))[:, None]
@@ -168,13 +172,10 @@ class _FollowerRanges:
         """Return the ranges of some rows."""
         return _FollowerRanges(self.program, [_rows(a, rows) for a in (*self.before, self.low, self.high)])
 
-    def _repeated(self, number: ndarray, boxes: int) -> ndarray:
-        return number if len(number) == 1 else np.repeat(number, boxes, axis=0)
-
     def _enclosed(self, order: int, low: ndarray, high: ndarray) -> tuple[list[Interval], ndarray, ndarray]:
         """Return bounds in boxes of choices ``[row box follower]``, by row and box."""
         rows, boxes = low.shape[:2]
-        before = [a.at_ends(lambda end: self._repeated(end, boxes)) for a in self.before]
+        before = [a.at_ends(lambda end: _repeated(end, boxes)) for a in self.before]
         y = Interval(low.reshape(-1, self.followers), high.reshape(-1, self.followers))
         bounds = enclosed(_payoffs_and_derivatives, (order, self.program), y, *before)
         values = [a.at_ends(lambda end: end.reshape(rows, boxes, *end.shape[1:])) for a in bounds.values]
@@ -197,7 +198,7 @@ class _FollowerRanges:
     def _numbers(self, order: int, y: ndarray) -> list[ndarray]:
         """Return payoffs and derivatives at choices ``[row box follower]`` and the middles of the numbers."""
         rows, boxes = y.shape[:2]
-        arguments = [y.reshape(-1, self.followers), *(self._repeated(_middle(a), boxes) for a in self.before)]
+        arguments = [y.reshape(-1, self.followers), *(_repeated(_middle(a), boxes) for a in self.before)]
         shapes = [jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for a in arguments]
         (program, *_), _ = traced(_payoffs_and_derivatives, (order, self.program), shapes)
         with np.errstate(all="ignore"):

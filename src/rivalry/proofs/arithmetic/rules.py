@@ -1,6 +1,6 @@
 """Interval forms of the operations of traced functions, by their names in JAX.
 
-A rule ``(run, operation, *operands)`` takes and returns intervals of float64 or truth values, with rows in
+A rule ``(run, operation, *operands)`` takes and returns intervals of float64 or Booleans, with rows in
 front. Arithmetic is in `rivalry.proofs.arithmetic.intervals`. Operations that may hide a jump or a kink note
 whether they are decided: functions with steps, and what uses comparisons.
 """
@@ -48,7 +48,7 @@ class Comparisons:
         return self.lifted[id(value)][1]
 
     def note(self, result: Interval, harmless: Any = False) -> Interval:
-        """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
+        """Return steps, or a Boolean that is used, and remember whether it is decided: NaN is not.
 
         Where it is ``harmless``, all outcomes are one number.
         """
@@ -111,7 +111,7 @@ def _unequal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Inter
 
 
 def _logic(rule: Callable[..., tuple[Any, Any]]) -> Rule:
-    """Return the rule of an operation on truth values."""
+    """Return the rule of an operation on Booleans."""
     return lambda run, op, *operands: Interval(*rule(*operands))
 
 
@@ -198,7 +198,7 @@ def _is_one_number(a: Interval, b: Interval) -> Any:
 def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices ``[row]`` contains."""
     if any(case.low.dtype == bool for case in cases):
-        raise Unsupported("no bound: a choice between truth values")
+        raise Unsupported("no bound: a choice between Booleans")
     low_index, high_index = (np.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
     result = aligned(run.note(Interval(low_index, high_index)), cases[0].low.ndim - 1)
     low, high = cases[0].low * np.nan, cases[0].high * np.nan
