@@ -105,10 +105,10 @@ def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> t
 
     def towards(row: Strategy) -> tuple[Strategy, Array]:
         def halve(_: Any, shares: tuple[Array, Array]) -> tuple[Array, Array]:
-            inner, outer = shares
-            middle = (inner + outer) / 2
+            inside, outside = shares
+            middle = (inside + outside) / 2
             is_allowed = allowed(start + middle * (row - start))
-            return jnp.where(is_allowed, middle, inner), jnp.where(is_allowed, outer, middle)
+            return jnp.where(is_allowed, middle, inside), jnp.where(is_allowed, outside, middle)
 
         share, _ = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.asarray(0.0), jnp.asarray(1.0)))
         nearest = jnp.where(allowed(row), row, start + share * (row - start))

@@ -241,8 +241,8 @@ def _largest_ordinary(losses: ndarray) -> float:
     1.0
     """
     ranked = np.sort(losses[(losses > 0) & np.isfinite(losses)])
-    jumps = np.flatnonzero(ranked[1:] > RUIN * ranked[:-1])
-    ordinary = ranked[: jumps[0] + 1] if len(jumps) else ranked
+    steep = np.flatnonzero(ranked[1:] > RUIN * ranked[:-1])
+    ordinary = ranked[: steep[0] + 1] if len(steep) else ranked
     return float(np.max(ordinary, initial=0.0))
 
 

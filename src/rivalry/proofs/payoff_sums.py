@@ -602,9 +602,9 @@ class BoxesOfTotals(NamedTuple):
         """Return some of the boxes."""
         return BoxesOfTotals(*(end[index] for end in self))
 
-    def join(self, *others: BoxesOfTotals) -> BoxesOfTotals:
-        """Return these boxes and others."""
-        return BoxesOfTotals(*map(np.concatenate, zip(self, *others, strict=True)))
+    def join(self, *boxes: BoxesOfTotals) -> BoxesOfTotals:
+        """Return these boxes and further ones."""
+        return BoxesOfTotals(*map(np.concatenate, zip(self, *boxes, strict=True)))
 
     @property
     def is_empty(self) -> ndarray:

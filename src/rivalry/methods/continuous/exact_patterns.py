@@ -355,8 +355,8 @@ def _maximal(
     """Return the points, and the larger polytopes by their vertices, that lie in no other solution."""
     maximal: list[_Solutions] = []
     for k, solution in enumerate(solutions):
-        others = (*maximal, *solutions[k + 1 :])
-        if not any(all(map(other.contains, solution.vertices)) for other in others):
+        larger = (*maximal, *solutions[k + 1 :])
+        if not any(all(map(polytope.contains, solution.vertices)) for polytope in larger):
             maximal.append(solution)
     points, sets = list[Vertex](), list[list[Vertex]]()
     for solution in maximal:

@@ -144,7 +144,7 @@ class _Arithmetic(NamedTuple):
     plus: np.ufunc
     times: np.ufunc
     over: np.ufunc
-    one: float
+    unit: float
 
 
 FLOATS = _Arithmetic(np.add, np.multiply, np.divide, 1.0)
@@ -200,14 +200,14 @@ def _eliminated(banded: ndarray, arithmetic: _Arithmetic) -> ndarray:
     (Grassmann, Taksar and Heyman 1985). Without state ``k`` a change from ``i`` to ``j`` is made directly or
     through ``k``: ``p_ij + p_ik p_kj / s`` with ``s``, the sum of ``p_kj`` over the remaining ``j < k``.
     """
-    plus, times, over, one = arithmetic
+    plus, times, over, unit = arithmetic
     size, band = len(banded), banded.shape[1] // 2
     for k in range(size - 1, 0, -1):
         block = _block(banded, max(k - band, 0), k)
         between, from_k, to_k = block[:-1, :-1], block[-1, :-1], block[:-1, -1]
         over(to_k, plus.reduce(from_k), out=to_k)
         plus(between, times.outer(to_k, from_k), out=between)
-    share = np.full(size, one)
+    share = np.full(size, unit)
     for k in range(1, size):
         first = max(k - band, 0)
         # in a stationary distribution of the first k + 1 states, state k is reached as often as it is left
