@@ -49,7 +49,7 @@ JUMPS: dict[str, Callable[[Any], Any]] = {
     "remainder": lambda x: jnp.fmod(x[0], 0.25),
     "modulo": lambda x: x[0] % 0.25,
     "comparison": lambda x: jnp.where(x[0] > 0.3, 1.0, 0.0),
-    "converted truth value": lambda x: (x[0] > 0.3) * x[1],
+    "converted Boolean": lambda x: (x[0] > 0.3) * x[1],
     "count": lambda x: jnp.sum(x > 0.45) + 0.0 * x[0],
     "to an integer": lambda x: (4 * x[0]).astype(int) + 0.0,
     "equality": lambda x: jnp.where(x[0] == x[1], 1.0, 0.0),
@@ -444,9 +444,9 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "callback": (with_slope(outside), "a function computed outside of JAX"),
     "batches by hand": (with_slope(batched_by_hand), "a function with a rule of its own"),
     "kernel by hand": (with_slope(by_pallas), "a function with a rule of its own"),
-    "truth value of a branch": (
+    "Boolean of a branch": (
         lambda x: jax.lax.cond(x[1] > 0, lambda s: s >= 0.3, lambda s: s < 0.3, x[0]).astype(float),
-        "a choice between truth values",
+        "a choice between Booleans",
     ),
     "system given as a function": (
         lambda x: jax.scipy.sparse.linalg.cg(lambda v: (0.5 + x[0]) * v, jnp.ones(2))[0][0],

@@ -278,8 +278,8 @@ OF_PROOFS = {
     "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs "
     "MERGE_DISTANCE SeparateParts VERDICTS "
     "begin_on_ranges combined_list coordinates equilibrium_bounds list_of_boxes "
-    "of_part on_ranges operations points_of profile_of profile_payoffs profiles_of record_of_cases "
-    "record_on_ranges search_on_ranges searched",
+    "list_record of_part on_ranges operations points_of profile_of profiles_of record_of_cases "
+    "record_on_ranges rounding_radius search_on_ranges searched",
     "solving": "Document RangesProof SmoothProof VERSION write",
     "transforms": "best_responses bounds_of_responses with_bounded_responses",
     "families": "BoundsOfEquilibria Interval amounts derivatives enclose enclosed equilibrium_bounds "

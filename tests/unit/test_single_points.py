@@ -21,7 +21,7 @@ def known(low: np.ndarray, high: np.ndarray) -> FirstOrder:
     """Return boxes of which derivatives of slopes are known alone, ``[box coordinate coordinate]``."""
     row = np.zeros(low.shape[:2])
     smooth = np.ones(len(low), dtype=bool)
-    given = {"bend_low": low, "bend_high": high, "unique": smooth, "smooth": smooth}
+    given = {"jacobian_low": low, "jacobian_high": high, "unique": smooth, "smooth": smooth}
     return FirstOrder(**(dict.fromkeys(FirstOrder._fields, row) | given))
 
 
@@ -44,18 +44,18 @@ def test_matrices_of_boxes_with_one_point_are_p_matrices() -> None:
 
 
 def test_choices_held_at_a_bound_do_not_count() -> None:
-    bend = np.array([[[-1.0, 5.0], [5.0, -1.0]]])
-    assert not at_most_one_point(known(bend, bend), np.full((1, 2), OPEN))
-    assert at_most_one_point(known(bend, bend), np.array([[OPEN, 1.0]]))
-    assert at_most_one_point(known(bend, bend), np.array([[0.0, -1.0]]))
+    jacobian = np.array([[[-1.0, 5.0], [5.0, -1.0]]])
+    assert not at_most_one_point(known(jacobian, jacobian), np.full((1, 2), OPEN))
+    assert at_most_one_point(known(jacobian, jacobian), np.array([[OPEN, 1.0]]))
+    assert at_most_one_point(known(jacobian, jacobian), np.array([[0.0, -1.0]]))
 
 
 def test_many_firms_with_strategic_substitutes_have_one_point() -> None:
     """The derivatives -(1 + 1 on the diagonal) are definite, and dominant in no units."""
-    bend = -(np.ones((1, 6, 6)) + np.eye(6))
+    jacobian = -(np.ones((1, 6, 6)) + np.eye(6))
     side = np.full((1, 6), OPEN)
-    assert at_most_one_point(known(bend, bend), side)
-    assert not diagonally_dominant(-bend, -bend, np.eye(6, dtype=bool))
+    assert at_most_one_point(known(jacobian, jacobian), side)
+    assert not diagonally_dominant(-jacobian, -jacobian, np.eye(6, dtype=bool))
 
 
 @pytest.mark.slow

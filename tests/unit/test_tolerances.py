@@ -17,7 +17,7 @@ import pytest
 import rivalry as rv
 from rivalry.certificates.certify import certificate
 from rivalry.certificates.deviations import unproved_response
-from rivalry.certificates.units import GameAtProfile, _of_shares, _ordinary, _steady, unit_at
+from rivalry.certificates.units import GameAtProfile, _largest_ordinary, _loss_on_line, _steady, unit_at
 from rivalry.core import tolerances
 from rivalry.core.array_games import one_state
 from rivalry.core.game import BrokenInvariant
@@ -174,12 +174,12 @@ def test_steady_losses_of_many_rows_are_those_of_each_row_step_by_step() -> None
 @pytest.mark.parametrize(("loss", "unlike"), [(7.5, False), (15.0, True)])
 def test_a_side_of_shares_with_losses_above_ten_times_the_other_is_ruinous(loss: float, unlike: bool) -> None:
     mild, other = np.array([0.0, 1.0, 1.0]), np.array([0.0, loss, loss])
-    assert _of_shares(mild, other) == _of_shares(other, mild) == (1.0 if unlike else loss)
+    assert _loss_on_line(mild, other) == _loss_on_line(other, mild) == (1.0 if unlike else loss)
 
 
 @pytest.mark.parametrize(("loss", "ruinous"), [(22.0, False), (45.0, True)])
 def test_a_mistake_that_costs_thirty_ordinary_ones_does_not_count(loss: float, ruinous: bool) -> None:
-    assert _ordinary(np.array([1.0, 0.0, loss])) == (1.0 if ruinous else loss)
+    assert _largest_ordinary(np.array([1.0, 0.0, loss])) == (1.0 if ruinous else loss)
     game = rv.games.matrix(payoffs=[[[loss, loss], [loss - 1.0, loss - 1.0], [0.0, 0.0]], np.zeros((3, 2))])
     assert certificate(game, game.pure(0, 0)).at_stake[0] == (1.0 if ruinous else loss)
 

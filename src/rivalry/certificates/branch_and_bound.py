@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import Game, payoff_against
+from rivalry.core.game import Game, own_payoff
 from rivalry.core.oracles import Response, payoff_bound
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import EDGE, Box, Simplex
@@ -80,15 +80,11 @@ Search = Generator[StrategyBoxes | Curved, Any, Any]
 """A search that yields the boxes whose `BoxBounds`, or `Curvature`, it needs."""
 
 
-def _paid_by(game: Game, x: Profile, player: Array, strategy: Strategy) -> Array:
-    return payoff_against(game, x, player)(strategy)
-
-
 def _bound_by_oracle(game: Game, x: Profile, player: Array, low: Strategy, high: Strategy) -> Array:
     return payoff_bound(game, x, player, low, high)
 
 
-_all_paid = over_rows(_paid_by, effort=1)
+_all_paid = over_rows(own_payoff, effort=1)
 _bounds_by_oracle = over_rows(_bound_by_oracle, effort=1)
 
 
@@ -119,7 +115,8 @@ def bounds_of_boxes(
         middle = middle_shares(low, high)
         payoff, _, _ = payoff_range(game, x, players, low, high)
         lower, upper = payoff.low, payoff.high
-    else:  # with the numbers beside them, so that no kink hides between two boxes
+    else:
+        # boxes reach to the neighbouring floats in their part, so that no kink hides between two boxes
         below = np.maximum(np.nextafter(low, -np.inf), boxes.part_low)
         above = np.minimum(np.nextafter(high, np.inf), boxes.part_high)
         payoff, slope, smooth = payoff_range(game, x, players, below, above)
@@ -177,10 +174,13 @@ def search_together(searches: Sequence[Searches]) -> list[Any]:
 
 
 def _answers(requests: dict[int, Request]) -> dict[int, dict[int, Any]]:
-    """Return the bounds that searches need, or the reason why there are none, by search and player."""
+    """Return the bounds that searches need, or the reason why there are none, ``[search][player]``.
+
+    Bounds of one kind in games of one form are computed together.
+    """
     groups = dict[Any, list[tuple[int, int]]]()
     for number, request in requests.items():
-        # of one game alone nothing is compared
+        # the form of one game alone is compared with no other
         form = form_of((request.game, request.x)) if len(requests) > 1 else None
         for player, boxes in request.boxes.items():
             groups.setdefault((type(boxes), request.enclosed, form), []).append((number, player))
@@ -194,10 +194,11 @@ def _answers(requests: dict[int, Request]) -> dict[int, dict[int, Any]]:
 def _bounds_of_rows(
     requests: dict[int, Request], rows: list[tuple[int, int]], needs_curvature: bool, enclosed: bool
 ) -> Iterator[tuple[int, int, Any]]:
-    """Yield bounds with the search and the player of each row, of games of one form."""
+    """Yield search, player and bounds of each row ``(search, player)``, in games of one form."""
     parts: list[Any] = [requests[number].boxes[player] for number, player in rows]
-    first, *remaining = [part.boxes for part in parts] if needs_curvature else parts
-    boxes, counts = first.join(*remaining), [len(part.low) for part in (first, *remaining)]
+    if needs_curvature:
+        parts = [part.boxes for part in parts]
+    boxes, counts = parts[0].join(*parts[1:]), [len(part.low) for part in parts]
     numbers, players = np.repeat(np.array(rows), counts, axis=0).T
     game, x = _by_row(requests, numbers)
     bounds: Any
@@ -207,20 +208,23 @@ def _bounds_of_rows(
         else:
             bounds = bounds_of_boxes(game, x, players, boxes, enclosed=enclosed)
     except Unsupported as reason:  # payoffs without an interval form
-        yield from ((number, player, reason) for number, player in rows)
+        for number, player in rows:
+            yield number, player, reason
         return
-    ends = np.cumsum(counts)
-    for (number, player), count, end in zip(rows, counts, ends, strict=True):
-        yield number, player, type(bounds)(*(part[end - count : end] for part in bounds))
+    for (number, player), count, end in zip(rows, counts, np.cumsum(counts), strict=True):
+        own_boxes = slice(end - count, end)
+        yield number, player, type(bounds)(*(values[own_boxes] for values in bounds))
 
 
 def _by_row(requests: dict[int, Request], numbers: ndarray) -> tuple[Any, Any]:
-    """Return the game and the profile of requests by number, or of every row where there are several."""
+    """Return game and profile of the requests ``numbers [row]``, one for each row if requests differ."""
     unique, indices = np.unique(numbers, return_inverse=True)
-    games, profiles = zip(*((requests[number].game, requests[number].x) for number in unique), strict=True)
+    unique_requests = [requests[number] for number in unique]
     if len(unique) == 1:
-        return games[0], profiles[0]
-    return ByRow(games).pick(indices), ByRow(list(map(floats, profiles))).pick(indices)
+        return unique_requests[0].game, unique_requests[0].x
+    games = ByRow([request.game for request in unique_requests])
+    profiles = ByRow([floats(request.x) for request in unique_requests])
+    return games.pick(indices), profiles.pick(indices)
 
 
 def _curvature(game: Game | ByRow, x: Any, players: ndarray, boxes: StrategyBoxes) -> Curvature:
@@ -330,7 +334,11 @@ def _refuse_contradiction(
     strategy: ndarray,
     paid: float,
 ) -> None:
-    """Hand on the payoff that is furthest above a bound on it: at the middle of a box, or of a strategy."""
+    """Call ``refuse`` with the payoff that is furthest above its bound.
+
+    The bound ``upper [box]`` of a box holds for the payoff at its middle, and for ``paid``, the payoff of
+    ``strategy``, if that is in the box.
+    """
     inside = np.all((boxes.low <= strategy) & (strategy <= boxes.high), axis=1)
     attained = np.where(inside, np.maximum(box_bounds.payoff, paid), box_bounds.payoff)
     excess = np.subtract(attained, upper, out=np.zeros_like(attained), where=attained > upper)
@@ -341,7 +349,7 @@ def _refuse_contradiction(
 def _halved(
     space: Box | Simplex, player: int, boxes: StrategyBoxes, strategy: ndarray
 ) -> tuple[StrategyBoxes, ndarray]:
-    """Return the halves of boxes, those near a strategy halved again, and the boxes they are parts of."""
+    """Return the halves of boxes, those near a strategy halved again, and the numbers of the boxes halved."""
     low, high, parents = halves(space, player, boxes.low, boxes.high)
     # near the best strategy only small boxes have bounds as low as its payoff, and a batch costs one call
     while len(low) < BATCH:
@@ -354,29 +362,42 @@ def _halved(
 
 
 def _at_ends(boxes: StrategyBoxes, box_bounds: BoxBounds) -> tuple[StrategyBoxes, ndarray]:
-    """Return the boxes that may hold a best strategy, cut to the ends where those are, and their mask."""
+    """Return the boxes that may hold a best strategy, cut to where it may be, and their mask ``[box]``.
+
+    Where payoffs rise along an axis a best strategy is at the upper end of the box, and only if that is the
+    end of the part of the space; likewise where payoffs fall.
+    """
     low, high, part_low, part_high = boxes
     mask = ~np.any((box_bounds.rises & (high < part_high)) | (box_bounds.falls & (low > part_low)), axis=1)
     low, high = np.where(box_bounds.rises, high, low), np.where(box_bounds.falls, low, high)
     return StrategyBoxes(low, high, part_low, part_high).pick(mask), mask
 
 
-def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -> Search:
-    """Return boxes that cover the parts but for one, a bound on payoffs there, and if the strategy is there.
+class _AroundConcaveBox(NamedTuple):
+    """Boxes that are left to search beside a box in which payoffs are concave."""
 
-    Payoffs are concave in that box and below a tangent; the bound is at most ``limit``. Without such a box
-    nothing is left out. Where slopes at the strategy are not small enough, a step of Newton's method leads
-    to a better point for the tangent.
+    boxes: StrategyBoxes
+    bound: float  # on payoffs in the concave box; minus infinity without one
+    holds_strategy: bool  # whether the strategy is in the concave box
+
+
+def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -> Search:
+    """Return what is left of the parts of a space beside a concave box, as an `_AroundConcaveBox`.
+
+    A concave payoff is below each of its tangents. A box is left out if the tangent at its centre, the
+    strategy, bounds payoffs in it by ``limit``. Slopes at the strategy may be too large for this: a step of
+    Newton's method then leads to a better centre.
     """
-    unchanged = parts, -np.inf, False
+    unchanged = _AroundConcaveBox(parts, -np.inf, False)
     holding = np.all((parts.low <= strategy) & (strategy <= parts.high), axis=1)
-    part = parts.pick([int(np.argmax(holding))])
+    number = int(np.argmax(holding))  # of the first part that holds the strategy
+    part = parts.pick([number])
     free = (part.low < part.high)[0]
     if not holding.any() or not free.any():
         return unchanged
     among, centre = np.ix_(free, free), strategy
     for _ in range(TANGENTS):
-        # the centre itself comes first
+        # the first box is the centre itself
         reach = np.append(0.0, RADII)[:, None] * (part.high - part.low)
         low, high = np.maximum(centre - reach, part.low), np.minimum(centre + reach, part.high)
         try:
@@ -386,9 +407,10 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
         for row, bound in _tangent_bounds(curvature, low - centre, high - centre, free):
             if bound <= limit:
                 beside = _beside(part.low[0], part.high[0], low[row], high[row])
-                remaining = parts.pick(~holding | (np.cumsum(holding) > 1)).join(beside)
-                return remaining, bound, np.all((low[row] <= strategy) & (strategy <= high[row]))
-        slope, hessian = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.bend))
+                boxes = parts.pick(np.arange(len(holding)) != number).join(beside)
+                holds_strategy = bool(np.all((low[row] <= strategy) & (strategy <= high[row])))
+                return _AroundConcaveBox(boxes, bound, holds_strategy)
+        slope, hessian = (ends.low[0] / 2 + ends.high[0] / 2 for ends in (curvature.slope, curvature.hessian))
         if not np.isfinite(hessian).all() or np.linalg.matrix_rank(hessian[among]) < free.sum():
             return unchanged
         centre = centre.copy()
@@ -400,12 +422,12 @@ def _around_concave_box(parts: StrategyBoxes, strategy: ndarray, limit: float) -
 def _tangent_bounds(
     curvature: Curvature, below: ndarray, above: ndarray, free: ndarray
 ) -> Iterator[tuple[int, float]]:
-    """Yield the rows of boxes in which payoffs are concave, and bounds by the tangent in the first row.
+    """Yield the numbers of boxes in which payoffs are concave, and bounds on these by a tangent.
 
-    The boxes reach from ``below [box axis]`` to ``above`` around the first, which is a point c. A concave
+    The first box is a point c, from which all boxes reach ``below [box axis]`` and ``above``. A concave
     payoff is at most ``u(c) + u'(c) (y - c)``, of which every term is largest at an end of the box.
     """
-    slope, hessian = curvature.slope, curvature.bend
+    slope, hessian = curvature.slope, curvature.hessian
     among = np.ix_(free, free)
     steepest = np.maximum(np.abs(slope.low[0]), np.abs(slope.high[0]))[free]
     top = curvature.payoff.high[0]
@@ -419,7 +441,10 @@ def _tangent_bounds(
 
 
 def _beside(part_low: ndarray, part_high: ndarray, low: ndarray, high: ndarray) -> StrategyBoxes:
-    """Return boxes that cover a box of the space except for a box inside it."""
+    """Return boxes that cover a part of the space except for the box ``low``, ``high`` inside it.
+
+    Axis by axis, what is below and above the inner box is cut off, and the part shrinks to its ends.
+    """
     first, last, rows = part_low.copy(), part_high.copy(), []
     for axis in range(len(low)):
         if first[axis] < low[axis]:

@@ -444,7 +444,7 @@ def _rounding_of_choices(
 def _change_by_rounding(values: np.ndarray) -> np.ndarray:
     """Return the linear change ``[player]`` of values ``[step player]`` after no, one and two steps.
 
-    A leap beside the profile is in the changes by both, so that their difference leaves it out.
+    Both changes include a jump beside the profile, so that their difference leaves it out.
     """
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         once, twice = np.abs(values[1:] - values[0])
@@ -453,30 +453,34 @@ def _change_by_rounding(values: np.ndarray) -> np.ndarray:
 
 
 def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
-    """Return the certificate with the distance to an equilibrium, or the reason why none is proved.
+    """Return the certificate with a proved distance to an equilibrium, or the reason why none is proved.
 
-    A gain within the tolerance is not enough where the proved equilibrium is visibly apart.
+    If the equilibrium that is proved is visibly apart, the certificate keeps no distance, and its gains are
+    allowed no more than rounding.
     """
     from rivalry.proofs.maxima import maximum_near  # loads JAX
     from rivalry.proofs.points import equilibrium_near
 
-    # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
+    # with more axes a proof would search as many boxes as a bound with outward rounding, which is not tried
     searchable = checked_parts(game) or all(few_axes(game, player) for player in range(len(x)))
     if result.claim == "not an equilibrium" or not searchable:
         return result
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
-        # of payoffs with a larger bound the boxes around the profile are not decided either
+        # a maximum at a kink; without a small bound on gains the boxes around it are not decided either
         may_be_kink = radius is None and len(x) == 1 and result.claim == "equilibrium"
-        if may_be_kink and (distance := maximum_near(game, np.asarray(x))) is not None:
+        distance = maximum_near(game, np.asarray(x)) if may_be_kink else None
+        if distance is not None:
             radius, reason = distance, ""
     except Unsupported as error:
         radius, reason = None, str(error)
     if radius is not None and reason:
         assert result.payoff is not None
+        # the equilibrium is visibly apart
         rounded = ROUNDING * (2 * np.abs(result.payoff) + np.asarray(result.at_stake))
         allowed = np.where(result.regret > rounded, np.minimum(rounded, result.tolerance), result.tolerance)
-        radius, result = None, result._replace(tolerance=allowed)
+        result = result._replace(tolerance=allowed)
+        radius = None
     if radius is None:
         return result if reason in result.method else result._replace(method=f"{result.method}; {reason}")
     proved = result.rounding == "outward" and result.claim == "equilibrium"

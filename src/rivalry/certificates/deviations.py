@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -141,9 +141,10 @@ def search_of_responses(
 def _search_in_coordinates(
     at: GameAtProfile, players: Sequence[int], points: int, candidates: Mapping[int, Response]
 ) -> Searches:
-    """Return `_search_responses` of a game whose coordinates are changed for the search."""
-    space, flat = at.game.space, unconstrained_game(at.game)
-    y, starts = flat.unconstrain(at.x), dict[int, Response]()
+    """Return `_search_responses` in the coordinates of the search, as strategies of the game."""
+    flat = unconstrained_game(at.game)
+    y = flat.unconstrain(at.x)
+    starts = dict[int, Response]()
     for player, response in candidates.items():
         profile = np.asarray(flat.unconstrain(with_strategy(at.x, player, response.strategy)))
         starts[player] = response._replace(strategy=profile[player])
@@ -152,7 +153,7 @@ def _search_in_coordinates(
     for player, response in zip(players, searched, strict=True):
         profile = flat.constrain(with_strategy(y, player, response.strategy))
         # projected: amounts may leave the box by rounding of the coordinate change
-        strategy = np.asarray(space.project(profile))[player]
+        strategy = np.asarray(at.game.space.project(profile))[player]
         responses.append(_without_bound_below(response._replace(strategy=strategy)))
     return responses
 
@@ -501,10 +502,13 @@ def nearest_response(
 
 @partial(compiled, effort=1)
 def _climb_from(game, x, player, initial_length):  # type: ignore[no-untyped-def]
-    def project(strategy: Strategy) -> Strategy:
-        return game.space.project(x.at[player].set(strategy))[player]
-
+    project = _projection(game, x, player)
     return _climb(payoff_against(game, x, player), project, initial_length, x[player])  # type: ignore[no-untyped-call]
+
+
+def _projection(game: Game, x: Profile, player: Array) -> Callable[[Strategy], Strategy]:
+    """Return the projection of strategies on the player's space, with the others at ``x``."""
+    return lambda strategy: game.space.project(x.at[player].set(strategy))[player]
 
 
 @oracle()
@@ -538,9 +542,7 @@ def searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array
         # no climb follows the slope of an entry that cannot change
         return paid(jnp.where(free, strategy, jax.lax.stop_gradient(strategy)))
 
-    def project(strategy: Strategy) -> Strategy:
-        return game.space.project(x.at[player].set(strategy))[player]
-
+    project = _projection(game, x, player)
     reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
     initial_length = jnp.max(reach) / jnp.sqrt(len(grid))
     if isinstance(game.space, Simplex):

@@ -113,19 +113,24 @@ def _backwards(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond
     approach what none attains, there is no bound, and what they approach is the value of continuing.
     """
     bounded = _periods_from_last(at, rows, players, respond, attribute="bound")
-    if not any(part.supremum > part.payoff for parts in bounded for part in parts):
+    if not any(map(_any_approached, bounded)):
         return [_over_all(parts, at) for parts in bounded]
     limits = _periods_from_last(at, rows, players, respond, attribute="limit")
     answers = []
     for parts, approached in zip(bounded, limits, strict=True):
         response = _over_all(parts, at)
-        if any(part.supremum > part.payoff for part in approached):
+        if _any_approached(approached):
             supremum = _total([max(part.payoff, part.supremum) for part in approached], at)
             response = _over_all(approached, at)._replace(
                 bound=np.inf, coverage="lower bound", rounding="floating point", supremum=supremum
             )
         answers.append(response)
     return answers
+
+
+def _any_approached(parts: Sequence[Response]) -> bool:
+    """True if the payoffs of some period approach a supremum that none attains."""
+    return any(part.supremum > part.payoff for part in parts)
 
 
 def _periods_from_last(
@@ -178,8 +183,8 @@ def _same_period(at: GameAtProfile, s: int, t: int, rows: ndarray) -> bool:
     if not np.array_equal(rows[s], rows[t]):
         return False
     no_values = put(np.zeros(len(at.x)))
-    pairs = zip(*(jax.tree.leaves(stage_game(at.game, k, no_values)) for k in (s, t)), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
+    leaves, other_leaves = (jax.tree.leaves(stage_game(at.game, k, no_values)) for k in (s, t))
+    return all(map(np.array_equal, leaves, other_leaves))
 
 
 def _stationary(at: GameAtProfile, rows: ndarray, players: Sequence[int], respond: Respond) -> list[Response]:
@@ -374,14 +379,17 @@ def _early_steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "step 6"]:
 
 
 def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
-    """Return single choices and pairs of them: period, column and level of each, by pair of columns.
+    """Return single choices and pairs of choices, ``[kind step entry]``.
 
-    A level below 0 changes nothing.
+    A step has period, column and level of two choices; a level below 0 changes nothing. A kind holds the
+    single choices in one column, or the pairs in two columns and two periods.
     """
     columns = list(map(int, moving))
     no_step = (0, columns[0], -1)
     singles = list(product(range(periods), range(LEVELS)))
-    kinds = [[(t, column, level, *no_step) for t, level in singles] for column in columns]
+    kinds = []
+    for column in columns:
+        kinds.append([(t, column, level, *no_step) for t, level in singles])
     levels = np.linspace(0, LEVELS - 1, LEVELS_OF_PAIRS).round().astype(int).tolist()[1:]
     most = max(MOST_PAIRS // (len(columns) * len(levels)) ** 2, 1)
     times = list(combinations(range(periods), 2))
@@ -389,6 +397,6 @@ def _steps(periods: int, moving: Sequence[int]) -> Int[ndarray, "kind step 6"]:
     pairs = list(product(times[::stride], product(levels, levels)))
     for first, second in product(columns, columns):
         kinds.append([(s, first, a, t, second, b) for (s, t), (a, b) in pairs])
-    # of one length: a program with a loop for each would take seconds to compile
+    # steps are repeated so that all kinds are equally long: loops of other lengths would be compiled anew
     length = max(map(len, kinds))
     return np.array([(kind * -(-length // len(kind)))[:length] for kind in kinds if kind])

@@ -92,7 +92,11 @@ def _highest(game: Game, x: ndarray) -> ndarray:
 
 @seldom
 def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> tuple[Array, Array]:
-    """Return the strategies towards ``rows [point axis]`` as far as constraints allow, and their payoffs."""
+    """Return strategies ``[point axis]`` towards ``rows``, as far as constraints allow, and their payoffs.
+
+    A row that constraints exclude is replaced by the last allowed point that bisection finds on the way from
+    the present strategy.
+    """
     start, payoff = x[player], payoff_against(game, x, player)
     limits = jnp.maximum(shared_constraints(game, x), 0.0)
 
@@ -100,10 +104,11 @@ def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> t
         return jnp.all(shared_constraints(game, x.at[player].set(strategy)) <= limits)
 
     def towards(row: Strategy) -> tuple[Strategy, Array]:
-        def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-            middle = (ends[0] + ends[1]) / 2
-            inside = allowed(start + middle * (row - start))
-            return jnp.where(inside, middle, ends[0]), jnp.where(inside, ends[1], middle)
+        def halve(_: Any, shares: tuple[Array, Array]) -> tuple[Array, Array]:
+            inside, outside = shares
+            middle = (inside + outside) / 2
+            is_allowed = allowed(start + middle * (row - start))
+            return jnp.where(is_allowed, middle, inside), jnp.where(is_allowed, outside, middle)
 
         share, _ = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.asarray(0.0), jnp.asarray(1.0)))
         nearest = jnp.where(allowed(row), row, start + share * (row - start))
@@ -236,8 +241,8 @@ def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBoun
     priced = Lagrangian(game, put(multipliers))
     responses = [best_response(priced, x, player, points=points) for player in range(len(x))]
     gains = [_gain(game, np.asarray(x), player, response.bound) for player, response in enumerate(responses)]
-    units = [unit_at(priced, x, player, response) for player, response in enumerate(responses)]
-    return PricedBounds(responses, np.array(gains), np.array([unit.size for unit in units]))
+    units = [unit_at(priced, x, player, response).size for player, response in enumerate(responses)]
+    return PricedBounds(responses, np.array(gains), np.array(units))
 
 
 def _allowed_gains(bounds: PricedBounds, paid: ndarray, current: ndarray, tolerance: float) -> ndarray:
@@ -291,8 +296,9 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     allowed = _allowed_gains(bounds, paid, current, tolerance)
     if not np.all(bounds.gain <= allowed):
         fits = [multipliers_at(slopes, profile, game.space, [player]) for player in players]
-        if residual > np.linalg.norm([fit[1] for fit in fits]) + NEAR:
-            multipliers = np.stack([fit[0] for fit in fits])
+        vectors, residuals = zip(*fits, strict=True)
+        if residual > np.linalg.norm(residuals) + NEAR:
+            multipliers = np.stack(vectors)
             bounds = _bounds(game, x, multipliers, points)
             allowed = _allowed_gains(bounds, paid, current, tolerance)
     regret = np.maximum(paid - current, 0.0)

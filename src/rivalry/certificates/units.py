@@ -1,23 +1,23 @@
-"""Units of gains: what a player would lose by another ordinary choice while its rivals do what they do.
+"""Units of gains: reference scales, the losses of a player by other ordinary choices with given rivals.
 
-A tolerance needs a unit. The range of payoffs is none: a ruinous strategy, a penalty that states a budget, a
-payoff that only rivals could cause would stretch it until any gain is small beside it. So only differences
-between payoffs of the player's own choices enter, and only against strategies that its rivals play. Adding a
-constant to payoffs does not change a unit, and it is proportional to the unit of payoffs.
+A tolerance needs a reference scale. The range of payoffs does not serve: a strategy with an extreme loss, a
+penalty that states a budget, or a payoff that only rivals can cause stretches it until any gain is small
+beside it. So only differences between payoffs of the player's own choices enter, against strategies that its
+rivals play. Units do not change with a constant in payoffs, and are proportional to the unit of payoffs.
 
-- Of finitely many actions: against each draw of the rivals' actions, the largest loss of undominated ones
-  against the best action before a leap to ruin, by a factor of more than `RUIN`; then the median over the
-  draws in which something is lost, but at most the mean over all.
-- Of amounts in a box: along each axis, from the best response, at distances that halve, the largest loss
-  before losses grow more than `STEEPER` times as fast as they did. The milder direction counts, since a wide
-  range stretches the other. Where a best response is at an end of the range, the range is no yardstick: the
-  median over the distances counts, and only if no other axis has two directions. Certificates then count it
-  for at most what best responses win, by the proven bound, or for the size of the payoff if that is larger:
-  the closest choices may be ruinous, and beside ruin any gain is small.
-- Of shares: along the lines through the corners, likewise; their range is natural, so that one direction is
-  enough. Payoffs that are linear in all shares are those of finitely many actions.
+- Finitely many actions: against each draw of the rivals' actions, the largest loss of undominated actions
+  against the best one, before losses jump by a factor of more than `RUIN`. The unit is the median over the
+  draws with a loss, but at most the mean over all draws.
+- Amounts in a box: along each axis, from the best response, at distances that halve, the largest loss before
+  losses grow more than `STEEPER` times as fast as they did. The smaller loss of the two directions counts,
+  since a wide range stretches the other. Where every best choice is at an end of its range, the range is no
+  reference scale, and the median over the distances counts. Certificates then limit it to what best responses
+  win, by the proven bound, or to the size of the payoff if that is larger: the closest choices may have
+  extreme losses, beside which any gain is small.
+- Shares: likewise along the lines through the corners; the range of shares is natural, so that one direction
+  is enough. Payoffs that are linear in all shares are those of finitely many actions.
 
-Where no choice loses anything the unit is 0, and only rounding is allowed.
+Where no choice has a loss the unit is 0, and only rounding is allowed.
 """
 
 from __future__ import annotations
@@ -56,13 +56,14 @@ class Unit(NamedTuple):
     Attributes
     ----------
     size
-        What another ordinary choice would lose.
+        Loss of another ordinary choice.
     best
         Best payoff met while this was measured.
     largest
-        What the worst ordinary choice would lose: more than ``size`` at the ends of ranges.
+        Loss of the worst ordinary choice: more than ``size`` at the ends of ranges.
     at_end
-        True where the best response is at an end of all of its ranges: the closest choices may be ruinous.
+        True where the best response is at an end of all of its ranges: the closest choices may have extreme
+        losses.
     """
 
     size: float
@@ -71,7 +72,7 @@ class Unit(NamedTuple):
     at_end: bool = False
 
     def capped(self, limit: float) -> float:
-        """Return the size, at an end of ranges for at most a limit: beside ruin any gain is small."""
+        """Return the size, no larger than ``limit`` if the best response is at an end of its ranges."""
         return min(self.size, limit) if self.at_end else self.size
 
 
@@ -175,37 +176,36 @@ def _unit_of_table(table: ndarray, x: ndarray, player: int, sizes: tuple[int, ..
 def _undominated(table: ndarray, player: int) -> ndarray:
     """Return the player's actions in payoffs ``[action ..]`` that no other one strictly dominates."""
     pays = np.moveaxis(table, player, 0).reshape(table.shape[player], -1)
-    below = _losses(pays, pays[:, None]) > 0  # [action other rival]; ties up to rounding are none
+    below = _losses(pays, pays[:, None]) > 0  # [action other rival]; not for ties up to rounding
     return np.flatnonzero(~np.any(np.all(below, axis=-1), axis=1))
 
 
 def _rivals_actions(x: ndarray, player: int, sizes: tuple[int, ...]) -> tuple[ndarray, ndarray]:
-    """Return actions ``[draw player]`` that rivals play at ``x``, and their weights; 0 for the player.
+    """Return actions ``[draw player]`` that rivals play at ``x``, and weights ``[draw]``; 0 for the player.
 
-    They are all of the rivals' supports, or random ones where these have more than `DRAWS`.
+    They are all actions in the rivals' supports, or `DRAWS` random ones if there are more.
     """
     supports = [np.flatnonzero(x[rival, :size] > 0) for rival, size in enumerate(sizes)]
     supports[player] = np.zeros(1, int)
-    if np.prod([len(support) for support in supports], dtype=float) <= DRAWS:
-        places = np.indices([len(support) for support in supports]).reshape(len(sizes), -1)
-        actions = np.stack([support[row] for support, row in zip(supports, places, strict=True)], axis=1)
+    counts = list(map(len, supports))
+    rivals = [rival for rival in range(len(sizes)) if rival != player]
+    if np.prod(counts, dtype=float) <= DRAWS:
+        indices = np.indices(counts).reshape(len(sizes), -1)
+        actions = np.stack([support[row] for support, row in zip(supports, indices, strict=True)], axis=1)
         weights = np.ones(len(actions))
-        for rival in range(len(sizes)):
-            if rival != player:
-                weights *= x[rival, actions[:, rival]]
+        for rival in rivals:
+            weights *= x[rival, actions[:, rival]]
         return actions, weights
     random = np.random.default_rng(1)
-    columns = [
-        random.choice(support, size=DRAWS, p=x[rival, support] / x[rival, support].sum())
-        if rival != player
-        else np.zeros(DRAWS, int)
-        for rival, support in enumerate(supports)
-    ]
-    return np.stack(columns, axis=1), np.ones(DRAWS)
+    actions = np.zeros((DRAWS, len(sizes)), int)
+    for rival in rivals:
+        shares = x[rival, supports[rival]]
+        actions[:, rival] = random.choice(supports[rival], size=DRAWS, p=shares / shares.sum())
+    return actions, np.ones(DRAWS)
 
 
 def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, player: int) -> list[Unit]:
-    """Return the units of players with finitely many pure strategies that are no table of actions."""
+    """Return the units of players with finitely many pure strategies that have no table of actions."""
     profiles = []
     for game, profile, best in zip(games.games, x, best_profiles, strict=True):
         rivals = profile[None]
@@ -227,27 +227,29 @@ def _units_of_strategies(games: Together, x: ndarray, best_profiles: ndarray, pl
 
 def _ordinary_losses(pays: ndarray) -> ndarray:
     """Return the largest ordinary loss ``[draw]`` of payoffs ``[draw action]`` against the best one."""
-    return np.array([_ordinary(row) for row in _losses(_largest(pays)[:, None], pays)])
+    return np.array([_largest_ordinary(row) for row in _losses(_largest(pays)[:, None], pays)])
 
 
-def _ordinary(losses: ndarray) -> float:
-    """Return the largest of some losses, in no order, before the first leap by more than `RUIN`.
+def _largest_ordinary(losses: ndarray) -> float:
+    """Return the largest of losses ``[..]`` that are below the first jump by a factor of more than `RUIN`.
 
-    Equal losses, and any beyond the leap, change nothing.
+    Losses are ordered first. Zeros count for nothing, nor do losses above the jump.
 
-    >>> _ordinary(np.array([0.0, 3.0, 1.0, 2.0])), _ordinary(np.array([1.0, 0.0, 1e13, 1e13, 1e13]))
-    (3.0, 1.0)
+    >>> _largest_ordinary(np.array([0.0, 3.0, 1.0, 2.0]))
+    3.0
+    >>> _largest_ordinary(np.array([1.0, 0.0, 1e13, 1e13, 1e13]))
+    1.0
     """
     ranked = np.sort(losses[(losses > 0) & np.isfinite(losses)])
-    leaps = ranked[1:] > RUIN * ranked[:-1]
-    below = ranked[: int(np.argmax(leaps)) + 1] if leaps.any() else ranked
-    return float(np.max(below, initial=0.0))
+    steep = np.flatnonzero(ranked[1:] > RUIN * ranked[:-1])
+    ordinary = ranked[: steep[0] + 1] if len(steep) else ranked
+    return float(np.max(ordinary, initial=0.0))
 
 
 def _typical(losses: ndarray, weights: ndarray) -> float:
     """Return the weighted median of the losses ``[draw]`` that are not 0, but at most the mean of all.
 
-    What happens against one action of a rival in a million is no yardstick, however large it is.
+    A loss against one action of a rival in a million is no reference scale, however large it is.
 
     >>> _typical(np.array([5.0, 0.0, 3.0, 3.0]), np.ones(4))
     2.75
@@ -263,9 +265,10 @@ def _typical(losses: ndarray, weights: ndarray) -> float:
 
 
 def _table_of_linear(game: Any, tested: ndarray) -> ndarray | None:
-    """Return payoffs ``[player action ..]`` of a game whose payoffs are linear in all shares, and else None.
+    """Return payoffs ``[player action ..]`` of a game whose payoffs are linear in all shares; None of others.
 
-    They are tested at ``tested [row player axis]`` and at random profiles.
+    Payoffs at the profiles ``tested [row player axis]`` and at random ones must be the expected payoffs at
+    the corners, up to rounding.
     """
     space = game.space
     sizes = tuple(space.sizes)
@@ -274,14 +277,16 @@ def _table_of_linear(game: Any, tested: ndarray) -> ndarray | None:
     actions = np.indices(sizes).reshape(len(sizes), -1)
     corners = np.stack([np.eye(space.shape[1])[indices] for indices in actions], axis=1)
     weights = np.random.default_rng(2).dirichlet(np.ones(len(corners)), STRATEGIES)
-    rows = np.concatenate([corners, np.tensordot(weights, corners, axes=1), tested])
-    pays = np.concatenate([payoffs_of(Together([game]), rows[None], p) for p in range(len(sizes))])
+    profiles = np.concatenate([corners, np.tensordot(weights, corners, axes=1), tested])
+    together = Together([game])
+    pays = np.concatenate([payoffs_of(together, profiles[None], player) for player in range(len(sizes))])
     tables = pays[:, : len(corners)]
-    chances = np.ones((len(rows), 1))
+    probabilities = np.ones((len(profiles), 1))  # of the corners, [profile corner]
     for player, size in enumerate(sizes):
-        chances = (chances[:, :, None] * rows[:, player, None, :size]).reshape(len(rows), -1)
+        shares = profiles[:, player, None, :size]
+        probabilities = (probabilities[:, :, None] * shares).reshape(len(profiles), -1)
     with np.errstate(invalid="ignore"):  # of infinite payoffs
-        error = np.abs(pays - tables @ chances.T) - ROUNDING * (np.abs(tables) @ chances.T)
+        error = np.abs(pays - tables @ probabilities.T) - ROUNDING * (np.abs(tables) @ probabilities.T)
     return tables.reshape(-1, *sizes) if np.all(error <= 0) else None
 
 
@@ -289,28 +294,33 @@ def _table_of_linear(game: Any, tested: ndarray) -> ndarray | None:
 
 
 def _units_along_axes(games: Together, best_profiles: ndarray, player: int) -> list[Unit]:
-    """Return units ``[game]`` from losses along the axes of a box or towards the corners of a simplex."""
+    """Return the units ``[game]`` of a player with amounts or shares, from losses by moves of all sizes.
+
+    Moves begin at ``best_profiles [game player axis]``, where the player's strategy is its best response, and
+    follow the axes of a box, or the lines through the corners of a simplex.
+    """
     changes, pays = _changes_along_axes(games, best_profiles, player)
-    best_pays = _largest(pays)
-    # losses up to a gain that the search of the best response has missed are none
+    response_pays, best_pays = pays[:, 0], _largest(pays)
     with np.errstate(invalid="ignore"):  # of infinite payoffs
-        missed = np.maximum(best_pays - pays[:, 0], 0.0)
-    losses = _above_noise(-changes, pays[:, 0], missed)
-    unit_of_losses = _in_box if isinstance(games.games[0].space, Box) else _among_shares
+        missed_gains = np.maximum(best_pays - response_pays, 0.0)
+    # a loss no larger than the gain that the search for a best response has missed counts as zero
+    losses = _above_noise(-changes, response_pays, missed_gains)
+    unit_of_losses = _unit_of_amounts if isinstance(games.games[0].space, Box) else _unit_of_shares
     units = []
-    for game, parts, paid, best in zip(games.games, losses, pays, best_pays, strict=True):
-        unit = unit_of_losses(parts, float(best))
-        units.append(_with_lost_digits(unit, paid, game, player))
+    for k, game in enumerate(games.games):
+        unit = unit_of_losses(losses[k], float(best_pays[k]))
+        units.append(_with_lost_digits(unit, pays[k], game, player))
     return units
 
 
 def _with_lost_digits(unit: Unit, pays: ndarray, game: Any, player: int) -> Unit:
-    """Return a unit; where all payoffs of the game vary by less than rounding, by as much as they vary.
+    """Return a unit; one without losses gets the range of ``pays`` if all payoffs of the game vary as little.
 
-    They have lost their digits to a constant, so that certificates decide nothing.
+    Payoffs that vary by less than rounding have lost their digits to a constant. With such a unit
+    certificates decide nothing.
     """
-    varied = _range(pays)
-    if unit.largest > 0 or varied == 0:
+    payoff_range = _range(pays)
+    if unit.largest > 0 or payoff_range == 0:
         return unit
     draws, space = np.random.default_rng(1), game.space
     rows = [np.asarray(space.grid(rival, STRATEGIES)) for rival in range(space.shape[0])]
@@ -318,7 +328,7 @@ def _with_lost_digits(unit: Unit, pays: ndarray, game: Any, player: int) -> Unit
     (everywhere,) = payoffs_of(Together([game]), profiles[None], player)
     if _range(everywhere) > 2 * ROUNDING * np.abs(pays[0]):
         return unit
-    return unit._replace(size=varied, largest=varied, at_end=False)
+    return unit._replace(size=payoff_range, largest=payoff_range, at_end=False)
 
 
 def _range(pays: ndarray) -> float:
@@ -336,35 +346,40 @@ def _choice_ranges(games: Together, x: ndarray) -> ndarray:
         if isinstance(games.games[0].space, Box | Simplex):
             changes, pays = _changes_along_axes(games, x, player)
             sizes = _above_noise(np.abs(changes), pays[:, 0], np.zeros(len(x)))
-            ranges[:, player] = [_ordinary(_last(rows).max(axis=1, initial=0.0)) for rows in sizes]
+            largest = _largest_along(sizes).max(axis=2, initial=0.0)  # [game axis]
+            ranges[:, player] = list(map(_largest_ordinary, largest))
         else:
             responses = [Response(profile[player], -np.inf, np.inf, "lower bound", "") for profile in x]
             ranges[:, player] = [unit.size for unit in units_at(games, x, player, responses)]
     return ranges
 
 
-def _in_box(losses: ndarray, best: float) -> Unit:
-    """Return the unit of amounts from their losses ``[axis side distance]``."""
-    ends = _last(losses)
-    milder = ends.min(axis=1)
+def _unit_of_amounts(losses: ndarray, best: float) -> Unit:
+    """Return the unit of amounts from their losses ``[axis direction distance]``."""
+    largest = _largest_along(losses)
+    milder = largest.min(axis=1)
     if np.any(milder > 0):
-        return Unit(_ordinary(milder), best, _ordinary(milder))
-    sides = losses.reshape(-1, len(DISTANCES))
-    medians = np.array([np.nanmedian(side) for side in sides if np.isfinite(side).any()])
-    return Unit(_ordinary(medians), best, _ordinary(ends.ravel()), at_end=True)
+        return Unit(_largest_ordinary(milder), best, _largest_ordinary(milder))
+    # no axis has losses in both directions: the best response counts as one at an end of all of its ranges
+    directions = losses.reshape(-1, len(DISTANCES))
+    medians = [np.nanmedian(line) for line in directions if np.isfinite(line).any()]
+    return Unit(_largest_ordinary(np.array(medians)), best, _largest_ordinary(largest.ravel()), at_end=True)
 
 
-def _among_shares(losses: ndarray, best: float) -> Unit:
-    """Return the unit of shares from their losses ``[corner side distance]``."""
-    size = _ordinary(np.array([_of_shares(*sides) for sides in losses]))
+def _unit_of_shares(losses: ndarray, best: float) -> Unit:
+    """Return the unit of shares from their losses ``[corner direction distance]``."""
+    size = _largest_ordinary(np.array([_loss_on_line(*directions) for directions in losses]))
     return Unit(size, best, size)
 
 
-def _of_shares(down: ndarray, up: ndarray) -> float:
-    """Return the larger of the last losses of two sides; of unlike sides, that of the milder one."""
+def _loss_on_line(down: ndarray, up: ndarray) -> float:
+    """Return the larger of the largest losses in two directions ``[distance]`` of a line through a corner.
+
+    If losses differ by a factor of more than `UNLIKE` at the same distance, it is that of the milder one.
+    """
     both = np.flatnonzero((down > 0) & (up > 0))
-    ends = _last(np.stack([down, up]))
-    # the last distance may be cut by the end of the space
+    ends = _largest_along(np.stack([down, up]))
+    # they are compared at the last distance but one, since the end of the space may cut the last one
     if len(both) > 1:
         pair = np.array([down[both[-2]], up[both[-2]]])
         if pair.max() > UNLIKE * pair.min():
@@ -373,23 +388,24 @@ def _of_shares(down: ndarray, up: ndarray) -> float:
 
 
 def _changes_along_axes(games: Together, x: ndarray, player: int) -> tuple[ndarray, ndarray]:
-    """Return changes of payoff ``[game axis side distance]`` by moves from ``x``, and payoffs ``[game row]``.
+    """Return changes of payoff by moves from ``x``, ``[game axis direction distance]``, and all payoffs.
 
-    The first payoff is that at ``x``, the last ones are those of strategies over the whole space. Where the
-    space allows no move the change is no number.
+    Changes are NaN where the space allows no move. In payoffs ``[game strategy]`` the first is that at ``x``,
+    the last ones are those of strategies all over the space.
     """
     spaces = [game.space for game in games.games]
     moves_of = _moves_in_box if isinstance(spaces[0], Box) else _moves_of_shares
     moves = [moves_of(space, profile, player) for space, profile in zip(spaces, x, strict=True)]
     axes = max(map(len, moves))
     count = axes * 2 * len(DISTANCES)
-    # strategies far away, in all axes at once, contradict a best response that is registered and wrong
+    # distant strategies, which differ in all axes, contradict a best response that is registered and wrong
     grids = [np.asarray(space.grid(player, FAR)) for space in spaces]
-    far = [grid[:: -(-len(grid) // FAR)] for grid in grids]
-    strategies = np.repeat(x[:, None, player], count + max(map(len, far)), axis=1)
-    for rows, nearby, distant in zip(strategies, moves, far, strict=True):
-        rows[: nearby[..., 0].size] = nearby.reshape(-1, x.shape[2])
-        rows[count : count + len(distant)] = distant
+    distant = [grid[:: -(-len(grid) // FAR)] for grid in grids]
+    # a game with fewer axes or distant strategies than others has the present strategy in their place
+    strategies = np.repeat(x[:, None, player], count + max(map(len, distant)), axis=1)
+    for k, rows in enumerate(strategies):
+        rows[: moves[k][..., 0].size] = moves[k].reshape(-1, x.shape[2])
+        rows[count : count + len(distant[k])] = distant[k]
     profiles = np.repeat(x[:, None], 1 + strategies.shape[1], axis=1)
     profiles[:, 1:, player] = strategies
     pays = payoffs_of(games, profiles, player)
@@ -401,40 +417,44 @@ def _changes_along_axes(games: Together, x: ndarray, player: int) -> tuple[ndarr
 
 
 def _above_noise(losses: ndarray, payoff: ndarray, missed: ndarray) -> ndarray:
-    """Return the steady losses ``[game axis side distance]`` above rounding of a payoff ``[game]``."""
+    """Return `_steady` losses ``[game axis direction distance]``.
+
+    They are 0 up to the rounding of a payoff ``[game]`` plus a missed gain ``[game]``.
+    """
     noise = 2 * ROUNDING * np.abs(payoff) + missed
     with np.errstate(invalid="ignore"):  # of moves that the space does not allow
         return _steady(np.where(losses <= noise[:, None, None, None], 0.0, losses))
 
 
 def _steady(losses: ndarray) -> ndarray:
-    """Return the largest losses ``[.. distance]`` so far while they grow steadily, and no number beyond.
+    """Return the largest losses ``[.. distance]`` so far while they grow steadily, and NaN beyond.
 
-    Losses that grow more than `STEEPER` times as fast as they did have reached ruinous choices. The first
-    loss may be of any size.
+    Losses that grow more than `STEEPER` times as fast as they did have reached choices with extreme losses.
+    The first loss may be of any size.
     """
     largest = np.maximum.accumulate(np.nan_to_num(losses, posinf=np.inf), axis=-1)
     before = np.zeros(losses.shape)
     before[..., 1:] = largest[..., :-1]
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = np.where(before > 0, largest / before, np.inf)
-    allowed = np.full(losses.shape, np.inf)
+    limit = np.full(losses.shape, np.inf)
     grew = np.isfinite(growth[..., :-1])
-    allowed[..., 1:] = np.where(grew, STEEPER * np.clip(growth[..., :-1], *USUAL_GROWTH), np.inf)
-    ruinous = np.isinf(largest) | ((before > 0) & (growth > allowed))
-    is_beyond = np.isnan(losses) | np.logical_or.accumulate(ruinous, axis=-1)
+    limit[..., 1:] = np.where(grew, STEEPER * np.clip(growth[..., :-1], *USUAL_GROWTH), np.inf)
+    is_extreme = np.isinf(largest) | ((before > 0) & (growth > limit))
+    is_beyond = np.isnan(losses) | np.logical_or.accumulate(is_extreme, axis=-1)
     return np.where(is_beyond, np.nan, largest)
 
 
-def _last(losses: ndarray) -> ndarray:
-    """Return the largest loss ``[..]`` of losses ``[.. distance]``; 0 where there is none."""
+def _largest_along(losses: ndarray) -> ndarray:
+    """Return the largest loss ``[..]`` of losses ``[.. distance]``; 0 where all are NaN."""
     return np.max(np.nan_to_num(losses), axis=-1, initial=0.0)
 
 
 def _moves_in_box(space: Box, x: ndarray, player: int) -> ndarray:
-    """Return strategies ``[axis side distance axis]`` in which one amount falls and rises.
+    """Return strategies ``[axis direction distance coordinate]`` in which one amount falls, and rises.
 
-    Amounts on logarithmic axes move by factors, over the range of usual ones.
+    At most `AXES` of the player's axes are moved. Amounts on logarithmic axes move by factors. Distances are
+    fractions of the usual range.
     """
     axes = np.flatnonzero(space.free(player))
     axes = axes[:: -(-len(axes) // AXES) or 1]
@@ -446,36 +466,43 @@ def _moves_in_box(space: Box, x: ndarray, player: int) -> ndarray:
     for number, axis in enumerate(axes):
         amount, (low, start, stop, high) = x[player, axis], ends[:, axis]
         if space.kinds[axis] == "log":
-            beside = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]), bool(low == 0))
+            amounts = _factors_beside(amount, np.maximum(ends[:, axis], smallest[axis]), bool(low == 0))
         else:
-            beside = _places_beside(amount, low, high, stop - start)
-        strategies[number, :, :, axis] = beside
+            amounts = _amounts_beside(amount, low, high, stop - start)
+        strategies[number, :, :, axis] = amounts
     return strategies
 
 
 def _factors_beside(amount: float, ends: ndarray, has_zero: bool) -> ndarray:
-    """Return the amounts ``[side distance]`` beside one, on the logarithms of the ends of `_moves_in_box`."""
+    """Return amounts ``[direction distance]`` beside one, at distances on a logarithmic axis.
+
+    ``ends`` are those of the range, with those of the usual range between them, all above 0; ``has_zero``
+    tells whether the range begins at 0.
+    """
     low, start, stop, high = np.log(ends)
-    place = np.log(amount) if amount > 0 else low
-    # zero is infinitely far from all other amounts: moves from there begin at the least usual one
-    origin, low = (start, start) if place <= low else (place, low)
-    places = _places_beside(origin, low, high, stop - start)
+    log_amount = np.log(amount) if amount > 0 else low
+    # zero is infinitely far from all other amounts: moves from there begin at the smallest usual one
+    origin, low = (start, start) if log_amount <= low else (log_amount, low)
+    log_amounts = _amounts_beside(origin, low, high, stop - start)
     with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
-        amounts = np.where(places == origin, amount, np.exp(places))
+        amounts = np.where(log_amounts == origin, amount, np.exp(log_amounts))
     if has_zero:
         amounts[0, -1] = 0.0  # which is within reach of every amount
     return amounts
 
 
-def _places_beside(place: float, low: float, high: float, width: float) -> ndarray:
-    """Return places ``[side distance]`` beside one; where an end is nearer than half the distance, itself."""
-    room = np.array([[place - low], [high - place]])
+def _amounts_beside(amount: float, low: float, high: float, width: float) -> ndarray:
+    """Return amounts ``[direction distance]`` below and above one, at `DISTANCES` as fractions of a width.
+
+    Moves end at the ends ``low`` and ``high``. There is none where an end is nearer than half the distance.
+    """
+    room = np.array([[amount - low], [high - amount]])
     steps = np.where(room > width * DISTANCES / 2, np.minimum(width * DISTANCES, room), 0.0)
-    return place + np.array([[-1.0], [1.0]]) * steps
+    return amount + np.array([[-1.0], [1.0]]) * steps
 
 
 def _moves_of_shares(space: Simplex, x: ndarray, player: int) -> ndarray:
-    """Return strategies ``[corner side distance axis]`` away from every corner and towards it."""
+    """Return strategies ``[corner direction distance axis]`` away from every corner and towards it."""
     strategy = x[player]
     size, smallest = space.sizes[player], float(space.min_share)
     strategies = np.broadcast_to(strategy, (size, 2, len(DISTANCES), len(strategy))).copy()
@@ -491,7 +518,7 @@ def _moves_of_shares(space: Simplex, x: ndarray, player: int) -> ndarray:
 
 
 def _losses(best: ndarray, pays: ndarray) -> ndarray:
-    """Return by how much payoffs are below the best; 0 within rounding, infinite where not finite."""
+    """Return the differences of payoffs to the best one; 0 within rounding, infinite for infinite payoffs."""
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         losses = best - pays
         losses = np.where(losses > ROUNDING * (np.abs(pays) + np.abs(best)), losses, 0.0)
@@ -517,9 +544,9 @@ def payoff_units(games: Together, x: ndarray) -> ndarray:
     largest_scales = scales(games)[:, None]
     if pure_payoffs.knows(games.games[0]):
         tables = [stateless_tables(to_finite(game)) for game in games.games]
-        units = np.array(
-            [[np.ptp(payoff_array, axis=p).max() for p, payoff_array in enumerate(table)] for table in tables]
-        )
+        units = np.zeros(x.shape[:2])
+        for k, p in np.ndindex(units.shape):
+            units[k, p] = np.ptp(tables[k][p], axis=p).max()
         return np.where(units > 0, units, largest_scales)
     sizes, ranges = np.abs(payoffs_at(games, x)), _choice_ranges(games, x)
     has_scale = payoff_scale.knows(games.games[0])

@@ -61,7 +61,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     for point in proved_points:
         new &= np.any((candidates < point.low - slack) | (candidates > point.high + slack), axis=1)
     profiles, certified = _centres(at, proved_points), session["certified"][new]
-    record = _list_record(
+    record = list_record(
         game,
         profiles,
         np.array([_radius(point) for point in proved_points]),
@@ -115,7 +115,9 @@ def _unsearched(search: BoxSearch, game: object) -> str:
     if game.beyond:
         low, high = amounts(np.min(game.space.low), np.max(game.space.high))
         return f"only choices in [{low:.3g}, {high:.3g}] were searched: {game.beyond}"
-    return "first-order points beyond the bounds on equilibria were not searched" * search.first_order
+    if search.first_order:
+        return "first-order points beyond the bounds on equilibria were not searched"
+    return ""
 
 
 def _reason(
@@ -129,11 +131,11 @@ def _reason(
     searched, waiting = int(session["boxes"][0]), len(session["low"])
     parts = []
     if waiting:
-        limit = f": raise max_boxes above {search.max_boxes}" if searched >= search.max_boxes else ""
-        progress = f", {count_text(searched, 'is', 'are')}" * (
-            not limit
-        )  # boxes are halved: more may be left
-        parts.append(f"{count_text(waiting, 'box is', 'boxes are')} not yet searched{progress}{limit}")
+        # boxes are halved, so that more than were searched may be left
+        progress = f", {count_text(searched, 'is', 'are')}"
+        if searched >= search.max_boxes:
+            progress = f": raise max_boxes above {search.max_boxes}"
+        parts.append(f"{count_text(waiting, 'box is', 'boxes are')} not yet searched{progress}")
     low, high = session["undecided_low"], session["undecided_high"]
     if places:
         at = coordinates(game)
@@ -149,7 +151,8 @@ def _reason(
         parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
     if unsearched := _unsearched(search, game):
         parts.append(unsearched)
-    parts += filter(None, [range_note])
+    if range_note:
+        parts.append(range_note)
     if session["interchangeable"][0] and not parts:
         return "equilibria are interchangeable where payoffs have a constant sum, and best responses unique"
     return "; ".join(parts) or f"every box is decided: {count_text(searched, 'box', 'boxes')}"
@@ -158,19 +161,24 @@ def _reason(
 def _within_range(
     game: Game, at: Coordinates, points: list[FirstOrderPoint]
 ) -> tuple[list[FirstOrderPoint], str]:
-    """Return the points at which no choice beyond the assumed range pays more, and why the range is no bound.
+    """Return the points at which no choice beyond the assumed range pays more, and a note on that range.
 
-    Payoffs beyond the range are also evaluated where all choices are at their upper ends.
+    The note is empty if the range is known to hold all best responses. Payoffs beyond the range are also
+    evaluated where all choices are at their upper ends.
     """
-    profiles = [profile_of(at, point.centre) for point in points]
-    ranges = [open_range(game.space, x) for x in (*profiles, profile_of(at, at.low / 2 + at.high / 2))]
-    reasons = [
-        gain_beyond(game, x) or reason * reason.startswith(AT_OPEN_END)
-        for x, reason in zip(profiles, ranges, strict=False)
-    ]
-    inside = [point for point, reason in zip(points, reasons, strict=True) if not reason]
-    reasons += [gain_beyond(game, profile_of(at, at.high)), ranges[-1]]
-    return inside, next(filter(None, reasons), "")
+    inside, notes = [], []
+    for point in points:
+        x = profile_of(at, point.centre)
+        note = gain_beyond(game, x)
+        at_end = open_range(game.space, x)
+        if not note and at_end.startswith(AT_OPEN_END):
+            note = at_end
+        if not note:
+            inside.append(point)
+        notes.append(note)
+    notes.append(gain_beyond(game, profile_of(at, at.high)))
+    notes.append(open_range(game.space, profile_of(at, at.low / 2 + at.high / 2)))
+    return inside, next(filter(None, notes), "")
 
 
 def _undefined(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray | None:
@@ -183,38 +191,46 @@ def _undefined(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndar
     return None
 
 
+class _Edge(NamedTuple):
+    """A line between two profiles ``[choice]`` that differ in one choice, and how much payoffs change."""
+
+    begin: ndarray
+    end: ndarray
+    axis: int
+    change: float
+
+
 def _jump(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray | None:
     """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen.
 
-    Of the edge of a box along which payoffs change most, the half with the larger change is halved again.
+    Edges of boxes, and lines through their middles, are sampled. The one along which payoffs change most is
+    halved until no float is between its ends, each time to the half with the larger change.
     """
 
     def pay(y: ndarray) -> ndarray:
         return payoffs(game, put(profile_of(at, y)))
 
+    def change(a: ndarray, b: ndarray) -> float:
+        return float(np.max(np.abs(pay(b) - pay(a))))
+
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE // 4).astype(int))
     edges = []
     for lower, upper in zip(low[sample], high[sample], strict=True):
-        at_lower, middle = pay(lower), lower / 2 + upper / 2
-        for k in range(len(lower)):
-            for corner in (lower, middle):
-                a, b = corner.copy(), corner.copy()
-                a[k], b[k] = lower[k], upper[k]
-                at_a = at_lower if corner is lower else pay(a)
-                edges.append((float(np.max(np.abs(pay(b) - at_a))), a, b))
-    largest_change, a, b = max(edges, key=lambda edge: edge[0])
-    k = int(np.argmax(a != b))
+        for axis, corner in product(range(len(lower)), (lower, lower / 2 + upper / 2)):
+            begin, end = corner.copy(), corner.copy()
+            begin[axis], end[axis] = lower[axis], upper[axis]
+            edges.append(_Edge(begin, end, axis, change(begin, end)))
+    a, b, k, largest_change = max(edges, key=lambda edge: edge.change)
     while True:
         middle = a.copy()
         middle[k] = a[k] / 2 + b[k] / 2
         if middle[k] in (a[k], b[k]):
             break
-        at_a, at_middle, at_b = pay(a), pay(middle), pay(b)
-        if np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle)):
+        if change(a, middle) >= change(middle, b):
             b = middle
         else:
             a = middle
-    discontinuous = largest_change > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * largest_change
+    discontinuous = largest_change > 0 and change(a, b) > JUMP * largest_change
     return original_profile(game, profile_of(at, b)).ravel() if discontinuous else None
 
 
@@ -222,12 +238,6 @@ def _radius(point: FirstOrderPoint) -> float:
     """Return the largest distance in a coordinate from the midpoint to the equilibrium."""
     distance = np.max(np.maximum(point.high - point.centre, point.centre - point.low))
     return float(np.nextafter(distance, np.inf)) if distance else 0.0
-
-
-def profile_payoffs(game: Game, profiles: ndarray) -> ndarray:
-    """Return payoffs ``[profile player]`` of profiles ``[profile player axis]``."""
-    rows = [payoffs(game, put(x)) for x in profiles]
-    return np.reshape(rows, (len(profiles), profiles.shape[1]))
 
 
 class SeparateParts(NamedTuple):
@@ -250,9 +260,9 @@ def record_of_cases(world: CaseAnalysis) -> Record:
     exact, shape = world.cases.equilibria, world.game.space.shape
     profiles = np.reshape(np.array(exact, float), (len(exact), *shape))
     pairs = zip(np.reshape(np.array(exact, object), (len(exact), -1)), profiles, strict=True)
-    radii = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
+    radii = [rounding_radius(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
     cases = count_text(world.cases.size, world.cases.noun, world.cases.plural)
-    record = _list_record(
+    record = list_record(
         world.game,
         profiles,
         np.array(radii),
@@ -269,7 +279,7 @@ def record_of_cases(world: CaseAnalysis) -> Record:
     return record
 
 
-def _list_record(
+def list_record(
     game: Game,
     profiles: ndarray,
     radii: ndarray,
@@ -284,9 +294,10 @@ def _list_record(
 
     ``undecided [place player axis end]`` are boxes in which others may be.
     """
+    rows = [payoffs(game, put(x)) for x in profiles]
     return {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
+        "equilibrium_payoff": (("equilibrium", "player"), np.reshape(rows, profiles.shape[:2])),
         "radius": (("equilibrium",), radii),
         "equilibrium_count": scalar(len(profiles)),
         "complete": scalar(complete),
@@ -297,7 +308,7 @@ def _list_record(
     }
 
 
-def _rounding(exact: list[Fraction], numbers: list[float]) -> float:
+def rounding_radius(exact: list[Fraction], numbers: list[float]) -> float:
     """Return an upper bound on the largest distance between fractions and their floats."""
     off = max(abs(Fraction(number) - fraction) for fraction, number in zip(exact, numbers, strict=True))
     return float(np.nextafter(float(off), np.inf)) if off else 0.0
@@ -339,7 +350,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     if boxes:
         reason = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(parts)} {noun}"
     is_complete = none_exists or not reasons
-    record = _list_record(
+    record = list_record(
         world.game,
         profiles,
         np.max(radii, axis=0),
@@ -373,7 +384,11 @@ def _joined(parts: list[dict[str, Any]], name: str, combinations: ndarray) -> nd
 
 
 def _combined_points(parts: list[dict[str, Any]]) -> Record:
-    """Return the combinations of first-order points: equilibria where all are, none where any is none."""
+    """Return the combinations of first-order points of all parts, and their verdicts.
+
+    A combination is an equilibrium if all its points are equilibria of their parts, and no equilibrium if
+    one of them is not.
+    """
     counts = [len(part["first_order"]) for part in parts]
     if prod(counts) > COMBINED:
         return {}

@@ -100,20 +100,18 @@ class SmoothProof:
             ]
             return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": documents}
         try:
-            for x in () if self.proved or self.complete else self.equilibria:
-                _, reason = equilibrium_near(self.game, x)
-                if reason:
-                    raise ValueError(reason)
+            if not self.proved and not self.complete:
+                self._refuse_unproved()
             game = searched(self.game, None) if isinstance(self.game.space, Simplex) else self.game
             if isinstance(game, InFractions) and game.has_terms:
                 raise Unsupported("proof file: signs of the terms of derivatives are no reason of a file")
             at = coordinates(game)
-            # where all equilibria are is proved by families with bounds of their own, not by boxes
+            # boxes prove no complete list of a family that proves by itself where equilibria can be
             complete = self.complete and not equilibrium_bounds.knows(self.game)
             if not complete and not len(self.equilibria):
                 raise Unsupported("proof file: boxes prove no equilibrium, and not that there is none")
             profiles = _in_coordinates(game, self.equilibria)
-            # of players with one choice each; others need reasons that differ within a part
+            # players with several choices would need reasons that differ within a part
             sums = sums_of(game, at) if complete and at.start.shape[1] == 1 else None
             part = _part(game, at, profiles, complete, sums=sums)
             if self.complete and not self.proved:
@@ -122,6 +120,13 @@ class SmoothProof:
             return _entries_of_game(game, at, sums) | part
         except Unsupported as error:
             raise ValueError(str(error)) from error
+
+    def _refuse_unproved(self) -> None:
+        """Raise ``ValueError`` for a profile near which no equilibrium is proved."""
+        for x in self.equilibria:
+            _, reason = equilibrium_near(self.game, x)
+            if reason:
+                raise ValueError(reason)
 
     def save(self, file: str | Path) -> None:
         """Write a proof file; a large one is packed by gzip.
@@ -306,8 +311,8 @@ def _entry(game: Any, at: Coordinates, y: ndarray, point: FirstOrderPoint) -> Do
     # in ranges of parameters the bounds are those of the equilibria, else those of rounding
     radius = SLACK * np.abs(point.centre - target) + (ROUNDINGS if at.ranges is None else SLACK) * half
     resolved = SIZES[0] * (at.high - at.low) + SIZES[1] * np.abs(target)
-    bends = first_order(game, at, point.low[None], point.high[None], point.side[None])
-    jacobian = (bends.bend_low + bends.bend_high)[0][np.ix_(free, free)] / 2
+    enclosures = first_order(game, at, point.low[None], point.high[None], point.side[None])
+    jacobian = (enclosures.jacobian_low + enclosures.jacobian_high)[0][np.ix_(free, free)] / 2
     return _entry_of(target, np.where(free, radius + resolved, 0.0), point.alone_low, point.alone_high) | {
         "matrix": [_hexadecimal(row) for row in np.linalg.inv(jacobian)],
         "peak": _peak(game, at, point, 2 * np.where(free, radius + resolved, 0.0)),
@@ -603,14 +608,14 @@ def _face(
 def _combination(enclosures: FirstOrder, k: int, side: ndarray) -> Entry:
     """Return the reason that one of Newton's equations has no zero in box k; empty if all may have one."""
     free = side == 0
-    bends = (enclosures.bend_low[k] / 2 + enclosures.bend_high[k] / 2)[np.ix_(free, free)]
+    jacobian = (enclosures.jacobian_low[k] / 2 + enclosures.jacobian_high[k] / 2)[np.ix_(free, free)]
     # how far from zero an equation is, relative to how much it changes
     low, high = enclosures.equation_low[k][free], enclosures.equation_high[k][free]
     distance = np.maximum(low, -high) / np.maximum(high - low, np.finfo(float).tiny)
-    if not np.isfinite(bends).all() or not np.any(distance > 0):
+    if not np.isfinite(jacobian).all() or not np.any(distance > 0):
         return []
     row = int(np.nanargmax(distance))
-    weights = np.linalg.inv(bends)[row] * (1.0 if low[row] > 0 else -1.0)
+    weights = np.linalg.inv(jacobian)[row] * (1.0 if low[row] > 0 else -1.0)
     return ["sign", [[int(j), float(w).hex()] for j, w in zip(np.flatnonzero(free), weights, strict=True)]]
 
 

@@ -18,7 +18,7 @@ from rivalry.core.tolerances import LAYER
 from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.enclosure import enclosed, inverses
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.matrices import diagonally_dominant, positive_definite
+from rivalry.proofs.arithmetic.matrices import diagonally_dominant, diagonals, positive_definite
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.proofs.payoff_ranges import meet, point, weighted, where
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, in_batches
@@ -38,8 +38,8 @@ class FirstOrder(NamedTuple):
     high: Any
     slope_low: Any  # every player's derivative of its own payoff
     slope_high: Any
-    bend_low: Any  # derivatives of these, [box coordinate coordinate]
-    bend_high: Any
+    jacobian_low: Any  # derivatives of these, [box coordinate coordinate]
+    jacobian_high: Any
     newton: Any  # approximate zero that one step of Newton's method from the midpoint finds
     equation_low: Any  # combinations of derivatives that Newton's method solves; zero where all are
     equation_high: Any
@@ -66,7 +66,7 @@ def _slopes(game: Game, at: Coordinates, y: Array) -> Array:
     return _slope_function(game, at, y)(y)
 
 
-def _slopes_and_bends(game: Game, at: Coordinates, y: Array) -> tuple[Array, Array]:
+def _slopes_and_jacobian(game: Game, at: Coordinates, y: Array) -> tuple[Array, Array]:
     slopes = _slope_function(game, at, y)
     return slopes(y), jax.jacfwd(slopes)(y)
 
@@ -76,7 +76,7 @@ def _conditions(game: Game, at: Coordinates, y: Array) -> tuple[Array, ...]:
     # payoffs too: a jump may have no derivative that shows it
     pays = shifted(lambda y: at.game(game, y).payoffs(at.profile(y)), y)(y)[0]
     terms = [at.game(game, y).terms(at.profile(y))[1][at.place]] if _has_terms(game) else []
-    return *_slopes_and_bends(game, at, y), pays, *terms
+    return *_slopes_and_jacobian(game, at, y), pays, *terms
 
 
 def _third_derivatives(game: Game, at: Coordinates, y: Array) -> Array:
@@ -112,13 +112,15 @@ def _slopes_in(
     if at.ranges is None:
         (residual,) = enclosed(_slopes, (game, at), point(mid)).values
     else:  # parameters widen derivatives, less so where these are bounded by their own derivatives
-        residual, slope_at_mid = enclosed(_slopes_and_bends, (game, at), point(mid)).values
+        residual, slope_at_mid = enclosed(_slopes_and_jacobian, (game, at), point(mid)).values
         third = enclosed(_third_derivatives, (game, at), thick)
-        (bend,) = third.values
-        finite = np.all(np.isfinite(bend.low) & np.isfinite(bend.high), axis=(1, 2, 3))
+        (second_derivatives,) = third.values
+        finite = np.all(
+            np.isfinite(second_derivatives.low) & np.isfinite(second_derivatives.high), axis=(1, 2, 3)
+        )
         valid = (third.decided & third.finite & finite)[:, None, None]
         offsets = offset[:, None]
-        linear = intervals.add(slope_at_mid, weighted(bend, offsets))
+        linear = intervals.add(slope_at_mid, weighted(second_derivatives, offsets))
         jacobian = meet(jacobian, where(valid, linear, -np.inf, np.inf))
     slope = meet(slope, intervals.add(residual, weighted(jacobian, offset)))
     rises, falls = slope.low > 0, slope.high < 0
@@ -168,7 +170,7 @@ def _bounds_in_boxes(game: Game, at: Coordinates, low: ndarray, high: ndarray, s
     solved = _solved(slopes.residual, jacobian, offset, mid)
     after_newton = meet(image, _solved(step, system, offset, mid))
     # of an open coordinate in which the payoff is concave: its best response, cut at the bounds
-    concave = _diagonal(jacobian.high) < 0
+    concave = diagonals(jacobian.high) < 0
     response = Interval(np.clip(solved.low, at.low, at.high), np.clip(solved.high, at.low, at.high))
     solved = where(open_, where(concave, response, -np.inf, np.inf), solved.low, solved.high)
     solved = meet(solved, where(free & valid[:, None], after_newton, -np.inf, np.inf))
@@ -183,8 +185,8 @@ def _bounds_in_boxes(game: Game, at: Coordinates, low: ndarray, high: ndarray, s
         high=np.where(moves, np.fmin(high, solved.high), high),
         slope_low=slope.low,
         slope_high=slope.high,
-        bend_low=jacobian.low[..., :count],
-        bend_high=jacobian.high[..., :count],
+        jacobian_low=jacobian.low[..., :count],
+        jacobian_high=jacobian.high[..., :count],
         newton=newton.low / 2 + newton.high / 2,
         equation_low=np.where(free, equation.low, 0.0),
         equation_high=np.where(free, equation.high, 0.0),
@@ -206,13 +208,9 @@ def _solved(value: Interval, slopes: Interval, offset: Interval, mid: ndarray) -
     count = slopes.shape[1]
     unit = np.eye(count, mid.shape[1], dtype=bool)
     off_diagonal = where(~unit, slopes, 0.0, 0.0)
-    diagonal = slopes.at_ends(_diagonal)
+    diagonal = slopes.at_ends(diagonals)
     remainder = intervals.add(value, weighted(off_diagonal, offset))
     return intervals.subtract(point(mid[:, :count]), intervals.divide(remainder, diagonal))
-
-
-def _diagonal(rows: ndarray) -> ndarray:
-    return np.diagonal(rows, axis1=1, axis2=2)
 
 
 def first_order(game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray) -> FirstOrder:
@@ -265,9 +263,9 @@ def at_most_one_point(enclosures: FirstOrder, side: ndarray) -> ndarray:
     free = (side == 0) | (side == OPEN)
     pairs = free[:, :, None] & free[:, None, :]
     identity = np.eye(side.shape[1], dtype=bool)
-    low = np.where(pairs, -enclosures.bend_high, np.where(identity, 1.0, 0.0))
-    high = np.where(pairs, -enclosures.bend_low, np.where(identity, 1.0, 0.0))
-    diagonal = np.diagonal(low, axis1=1, axis2=2)
+    low = np.where(pairs, -enclosures.jacobian_high, np.where(identity, 1.0, 0.0))
+    high = np.where(pairs, -enclosures.jacobian_low, np.where(identity, 1.0, 0.0))
+    diagonal = diagonals(low)
     good = (
         enclosures.smooth
         & np.all(diagonal > 0, axis=1)

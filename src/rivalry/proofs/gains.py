@@ -41,8 +41,8 @@ class DeviationBounds(NamedTuple):
     slope_high: Any
     rises: Any  # whether they are certainly above zero, except perhaps where no share is left to divide
     falls: Any
-    bend_low: Any  # second derivatives, [axis axis]
-    bend_high: Any
+    hessian_low: Any  # second derivatives, [axis axis]
+    hessian_high: Any
     smooth: Any  # whether the payoff has two derivatives on the boxes; else nothing is known of them
 
 
@@ -81,7 +81,7 @@ def _bounds(
     middle = middle_of(strategy_low, strategy_high)
     current_strategy = Interval(low, high).at_ends(lambda end: profiles_of(at, end)[:, player])
     in_box = enclosed(derivatives, (2, *shared), profiles, strategies)
-    pays, slope, bend = in_box.values
+    pays, slope, hessian = in_box.values
     at_middle = enclosed(value_at, shared, profiles, point(middle))
     current = enclosed(value_at, shared, profiles, current_strategy)
     (middle_payoff,), (current_payoff,) = at_middle.values, current.values
@@ -105,7 +105,7 @@ def _bounds(
         (terms,) = enclosed(_terms, (game, at, index), profiles, strategies).values
         rises, falls = rises | np.all(terms.low > 0, axis=2), falls | np.all(terms.high < 0, axis=2)
     return DeviationBounds(
-        lower_gain, upper_gain, slope.low, slope.high, rises, falls, bend.low, bend.high, decided
+        lower_gain, upper_gain, slope.low, slope.high, rises, falls, hessian.low, hessian.high, decided
     )
 
 

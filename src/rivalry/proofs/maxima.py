@@ -6,12 +6,12 @@ value is an equilibrium of the game.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core import oracles
+from rivalry.core.game import own_payoff
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.enclosure import enclosed
 from rivalry.proofs.arithmetic.intervals import Interval
@@ -40,7 +40,9 @@ def maximum_near(game: Game, x: ndarray) -> float | None:
     point = FirstOrderPoint(y, y, y, y, *np.zeros((2, len(y))))
     for radius in RADII:
         reach = radius * (at.high - at.low)
-        low, high = (np.asarray(at.profile(np.clip(y + d, at.low, at.high)))[0] for d in (-reach, reach))
+        ends = [np.clip(y + change, at.low, at.high) for change in (-reach, reach)]
+        low, high = (np.asarray(at.profile(end))[0] for end in ends)
+        # no strategy outside the box pays more than the middle: a largest payoff is inside if it exists
         if judge_player(game, at, point, 0, LIMIT, (low, high)) == "equilibrium":
             distance = np.nextafter(np.max(np.maximum(high - x[0], x[0] - low)), np.inf)
             return float(distance) if _is_continuous(game, at, low, high) else None
@@ -48,14 +50,10 @@ def maximum_near(game: Game, x: ndarray) -> float | None:
 
 
 def _is_continuous(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> bool:
-    """True if the payoff is certainly continuous between two strategies ``[axis]``.
+    """True if the payoff is proved continuous between two strategies ``[axis]``.
 
-    It is if it is finite and every comparison is decided; maxima are no comparisons.
+    That is the case if it is finite and every comparison is decided; maxima do not count as comparisons.
     """
-    bounds = enclosed(_payoff, (game, put(at.start)), Interval(low[None], high[None]))
+    bounds = enclosed(own_payoff, (game, put(at.start), 0), Interval(low[None], high[None]))
     (payoff,) = bounds.values
     return bool((bounds.decided & np.isfinite(payoff.low) & np.isfinite(payoff.high))[0])
-
-
-def _payoff(game: Game, x: Any, strategy: Any) -> Any:
-    return oracles.deviation_payoff(game, x, 0)(strategy)

@@ -167,7 +167,7 @@ def _single_point(world: GameOnRanges, session: Session, boxes: dict[str, ndarra
         return None
     for player in np.unique(at.player):
         index = np.ix_(at.player == player, at.player == player)
-        if not negative_definite(enclosures.bend_low[1][index], enclosures.bend_high[1][index]):
+        if not negative_definite(enclosures.jacobian_low[1][index], enclosures.jacobian_high[1][index]):
             return None
     return FirstOrderPoint(low[0], high[0], low[0], high[0], side[0], side[0])
 

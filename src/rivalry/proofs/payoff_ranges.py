@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core import oracles
+from rivalry.core.game import own_payoff
 from rivalry.core.space import Simplex
 from rivalry.proofs.arithmetic import bounds_of_responses, intervals  # noqa: F401 (the first: a rule)
 from rivalry.proofs.arithmetic.enclosure import enclosed
@@ -151,20 +151,16 @@ class Curvature(NamedTuple):
 
     payoff: Interval  # [box]
     slope: Interval  # [box axis]
-    bend: Interval  # [box axis axis]
+    hessian: Interval  # [box axis axis]
     known: ndarray  # [box]: whether the derivatives are bounds
-
-
-def _deviation_payoff(game: Game, x: Any, player: Any, strategy: Any) -> Any:
-    return oracles.deviation_payoff(game, x, player)(strategy)
 
 
 def payoff_curvature(game: Game | ByRow, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Curvature:
     """Return bounds on payoffs and their derivatives in boxes ``[box axis]`` of ``player [box]``."""
-    shared = _deviation_payoff, *_at_profile(game, x)
+    shared = own_payoff, *_at_profile(game, x)
     in_box = enclosed(derivatives, (2, *shared), player, Interval(low, high))
-    payoff, slope, bend = in_box.values
-    return Curvature(payoff, slope, bend, in_box.decided & in_box.finite & ~np.isnan(payoff.low))
+    payoff, slope, hessian = in_box.values
+    return Curvature(payoff, slope, hessian, in_box.decided & in_box.finite & ~np.isnan(payoff.low))
 
 
 def payoff_range(game: Game | ByRow, x: Any, player: ndarray, low: ndarray, high: ndarray) -> Range:
@@ -175,7 +171,7 @@ def payoff_range(game: Game | ByRow, x: Any, player: ndarray, low: ndarray, high
     """
     shares = isinstance(first_tree(game).space, Simplex)
     shared = _at_profile(game, x)
-    return range_and_slopes(_deviation_payoff, shared, low, high, player, shares=shares)
+    return range_and_slopes(own_payoff, shared, low, high, player, shares=shares)
 
 
 def _at_profile(game: Game | ByRow, x: Any) -> tuple[Any, Any]:

@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
     from rivalry.core.game import Game
 
-Weights = dict[int, Fraction]  # of operations in a sum
+Weights = dict[int, Fraction]
+"""A weighted sum of operations: the factor of each, by its index in the list of operations."""
+PlayerTerms = dict[int, Weights]
+"""A sum over players: what each player contributes, as a weighted sum of operations of that player alone."""
 PLAYERS = 3  # with fewer a total says no more than the other's choice
 SUMS = 1  # that payoffs depend on, at most: boxes of two totals take longer than boxes of profiles
 OPERATIONS = 2000  # of payoffs, on single numbers, that are read
@@ -56,17 +59,17 @@ BOXES = 600  # of totals
 BATCH = 32  # boxes of totals at a time
 ROWS = 256  # pieces at a time
 
-Term = tuple[float, int]  # a factor, and the place of an operation
+Term = tuple[float, int]  # a factor, and the index of an operation
 
 
 class RivalOperation(NamedTuple):
-    """An operation of a payoff that is own terms plus a multiple of what rivals add to a sum."""
+    """An operation of a payoff: own terms plus a factor times the rivals' contributions to a sum."""
 
-    place: int
+    node: int  # its index
     own_terms: tuple[Term, ...]
     sum: int
     factor: float
-    rivals: frozenset[int]  # that add to the sum
+    rivals: frozenset[int]  # that contribute
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class Sums:
     """Payoffs as functions of own choices and of sums over the others."""
 
     nodes: tuple[tuple[Any, ...], ...]  # see `rivalry.proofs.arithmetic.operations`
-    results: tuple[int, ...]  # the place of every player's payoff
+    results: tuple[int, ...]  # the index of every player's payoff
     rival_operations: tuple[tuple[RivalOperation, ...], ...]  # [player][operation]
-    terms: tuple[tuple[tuple[Term, ...], ...], ...]  # what players add, [sum][player]
+    terms: tuple[tuple[tuple[Term, ...], ...], ...]  # contributions of players, [sum][player]
 
     def payoffs(self, y: Array, rival_sums: Array) -> Array:
         """Return payoffs ``[player]`` for choices ``[coordinate]`` and the others' sums ``[sum player]``."""
@@ -85,7 +88,7 @@ class Sums:
             values: dict[int, Any] = {}
             for operation in self.rival_operations[player]:
                 own_sum = self._sum(values, y, operation.own_terms)
-                values[operation.place] = own_sum + operation.factor * rival_sums[operation.sum, player]
+                values[operation.node] = own_sum + operation.factor * rival_sums[operation.sum, player]
             pays.append(self._value(values, y, root))
         return jnp.stack(pays)
 
@@ -97,31 +100,34 @@ class Sums:
 
     def _sum(self, values: dict[int, Any], y: Array, terms: Iterable[Term]) -> Any:
         parts = []
-        for factor, place in terms:
-            value = self._value(values, y, place)
+        for factor, index in terms:
+            value = self._value(values, y, index)
             parts.append(value if factor == 1.0 else factor * value)
         return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
 
     def _value(self, values: dict[int, Any], y: Array, root: int) -> Any:
-        """Return the result of an operation; ``values`` holds known ones by place, and those on the way."""
+        """Return the result of the operation ``root``.
+
+        ``values`` holds known results by the index of their operation; those on the way are added.
+        """
         waiting = [root]
         while waiting:
-            place = waiting[-1]
-            name, *arguments = self.nodes[place]
+            index = waiting[-1]
+            name, *arguments = self.nodes[index]
             # the exponent of a power is read as a number
             operands = arguments[:1] if name == "power" else arguments
-            if place in values:
+            if index in values:
                 waiting.pop()
             elif name == "x":
-                values[place] = y[arguments[0]]
+                values[index] = y[arguments[0]]
             elif name == "c":
-                values[place] = jnp.asarray(arguments[0], float)
+                values[index] = jnp.asarray(arguments[0], float)
             elif missing := [operand for operand in operands if operand not in values]:
                 waiting += missing
             elif name == "power":
-                values[place] = _raised(values[arguments[0]], self.nodes[arguments[1]][1])
+                values[index] = _raised(values[arguments[0]], self.nodes[arguments[1]][1])
             else:
-                values[place] = in_jax(name)(*(values[operand] for operand in operands))
+                values[index] = in_jax(name)(*(values[operand] for operand in operands))
         return values[root]
 
 
@@ -168,20 +174,20 @@ class _Reader:
     def __init__(self, nodes: list[tuple[Any, ...]], results: list[int], player: list[int]) -> None:
         self.nodes, self.results = nodes, results
         self.players = range(len(results))
-        self.of: list[frozenset[int]] = []  # players on whom an operation depends
-        self.linear: list[Weights | None] = []  # it as a sum of operations of one player each
-        for place, (name, *arguments) in enumerate(nodes):
+        self.owners: list[frozenset[int]] = []  # players on whose choices an operation depends
+        self.linear: list[Weights | None] = []  # the operation as a sum of operations of one player each
+        for index, (name, *arguments) in enumerate(nodes):
             if name == "x":
                 owners = frozenset([player[arguments[0]]])
             elif name == "c":
                 owners = frozenset[int]()
             else:
-                owners = frozenset().union(*(self.of[operand] for operand in arguments))
-            self.of.append(owners)
-            self.linear.append(self._terms(name, arguments) if len(owners) > 1 else {place: Fraction(1)})
+                owners = frozenset().union(*(self.owners[operand] for operand in arguments))
+            self.owners.append(owners)
+            self.linear.append(self._terms(name, arguments) if len(owners) > 1 else {index: Fraction(1)})
 
     def _terms(self, name: str, arguments: list[int]) -> Weights | None:
-        """Return an operation of several players as a sum of multiples; None if it is not linear."""
+        """Return an operation of several players as a weighted sum; None if it is not linear."""
         parts = [self.linear[operand] for operand in arguments]
         if name in SIGNS and None not in parts:
             combined = defaultdict[int, Fraction](Fraction)
@@ -199,99 +205,122 @@ class _Reader:
         scale = 1 / scale if name == "div" else scale
         return {term: factor * scale for term, factor in part.items()}
 
-    def _number(self, place: int) -> Fraction | None:
-        name, *arguments = self.nodes[place]
+    def _number(self, index: int) -> Fraction | None:
+        name, *arguments = self.nodes[index]
         return Fraction(arguments[0]) if name == "c" and np.isfinite(arguments[0]) else None
 
     def sums(self) -> Sums | None:
-        """Return the sums, None if payoffs have another form, or more sums than are searched."""
-        known_sums: list[dict[int, Weights]] = []  # [sum][player]: what it adds
+        """Return the sums; None if payoffs have another form, or more sums than are searched.
+
+        Every payoff must depend on all rivals that contribute to its sum, and on no others.
+        `_rival_operation` compares a payoff with the contributions that are known so far, and a later payoff
+        may add a rival to the sum. So only the comparison with the final sums, after all payoffs are read,
+        proves the form.
+        """
+        known_sums: list[PlayerTerms] = []
         operations = []
         try:
             for player in self.players:
                 operations.append(tuple(self._rival_operations(known_sums, player)))
                 if len(known_sums) > SUMS:
                     return None
-            terms = tuple(
-                tuple(_exact(added.get(player, {})) for player in self.players) for added in known_sums
-            )
-        except ValueError:  # a factor is no double
+            terms = []
+            for contributions in known_sums:
+                terms.append(tuple(_float_terms(contributions.get(player, {})) for player in self.players))
+        except ValueError:  # a factor is not a float64
             return None
-        for player, of_player in enumerate(operations):
-            for operation in of_player:
-                # a later player may have added to the sum what this payoff does not have
+        for player, own_operations in enumerate(operations):
+            for operation in own_operations:
                 if known_sums[operation.sum].keys() - {player} != operation.rivals:
                     return None
-        return Sums(tuple(self.nodes), tuple(self.results), tuple(operations), terms) if known_sums else None
+        if not known_sums:
+            return None
+        return Sums(tuple(self.nodes), tuple(self.results), tuple(operations), tuple(terms))
 
-    def _rival_operations(
-        self, known_sums: list[dict[int, Weights]], player: int
-    ) -> Iterator[RivalOperation]:
+    def _rival_operations(self, known_sums: list[PlayerTerms], player: int) -> Iterator[RivalOperation]:
         """Yield the linear operations by which rivals enter a payoff, the last first; new sums become known.
 
-        Where an operation is not linear, its operands are looked at in its place.
+        An operation that is not linear is replaced by its operands.
         """
         waiting, visited = [self.results[player]], set[int]()
         while waiting:
-            place = waiting.pop()
-            if place in visited or self.of[place] <= {player}:
+            index = waiting.pop()
+            if index in visited or self.owners[index] <= {player}:
                 continue
-            visited.add(place)
-            terms = self.linear[place]
+            visited.add(index)
+            terms = self.linear[index]
             if terms is None:
-                waiting += self.nodes[place][1:]
+                waiting += self.nodes[index][1:]
             else:
-                yield self._rival_operation(known_sums, player, place, terms)
+                yield self._rival_operation(known_sums, player, index, terms)
 
     def _rival_operation(
-        self, known_sums: list[dict[int, Weights]], player: int, place: int, terms: Weights
+        self, known_sums: list[PlayerTerms], player: int, index: int, terms: Weights
     ) -> RivalOperation:
-        """Return a linear operation as own terms plus a multiple of a sum, which may be new."""
-        own_terms = {term: factor for term, factor in terms.items() if self.of[term] <= {player}}
+        """Return a linear operation as own terms plus a multiple of a sum.
+
+        The sum gets the contributions of rivals that it lacks; it is appended to ``known_sums`` if it is new.
+        """
+        own_terms: Weights = {}
         rival_terms = defaultdict[int, Weights](dict)
         for term, factor in terms.items():
-            for rival in self.of[term] - {player}:  # one at most
+            if self.owners[term] <= {player}:
+                own_terms[term] = factor
+            else:
+                (rival,) = self.owners[term]  # terms of linear operations depend on one player
                 rival_terms[rival][term] = factor
         number, ratio = _matching_sum(known_sums, player, rival_terms)
         if number == len(known_sums):
             known_sums.append({})
         for rival, part in rival_terms.items():
             known_sums[number].setdefault(rival, {term: factor / ratio for term, factor in part.items()})
-        return RivalOperation(place, _exact(own_terms), number, _float(ratio), frozenset(rival_terms))
+        return RivalOperation(index, _float_terms(own_terms), number, _float64(ratio), frozenset(rival_terms))
 
 
 def _matching_sum(
-    known_sums: list[dict[int, Weights]], player: int, rival_terms: dict[int, Weights]
+    known_sums: list[PlayerTerms], player: int, rival_terms: PlayerTerms
 ) -> tuple[int, Fraction]:
-    """Return the sum of which a part of a payoff is a multiple, and the multiple; the next number if none is.
+    """Return the number of the known sum of which rival terms are a multiple, and their ratio to it.
 
-    What the player itself adds does not matter for its payoff.
+    ``rival_terms`` is the part of a payoff of ``player`` that depends on rivals. If no known sum fits, the
+    number is that of a new one, and the ratio 1. A fit is a proposal: rivals that the sum lacks so far are
+    not compared. It is sound only because `_Reader.sums` compares the rivals of every payoff with those of
+    the final sums.
     """
-    for number, added in enumerate(known_sums):
-        common = [rival for rival in rival_terms if rival in added]
-        # whom the sum does not have yet is the one player that may be missing
-        if not common or any(rival not in rival_terms for rival in added if rival != player):
-            continue
-        term = next(iter(added[common[0]]))
-        if term not in rival_terms[common[0]]:
-            continue
-        ratio = rival_terms[common[0]][term] / added[common[0]][term]
-        multiples = [{k: ratio * factor for k, factor in added[rival].items()} for rival in common]
-        if multiples == [rival_terms[rival] for rival in common]:
+    for number, contributions in enumerate(known_sums):
+        ratio = _ratio(contributions, player, rival_terms)
+        if ratio is not None:
             return number, ratio
     return len(known_sums), Fraction(1)
 
 
-def _float(number: Fraction) -> float:
-    """Return a fraction as the double that it is; `ValueError` for others."""
+def _ratio(contributions: PlayerTerms, player: int, rival_terms: PlayerTerms) -> Fraction | None:
+    """Return the ratio of rival terms to the contributions of the same rivals; None if it is not one number.
+
+    What ``player`` itself contributes to the sum does not enter its payoff.
+    """
+    if not contributions.keys() - {player} <= rival_terms.keys():
+        return None  # the payoff lacks a rival that contributes to the sum
+    ratios = set[Fraction]()
+    for rival in contributions.keys() & rival_terms.keys():
+        contribution, terms = contributions[rival], rival_terms[rival]
+        if contribution.keys() != terms.keys():
+            return None
+        ratios.update(terms[term] / contribution[term] for term in terms)
+    return ratios.pop() if len(ratios) == 1 else None
+
+
+def _float64(number: Fraction) -> float:
+    """Return the float64 that equals a fraction; raise ``ValueError`` if none does."""
     value = float(number)
     if Fraction(value) != number:
-        raise ValueError("no double")
+        raise ValueError(f"{number} is not a float64")
     return value
 
 
-def _exact(terms: Weights) -> tuple[Term, ...]:
-    return tuple((_float(factor), place) for place, factor in sorted(terms.items()))
+def _float_terms(terms: Weights) -> tuple[Term, ...]:
+    """Return the terms of a weighted sum by index; raise ``ValueError`` if a factor is not a float64."""
+    return tuple((_float64(factor), index) for index, factor in sorted(terms.items()))
 
 
 class _Totals(NamedTuple):
@@ -324,14 +353,10 @@ class _Contributions(NamedTuple):
     is_known: ndarray  # [box]
 
 
-def _contributions(sums: Sums, y: Any) -> Any:
-    return sums.added(y)
-
-
 def _contributions_in(sums: Sums, low: ndarray, high: ndarray) -> _Contributions:
     middle, box = middle_of(low, high), Interval(low, high)
-    in_box = enclosed(derivatives_of, (1, _contributions, sums), box)
-    (centre_value,) = enclosed(value_at, (_contributions, sums), point(middle)).values
+    in_box = enclosed(derivatives_of, (1, Sums.added, sums), box)
+    (centre_value,) = enclosed(value_at, (Sums.added, sums), point(middle)).values
     bounds, slopes = in_box.values
     offset = intervals.subtract(box, point(middle))
     offsets = offset[:, None]
@@ -345,47 +370,59 @@ class _Responses(NamedTuple):
     high: ndarray
 
 
-def _slope_function(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> tuple[Any, Any, Any]:
-    """Return payoffs, derivatives along every axis, and marginal payoffs as functions, while JAX traces."""
+class _PayoffFunctions(NamedTuple):
+    """Payoffs of choices ``[coordinate]`` and rival sums ``[sum player]``, and how to take derivatives."""
+
+    payoffs: Callable[[Array, Array], Array]  # [player]
+    marginal: Callable[[Array, Array], Array]  # derivatives of own payoffs, [coordinate]
+    along_axes: Callable[..., Array]  # of a function and its arguments: derivatives [axis ..] in choices
+
+
+def _payoff_functions(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> _PayoffFunctions:
+    """Return payoffs and their derivatives as functions, while JAX traces."""
     players, axes = len(sums.results), np.arange(at.start.shape[1])
-    rows = (axes[:, None] == at.axis).astype(float)
+    directions = (axes[:, None] == at.axis).astype(float)
 
     def joined(y: Array, rival_sums: Array) -> Array:
         return jnp.concatenate([y, rival_sums.ravel()])
 
-    def payoffs(z: Array) -> Array:
+    def payoffs_of_joined(z: Array) -> Array:
         return sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players))
 
-    traced = shifted(payoffs, joined(y, rival_sums))
+    traced = shifted(payoffs_of_joined, joined(y, rival_sums))
 
-    def pays(y: Array, rival_sums: Array) -> Array:
+    def payoffs(y: Array, rival_sums: Array) -> Array:
         return traced(joined(y, rival_sums))[0]
 
-    def along(function: Callable[..., Array], y: Array, rival_sums: Array) -> Array:
-        # a payoff depends on own choices alone: those of all players on one axis move together
-        return jnp.stack([jax.jvp(lambda z: function(z, rival_sums), (y,), (row,))[1] for row in rows])
+    def along_axes(function: Callable[..., Array], y: Array, rival_sums: Array) -> Array:
+        # for given rival sums a payoff depends on own choices alone: one direction serves all players
+        derivatives = []
+        for direction in directions:
+            derivatives.append(jax.jvp(lambda z: function(z, rival_sums), (y,), (direction,))[1])
+        return jnp.stack(derivatives)
 
-    def slopes(y: Array, rival_sums: Array) -> Array:
-        return along(pays, y, rival_sums)[at.axis, at.player]
+    def marginal(y: Array, rival_sums: Array) -> Array:
+        return along_axes(payoffs, y, rival_sums)[at.axis, at.player]
 
-    return pays, along, slopes
+    return _PayoffFunctions(payoffs, marginal, along_axes)
 
 
 def _marginal_payoffs(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> Array:
     """Return derivatives of own payoffs, each in its coordinate, at choices and the others' sums."""
-    return _slope_function(sums, at, y, rival_sums)[2](y, rival_sums)
+    return _payoff_functions(sums, at, y, rival_sums).marginal(y, rival_sums)
 
 
 def _marginal_payoffs_and_derivatives(
     sums: Sums, at: Coordinates, y: Array, rival_sums: Array
 ) -> tuple[Array, ...]:
     """Return marginal payoffs, their derivatives in choices of every axis and in every sum, and payoffs."""
-    pays, along, slopes = _slope_function(sums, at, y, rival_sums)
-    in_sums = [
-        jax.jvp(lambda z: slopes(y, z), (rival_sums,), (jnp.zeros_like(rival_sums).at[k].set(1.0),))[1]
-        for k in range(len(rival_sums))
-    ]
-    return slopes(y, rival_sums), along(slopes, y, rival_sums), jnp.stack(in_sums), pays(y, rival_sums)
+    payoffs, marginal, along_axes = _payoff_functions(sums, at, y, rival_sums)
+    in_sums = []
+    for k in range(len(rival_sums)):
+        direction = jnp.zeros_like(rival_sums).at[k].set(1.0)
+        in_sums.append(jax.jvp(lambda z: marginal(y, z), (rival_sums,), (direction,))[1])
+    in_choices = along_axes(marginal, y, rival_sums)
+    return marginal(y, rival_sums), in_choices, jnp.stack(in_sums), payoffs(y, rival_sums)
 
 
 def _responses(
@@ -398,35 +435,41 @@ def _responses(
     rest_low: ndarray,
     rest_high: ndarray,
 ) -> _Responses:
-    """Return own choices in boxes that can satisfy the first-order conditions of their player.
+    """Return bounds on own choices in boxes that can satisfy the first-order conditions of their player.
 
-    The others' sums are what the own part leaves of the totals, and what the others can add.
+    Rival sums are within two bounds: totals less own contributions, and what rivals can contribute. The ends
+    of totals are ``[box sum]``. Those of what rivals can contribute, ``rest_low`` and ``rest_high``, are
+    ``[box sum player]``.
     """
-    total, rival_total = Interval(total_low, total_high), Interval(rest_low, rest_high)
+    total = Interval(total_low, total_high)
+    rival_total = Interval(rest_low, rest_high)
     added = _contributions_in(sums, low, high)
     remainder = intervals.subtract(total[..., None], added.values)
     rival_sums = meet(remainder, rival_total)
     empty = np.any(rival_sums.low > rival_sums.high, axis=1)  # [box player]
-    # any numbers where there are none
+    # no choice is left where rival sums are empty, so any numbers may stand there
     rival_sums = where(~empty[:, None], rival_sums, rival_total.low, rival_total.high)
     choices = Interval(low, high)
-    for good, slope, response, concave in (
+    for bounds in (
         _response_to_rival_sums(sums, at, low, high, rival_sums),
         _response_to_totals(sums, at, low, high, total, remainder, added),
     ):
-        # of a payoff that rises throughout only the upper bound can be best, and the lower one if it falls
-        rising, falling = good[:, None] & (slope.low > 0), good[:, None] & (slope.high < 0)
+        is_known, marginal, response = bounds.is_known[:, None], bounds.marginal, bounds.response
+        # if a payoff rises throughout, only the upper bound of the range can be best; if it falls, the lower
+        rises = is_known & (marginal.low > 0)
+        falls = is_known & (marginal.high < 0)
         choices = Interval(
-            np.where(rising, np.fmax(choices.low, at.high), choices.low),
-            np.where(falling, np.fmin(choices.high, at.low), choices.high),
+            np.where(rises, np.fmax(choices.low, at.high), choices.low),
+            np.where(falls, np.fmin(choices.high, at.low), choices.high),
         )
-        # of a concave payoff the peak is best, or the bound next to it
+        # the best choice of a concave payoff is its peak, or the bound of the range nearest to it
         best = Interval(np.clip(response.low, at.low, at.high), np.clip(response.high, at.low, at.high))
-        choices = where(good[:, None] & concave, meet(choices, best), choices.low, choices.high)
-    # a choice that no coordinate of a player allows is none of the player
+        choices = where(is_known & bounds.concave, meet(choices, best), choices.low, choices.high)
+    # without a choice in one coordinate a player has none in its others
     same_player = at.player[:, None] == at.player
-    none = np.any(same_player & (choices.low > choices.high)[:, None], axis=2) | empty[:, at.player]
-    return _Responses(np.where(none, np.inf, choices.low), np.where(none, -np.inf, choices.high))
+    no_choice = np.any(same_player & (choices.low > choices.high)[:, None], axis=2)
+    no_choice |= empty[:, at.player]
+    return _Responses(np.where(no_choice, np.inf, choices.low), np.where(no_choice, -np.inf, choices.high))
 
 
 def _entries(a: Interval, *index: Any) -> Interval:
@@ -457,9 +500,9 @@ def _marginal_payoffs_in(
 class _OwnResponse(NamedTuple):
     """Bounds on marginal payoffs and best responses, ``[box coordinate]``."""
 
-    good: ndarray  # [box]: whether they are bounds
-    slope: Interval
-    response: Interval  # of a payoff that is concave in the coordinate
+    is_known: ndarray  # [box]: whether they are bounds
+    marginal: Interval
+    response: Interval  # valid where the payoff is concave in the coordinate
     concave: ndarray
 
 
@@ -534,16 +577,17 @@ def _own_response(
     changes = intervals.multiply(marginal.in_sums, change)
     for k in range(len(sums.terms)):
         value = intervals.add(value, _entries(changes, slice(None), k))
-    offset, without_own = intervals.subtract(Interval(low, high), midpoint), value
+    offset = intervals.subtract(Interval(low, high), midpoint)
+    without_own = value
     for axis, coordinate in enumerate(_own_coordinates(at)):
         term = intervals.multiply(marginal.in_choices[:, axis], offset[:, coordinate])
-        term = where(coordinate >= 0, term, 0.0, 0.0)  # of a player without a choice on the axis none
+        term = where(coordinate >= 0, term, 0.0, 0.0)  # a player without a choice on the axis has no term
         value = intervals.add(value, term)
         without_own = intervals.add(without_own, where(at.axis != axis, term, 0.0, 0.0))
     own_derivative = _entries(marginal.in_choices, slice(None), at.axis, np.arange(len(at.axis)))
     response = intervals.subtract(midpoint, intervals.divide(without_own, own_derivative))
-    slope = meet(marginal.values, value)
-    return _OwnResponse(marginal.is_known, slope, response, own_derivative.high < 0)
+    values = meet(marginal.values, value)
+    return _OwnResponse(marginal.is_known, values, response, own_derivative.high < 0)
 
 
 class BoxesOfTotals(NamedTuple):
@@ -557,6 +601,10 @@ class BoxesOfTotals(NamedTuple):
     def rows(self, index: Any) -> BoxesOfTotals:
         """Return some of the boxes."""
         return BoxesOfTotals(*(end[index] for end in self))
+
+    def join(self, *boxes: BoxesOfTotals) -> BoxesOfTotals:
+        """Return these boxes and further ones."""
+        return BoxesOfTotals(*map(np.concatenate, zip(self, *boxes, strict=True)))
 
     @property
     def is_empty(self) -> ndarray:
@@ -592,10 +640,9 @@ def boxes_of_totals(
         is_narrow = (width < NARROW) | (widths.max(axis=1, initial=0.0) < 1e-6)
         finished.append(batch.rows(is_narrow))
         halves = _halves(batch.rows(~is_narrow), np.argmax(widths[~is_narrow], axis=1))
-        waiting = BoxesOfTotals(*map(np.concatenate, zip(waiting, *halves, strict=True)))
-    low = np.concatenate([boxes.low for boxes in (waiting, *finished)])
-    high = np.concatenate([boxes.high for boxes in (waiting, *finished)])
-    return *_merged(low, high, span), box_count
+        waiting = waiting.join(*halves)
+    boxes = waiting.join(*finished)
+    return *_merged(boxes.low, boxes.high, span), box_count
 
 
 def _halves(boxes: BoxesOfTotals, number: ndarray) -> tuple[BoxesOfTotals, BoxesOfTotals]:
@@ -616,19 +663,22 @@ def _merged(low: ndarray, high: ndarray, span: ndarray) -> tuple[ndarray, ndarra
         # choices at bounds have no width: the summand keeps the sizes of such boxes apart
         return np.prod((high - low) / span + 1e-6, axis=1)
 
-    order = np.argsort(-size(low, high))
-    a, b = low[:0], high[:0]
-    for hull_low, hull_high in zip(low[order], high[order], strict=True):
-        while len(a):
-            hull = np.minimum(a, hull_low), np.maximum(b, hull_high)
-            growth = size(*hull) - size(a, b) - size(hull_low[None], hull_high[None])
+    largest_first = np.argsort(-size(low, high))
+    kept_low, kept_high = low[:0], high[:0]
+    for box_low, box_high in zip(low[largest_first], high[largest_first], strict=True):
+        # the box is replaced by its hull with a kept box as long as some hull is no larger than the two
+        while len(kept_low):
+            hull_low, hull_high = np.minimum(kept_low, box_low), np.maximum(kept_high, box_high)
+            growth = size(hull_low, hull_high) - size(kept_low, kept_high)
+            growth = growth - size(box_low[None], box_high[None])
             k = int(np.argmin(growth))
             if growth[k] > 0:
                 break
-            hull_low, hull_high = hull[0][k], hull[1][k]
-            a, b = np.delete(a, k, axis=0), np.delete(b, k, axis=0)
-        a, b = np.concatenate([a, hull_low[None]]), np.concatenate([b, hull_high[None]])
-    return a, b
+            box_low, box_high = hull_low[k], hull_high[k]
+            kept_low, kept_high = np.delete(kept_low, k, axis=0), np.delete(kept_high, k, axis=0)
+        kept_low = np.concatenate([kept_low, box_low[None]])
+        kept_high = np.concatenate([kept_high, box_high[None]])
+    return kept_low, kept_high
 
 
 def splitting_points(low: ndarray, high: ndarray) -> ndarray:
@@ -642,22 +692,27 @@ def splitting_points(low: ndarray, high: ndarray) -> ndarray:
 
 
 def _narrowed(sums: Sums, at: Coordinates, boxes: BoxesOfTotals) -> BoxesOfTotals:
-    """Return the boxes that may have a first-order point, with smaller ranges of choices and totals."""
+    """Return the boxes that may have a first-order point, with smaller ranges of choices and totals.
+
+    A round in which some box shrinks is repeated. If none does, choices are divided into more pieces; rounds
+    end if that was tried already, or if all choices are narrow.
+    """
     span = at.high - at.low
     few_pieces, many_pieces = PIECES[at.start.shape[1]]
     pieces = few_pieces
     for _ in range(ROUNDS):
-        before = ((boxes.high - boxes.low) / span).max(axis=1)
+        width_before = ((boxes.high - boxes.low) / span).max(axis=1)
         boxes = narrowed_once(sums, at, boxes, pieces)
-        possible = ~boxes.is_empty
-        boxes = boxes.rows(possible)
+        is_kept = ~boxes.is_empty
+        boxes = boxes.rows(is_kept)
         if not len(boxes.low):
             break
         width = ((boxes.high - boxes.low) / span).max(axis=1)
-        if np.all(width > SHRINKS * before[possible]):
-            if pieces == many_pieces or np.all(width < WIDE):
-                break
-            pieces = many_pieces
+        if not np.all(width > SHRINKS * width_before[is_kept]):
+            continue
+        if pieces == many_pieces or np.all(width < WIDE):
+            break
+        pieces = many_pieces
     return boxes
 
 
@@ -690,7 +745,7 @@ def narrowed_once(sums: Sums, at: Coordinates, boxes: BoxesOfTotals, pieces: int
 def totals_of(sums: Sums, at: Coordinates) -> tuple[ndarray, ndarray]:
     """Return bounds on the sums of all choices, ``[sum]``."""
     totals = _all_totals(sums, at.low[None], at.high[None])
-    return np.asarray(totals.low)[0], np.asarray(totals.high)[0]
+    return totals.low[0], totals.high[0]
 
 
 def slopes_of(
@@ -718,12 +773,13 @@ class PayoffSum(NamedTuple):
 
 
 def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> PayoffSum:
-    """Return what payoffs of choices between bounds add up to.
+    """Return a bound on the total of payoffs of choices between bounds ``[coordinate]``.
 
-    A largest sum is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for
-    others. Of shares whose denominators have the same terms, none of which is below zero, and whose
-    numerators have different ones of these, the largest multiple is all that they can add up to. It is what
-    they add up to if the multiples are the same and every term is in a numerator.
+    The bound is finite for a constant plus weighted shares a/(a + b) with weights above zero, and infinite
+    for other totals. Shares with the same terms in their denominators are a group. If no term is below zero
+    and each is in one numerator at most, the shares of a group are at least 0 and sum to at most 1, so that
+    the group adds at most its largest weight. It adds exactly that if its weights are equal and every term
+    is in a numerator.
     """
     unknown = PayoffSum(inf, False)
     # without a quotient there is no share, and reading operations compiles small programs
@@ -736,10 +792,10 @@ def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> Payo
     except (Unsupported, NotImplementedError):
         return unknown
     total, constant = Fraction(0), True
-    # numerators and multiples of shares, by the terms of the denominator
+    # numerators and weights of shares, by the terms of the denominator
     shares = defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
-    for place, weight in _weights(tape, results).items():
-        name, *arguments = tape.nodes[place]
+    for index, weight in _weights(tape, results).items():
+        name, *arguments = tape.nodes[index]
         if name == "c" and isfinite(arguments[0]):
             total += weight * Fraction(arguments[0])
         elif name == "share" and weight > 0:
@@ -748,34 +804,34 @@ def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> Payo
         elif weight:
             return unknown
     for denominator, parts in shares.items():
+        terms = Counter(dict(denominator))
         used = sum((numerator for numerator, _ in parts), Counter[int]())
-        if not used <= Counter(dict(denominator)) or not all(
-            tape.is_positive(term) for term, _ in denominator
-        ):
+        if not used <= terms or not all(map(tape.is_positive, terms)):
             return unknown
         weights = {weight for _, weight in parts}
-        constant = constant and used == Counter(dict(denominator)) and len(weights) == 1
+        constant = constant and used == terms and len(weights) == 1
         total += max(weights)
     return PayoffSum(nextafter(float(total), inf), constant)
 
 
 def _weights(tape: Operations, results: Sequence[int]) -> Weights:
-    """Return the sum of operations as a sum of multiples of operations that are not linear."""
+    """Return the sum of operations as a weighted sum of operations that are not linear."""
     weights = defaultdict[int, Fraction](Fraction)
     for result in results:
         weights[result] += 1
-    for place in range(max(results), -1, -1):  # operands stand before
-        name, *arguments = tape.nodes[place]
-        weight = weights[place]
+    # every operation comes after its operands
+    for index in range(max(results), -1, -1):
+        name, *arguments = tape.nodes[index]
+        weight = weights[index]
         if name in SIGNS:
-            del weights[place]
+            del weights[index]
             for sign, operand in zip(SIGNS[name], arguments, strict=True):
                 weights[operand] += sign * weight
         if name not in ("mul", "div"):
             continue
         number = tape.value(arguments[1])
         if number not in (None, 0.0, inf, -inf):
-            del weights[place]
+            del weights[index]
             factor = Fraction(number)
             weights[arguments[0]] += weight * factor if name == "mul" else weight / factor
     return weights

@@ -250,8 +250,7 @@ def _bounds_at_point(
     low: ndarray,
     high: ndarray,
 ) -> DeviationBounds:
-    count = len(low)
-    at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
+    at_low, at_high = (np.repeat(end[None], len(low), axis=0) for end in (point.low, point.high))
     return gains(game, at, player, at_low, at_high, low, high)
 
 
@@ -286,7 +285,7 @@ def concave_box(
         falls = np.all(np.where(side < 0, slope_high < 0, True) & np.where(side > 0, slope_low > 0, True))
         free = rows[side == 0]
         if falls and negative_definite(
-            bounds.bend_low[k][np.ix_(free, free)], bounds.bend_high[k][np.ix_(free, free)]
+            bounds.hessian_low[k][np.ix_(free, free)], bounds.hessian_high[k][np.ix_(free, free)]
         ):
             return low[k], high[k]
     return None
@@ -325,11 +324,11 @@ def is_linear(game: Game, at: Coordinates, choices: ndarray) -> bool:
     """True if the payoff of the player of these choices is linear in them, whatever others choose."""
     player = int(at.player[choices[0]])
 
-    def bends(z: Any) -> Any:
+    def second_derivatives(z: Any) -> Any:
         hessian = jax.hessian(lambda x: at.game(game, x).payoffs(at.profile(x))[player])(z)
         return hessian[np.ix_(choices, choices)]
 
-    return _is_zero(bends, at.middle(at.low, at.high), {})
+    return _is_zero(second_derivatives, at.middle(at.low, at.high), {})
 
 
 def _vanish(game: Game, at: Coordinates, y: ndarray, side: ndarray, tie: ndarray) -> bool:
@@ -356,6 +355,6 @@ def _is_isolated(
     for count in range(1, len(tie) + 1):
         for part in combinations(tie, count):
             index = np.ix_([*free, *part], [*free, *part])
-            if not regular(enclosure.bend_low[0][index], enclosure.bend_high[0][index]):
+            if not regular(enclosure.jacobian_low[0][index], enclosure.jacobian_high[0][index]):
                 return False
     return bool(enclosure.smooth[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -307,40 +308,50 @@ class _Outcome(NamedTuple):
     actions: ndarray  # [player history]
 
 
+def _refuse_without_file(tables: FiniteGame, slots: list[list[tuple[int, int]]]) -> None:
+    """Raise ``ValueError`` for a repeated game of a kind that proof files cannot state."""
+    sources = [source for source, _ in chain(*slots)]
+    obstacles = {
+        "payoffs are in no joint table": not tables.payoff.size,
+        "players move on a grid": bool(tables.action_map.size),
+        "nature moves": len(tables.payoff) > 1,
+        "players observe a signal": max(sources, default=0) >= len(tables.sizes),
+    }
+    for words, holds in obstacles.items():
+        if holds:
+            raise ValueError(f"proof: {words}; of such games there is no file")
+
+
 class _Histories:
-    """States of repeated play: the round of the order, and all joint actions that are remembered."""
+    """States of repeated play: a round of the order, and a history of all joint actions that are remembered.
+
+    A state has the number ``round * history_count + history``. A history is a number whose digits, to the
+    base ``joint_count``, are joint actions, the most recent one last.
+    """
 
     def __init__(self, tables: FiniteGame) -> None:
         self.tables = tables
-        self.slots, players = slots_of(tables), len(tables.sizes)
-        slot_list = [slot for slots in self.slots for slot in slots]
-        obstacles = {
-            "payoffs are in no joint table": not tables.payoff.size,
-            "players move on a grid": bool(tables.action_map.size),
-            "nature moves": len(tables.payoff) > 1,
-            "players observe a signal": any(mover >= players for mover, _ in slot_list),
-        }
-        for words, holds in obstacles.items():
-            if holds:
-                raise ValueError(f"proof: {words}; of such games there is no file")
-        self.payoff, self.sizes = tables.payoff[0], tables.sizes.tolist()
-        self.joints = int(np.prod(self.sizes))
-        self.memory = max([1, *(ago for _, ago in slot_list)])
-        self.histories = self.joints**self.memory
-        self.rounds = [[mover for mover in row if mover >= 0] for row in tables.order.tolist()]
-        self.size = len(self.rounds) * self.histories
-        if self.size * self.joints > MOST_NUMBERS:
-            raise ValueError(f"proof: {self.size} states with {self.joints} joint actions are too many")
-        history = np.arange(self.histories)
-        past = [history // self.joints**ago % self.joints for ago in range(self.memory)]
-        self.past = [np.array(np.unravel_index(index, self.sizes)) for index in past]  # [ago][player history]
-        recent = np.stack(self.past, axis=1).T  # [history ago player]
-        full_states = whole_states(tables)
-        # a game in which nothing is observed has one whole state per round
-        numbers = [
-            np.broadcast_to(full_states.number(recent, k), history.shape) for k in range(len(self.rounds))
-        ]
-        self.number = np.concatenate(numbers)
+        self.slots = slots_of(tables)
+        _refuse_without_file(tables, self.slots)
+        self.payoff = tables.payoff[0]
+        self.sizes = tables.sizes.tolist()
+        self.joint_count = int(np.prod(self.sizes))
+        lags = [lag for _, lag in chain(*self.slots)]
+        self.memory = max([1, *lags])
+        self.history_count = self.joint_count**self.memory
+        self.rounds = [row[row >= 0].tolist() for row in tables.order]
+        self.size = len(self.rounds) * self.history_count
+        if self.size * self.joint_count > MOST_NUMBERS:
+            raise ValueError(f"proof: {self.size} states with {self.joint_count} joint actions are too many")
+        history = np.arange(self.history_count)
+        self.past = []  # [rounds ago, from 0][player history]: actions
+        for lag in range(self.memory):
+            joint = history // self.joint_count**lag % self.joint_count
+            self.past.append(np.array(np.unravel_index(joint, self.sizes)))
+        recent = np.stack(self.past, axis=1).T  # [history lag player]
+        rounds = np.arange(len(self.rounds))[:, None]
+        # [state]: its number among the full states, by which values of policies are found
+        self.full_state = whole_states(tables).number(recent, rounds).ravel()
 
     def _outcomes(self, policies: list[ndarray], round_: int) -> list[_Outcome]:
         """Return every outcome of a round in which all movers follow their policies.
@@ -348,21 +359,22 @@ class _Histories:
         Players move in turn, and each sees the actions before its own. A policy is an action
         ``[observation]`` or probabilities ``[observation action]``.
         """
-        outcomes = [_Outcome(np.ones(self.histories), self.past[0])]
+        outcomes = [_Outcome(np.ones(self.history_count), self.past[0])]
         for mover in self.rounds[round_]:
-            before, outcomes = outcomes, []
-            for probability, actions in before:
+            outcomes_after = []
+            for probability, actions in outcomes:
                 for share, action in self._moves(policies[mover], mover, actions):
                     after = actions.copy()
                     after[mover] = action
-                    outcomes.append(_Outcome(probability * share, after))
+                    outcomes_after.append(_Outcome(probability * share, after))
+            outcomes = outcomes_after
         return outcomes
 
     def _moves(self, policy: ndarray, mover: int, actions: ndarray) -> list[tuple[Any, Any]]:
         """Return the probability of each move and the action, both numbers or ``[history]``."""
-        observation = np.zeros(self.histories, int)
-        for source, ago in self.slots[mover]:
-            joint = self.past[ago - 1] if ago else actions
+        observation = np.zeros(self.history_count, int)
+        for source, lag in self.slots[mover]:
+            joint = self.past[lag - 1] if lag else actions
             observation = observation * self.sizes[source] + joint[source]
         if policy.ndim == 1:
             return [(1.0, policy[observation])]
@@ -371,14 +383,14 @@ class _Histories:
     def _joint_and_next(self, round_: int, actions: ndarray) -> tuple[ndarray, ndarray]:
         """Return joint actions and the states after them, ``[history]``."""
         joint = np.ravel_multi_index(tuple(actions), self.sizes)
-        after = (np.arange(self.histories) * self.joints + joint) % self.histories
-        return joint, (round_ + 1) % len(self.rounds) * self.histories + after
+        after = (np.arange(self.history_count) * self.joint_count + joint) % self.history_count
+        return joint, (round_ + 1) % len(self.rounds) * self.history_count + after
 
     def _round_value(
         self, policies: list[ndarray], round_: int, player: int, rate: float, values: ndarray
     ) -> ndarray:
         """Return the payoff of a round plus the discounted ``values [state]`` that follow, ``[history]``."""
-        total = np.zeros(self.histories)
+        total = np.zeros(self.history_count)
         for probability, actions in self._outcomes(policies, round_):
             joint, next_state = self._joint_and_next(round_, actions)
             total += probability * (self.payoff[player, joint] + rate * values[next_state])
@@ -401,13 +413,14 @@ class _Histories:
         """Return the states of cycles of actions with this mean payoff and length."""
         pairs = []
         for round_ in range(len(self.rounds)):
-            ((_, actions),) = self._outcomes(policies, round_)
+            ((_, actions),) = self._outcomes(policies, round_)  # greedy play has one outcome
             pairs.append(self._joint_and_next(round_, actions))
         joint, next_states = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        state, total, turns = np.arange(self.size), np.zeros((len(self.sizes), self.size)), 0
-        while turns < length * len(self.rounds):
+        state, total = np.arange(self.size), np.zeros((len(self.sizes), self.size))
+        turns = length * len(self.rounds)
+        for _ in range(turns):
             total += self.payoff[:, joint[state]]
-            state, turns = next_states[state], turns + 1
+            state = next_states[state]
         matches = np.all(np.isclose(total.T / turns, payoff, rtol=1e-9, atol=1e-12), axis=1)
         cycle_states = np.flatnonzero((state == np.arange(self.size)) & matches)
         if not cycle_states.size:
@@ -467,8 +480,8 @@ class _Histories:
         sessions, bounds = [], []
         for session, padded in enumerate(policies):
             rows = self._without_padding(padded)
-            policy_value = [value.own[session, self.number] for value in values]  # [player][state]
-            best_value = [value.best[session, self.number] for value in values]
+            policy_value = [value.own[session, self.full_state] for value in values]  # [player][state]
+            best_value = [value.best[session, self.full_state] for value in values]
             start = start_states(session, rows)
             bounds.append(
                 [
@@ -497,10 +510,10 @@ class _Histories:
         )
 
 
-def _exact(chances: ndarray) -> int | list[str]:
+def _exact(probabilities: ndarray) -> int | list[str]:
     """Return an action, or probabilities as fractions that sum to one: the largest takes up rounding."""
-    if chances.max() == 1.0:
-        return int(chances.argmax())
-    fractions = [Fraction(p) for p in chances.tolist()]
-    fractions[int(chances.argmax())] += 1 - sum(fractions)
+    if probabilities.max() == 1.0:
+        return int(probabilities.argmax())
+    fractions = [Fraction(p) for p in probabilities.tolist()]
+    fractions[int(probabilities.argmax())] += 1 - sum(fractions)
     return [str(p) for p in fractions]

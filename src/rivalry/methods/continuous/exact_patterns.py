@@ -23,8 +23,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from math import comb
+from operator import add
 from typing import Any, NamedTuple
 
 import flint
@@ -39,7 +40,7 @@ from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box
 from rivalry.proofs.arithmetic.operations import operations
-from rivalry.proofs.box_list import profile_payoffs
+from rivalry.proofs.box_list import list_record, rounding_radius
 from rivalry.proofs.box_search import VERDICTS, points_of, profile_of
 from rivalry.proofs.gains import profiles_of
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
@@ -50,7 +51,7 @@ from rivalry.tables.rationals import Row, echelon, fraction, rational
 from rivalry.text.display import count_text
 
 Vertex = tuple[Fraction, ...]
-Ends = Sequence[fmpq]  # by choice
+Ends = Sequence[fmpq]  # bounds on choices, [choice]
 MOST_TERMS = 2_000  # of a polynomial
 MOST_PATTERNS = 5_000  # several seconds
 MOST_VERTICES = 20_000  # systems of equations for the vertices of one polytope
@@ -64,15 +65,16 @@ Bracket = tuple[fmpq, fmpq]
 
 
 class Condition(NamedTuple):
-    """Condition of one choice: an affine function, above 0 for the upper bound; True if 0 may be in between.
+    """Condition on a best response in one choice, by the sign of an affine function of all choices.
 
-    The function is that of slopes and a constant. Of a concave payoff it is the derivative. Of a convex one,
-    the difference of payoffs between the ends over their distance, where nothing between them is a best
-    response.
+    It is the upper bound of the range if the function is above 0, the lower bound if it is below. For a
+    concave payoff the function is the derivative, and where it is 0 any choice is a best response. For a
+    convex one it is the difference of payoffs between the bounds over their distance, and nothing between
+    them is a best response.
     """
 
-    sign: Row
-    between: bool
+    sign: Row  # slopes and a constant
+    between: bool  # whether the best response may be between the bounds
 
 
 class ExactList(NamedTuple):
@@ -130,9 +132,7 @@ def exact_list(game: Game) -> ExactList | None:
         part = _solved(conditions, low, high, values)
         if part is None:
             return None
-        solutions = ExactList(
-            solutions.points + part.points, solutions.sets + part.sets, solutions.patterns + part.patterns
-        )
+        solutions = ExactList(*map(add, solutions, part))
     return solutions
 
 
@@ -158,7 +158,7 @@ def polynomials(game: Game, at: Coordinates) -> list[fmpq_mpoly] | None:
 
 
 def _combined(name: str, parts: Sequence[fmpq_mpoly]) -> fmpq_mpoly | None:
-    """Return the result of an operation on polynomials; None where it is none, or too long."""
+    """Return the result of an operation on polynomials; None if it is no polynomial, or too long."""
     match name, parts:
         case "neg", [a]:
             return -a
@@ -224,15 +224,16 @@ def _conditions(
             conditions[k] = Condition(_affine(slope), True)
     for owner in player:
         own_choices = [k for k in conditions if player[k] == owner and conditions[k].between]
-        hessian = fmpq_mat([[conditions[j].sign[k] for k in own_choices] for j in own_choices])
-        # concave: all eigenvalues, which are real, are at most 0
+        second_derivatives = [conditions[j].sign[k] for j, k in product(own_choices, repeat=2)]
+        hessian = fmpq_mat(len(own_choices), len(own_choices), second_derivatives)
+        # concave if no coefficient is below 0: then no eigenvalue, all of which are real, is above 0
         if any(c < 0 for c in hessian.charpoly().coeffs()):
             return None
     return conditions
 
 
 class _Pattern(NamedTuple):
-    """Where the first choices are, of those with a condition, and the box of all choices that is left."""
+    """Positions of the first choices that have a condition, and the remaining box of all choices."""
 
     signs: tuple[int, ...]  # -1: at the lower bound, 1: at the upper one, 0: between
     low: Ends
@@ -250,8 +251,9 @@ def _solved(
 ) -> ExactList | None:
     """Return the solutions of all patterns; None for too many patterns, or too many vertices.
 
-    A choice is at its lower bound and the condition at most 0, at its upper bound and the condition at least
-    0, or between and the condition 0.
+    In a solution a choice is at its lower bound and its condition at most 0, at its upper bound and its
+    condition at least 0, or between them and its condition 0. Patterns are extended by one choice at a time,
+    and given up once a condition fails in the whole remaining box.
     """
     order, solutions, solved = list(conditions), list[_Solutions](), 0
     known_low = [values.get(k, end) for k, end in enumerate(low)]
@@ -280,16 +282,22 @@ def _solved(
 
 
 def _is_possible(conditions: Mapping[int, Condition], pattern: _Pattern) -> bool:
-    """True if no condition fails in the whole box that is left."""
+    """True if no condition of the pattern fails in the whole remaining box."""
     for condition, sign in zip(conditions.values(), pattern.signs, strict=False):
-        bounds = list(zip(condition.sign, pattern.low, pattern.high, strict=False))
-        lowest = [low if a > 0 else high for a, low, high in bounds]
-        highest = [high if a > 0 else low for a, low, high in bounds]
-        if sign <= 0 and _value(condition.sign, lowest) > 0:
-            return False
-        if sign >= 0 and _value(condition.sign, highest) < 0:
+        smallest, largest = _range_in_box(condition.sign, pattern.low, pattern.high)
+        if (sign <= 0 and smallest > 0) or (sign >= 0 and largest < 0):
             return False
     return True
+
+
+def _range_in_box(row: Row, low: Ends, high: Ends) -> Bracket:
+    """Return the smallest and the largest value in a box of an affine function, slopes and a constant."""
+    smallest = largest = fmpq(row[-1])
+    for slope, *ends in zip(row, low, high, strict=False):
+        at_low, at_high = (slope * end for end in ends)
+        smallest += min(at_low, at_high)
+        largest += max(at_low, at_high)
+    return smallest, largest
 
 
 def _polytope(conditions: Mapping[int, Condition], pattern: _Pattern) -> _Solutions | None:
@@ -314,8 +322,9 @@ def _polytope(conditions: Mapping[int, Condition], pattern: _Pattern) -> _Soluti
 def vertices_of(equations: Sequence[Row], inequalities: Sequence[Row], size: int) -> list[Point] | None:
     """Return the vertices of a bounded polytope, exactly; None for too many systems of equations.
 
-    It is where affine functions of ``size`` numbers, of slopes and a constant, are 0, or at least 0. A vertex
-    is a point of it that is the only one where all ``equations`` and some of the inequalities are 0.
+    The polytope holds points of ``size`` numbers where the affine functions ``equations`` are 0, and
+    ``inequalities`` at least 0. A row has the slopes and the constant of a function. A vertex is the only
+    point at which all equations and some of the inequalities are 0, if it is in the polytope.
 
     Examples
     --------
@@ -343,15 +352,20 @@ def vertices_of(equations: Sequence[Row], inequalities: Sequence[Row], size: int
 def _maximal(
     solutions: Sequence[_Solutions],
 ) -> tuple[list[Vertex], list[list[Vertex]]]:
-    """Return the points and the larger polytopes that lie in no other."""
+    """Return the points, and the larger polytopes by their vertices, that lie in no other solution."""
     maximal: list[_Solutions] = []
     for k, solution in enumerate(solutions):
-        rivals = (*maximal, *solutions[k + 1 :])
-        if not any(all(map(larger.contains, solution.vertices)) for larger in rivals):
+        larger = (*maximal, *solutions[k + 1 :])
+        if not any(all(map(polytope.contains, solution.vertices)) for polytope in larger):
             maximal.append(solution)
-    polytopes = [sorted(tuple(map(fraction, x)) for x in solution.vertices) for solution in maximal]
-    points = [vertices[0] for vertices in polytopes if len(vertices) == 1]
-    return sorted(points), [vertices for vertices in polytopes if len(vertices) > 1]
+    points, sets = list[Vertex](), list[list[Vertex]]()
+    for solution in maximal:
+        vertices = sorted(tuple(map(fraction, x)) for x in solution.vertices)
+        if len(vertices) == 1:
+            points += vertices
+        else:
+            sets.append(vertices)
+    return sorted(points), sets
 
 
 # -- best responses that do not depend on the others ------------------------------------------------------
@@ -360,7 +374,7 @@ def _maximal(
 def _dominant_choices(
     payoffs: Sequence[fmpq_mpoly], player: Sequence[int], low: Ends, high: Ends
 ) -> Iterator[dict[Any, fmpq] | None]:
-    """Yield every combination of best responses that hold whatever others do; None where they are not known.
+    """Yield every combination of best responses that do not depend on the others; None if one is unknown.
 
     Payoffs of degree 2 are left to linear conditions.
     """
@@ -375,7 +389,7 @@ def _dominant_choices(
             coefficients[powers[k]] = c
         slope = fmpq_poly(coefficients)
         maximisers = maxima(slope, low[k], high[k])
-        # of an irrational choice there is an approximation, on which no other condition may depend
+        # an irrational choice is known as an approximation, on which no other condition may depend
         depends = any(slopes[j].degrees()[k] > 0 for j in range(len(player)) if j != k)
         if maximisers is None or (depends and any(slope(x) and low[k] < x < high[k] for x in maximisers)):
             yield None
@@ -386,7 +400,7 @@ def _dominant_choices(
 
 
 def maxima(slope: fmpq_poly, low: fmpq, high: fmpq) -> list[fmpq] | None:
-    """Return all points of an interval at which a polynomial is largest, by its derivative.
+    """Return all points of an interval at which a polynomial with derivative ``slope`` is largest.
 
     An irrational point is given to `BITS` bits. None where two values are neither apart nor equal by
     symmetry.
@@ -399,22 +413,21 @@ def maxima(slope: fmpq_poly, low: fmpq, high: fmpq) -> list[fmpq] | None:
     [-1.414214, 1.414214]
     """
     if not slope:
-        return None  # constant: every point
+        return None  # a constant is largest at every point
     irrational = _irrational_roots(slope)
-    if any(a <= end <= b for a, b in irrational for end in (low, high)):
+    if any(a <= low <= b or a <= high <= b for a, b in irrational):
         return None
     critical = {x for x, _ in slope.roots() if low <= x <= high} | {low, high}
     brackets = [(x, x) for x in sorted(critical)] + [root for root in irrational if low < root[0] < high]
     values = [_range(slope, *bracket) for bracket in brackets]
-    top = max(range(len(brackets)), key=lambda k: values[k][0])
+    top, (top_value, _) = max(zip(brackets, values, strict=True), key=lambda pair: pair[1][0])
     points = []
     for bracket, (_, largest) in zip(brackets, values, strict=True):
-        if largest < values[top][0]:
+        if largest < top_value:
             continue
-        are_exact = bracket not in irrational and brackets[top] not in irrational  # then values are equal
-        if not (
-            are_exact or bracket == brackets[top] or _mirrored(slope, irrational, brackets[top], bracket)
-        ):
+        # values that are not apart are equal if both are exact, or by symmetry
+        is_exact = bracket not in irrational and top not in irrational
+        if bracket != top and not is_exact and not _mirrored(slope, irrational, top, bracket):
             return None
         points.append((bracket[0] + bracket[1]) / 2)
     return sorted(points)
@@ -432,10 +445,10 @@ def _irrational_roots(polynomial: fmpq_poly) -> list[Bracket]:
 
 
 def _range(slope: fmpq_poly, a: fmpq, b: fmpq) -> Bracket:
-    """Return bounds on a polynomial between two numbers, by a bound on its slope."""
+    """Return bounds between two numbers on a polynomial with derivative ``slope``, by a bound on this."""
     steepest = fmpq_poly([abs(c) for c in slope.coeffs()])(max(abs(a), abs(b)))
-    value, room = slope.integral()(a), steepest * (b - a)
-    return value - room, value + room
+    value, largest_change = slope.integral()(a), steepest * (b - a)
+    return value - largest_change, value + largest_change
 
 
 def _mirrored(slope: fmpq_poly, roots: Sequence[Bracket], first: Bracket, second: Bracket) -> bool:
@@ -464,56 +477,59 @@ def untried(size: int) -> Session:
 
 
 def list_exactly(game: Game, at: Coordinates, session: Session, first_order: bool) -> bool:
-    """List equilibria in fractions, once something is undecided; return whether that was done now.
+    """List equilibria in fractions, once something is undecided; return whether the session changed.
 
     The search of boxes then ends. Where all first-order points are asked for it goes on, and the verdicts on
     its points are those of the exact list.
     """
-    judged = session["verdict"]
-    waits = not (len(session["undecided_low"]) or np.any(judged == 0))
-    if waits or (session["patterns"][0] != UNTRIED and not first_order):
+    is_undecided = len(session["undecided_low"]) or np.any(session["verdict"] == 0)
+    is_untried = session["patterns"][0] == UNTRIED
+    if not is_undecided or not (is_untried or first_order):
         return False
-    if session["patterns"][0] == UNTRIED:
-        exact = exact_list(game)
-        session["patterns"] = np.array([-1 if exact is None else exact.patterns])
-        if exact is None:
-            return False
-        session["exact_point"] = _texts(exact.points, len(at.low))
-        session["exact_vertex"] = _texts([x for vertices in exact.sets for x in vertices], len(at.low))
-        session["vertex_set"] = np.repeat(
-            np.arange(len(exact.sets)), [len(vertices) for vertices in exact.sets]
-        )
+    if is_untried:
+        _write_list(session, exact_list(game), len(at.low))
     if session["patterns"][0] < 0:
         return False
     if not first_order:
         for name in ("low", "high", "side", "undecided_low", "undecided_high"):
             session[name] = session[name][:0]
         return True
-    if len(session["exact_vertex"]) or not np.any(judged == 0):
+    if len(session["exact_vertex"]) or not np.any(session["verdict"] == 0):
         return False
-    points = [tuple(map(Fraction, row)) for row in session["exact_point"].tolist()]
-    verdicts = judged.copy()
-    for k, point in enumerate(points_of(session)):
-        if judged[k] == 0:
-            ends = [tuple(map(Fraction, end.tolist())) for end in (point.low, point.high)]
-            is_near = any(
-                all(a - NEAR <= v <= b + NEAR for a, v, b in zip(ends[0], x, ends[1], strict=True))
-                for x in points
-            )
-            verdicts[k] = VERDICTS.index("equilibrium" if is_near else "not an equilibrium")
-    session["verdict"] = verdicts
+    session["verdict"] = _exact_verdicts(session)
     return True
+
+
+def _write_list(session: Session, exact: ExactList | None, size: int) -> None:
+    """Write the texts of an exact list of profiles of ``size`` choices, or that there is none."""
+    if exact is None:
+        session["patterns"] = np.array([-1])
+        return
+    session["patterns"] = np.array([exact.patterns])
+    session["exact_point"] = _texts(exact.points, size)
+    session["exact_vertex"] = _texts(list(chain(*exact.sets)), size)
+    session["vertex_set"] = np.repeat(np.arange(len(exact.sets)), list(map(len, exact.sets)))
+
+
+def _exact_verdicts(session: Session) -> ndarray:
+    """Return verdicts on first-order points: an undecided one is an equilibrium if one is in its box."""
+    equilibria = [tuple(map(Fraction, row)) for row in session["exact_point"].tolist()]
+    verdicts = session["verdict"].copy()
+    for k, point in enumerate(points_of(session)):
+        if verdicts[k] == 0:
+            low, high = (tuple(map(Fraction, end.tolist())) for end in (point.low, point.high))
+            is_equilibrium = any(_is_in_box(x, low, high) for x in equilibria)
+            verdicts[k] = VERDICTS.index("equilibrium" if is_equilibrium else "not an equilibrium")
+    return verdicts
+
+
+def _is_in_box(x: Vertex, low: Vertex, high: Vertex) -> bool:
+    """True if a point, of which irrational choices are within `NEAR`, is in a box."""
+    return all(a - NEAR <= v <= b + NEAR for a, v, b in zip(low, x, high, strict=True))
 
 
 def _texts(rows: Sequence[Vertex], size: int) -> ndarray:
     return np.array([list(map(str, row)) for row in rows], str).reshape(len(rows), size)
-
-
-def _radius(point: list[float], texts: list[str]) -> float:
-    """Return a bound on the distance of a point in floats from the exact one, in every coordinate."""
-    errors = [abs(Fraction(value) - Fraction(text)) for value, text in zip(point, texts, strict=True)]
-    largest = max(errors, default=Fraction(0))
-    return float(np.nextafter(float(largest), np.inf)) if largest else 0.0
 
 
 def exact_record(game: Game, session: Session, record: Record) -> Record:
@@ -525,31 +541,40 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         return record | {"pattern_count": scalar(patterns)}
     at = coordinates(game)
     points, corners = (_in_floats(session[name]) for name in ("exact_point", "exact_vertex"))
-    radii = [_radius(*rows) for rows in zip(points.tolist(), session["exact_point"].tolist(), strict=True)]
+    pairs = zip(session["exact_point"].tolist(), points.tolist(), strict=True)
+    radii = [rounding_radius(list(map(Fraction, texts)), numbers) for texts, numbers in pairs]
     number, count = session["vertex_set"], int(session["vertex_set"].max(initial=-1)) + 1
-    hulls = [(corners[number == k].min(axis=0), corners[number == k].max(axis=0)) for k in range(count)]
     profiles = profiles_of(at, points)
     shape = at.start.shape
-    sets = [np.stack([profile_of(at, end) for end in ends], axis=-1) for ends in hulls]
-    record = record | {
-        "equilibria": (("equilibrium", "player", "axis"), profiles),
-        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
-        "radius": (("equilibrium",), np.array(radii)),
-        "equilibrium_count": scalar(len(points)),
-        "complete": scalar(True),
-        "complete_reason": scalar(
-            f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}"
-        ),
-        "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
-        "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(sets, (count, *shape, 2))),
-        "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
-        "vertex_set": (("vertex",), number.copy()),
-        "isolated_count": scalar(len(points)),
-        "pattern_count": scalar(patterns),
-        "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
-        "certified_bound": (("certified_profile",), np.zeros(0)),
-        "status": scalar("converged"),
-    }
+    hulls = []  # [set][player axis end]
+    for k in range(count):
+        vertices = corners[number == k]
+        hull = [profile_of(at, end) for end in (vertices.min(axis=0), vertices.max(axis=0))]
+        hulls.append(np.stack(hull, axis=-1))
+    equilibria = list_record(
+        game,
+        profiles,
+        np.array(radii),
+        complete=True,
+        reason=f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}",
+        boxes=int(record["boxes"][1]),
+        discarded=record["discarded"][1],
+        undecided=np.zeros((0, *shape, 2)),
+    )
+    record = (
+        record
+        | equilibria
+        | {
+            "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(hulls, (count, *shape, 2))),
+            "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
+            "vertex_set": (("vertex",), number.copy()),
+            "isolated_count": scalar(len(points)),
+            "pattern_count": scalar(patterns),
+            "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
+            "certified_bound": (("certified_profile",), np.zeros(0)),
+            "status": scalar("converged"),
+        }
+    )
     record.pop("profile", None)
     if len(points) or len(corners):
         point = profiles[0] if len(points) else profiles_of(at, corners)[0]
@@ -558,5 +583,5 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
 
 
 def _in_floats(texts: ndarray) -> ndarray:
-    rows = [[float(Fraction(text)) for text in row] for row in texts.tolist()]
-    return np.array(rows).reshape(texts.shape)
+    numbers = [float(Fraction(text)) for text in texts.ravel().tolist()]
+    return np.array(numbers, float).reshape(texts.shape)

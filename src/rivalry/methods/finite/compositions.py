@@ -20,16 +20,16 @@ REPLICATIONS = 32
 DISCARDED = 5  # one part in so many of a simulation is discarded
 
 Changes = Callable[[ndarray], ndarray]
-"""Maps compositions ``[state population axis]`` to logs of chances ``[state population lost gained]``."""
+"""Maps compositions ``[state population axis]`` to log probabilities ``[state population lost gained]``."""
 
 
 class Chain(NamedTuple):
-    """A Markov chain: the number of its states, and the logs of the chances of all changes between them."""
+    """A Markov chain: the number of its states, and log probabilities of all changes between them."""
 
     size: int
     source: ndarray  # [change]
     target: ndarray  # [change]
-    log_chance: ndarray  # [change]
+    log_probability: ndarray  # [change]
 
 
 def fits(population: int, sizes: Sequence[int]) -> bool:
@@ -77,10 +77,10 @@ def group_means(table: ndarray, counts: ndarray) -> ndarray:
     for focal in range(len(table)):
         others_present = counts - (np.arange(len(table)) == focal)
         for sampled in product(range(len(table)), repeat=coplayers):
-            chance = np.ones(len(counts))
+            probability = np.ones(len(counts))
             for k, action in enumerate(sampled):
-                chance *= (others_present[:, action] - sampled[:k].count(action)) / (total - 1 - k)
-            paid[:, focal] += chance * table[(focal, *sampled)]
+                probability *= (others_present[:, action] - sampled[:k].count(action)) / (total - 1 - k)
+            paid[:, focal] += probability * table[(focal, *sampled)]
     return np.where(counts > 0, paid, 0.0)
 
 
@@ -89,12 +89,10 @@ def role_means(tables: ndarray, counts: ndarray, player: int) -> ndarray:
     expected = np.moveaxis(tables[player], player, 0)[None]
     for opponent in range(len(tables)):
         if opponent != player:
-            share = counts[:, opponent, : tables.shape[1 + opponent]] / counts[:, opponent].sum(
-                axis=1, keepdims=True
-            )
-            expected = np.einsum(
-                "sab...,sb->sa...", np.broadcast_to(expected, (len(counts), *expected.shape[1:])), share
-            )
+            opponents = counts[:, opponent]
+            share = opponents[:, : tables.shape[1 + opponent]] / opponents.sum(axis=1, keepdims=True)
+            expected = np.broadcast_to(expected, (len(counts), *expected.shape[1:]))
+            expected = np.einsum("sab...,sb->sa...", expected, share)
     return np.broadcast_to(expected, (len(counts), tables.shape[1 + player]))
 
 
@@ -120,9 +118,9 @@ def chain_of(population: int, sizes: Sequence[int], changes: Changes) -> Chain:
 def stationary(log_fixations: ndarray) -> ndarray:
     """Return the share of time ``[resident]`` of each population of one action where mutations are rare.
 
-    ``log_fixations [resident other]`` are logs of the chances that a mutant turns one population into
-    another; it takes over or vanishes before the next one (Fudenberg and Imhof 2006). NaN where a chance is
-    missing, or where the shares depend on the first population.
+    ``log_fixations [resident other]`` are logs of the probabilities that a mutant turns one population
+    into another; it takes over or vanishes before the next one (Fudenberg and Imhof 2006). NaN where a
+    probability is missing, or where the shares depend on the first population.
 
     >>> stationary(np.log([[0.5, 0.1], [0.3, 0.5]])).round(12).tolist()
     [0.75, 0.25]
@@ -140,65 +138,92 @@ def stationary(log_fixations: ndarray) -> ndarray:
     return np.exp(shares)[np.argsort(order)]
 
 
-def log_stationary(chain: Chain) -> ndarray:
-    """Return the logs of the stationary distribution ``[state]``.
+class _Arithmetic(NamedTuple):
+    """Operations on numbers that are not negative, which are represented by floats or by their logarithms."""
 
-    Of a birth-death chain by detailed balance; else by elimination of states without subtractions (Grassmann,
-    Taksar and Heyman 1985), within the band of changes, in logarithms where floats would underflow. NaN where
-    several distributions are stationary.
-    """
-    from scipy.special import logsumexp
-
-    size = chain.size
-    band = int(np.abs(chain.target - chain.source).max(initial=1))
-    if band == 1:
-        up, down = (np.full(size, -np.inf) for _ in range(2))
-        for part, ahead in ((up, 1), (down, -1)):
-            is_in_diagonal = chain.target - chain.source == ahead
-            part[chain.source[is_in_diagonal]] = chain.log_chance[is_in_diagonal]
-        # states below one that is never left downwards are transient
-        begin = int(np.flatnonzero(np.append(0.0, down[1:]) == -np.inf).max(initial=0))
-        share = np.full(size, -np.inf if np.isfinite(up[:begin]).all() else np.nan)
-        share[begin:] = np.append(0.0, np.cumsum(up[begin:-1] - down[begin + 1 :]))
-    else:
-        try:
-            with np.errstate(under="raise", over="raise", divide="raise", invalid="raise"):
-                share = np.log(_eliminated(chain, band, logs=False))
-        except FloatingPointError:
-            with np.errstate(invalid="ignore"):
-                share = _eliminated(chain, band, logs=True)
-    return share - logsumexp(share)
-
-
-def _eliminated(chain: Chain, band: int, logs: bool) -> ndarray:
-    """Return the stationary distribution ``[state]`` over that of the first state, or the logs of it all."""
-    size, width = chain.size, 2 * band
-    # row i holds the chances of changes from i - band to i + band
-    banded = np.full((size, width + 1), -np.inf)
-    banded[chain.source, chain.target - chain.source + band] = chain.log_chance
-    share = np.append(0.0, np.full(size - 1, -np.inf))
     plus: np.ufunc
     times: np.ufunc
     over: np.ufunc
-    plus, times, over = np.logaddexp, np.add, np.subtract
-    if not logs:
-        banded, share = np.exp(banded), np.exp(share)
-        plus, times, over = np.add, np.multiply, np.divide
-    flat, step = banded.ravel(), banded.strides[1]
-    for k in range(size - 1, 0, -1):
-        low_column = max(k - band, 0)
-        begin, count = low_column * width + low_column + band, k - low_column
-        # entry (i, j) is number i * width + j + band, so that a square of states is a strided view
-        square = np.lib.stride_tricks.as_strided(flat[begin:], (count, count), (width * step, step))
-        row = banded[k, low_column - k + band : band]
-        column = np.lib.stride_tricks.as_strided(flat[begin + count :], (count,), (width * step,))
-        over(column, plus.reduce(row), out=column)
-        plus(square, times.outer(column, row), out=square)
-    for k in range(1, size):
-        low_column = max(k - band, 0)
-        column = banded[np.arange(low_column, k), k - np.arange(low_column, k) + band]
-        share[k] = plus.reduce(times(share[low_column:k], column))
+    unit: float
+
+
+FLOATS = _Arithmetic(np.add, np.multiply, np.divide, 1.0)
+LOGARITHMS = _Arithmetic(np.logaddexp, np.add, np.subtract, 0.0)
+
+
+def log_stationary(chain: Chain) -> ndarray:
+    """Return the logs of the stationary distribution ``[state]``; NaN if several are stationary.
+
+    It is computed by detailed balance if all changes are between neighbours, else by elimination of states,
+    in logarithms if floats would underflow.
+    """
+    from scipy.special import logsumexp
+
+    band = int(np.abs(chain.target - chain.source).max(initial=1))
+    if band == 1:
+        share = _balanced(chain)
+    else:
+        # row i holds the changes from i to i - band .. i + band
+        banded = np.full((chain.size, 2 * band + 1), -np.inf)
+        banded[chain.source, chain.target - chain.source + band] = chain.log_probability
+        try:
+            with np.errstate(under="raise", over="raise", divide="raise", invalid="raise"):
+                share = np.log(_eliminated(np.exp(banded), FLOATS))
+        except FloatingPointError:
+            with np.errstate(invalid="ignore"):
+                share = _eliminated(banded, LOGARITHMS)
+    return share - logsumexp(share)
+
+
+def _balanced(chain: Chain) -> ndarray:
+    """Return the logs ``[state]`` of a birth-death chain's stationary distribution, up to a constant.
+
+    Detailed balance: a change from one state to the next is as frequent as the change back.
+    """
+    size = chain.size
+    up, down = np.full((2, size), -np.inf)
+    for part, change in ((up, 1), (down, -1)):
+        is_part = chain.target - chain.source == change
+        part[chain.source[is_part]] = chain.log_probability[is_part]
+    # states below one that is never left downwards are transient
+    begin = int(np.flatnonzero(np.append(0.0, down[1:]) == -np.inf).max(initial=0))
+    share = np.full(size, -np.inf if np.isfinite(up[:begin]).all() else np.nan)
+    share[begin:] = np.append(0.0, np.cumsum(up[begin:-1] - down[begin + 1 :]))
     return share
+
+
+def _eliminated(banded: ndarray, arithmetic: _Arithmetic) -> ndarray:
+    """Return the stationary distribution ``[state]`` divided by the probability of the first state.
+
+    ``banded [state change]`` holds the probabilities of changes from state ``i`` to ``i - band`` .. ``i +
+    band``, and is overwritten. States are eliminated from the last to the second, without subtractions
+    (Grassmann, Taksar and Heyman 1985). Without state ``k`` a change from ``i`` to ``j`` is made directly or
+    through ``k``: ``p_ij + p_ik p_kj / s`` with ``s``, the sum of ``p_kj`` over the remaining ``j < k``.
+    """
+    plus, times, over, unit = arithmetic
+    size, band = len(banded), banded.shape[1] // 2
+    for k in range(size - 1, 0, -1):
+        block = _block(banded, max(k - band, 0), k)
+        between, from_k, to_k = block[:-1, :-1], block[-1, :-1], block[:-1, -1]
+        over(to_k, plus.reduce(from_k), out=to_k)
+        plus(between, times.outer(to_k, from_k), out=between)
+    share = np.full(size, unit)
+    for k in range(1, size):
+        first = max(k - band, 0)
+        # in a stationary distribution of the first k + 1 states, state k is reached as often as it is left
+        share[k] = plus.reduce(times(share[first:k], _block(banded, first, k)[:-1, -1]))
+    return share
+
+
+def _block(banded: ndarray, first: int, last: int) -> ndarray:
+    """Return a view ``[state state]`` of changes between states from ``first`` to ``last``.
+
+    These must be at most a band apart.
+    """
+    count, (row_step, step) = last - first + 1, banded.strides
+    # the change from i to j is at (i, j - i + band): a state further down is one entry further left
+    start = banded[first, banded.shape[1] // 2 :]
+    return np.lib.stride_tricks.as_strided(start, (count, count), (row_step - step, step))
 
 
 def simulated_shares(
@@ -216,13 +241,13 @@ def simulated_shares(
     time, sums = np.zeros(REPLICATIONS), np.zeros(states.shape)
     players, lost, gained = _moves(sizes)
     for step in range(steps):
-        chances = np.exp(changes(states)[:, players, lost, gained])
-        total = chances.sum(axis=1)
+        probabilities = np.exp(changes(states)[:, players, lost, gained])
+        total = probabilities.sum(axis=1)
         if step >= steps // DISCARDED:
             time += 1 / total
             sums += states / total[:, None, None]
         sampled = rng.random(REPLICATIONS) * total
-        move = np.minimum((chances.cumsum(axis=1) <= sampled[:, None]).sum(axis=1), len(players) - 1)
+        move = np.minimum((probabilities.cumsum(axis=1) <= sampled[:, None]).sum(axis=1), len(players) - 1)
         states[rows, players[move], lost[move]] -= 1
         states[rows, players[move], gained[move]] += 1
     return sums / time[:, None, None] / population

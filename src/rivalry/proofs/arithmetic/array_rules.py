@@ -474,11 +474,13 @@ def _triangular(op: Equation) -> Call:
         a, b = with_rows([a, b])
         if transposed:
             a = np.swapaxes(a, -1, -2)
-        if not on_left:
+        if not on_left:  # x a = b is a' x' = b'
             a, b = np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)
         size, x = a.shape[-1], np.array(b)
-        forward = lower != (transposed != (not on_left))  # transposing turns a lower one into an upper one
-        for k in range(size) if forward else range(size)[::-1]:
+        # each transposition turns a lower matrix into an upper one
+        forward = lower != (transposed != (not on_left))
+        order = range(size) if forward else range(size)[::-1]
+        for k in order:
             solved = slice(0, k) if forward else slice(k + 1, size)
             x[..., k, :] -= np.einsum("...j,...jm->...m", a[..., k, solved], x[..., solved, :])
             if not unit:

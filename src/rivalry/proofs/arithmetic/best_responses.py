@@ -91,7 +91,7 @@ def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, h
         constants = [next(typed) if of_game else number for number, of_game in pairs]
         return jax.core.eval_jaxpr(traced.jaxpr, constants, z, y)[0]
 
-    # integers and truth values have no derivative: they go in as floats, whose derivative is zero
+    # integers and Booleans have no derivative: they go in as floats, whose derivative is zero
     numbers = [number.astype(float) for number in captured]
     program = jax.make_jaxpr(pay_from)(numbers, z, low)
     return _operation().bind(*numbers, z, low, high, program=program)
@@ -129,9 +129,9 @@ def _batched(operands: Sequence[Any], axes: Sequence[Any], program: Any) -> tupl
 
 
 def _derivative(primals: Sequence[Any], tangents: Sequence[Any], program: Any) -> tuple[Any, Any]:
-    """Return responses and their derivatives.
+    """Return responses and their derivatives, by the implicit function theorem.
 
-    A follower between its bounds keeps a derivative of zero, another one stays at its bound.
+    The marginal payoff of a follower between its bounds remains zero; other followers move with their bound.
     """
     *before, low, high = primals
     zeros = [_as_array(tangent, primal) for tangent, primal in zip(tangents, primals, strict=True)]
@@ -139,13 +139,13 @@ def _derivative(primals: Sequence[Any], tangents: Sequence[Any], program: Any) -
     y: Array = _operation().bind(*primals, program=program)
     slopes = FollowerPayoffs(program).slopes
     drift = jax.jvp(lambda *numbers: slopes(*numbers, y), tuple(before), tuple(changes))[1]
-    bend = jax.jacfwd(lambda choices: slopes(*before, choices))(y)
+    jacobian = jax.jacfwd(lambda choices: slopes(*before, choices))(y)
     is_free = (y > low) & (y < high)
     at_bound = jnp.where(y > low, high_change, low_change)
     boundary_moves = jnp.where(is_free, 0.0, at_bound)
     identity = jnp.eye(len(y))
-    matrix = jnp.where(is_free[:, None], jnp.where(is_free[None, :], bend, 0.0), identity)
-    right = jnp.where(is_free, -(drift + bend @ boundary_moves), boundary_moves)
+    matrix = jnp.where(is_free[:, None], jnp.where(is_free[None, :], jacobian, 0.0), identity)
+    right = jnp.where(is_free, -(drift + jacobian @ boundary_moves), boundary_moves)
     return y, _solved(matrix, right)
 
 
@@ -170,7 +170,7 @@ def _as_array(tangent: Any, primal: Any) -> Any:
 
 
 def _search(*operands: Any, program: Any) -> Any:
-    """Return responses in floating point, by a grid that narrows down around its best point."""
+    """Return mutual best responses ``[follower]`` in floating point, unproved; followers respond in turn."""
     *before, low, high = operands
     followers, count = FollowerPayoffs(program), len(low)
     steps = jnp.arange(POINTS + 1) / POINTS
@@ -179,6 +179,7 @@ def _search(*operands: Any, program: Any) -> Any:
         return followers.pay(*before, y.at[k].set(choice))[k]
 
     def best(k: int, y: Array) -> Array:
+        # grids narrow down around their best points; a step of Newton's method polishes the last one
         begin, end, choice = low[k], high[k], y[k]
         for _ in range(ZOOMS):
             points = begin + (end - begin) * steps
@@ -187,8 +188,9 @@ def _search(*operands: Any, program: Any) -> Any:
             width = (end - begin) / POINTS
             begin, end = jnp.maximum(choice - width, low[k]), jnp.minimum(choice + width, high[k])
         derivative = jax.jacfwd(partial(pay, k, y))
-        at, bend = derivative(choice), jax.jacfwd(derivative)(choice)
-        step = jnp.where(bend < 0, -at / jnp.where(bend < 0, bend, 1.0), 0.0)
+        slope, curvature = derivative(choice), jax.jacfwd(derivative)(choice)
+        is_concave = curvature < 0
+        step = jnp.where(is_concave, -slope / jnp.where(is_concave, curvature, 1.0), 0.0)
         is_short = jnp.abs(step) <= POLISHED_WITHIN * (high[k] - low[k])
         return jnp.clip(jnp.where(is_short, choice + step, choice), low[k], high[k])
 

@@ -28,7 +28,7 @@ from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.best_responses import DERIVED, FollowerPayoffs
 from rivalry.proofs.arithmetic.enclosure import enclosed, inverses
 from rivalry.proofs.arithmetic.intervals import Interval
-from rivalry.proofs.arithmetic.matrices import positive_definite
+from rivalry.proofs.arithmetic.matrices import diagonals, positive_definite
 from rivalry.proofs.arithmetic.program import Operation, traced
 from rivalry.proofs.arithmetic.programs import BEST_RESPONSE
 from rivalry.proofs.arithmetic.rules import RULES, Comparisons
@@ -39,10 +39,10 @@ ROUNDS = 8  # in which ranges are made smaller
 SHARES = np.linspace(1.0, 0.0, 16, endpoint=False) ** 1.5
 GRID = np.linspace(0.0, 1.0, 17)  # of a follower's range: points among which a guess is searched
 TURNS, POLISHED = 8, 4  # of several followers on such grids, and steps of Newton's method after that
-ROOM = 1 + 1e-9  # more than a few sums and a root round
+MARGIN = 1 + 1e-9  # covers the rounding of a few sums and a root
 SHRINKS = 0.8  # of all widths: rows that do not are left, or divided
 HALVINGS, MOST = 4, 256  # of all ranges of followers that depend on each other, and boxes of a row
-CLOSE = 0.9  # of the smallest eigenvalue, which is proved
+CLOSE = 0.9  # of the estimated smallest eigenvalue: the lower bound on it that is proved
 
 
 class _Bounds(NamedTuple):
@@ -88,10 +88,6 @@ def _payoffs_and_derivatives(order: int, program: Any, y: Any, *before: Any) -> 
     return [pays, slopes(y), *([jax.jacfwd(slopes)(y)] if order == 2 else [])]
 
 
-def _diagonals(a: ndarray) -> ndarray:
-    return np.diagonal(a, axis1=1, axis2=2)
-
-
 def _middle(a: Interval) -> ndarray:
     return np.clip(a.low / 2 + a.high / 2, a.low, a.high)
 
@@ -106,6 +102,10 @@ def _product(matrix: Interval, vector: Interval) -> Interval:
 def _rows(a: Interval, rows: ndarray) -> Interval:
     """Return the numbers of some rows; one row stands for all."""
     return a if len(a.low) == 1 else a[rows]
+
+
+def _repeated(a: ndarray, boxes: int) -> ndarray:
+    return a if len(a) == 1 else np.repeat(a, boxes, axis=0)
 
 
 class _FollowerRanges:
@@ -142,8 +142,8 @@ class _FollowerRanges:
 
     def hull_of_parts(self, y: Interval) -> Interval:
         """Return bounds on what remains of boxes whose ranges are all halved, again and again."""
-        count = 2**self.followers
-        upper_half = (np.arange(count)[:, None] >> np.arange(self.followers)) % 2 == 1
+        # [part follower]: whether a part has the upper half of a follower's range
+        upper_half = (np.arange(2**self.followers)[:, None] >> np.arange(self.followers)) % 2 == 1
         row, low, high, guess = np.arange(len(y.low)), y.low, y.high, self._guess(y)
         for _ in range(HALVINGS):
             middle = _middle(Interval(low, high))[:, None]
@@ -154,7 +154,7 @@ class _FollowerRanges:
             part = self._of(row)
             bounds = part._bounds_in_boxes(low[:, None], high[:, None], 1)
             own_guess = (np.where(self.diagonal, guess[row][:, None], end[:, None]) for end in (low, high))
-            at_guess = part._payoffs(*own_guess)[0].at_ends(_diagonals)
+            at_guess = part._payoffs(*own_guess)[0].at_ends(diagonals)
             pay, slope = bounds.pay[:, 0], bounds.slope[:, 0]
             remains, choices = part._remaining(
                 guess[row], at_guess, Interval(low, high), pay, slope, bounds.continuous
@@ -172,13 +172,10 @@ class _FollowerRanges:
         """Return the ranges of some rows."""
         return _FollowerRanges(self.program, [_rows(a, rows) for a in (*self.before, self.low, self.high)])
 
-    def _repeated(self, number: ndarray, boxes: int) -> ndarray:
-        return number if len(number) == 1 else np.repeat(number, boxes, axis=0)
-
     def _enclosed(self, order: int, low: ndarray, high: ndarray) -> tuple[list[Interval], ndarray, ndarray]:
         """Return bounds in boxes of choices ``[row box follower]``, by row and box."""
         rows, boxes = low.shape[:2]
-        before = [a.at_ends(lambda end: self._repeated(end, boxes)) for a in self.before]
+        before = [a.at_ends(lambda end: _repeated(end, boxes)) for a in self.before]
         y = Interval(low.reshape(-1, self.followers), high.reshape(-1, self.followers))
         bounds = enclosed(_payoffs_and_derivatives, (order, self.program), y, *before)
         values = [a.at_ends(lambda end: end.reshape(rows, boxes, *end.shape[1:])) for a in bounds.values]
@@ -201,7 +198,7 @@ class _FollowerRanges:
     def _numbers(self, order: int, y: ndarray) -> list[ndarray]:
         """Return payoffs and derivatives at choices ``[row box follower]`` and the middles of the numbers."""
         rows, boxes = y.shape[:2]
-        arguments = [y.reshape(-1, self.followers), *(self._repeated(_middle(a), boxes) for a in self.before)]
+        arguments = [y.reshape(-1, self.followers), *(_repeated(_middle(a), boxes) for a in self.before)]
         shapes = [jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for a in arguments]
         (program, *_), _ = traced(_payoffs_and_derivatives, (order, self.program), shapes)
         with np.errstate(all="ignore"):
@@ -217,6 +214,7 @@ class _FollowerRanges:
         guess = _middle(y)
         points = y.low[..., None] + (y.high - y.low)[..., None] * GRID  # [row follower point]
         for turn in range(TURNS if self.followers > 1 else 1):
+            # in every box one follower is at a point of its grid, the others are at the guess
             boxes = np.where(self.diagonal[:, None], points[..., None], guess[:, None, None])
             (pay,) = self._numbers(0, boxes.reshape(len(guess), -1, self.followers))
             pays = np.diagonal(pay.reshape(boxes.shape), axis1=1, axis2=3)  # [row point follower]
@@ -226,7 +224,7 @@ class _FollowerRanges:
         for _ in range(POLISHED):
             _, slope, jacobian = (part[:, 0] for part in self._numbers(2, guess[:, None]))
             stays = ((guess <= y.low) & (slope <= 0)) | ((guess >= y.high) & (slope >= 0))
-            stays |= ~(_diagonals(jacobian) < 0)
+            stays |= ~(diagonals(jacobian) < 0)
             jacobian = np.where(stays[:, :, None] | stays[:, None], np.eye(self.followers), jacobian)
             step = (inverses(jacobian) @ np.where(stays, 0.0, -slope)[..., None])[..., 0]
             previous, guess = guess, np.clip(guess + np.where(np.isfinite(step), step, 0.0), y.low, y.high)
@@ -235,25 +233,29 @@ class _FollowerRanges:
         return guess
 
     def after_round(self, y: Interval) -> _Round:
-        """Return smaller bounds on mutual best responses, by the steps that this module states.
+        """Return smaller bounds on mutual best responses than ``y``, by the steps that this module states.
 
-        Parts of ranges are discarded first. Derivatives between a guess and what remains bound how far
-        responses are from the guess.
+        Parts of every range are discarded first. Bounds on derivatives in the remaining parts, and in those
+        between them and a guess, then bound the distance of responses from the guess.
         """
         guess = self._guess(y)
         centre, parts = guess[..., None], _parts_around(guess, y)
         bounds, slope_at_guess = self._bounds_in_parts(parts, y, guess)
-        half = parts.low.shape[2] // 2
-        at_guess = bounds.pay[..., [half]]
+        middle = parts.low.shape[2] // 2  # the part that is the guess alone
+        pay_at_guess = bounds.pay[..., [middle]]
         pays_less = _pays_less(parts, bounds.slope, bounds.continuous)
-        remains, parts = self._remaining(centre, at_guess, parts, bounds.pay, bounds.slope, bounds.continuous)
+        remains, parts = self._remaining(
+            centre, pay_at_guess, parts, bounds.pay, bounds.slope, bounds.continuous
+        )
+        # only a guess that is in the range for all numbers is a choice that responses are compared with
         is_choice = (centre >= self.low.high[..., None]) & (centre <= self.high.low[..., None])
         remains &= ~(is_choice & pays_less)
         smallest = np.min(np.where(remains, parts.low, np.inf), axis=2)
         largest = np.max(np.where(remains, parts.high, -np.inf), axis=2)
-        # where no part remains nothing is known, so that all count
+        # if no part remains nothing is known, so that all count
         remains |= (smallest > largest)[..., None]
-        remains[..., half] = True
+        # the mean value theorem needs derivatives on the way from the guess to the responses
+        remains[..., middle] = True
         jacobian = _jacobian(bounds, _between(remains))
         return self._contracted(_meet(y, Interval(smallest, largest)), guess, slope_at_guess, jacobian)
 
@@ -294,16 +296,16 @@ class _FollowerRanges:
         slope: Interval,
         continuous: ndarray,
     ) -> tuple[ndarray, Interval]:
-        """Return which parts ``[row follower ..]`` may hold a best response, and where in them.
+        """Return a mask of parts ``[row follower ..]`` that may hold best responses, and bounds on these.
 
-        A best response is not where the guess pays more, nor where the payoff rises or falls, unless at the
-        bound of the range to which it rises or falls.
+        A part holds none if the guess pays more than all of it, or if the payoff rises or falls throughout,
+        unless the part reaches the end of the range to which it rises or falls.
         """
         lowest, highest = (
             bound.reshape(*bound.shape, *(1,) * (guess.ndim - 2)) for bound in (self.low.high, self.high.low)
         )
         rises, falls = continuous & (slope.low > 0), continuous & (slope.high < 0)
-        # a guess for all bounds of the range, which parameters may move
+        # the guess must be in the range whatever its ends are, which may depend on parameters
         pays_less = (guess >= lowest) & (guess <= highest) & (pay.high < at_guess.low)
         remains = ~pays_less & ~(rises & (parts.high < highest)) & ~(falls & (parts.low > lowest))
         low = np.where(rises, np.maximum(parts.low, np.minimum(parts.high, highest)), parts.low)
@@ -311,16 +313,17 @@ class _FollowerRanges:
         return remains, Interval(low, high)
 
     def _contracted(self, y: Interval, guess: ndarray, slope: Interval, jacobian: Interval) -> _Round:
-        """Return bounds ``y`` after steps from a guess, with the derivatives in own choices there.
+        """Return bounds ``y [row follower]`` after three steps from a guess: Rosen's, Newton's, Krawczyk's.
 
-        ``jacobian [row follower follower]`` are zeros where nothing is known.
+        ``slope [row follower]`` bounds derivatives of payoffs in own choices at the guess, and ``jacobian
+        [row follower follower]`` their derivatives between the guess and all responses; zeros if unknown.
         """
         low, high, centre = self.low, self.high, Interval(guess, guess)
         radius, is_unique = self._radius(guess, slope, jacobian)
         y = _meet(y, intervals.add(centre, Interval(-radius, radius)))
-        # Newton's method for each follower, with the others anywhere: a concave payoff is largest where its
-        # derivative is zero, or at the bound of the range next to it
-        curvature = jacobian.at_ends(_diagonals)
+        # Newton: for all choices of the others, a concave payoff is largest at the root of its derivative, or
+        # at the end of the range nearest to it
+        curvature = jacobian.at_ends(diagonals)
         cross_effects = jacobian.at_ends(lambda a: np.where(self.diagonal, 0.0, a))
         drift = intervals.add(slope, _product(cross_effects, intervals.subtract(y, centre)))
         root = intervals.subtract(centre, intervals.divide(drift, curvature))
@@ -328,44 +331,51 @@ class _FollowerRanges:
         begin = np.minimum(np.maximum(root.low, low.low), high.low)
         end = np.minimum(np.maximum(root.high, low.high), high.high)
         y = _meet(y, Interval(np.where(concave, begin, -np.inf), np.where(concave, end, np.inf)))
-        # Krawczyk's for all whose derivatives are zero, since they are between their bounds; the others are
-        # as far from the guess as bounds let them be
+        # Krawczyk: distances d from the guess solve M d = r. A follower certainly between the ends of its
+        # range has a derivative of zero, so its row of M is that of the Jacobian, and r minus its slope at
+        # the guess; all others have a row of the identity, and r is what y allows. With an approximate
+        # inverse R, d = R r + (I - R M) d
         free = (y.low > low.high) & (y.high < high.low) & concave
-        away = intervals.subtract(y, centre)
+        distance = intervals.subtract(y, centre)
         matrix = jacobian.at_ends(lambda a: np.where(free[..., None], a, self.diagonal))
-        right = Interval(np.where(free, -slope.high, away.low), np.where(free, -slope.low, away.high))
+        right = Interval(np.where(free, -slope.high, distance.low), np.where(free, -slope.low, distance.high))
         inverse = Interval(*[inverses(_middle(matrix))] * 2)  # type: ignore[arg-type]
-        unit = intervals.interval(np.eye(self.followers))
-        defect = intervals.subtract(unit, intervals.contract(inverse, matrix, np.matmul, self.followers))
-        drift = _product(inverse, right)
-        after = _meet(y, intervals.add(centre, intervals.add(drift, _product(defect, away))))
-        # the slopes at the guess let responses move by half of that
-        is_last = is_unique & np.all(after.high - after.low <= 2 * (drift.high - drift.low), axis=1)
+        identity = intervals.interval(np.eye(self.followers))
+        defect = intervals.subtract(identity, intervals.contract(inverse, matrix, np.matmul, self.followers))
+        step = _product(inverse, right)
+        after = _meet(y, intervals.add(centre, intervals.add(step, _product(defect, distance))))
+        # further rounds hardly reduce the width of R r, which is that of the slopes at the guess
+        is_last = is_unique & np.all(after.high - after.low <= 2 * (step.high - step.low), axis=1)
         return _Round(after, is_unique, is_last)
 
     def _radius(self, guess: ndarray, slope: Interval, jacobian: Interval) -> tuple[ndarray, ndarray]:
-        """Return the largest distance ``[row 1]`` of responses from a guess, and if they are unique.
+        """Return a bound ``[row 1]`` on the distance of responses from a guess, and a mask ``[row]``.
 
-        It is ``|D g(c)| / m`` (Rosen), of ``g`` no more than what leads into the ranges.
+        The mask is true where mutual best responses ``y`` are proved unique. Let ``D`` be positive weights,
+        and ``m`` above 0 a proved lower bound on all eigenvalues of symmetric parts of ``-D A``, for all
+        ``A`` within the bounds ``jacobian``. Then ``y`` is unique, and ``|y - c| <= |D r| / m`` (Rosen) for a
+        guess ``c`` that is in all ranges; ``r`` is the slope at the guess where that leads into the range,
+        and 0 elsewhere. Without such ``m`` or ``c`` the bound is infinite.
         """
         low, high = self.low, self.high
         is_choice = np.all((guess >= low.high) & (guess <= high.low), axis=1)
         weight = _weights(-_middle(jacobian))
         weighted = intervals.multiply(jacobian, Interval(-weight[..., None], -weight[..., None]))
-        smallest = _smallest_eigenvalue(weighted)
-        shift = smallest[:, None, None] * self.diagonal
-        is_unique = (smallest > 0) & positive_definite(weighted.low - shift, weighted.high - shift)
+        eigenvalue = _smallest_eigenvalue(weighted)
+        # an estimate m of the smallest eigenvalue is a bound if all matrices less m are positive definite
+        shift = eigenvalue[:, None, None] * self.diagonal
+        is_unique = (eigenvalue > 0) & positive_definite(weighted.low - shift, weighted.high - shift)
         uphill = np.where(guess < high.high, slope.high, 0.0)
         downhill = np.where(guess > low.low, -slope.low, 0.0)
         residual = weight * np.maximum(np.maximum(uphill, downhill), 0.0)
-        radius = np.linalg.norm(residual, axis=1) / np.where(is_unique, smallest, 1.0) * ROOM
+        radius = np.linalg.norm(residual, axis=1) / np.where(is_unique, eigenvalue, 1.0) * MARGIN
         return np.where(is_unique & is_choice, radius, np.inf)[:, None], is_unique
 
 
 def _parts_around(guess: ndarray, y: Interval) -> Interval:
-    """Return parts ``[row follower part]`` of ranges, the smaller the nearer to a guess.
+    """Return parts ``[row follower part]`` of the ranges ``y``: the smaller, the nearer to a guess.
 
-    The one in the middle is the guess alone.
+    The part in the middle is the guess alone.
     """
     centre = guess[..., None]
     below, above = (centre + (end[..., None] - centre) * SHARES for end in (y.low, y.high))
@@ -375,7 +385,7 @@ def _parts_around(guess: ndarray, y: Interval) -> Interval:
 
 
 def _between(mask: ndarray) -> ndarray:
-    """Return a mask of all parts from the first to the last of a mask ``[row follower part]``."""
+    """Return a mask ``[row follower part]`` of all parts from the first to the last in another mask."""
     after_first = np.logical_or.accumulate(mask, axis=2)
     return after_first & np.logical_or.accumulate(mask[..., ::-1], axis=2)[..., ::-1]
 
@@ -383,7 +393,8 @@ def _between(mask: ndarray) -> ndarray:
 def _jacobian(bounds: _Bounds, inside: ndarray) -> Interval:
     """Return bounds ``[row follower follower]`` on derivatives in the parts ``inside [row follower part]``.
 
-    The parts of every follower give bounds, of which the tightest hold; zeros where nothing is known.
+    The parts of each follower bound the same derivatives, so the tightest of these bounds hold. All are zero
+    in a row where some derivative has no bound.
     """
     is_known = np.all(bounds.smooth | ~inside, axis=2)[..., None, None]
     inside = inside[..., None, None]
@@ -396,41 +407,46 @@ def _jacobian(bounds: _Bounds, inside: ndarray) -> Interval:
 
 
 def _pays_less(parts: Interval, slope: Interval, continuous: ndarray) -> ndarray:
-    """Mask of parts ``[row follower part]`` in which all choices pay less than the part in the middle.
+    """Return a mask of parts ``[row follower part]`` in which all choices pay less than the middle part.
 
-    It is one choice. What payoffs gain is summed over the parts between.
+    The middle part is one choice. From there outward, a continuous payoff gains at most its largest slope
+    times the width of every part on the way; in the last part it may also stay at the near end.
     """
-    half, size = slope.shape[2] // 2, parts.high - parts.low
-    result = np.zeros(size.shape, bool)
-    # away from the middle: payoffs gain at most the largest slope upward, the smallest downward
-    for outward, rise in ((slice(half + 1, None), slope.high), (slice(half - 1, None, -1), -slope.low)):
-        gains = (rise * size)[..., outward]
-        most = np.cumsum(gains, axis=2) - np.minimum(gains, 0.0)
-        room = (ROOM - 1) * np.cumsum(np.abs(gains), axis=2)
+    middle, width = slope.shape[2] // 2, parts.high - parts.low
+    result = np.zeros(width.shape, bool)
+    upward, downward = slice(middle + 1, None), slice(middle - 1, None, -1)
+    for outward, rise in ((upward, slope.high), (downward, -slope.low)):
+        gains = (rise * width)[..., outward]
+        largest_gain = np.cumsum(gains, axis=2) - np.minimum(gains, 0.0)
+        rounding = (MARGIN - 1) * np.cumsum(np.abs(gains), axis=2)
         is_reached = np.logical_and.accumulate(continuous[..., outward], axis=2)
-        result[..., outward] = is_reached & (most < -room)
+        result[..., outward] = is_reached & (largest_gain < -rounding)
     return result
 
 
 def _meet(a: Interval, b: Interval) -> Interval:
-    """Return the numbers in both; those of the first where there are none."""
+    """Return the intersection of two intervals; the first where they are disjoint."""
     low, high = np.fmax(a.low, b.low), np.fmin(a.high, b.high)
     is_valid = low <= high
     return Interval(np.where(is_valid, low, a.low), np.where(is_valid, high, a.high))
 
 
 def _weights(matrix: ndarray) -> ndarray:
-    """Return weights of rows with which matrices are nearly symmetric in effect, one where there are none."""
+    """Return positive weights ``[row follower]`` that make symmetric parts of matrices definite; else ones.
+
+    For the comparison matrix ``C`` of a matrix, with ``C u = 1`` and ``C' v = 1``, weights are ``D = v / u``:
+    ``(D C + C' D) u = D 1 + 1`` is positive, so with positive ``u`` and ``v`` it is definite.
+    """
     size = np.abs(matrix)
     diagonal = np.einsum("bii->bi", size)
     comparison = inverses(2 * diagonal[..., None] * np.eye(size.shape[1]) - size)
-    columns, rows = comparison.sum(axis=1), comparison.sum(axis=2)
-    good = np.all((columns > 0) & (rows > 0) & np.isfinite(columns) & np.isfinite(rows), axis=1)[:, None]
-    return np.where(good, np.where(good, columns, 1.0) / np.where(good, rows, 1.0), 1.0)
+    v, u = comparison.sum(axis=1), comparison.sum(axis=2)
+    good = np.all((v > 0) & (u > 0) & np.isfinite(v) & np.isfinite(u), axis=1)[:, None]
+    return np.where(good, np.where(good, v, 1.0) / np.where(good, u, 1.0), 1.0)
 
 
 def _smallest_eigenvalue(matrix: Interval) -> ndarray:
-    """Return most of the smallest eigenvalue of the symmetric parts of matrices, without proof."""
+    """Return `CLOSE` times an estimate of the smallest eigenvalue of symmetric parts, ``[row]``, unproved."""
     middle, radius = _middle(matrix), (matrix.high - matrix.low) / 2
     middle, radius = (part + np.swapaxes(part, 1, 2) for part in (middle, radius))
     return CLOSE / 2 * (np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1))

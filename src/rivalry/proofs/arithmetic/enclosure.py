@@ -414,10 +414,10 @@ def _is_solved_by_factors(system: LinearSolve) -> bool:
 
 
 def _solve(run: Comparisons, op: Operation, operands: Values) -> Values:
-    """Return the solution of a few linear equations ``A x = b``, verified.
+    """Return bounds on the solution of a few linear equations ``A x = b``.
 
-    With an approximate inverse C and an approximate solution ``x``, the error is at most
-    ``|C (b - A x)| / (1 - |1 - C A|)`` in the maximum norm, where the denominator is positive.
+    With an approximate inverse ``C`` of ``A``, an approximate solution ``x`` is in error by at most
+    ``|C (b - A x)| / (1 - |1 - C A|)`` in the maximum norm, if the denominator is positive.
     """
     system = linear_solve(op.equation.params, operands)
     jaxpr, consts, b = system.product, system.entries, interval(system.right[-1])
@@ -443,19 +443,19 @@ def _solve(run: Comparisons, op: Operation, operands: Values) -> Values:
     a = Interval(*(matrix(end) for end in ENDS))
     right = Interval(b.low.reshape(-1, size, 1), b.high.reshape(-1, size, 1))
     inverse = inverses(a.low / 2 + a.high / 2)
-    c, start = Interval(inverse, inverse), inverse @ (right.low / 2 + right.high / 2)
+    c, x = Interval(inverse, inverse), inverse @ (right.low / 2 + right.high / 2)
 
-    def product(x: Interval, y: Interval) -> Interval:
-        return intervals.contract(x, y, np.matmul, size)
+    def product(left: Interval, right: Interval) -> Interval:
+        return intervals.contract(left, right, np.matmul, size)
 
-    residual = intervals.subtract(right, product(a, Interval(start, start)))
+    residual = intervals.subtract(right, product(a, Interval(x, x)))
     correction = intervals.absolute(product(c, residual))
     defect = intervals.absolute(intervals.subtract(Interval(unit, unit), product(c, a)))
     norm = np.max(intervals.total(defect, (2,)).high, axis=1)[:, None, None]
     largest = interval(np.max(correction.high, axis=1, keepdims=True))
     error = intervals.divide(largest, intervals.subtract(intervals.ONE, Interval(norm, norm))).high
     error = np.where(norm < 1, error, np.nan)
-    solution = intervals.widen(start - error, start + error)
+    solution = intervals.widen(x - error, x + error)
     return [solution.at_ends(lambda end: end.reshape(-1, *shape))]
 
 
@@ -479,11 +479,12 @@ def _scan(run: Comparisons, op: Operation, operands: Values) -> Values:
     carry, columns = loop.scan.unrolled(operands, step, lambda a, k: a[:, k])
     stacked = []
     for column, out in zip(columns, loop.outs, strict=True):
-        rows = [run.lift(row) for row in column] or [interval(np.zeros((1, *out.shape), out.dtype))]
-        low, high = (
-            np.stack(with_rows([getattr(row, end) for row in rows]), axis=1) if column else rows[0].low
-            for end in ENDS
-        )
+        if not column:  # a loop without steps
+            stacked.append(interval(np.zeros((1, *out.shape), out.dtype)))
+            continue
+        rows = list(map(run.lift, column))
+        low = np.stack(with_rows([row.low for row in rows]), axis=1)
+        high = np.stack(with_rows([row.high for row in rows]), axis=1)
         stacked.append(Interval(low, high, all(row.positive for row in rows), intervals.signs(*rows)))
     return [*carry, *stacked]
 

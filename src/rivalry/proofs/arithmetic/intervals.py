@@ -38,7 +38,7 @@ BOTH = PLUS | MINUS
 
 
 class Interval:
-    """Numbers from ``low`` to ``high``, elementwise; truth values stand for "certainly" and "possibly".
+    """Numbers from ``low`` to ``high``, elementwise; Booleans stand for "certainly" and "possibly".
 
     Of a ``positive`` one ``low`` is known not to be below zero anywhere.
     """

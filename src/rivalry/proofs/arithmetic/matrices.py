@@ -12,9 +12,14 @@ NEAR_IDENTITY = 0.25  # sum of a row: below 1 all matrices are regular, below 1/
 UNITS = 20  # steps of the power method for units of choices
 
 
+def diagonals(a: ndarray) -> ndarray:
+    """Return the diagonals ``[matrix row]`` of matrices ``[matrix row column]``."""
+    return np.diagonal(a, axis1=1, axis2=2)
+
+
 def diagonally_dominant(low: ndarray, high: ndarray, is_diagonal: ndarray) -> ndarray:
     """Mask of intervals of matrices that are diagonally dominant in some units, with positive entries."""
-    diagonal = np.diagonal(low, axis1=1, axis2=2)
+    diagonal = diagonals(low)
     size = np.where(is_diagonal, 0.0, np.maximum(np.abs(low), np.abs(high)))
     unit = np.ones(diagonal.shape)
     # any positive units prove dominance, so only the last line has to allow for rounding

@@ -156,7 +156,7 @@ class Operations:
         return self.node(name, a)
 
     def _exact_number(self, name: str, a: int, b: int) -> int | None:
-        """Return the place of a sum, difference or product of numbers that is a double; None of others."""
+        """Return the index of a sum, difference or product of numbers that is a float64; None of others."""
         x, y = self.value(a), self.value(b)
         if x is None or y is None:
             return None
@@ -271,7 +271,7 @@ def _has_power(base: float | None, exponent: float | None) -> bool:
 
 
 def _is_exact(name: str, a: float, b: float, result: float) -> bool:
-    """True if a sum, difference or product of doubles is one."""
+    """True if a sum, difference or product of float64 numbers is a float64."""
     if not np.isfinite([a, b, result]).all():
         return False
     x, y = Fraction(a), Fraction(b)
@@ -310,7 +310,7 @@ def operations(
 
 
 class _Places:
-    """Places of numbers that depend on choices, in an array; of truth values with their ``tests``."""
+    """Places of numbers that depend on choices, in an array; of Booleans with their ``tests``."""
 
     def __init__(self, at: ndarray, tests: ndarray | None = None) -> None:
         self.at, self.tests = at, tests

@@ -1,6 +1,6 @@
 """Interval forms of the operations of traced functions, by their names in JAX.
 
-A rule ``(run, operation, *operands)`` takes and returns intervals of float64 or truth values, with rows in
+A rule ``(run, operation, *operands)`` takes and returns intervals of float64 or Booleans, with rows in
 front. Arithmetic is in `rivalry.proofs.arithmetic.intervals`. Operations that may hide a jump or a kink note
 whether they are decided: functions with steps, and what uses comparisons.
 """
@@ -48,7 +48,7 @@ class Comparisons:
         return self.lifted[id(value)][1]
 
     def note(self, result: Interval, harmless: Any = False) -> Interval:
-        """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
+        """Return steps, or a Boolean that is used, and remember whether it is decided: NaN is not.
 
         Where it is ``harmless``, all outcomes are one number.
         """
@@ -111,7 +111,7 @@ def _unequal(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Inter
 
 
 def _logic(rule: Callable[..., tuple[Any, Any]]) -> Rule:
-    """Return the rule of an operation on truth values."""
+    """Return the rule of an operation on Booleans."""
     return lambda run, op, *operands: Interval(*rule(*operands))
 
 
@@ -198,7 +198,7 @@ def _is_one_number(a: Interval, b: Interval) -> Any:
 def choose(run: Comparisons, index: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices ``[row]`` contains."""
     if any(case.low.dtype == bool for case in cases):
-        raise Unsupported("no bound: a choice between truth values")
+        raise Unsupported("no bound: a choice between Booleans")
     low_index, high_index = (np.clip(end, 0, len(cases) - 1) for end in (index.low, index.high))
     result = aligned(run.note(Interval(low_index, high_index)), cases[0].low.ndim - 1)
     low, high = cases[0].low * np.nan, cases[0].high * np.nan
@@ -225,16 +225,19 @@ def _clamp(run: Comparisons, op: Operation, low: Interval, x: Interval, high: In
 
 
 def _remainder(run: Comparisons, op: Operation, a: Interval, b: Interval) -> Interval:
-    """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
+    """Return bounds on ``a - b trunc(a / b)``, which has the sign of ``a`` and is smaller in size than ``b``.
+
+    If ``trunc(a / b)`` may be several whole numbers, bounds follow from this sign and the sizes alone.
+    """
     quotient = intervals.divide(a, b)
-    steps = run.note(Interval(np.trunc(quotient.low), np.trunc(quotient.high), quotient.positive))
-    result = intervals.subtract(a, intervals.multiply(b, steps))
-    limit = np.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
-    certain = steps.low == steps.high
-    low = np.where(certain, result.low, np.where(a.low < 0, -limit, 0.0))
-    high = np.where(certain, result.high, np.where(a.high > 0, limit, 0.0))
-    unknown = np.isnan(steps.low + steps.high)
-    unknown |= ((b.low <= 0) & (b.high >= 0)) | np.isinf(a.low) | np.isinf(a.high)
+    whole = run.note(Interval(np.trunc(quotient.low), np.trunc(quotient.high), quotient.positive))
+    result = intervals.subtract(a, intervals.multiply(b, whole))
+    size = np.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
+    is_certain = whole.low == whole.high
+    low = np.where(is_certain, result.low, np.where(a.low < 0, -size, 0.0))
+    high = np.where(is_certain, result.high, np.where(a.high > 0, size, 0.0))
+    may_divide_by_zero = (b.low <= 0) & (b.high >= 0)
+    unknown = np.isnan(whole.low + whole.high) | may_divide_by_zero | np.isinf(a.low) | np.isinf(a.high)
     return Interval(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
 
 

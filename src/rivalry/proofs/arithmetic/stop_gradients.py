@@ -183,12 +183,11 @@ def _unrolled(marked: _Marked, equation: JaxprEqn, operands: list[_Number], move
         return _replay(marked, scan.body, [*constants, *carry, *rows])
 
     carry, columns = scan.unrolled(operands, step, lambda number, k: _Number(number.value[k], number.moves))
-    stacked = [
-        jnp.stack([value for value, _ in column])
-        if column
-        else jnp.zeros(array_type(of).shape, array_type(of).dtype)
-        for column, of in zip(columns, equation.outvars[scan.carried :], strict=True)
-    ]
+    stacked = []
+    for column, out in zip(columns, equation.outvars[scan.carried :], strict=True):
+        values = [value for value, _ in column]
+        out_type = array_type(out)
+        stacked.append(jnp.stack(values) if values else jnp.zeros(out_type.shape, out_type.dtype))
     return [*(value for value, _ in carry), *stacked]
 
 
@@ -201,14 +200,15 @@ class _Loops(NamedTuple):
 
 
 def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
-    """Cost of unrolling where the arguments of a program are ``moving`` or not."""
+    """Return the cost of unrolling a program whose arguments are ``moving`` or not."""
     count, guided, unread = 0, False, ""
 
     def rule(equation: JaxprEqn, operands: list[bool]) -> list[bool]:
         nonlocal count, guided, unread
-        name, moves, steps, parts = equation.primitive.name, any(operands), 1, list[_Loops]()
-        if moves:
-            unread = unread or ("" if name in READ else name)
+        name, moves = equation.primitive.name, any(operands)
+        steps, parts = 1, list[_Loops]()  # programs that the operation holds, and how often they run
+        if moves and name not in READ:
+            unread = unread or name
         if (body := called_program(equation)) is not None:
             parts = [_loops(body, operands)]
         elif name == "scan":
@@ -219,8 +219,9 @@ def _loops(program: Any, moving: Sequence[bool]) -> _Loops:
         elif name == "cond":
             parts = cases(equation.params, operands, _loops)
         count += 1 + steps * sum(part.operations for part in parts)
-        guided = guided or any(part.guided for part in parts)
-        unread = unread or next((part.unread for part in parts if part.unread), "")
+        for part in parts:
+            guided = guided or part.guided
+            unread = unread or part.unread
         return [moves] * len(equation.outvars)
 
     evaluate(program, moving, rule, lambda *_: False)

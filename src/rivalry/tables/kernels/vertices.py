@@ -124,27 +124,44 @@ def insert(bases: Bases, free: ndarray, zero: ndarray) -> tuple[Bases, bool]:
 def explore(
     polytope: Polytope, root: ndarray, bases: Bases, max_bases: int, pause: Callable[[], None]
 ) -> tuple[Bases, ndarray]:
-    """Add all bases that are reached from one with free variables ``root``, itself proved, by proved steps.
+    """Add the proved bases that proved steps reach from a basis with free variables ``root [word]``.
 
-    Returns the table, at most about ``max_bases`` bases, and the free variables ``[basis word]`` of bases of
-    which some neighbour could not be proved. ``pause`` is called now and then, and may raise.
+    That basis is proved already. Returns the table, with at most about ``max_bases`` bases, and the free
+    variables ``[basis word]`` of bases with a neighbour that could not be proved. ``pause`` is called between
+    turns of the compiled search, and may raise.
     """
     rows, columns = polytope.matrix.shape
-    small = min(rows, columns)
+    size = min(rows, columns)  # of the largest basis matrix
+    # reference counts would take two thirds of the time: compiled code gets its memory here
     work = _ProofArrays(
-        np.empty((small, small)), np.empty((small, small)), np.empty(small, dtype=int),
-        np.empty(small, dtype=int), np.empty(small), np.empty(small), np.empty(rows), np.empty(rows),
-        np.empty(rows), np.empty(rows), np.empty((small, small + 1), dtype=int), np.ones(rows),
-    )  # fmt: skip
+        matrix=np.empty((size, size)),
+        inverse=np.empty((size, size)),
+        tight=np.empty(size, dtype=int),
+        positive=np.empty(size, dtype=int),
+        point=np.empty(size),
+        scratch=np.empty(size),
+        v=np.empty(rows),
+        v_error=np.empty(rows),
+        w=np.empty(rows),
+        w_error=np.empty(rows),
+        modular=np.empty((size, size + 1), dtype=int),
+        ones=np.ones(rows),
+    )
     search = _VertexSearch(
-        root.copy(), _empty_tableau(polytope), _empty_tableau(polytope),
-        np.empty(columns, dtype=int), np.empty(rows),
-        np.zeros(columns, dtype=int), np.empty(columns, dtype=np.uint64),
-        np.zeros(len(root), dtype=np.uint64), np.array([0, 0, REFRESH + 1, 0]),
-    )  # fmt: skip
-    steps, hard = np.empty((1024, 3), dtype=np.int16), np.empty((64, len(root)), dtype=np.uint64)
-    # reference counts would take two thirds of the time: what is compiled allocates nothing
-    turn = max(TURN // (rows * columns * small), 1)
+        key=root.copy(),
+        tableau=_empty_tableau(polytope),
+        neighbour=_empty_tableau(polytope),
+        leaving=np.empty(columns, dtype=int),
+        ratio=np.empty(rows),
+        slot=np.zeros(columns, dtype=int),
+        first=np.empty(columns, dtype=np.uint64),
+        zero=np.zeros(len(root), dtype=np.uint64),
+        counts=np.array([0, 0, REFRESH + 1, 0]),
+    )
+    steps = np.empty((1024, 3), dtype=np.int16)
+    hard = np.empty((64, len(root)), dtype=np.uint64)
+    turn = max(TURN // (rows * columns * size), 1)
+    # the first call ends at once, since no base is left in its turn
     while not _continue_search(polytope, bases, search, work, steps, hard, max_bases):
         pause()
         search.counts[LEFT] = turn
@@ -200,7 +217,7 @@ def _follow(tableaus, bits, variables, missing, side, ratio, longest):  # type: 
     return False
 
 
-WAITING, HARD, PIVOTS, LEFT = 0, 1, 2, 3
+WAITING, HARD, PIVOTS, LEFT = 0, 1, 2, 3  # entries of `_VertexSearch.counts`
 
 
 class _Tableau(NamedTuple):
@@ -221,24 +238,26 @@ def _empty_tableau(polytope: Polytope) -> _Tableau:
 class _VertexSearch(NamedTuple):
     """State of a search: its basis, and memory for its neighbours."""
 
-    key: ndarray  # [word]: free variables
-    here: _Tableau
-    after: _Tableau  # a neighbour
+    key: ndarray  # [word]: free variables of the present basis
+    tableau: _Tableau
+    neighbour: _Tableau
     leaving: ndarray  # [column]: variable that leaves where that of the column enters
     ratio: ndarray
     slot: ndarray  # [column]: where the search for a neighbour begins
     first: ndarray  # [column]: the word there
-    zero: ndarray
-    counts: ndarray  # of steps that wait, hard bases, pivots since the table was computed, bases of a turn
+    zero: ndarray  # [word]: variables of a proved neighbour that are zero
+    counts: (
+        ndarray  # steps on the stack, hard bases, pivots since the table was computed, bases left in a turn
+    )
 
 
 @kernel
 def _continue_search(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
     """Continue a depth-first search of the graph of bases; return whether it is over.
 
-    It also returns where memory or a turn ends. ``steps [step 3]`` is the stack of the search: what enters,
-    what leaves, and 0 for a step to a neighbour, 1 for one back. Bases with a neighbour that is not proved
-    are added to ``hard``.
+    It returns False at the end of memory or of a turn. ``steps [step 3]`` is the stack of the search: the
+    variable that enters, the one that leaves, and 0 for a step to a neighbour, 1 for a step back. Bases with
+    a neighbour that is not proved are added to ``hard``.
     """
     counts = search.counts
     while _has_room(bases, counts, steps, hard, polytope.matrix.shape[1]):
@@ -262,7 +281,7 @@ def _has_room(bases, counts, steps, hard, columns):  # type: ignore[no-untyped-d
 @kernel
 def _add_neighbours(polytope, bases, search, work, steps, max_bases):  # type: ignore[no-untyped-def]
     """Add the new neighbours of a basis to the table and to the stack; return False if a proof fails."""
-    key, tableau, after, counts = search.key, search.here, search.after, search.counts
+    key, tableau, neighbour, counts = search.key, search.tableau, search.neighbour, search.counts
     if counts[PIVOTS] > REFRESH:
         if not _rebuild(polytope, key, tableau):
             return False
@@ -276,9 +295,9 @@ def _add_neighbours(polytope, bases, search, work, steps, max_bases):  # type: i
             continue
         _swap(polytope.bit, key, entering, leaving)
         if bases.filled[0] < max_bases and not bases.free[_slot(bases.free, key)].any():
-            _copy(tableau, after)
-            _pivot(after, -1 - tableau.place[leaving], column)
-            if _proved(polytope, key, after, work, search.zero):
+            _copy(tableau, neighbour)
+            _pivot(neighbour, -1 - tableau.place[leaving], column)
+            if _proved(polytope, key, neighbour, work, search.zero):
                 _add_basis(bases, key, search.zero)
                 step = steps[counts[WAITING]]
                 step[0], step[1], step[2] = entering, leaving, 0
@@ -292,7 +311,7 @@ def _add_neighbours(polytope, bases, search, work, steps, max_bases):  # type: i
 @kernel
 def _find_neighbours(polytope, bases, search):  # type: ignore[no-untyped-def]
     """Write what leaves where the variable of each column enters; -1 where no variable limits it."""
-    key, tableau = search.key, search.here
+    key, tableau = search.key, search.tableau
     columns, mask = polytope.matrix.shape[1], bases.free.shape[0] - 1
     for column in range(columns):
         row = _leaving(tableau.table, column, search.ratio)
@@ -313,7 +332,7 @@ def _go_on(polytope, search, steps):  # type: ignore[no-untyped-def]
     The step back takes its place on the stack, as in a search in depth. Without a pivot the tableau is stale,
     and computed anew where it is needed.
     """
-    tableau, counts = search.here, search.counts
+    tableau, counts = search.tableau, search.counts
     while counts[WAITING] > 0:
         step = steps[counts[WAITING] - 1]
         entering, leaving, is_back = step[0], step[1], step[2] == 1
@@ -333,16 +352,16 @@ class _ProofArrays(NamedTuple):
 
     matrix: ndarray  # M [tight row, positive z]
     inverse: ndarray  # R [positive z, tight row]
-    tight: ndarray  # rows without slack
-    positive: ndarray  # columns with basic z
-    point: ndarray
-    spread: ndarray
-    value: ndarray  # [row]: of basic variables
-    bound: ndarray  # [row]: of the error of each
-    more: ndarray
-    error: ndarray
-    modular: ndarray
-    ones: ndarray
+    tight: ndarray  # [tight row]: rows without slack
+    positive: ndarray  # [positive z]: columns with basic z
+    point: ndarray  # [positive z]: basic z
+    scratch: ndarray  # sums of rows of M, residuals, or bounds on errors of basic z
+    v: ndarray  # [row]: basic variables are v + e w
+    v_error: ndarray
+    w: ndarray
+    w_error: ndarray
+    modular: ndarray  # [tight row, positive z and right side]: M modulo a prime
+    ones: ndarray  # [row]
 
 
 @kernel
@@ -450,21 +469,21 @@ def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
         drift = _contraction(polytope, table, basic, free, work)
     if not drift < 0.5:
         return False
-    _solve(polytope, table[columns], basic, work, work.ones, drift, work.value, work.bound)
+    _solve(polytope, table[columns], basic, work, work.ones, drift, work.v, work.v_error)
     write(key, zero)
-    write(work.value, table[columns])
-    open_signs = 0
+    write(work.v, table[columns])
+    uncertain = 0
     for i in range(rows):
-        if not work.value[i] > work.bound[i]:
-            open_signs += 1
-            if work.value[i] < -work.bound[i]:
+        if not work.v[i] > work.v_error[i]:
+            uncertain += 1
+            if work.v[i] < -work.v_error[i]:
                 return False
-    if not open_signs:
+    if not uncertain:
         return True
-    _solve(polytope, table[columns + 1], basic, work, polytope.perturbation, drift, work.more, work.error)
+    _solve(polytope, table[columns + 1], basic, work, polytope.perturbation, drift, work.w, work.w_error)
     for i in range(rows):
-        if not work.value[i] > work.bound[i]:
-            if not work.more[i] > work.error[i]:
+        if not work.v[i] > work.v_error[i]:
+            if not work.w[i] > work.w_error[i]:
                 return False
             zero[polytope.bit[basic[i]] >> 6] |= np.uint64(1) << np.uint64(polytope.bit[basic[i]] & 63)
     return _vanish(polytope, basic, work)
@@ -472,10 +491,10 @@ def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
 
 @kernel
 def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped-def]
-    """Fill in ``M`` and ``R`` and return a bound on the norm of ``I - R M``, its largest sum over a row.
+    """Fill in ``M`` and ``R`` and return a bound on the norm of ``I - R M``, the largest sum over a row.
 
-    ``weight`` bounds the sums of products in a row, on which rounding errors depend; the last factor includes
-    those of the bound itself.
+    The rounding errors of a row are at most ``(n + 6) PRODUCTS`` times ``weight``, which bounds the sums of
+    sizes of its products. The factor 1.01 covers the rounding of the bound itself.
     """
     rows, columns = polytope.matrix.shape
     size = 0
@@ -490,11 +509,11 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
                     tight += 1
             size += 1
     for a in range(size):
-        work.spread[a] = 0.0
+        work.scratch[a] = 0.0
         for b in range(size):
             entry = polytope.matrix[work.tight[a], work.positive[b]]
             work.matrix[a, b] = entry
-            work.spread[a] += entry
+            work.scratch[a] += entry
     norm = 0.0
     for b in range(size):
         total, weight = 0.0, 1.0
@@ -502,7 +521,7 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
         work.point[b] = -1.0
         for a in range(size):
             entry = work.inverse[b, a]
-            weight += abs(entry) * work.spread[a]
+            weight += abs(entry) * work.scratch[a]
             for c in range(size):
                 work.point[c] += entry * work.matrix[a, c]
         for c in range(size):
@@ -512,11 +531,11 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
 
 
 @kernel
-def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: ignore[no-untyped-def]
-    """Write the basic variables for right sides ``right [row]``, and bounds on their errors.
+def _solve(polytope, guess, basic, work, right, drift, value, error):  # type: ignore[no-untyped-def]
+    """Write the basic variables for right sides ``right [row]``, and bounds ``error [row]`` on their errors.
 
-    The guess is refined once, by ``R`` times its residual. The solution is within ``|R r| + a / (1 - a) max
-    |R r|`` of the refined point, with its residual ``r`` and ``a`` the ``drift``, a bound on ``|I - R M|``.
+    Basic ``z`` solve the equations of the tight rows, ``M z = right``. They are the guess, refined once.
+    Basic slacks are what these ``z`` leave of the other right sides.
     """
     rows, columns = polytope.matrix.shape
     size = 0
@@ -524,45 +543,62 @@ def _solve(polytope, guess, basic, work, right, drift, value, bound):  # type: i
         if basic[i] < columns:
             work.point[size] = guess[i]
             size += 1
-    for refined in range(2):
-        # first the residual of the guess; then a bound on that of the refined point
-        for a in range(size):
-            total, weight = right[work.tight[a]], abs(right[work.tight[a]])
-            for b in range(size):
-                total -= work.matrix[a, b] * work.point[b]
-                weight += work.matrix[a, b] * abs(work.point[b])
-            work.spread[a] = total if refined == 0 else abs(total) + (size + 6) * PRODUCTS * weight
-        for b in range(size):
-            total = 0.0
-            for a in range(size):
-                entry = work.inverse[b, a]
-                total += (entry if refined == 0 else abs(entry)) * work.spread[a]
-            if refined == 0:
-                value[b] = total
-            else:
-                bound[b] = 1.01 * total
-        if refined == 0:
-            for b in range(size):
-                work.point[b] += value[b]
-    largest = 0.0
-    for b in range(size):
-        largest = max(largest, bound[b])
-    for b in range(size):
-        work.spread[b] = 1.01 * (bound[b] + drift / (1 - drift) * largest)
-    b = 0
+    _refine(work, right, size)
+    _bound_errors(work, right, size, drift, error)
+    k = 0
     for i in range(rows):
         if basic[i] < columns:
-            value[i], bound[i] = work.point[b], work.spread[b]
-            b += 1
+            value[i], error[i] = work.point[k], work.scratch[k]
+            k += 1
         else:
             row = basic[i] - columns
-            total, weight, error = right[row], abs(right[row]), 0.0
+            total, weight, spread = right[row], abs(right[row]), 0.0
             for c in range(size):
                 entry = polytope.matrix[row, work.positive[c]]
                 total -= entry * work.point[c]
                 weight += entry * abs(work.point[c])
-                error += entry * work.spread[c]
-            value[i], bound[i] = total, 1.01 * (error + (size + 6) * PRODUCTS * weight)
+                spread += entry * work.scratch[c]
+            value[i], error[i] = total, 1.01 * (spread + (size + 6) * PRODUCTS * weight)
+
+
+@kernel
+def _refine(work, right, size):  # type: ignore[no-untyped-def]
+    """Add ``R`` times its residual to the approximate solution ``point`` of ``M z = right``."""
+    for a in range(size):
+        total = right[work.tight[a]]
+        for b in range(size):
+            total -= work.matrix[a, b] * work.point[b]
+        work.scratch[a] = total
+    for b in range(size):
+        total = 0.0
+        for a in range(size):
+            total += work.inverse[b, a] * work.scratch[a]
+        work.point[b] += total
+
+
+@kernel
+def _bound_errors(work, right, size, drift, step):  # type: ignore[no-untyped-def]
+    """Write bounds on the errors of the approximate solution ``point`` of ``M z = right`` to ``scratch``.
+
+    The solution is within ``|R r| + a / (1 - a) max |R r|`` of a point with residual ``r``, where ``a`` is
+    ``drift``, a bound on the norm of ``I - R M``. Bounds on ``|R r|`` are written to ``step``. Factors 1.01
+    cover the rounding of the bounds themselves.
+    """
+    for a in range(size):
+        total, weight = right[work.tight[a]], abs(right[work.tight[a]])
+        for b in range(size):
+            total -= work.matrix[a, b] * work.point[b]
+            weight += work.matrix[a, b] * abs(work.point[b])
+        work.scratch[a] = abs(total) + (size + 6) * PRODUCTS * weight
+    largest = 0.0
+    for b in range(size):
+        total = 0.0
+        for a in range(size):
+            total += abs(work.inverse[b, a]) * work.scratch[a]
+        step[b] = 1.01 * total
+        largest = max(largest, step[b])
+    for b in range(size):
+        work.scratch[b] = 1.01 * (step[b] + drift / (1 - drift) * largest)
 
 
 @kernel
@@ -578,8 +614,8 @@ def _vanish(polytope, basic, work):  # type: ignore[no-untyped-def]
     for i in range(rows):
         if basic[i] < columns:
             size += 1
-        if not work.value[i] > work.bound[i]:
-            largest = max(largest, abs(work.value[i]) + work.bound[i])
+        if not work.v[i] > work.v_error[i]:
+            largest = max(largest, abs(work.v[i]) + work.v_error[i])
     # of that whole number, and one more for rounding
     bits = 1.0 + np.log2(largest) + size * polytope.exponent
     for a in range(size):
@@ -601,10 +637,10 @@ def _vanish(polytope, basic, work):  # type: ignore[no-untyped-def]
         b = 0
         for i in range(rows):
             if basic[i] < columns:
-                if not work.value[i] > work.bound[i] and system[b, size] != 0:
+                if not work.v[i] > work.v_error[i] and system[b, size] != 0:
                     return False
                 b += 1
-            elif not work.value[i] > work.bound[i]:
+            elif not work.v[i] > work.v_error[i]:
                 total = 1
                 for c in range(size):
                     total = (total - residues[basic[i] - columns, work.positive[c]] * system[c, size]) % prime
