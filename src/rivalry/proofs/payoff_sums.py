@@ -11,6 +11,7 @@ Whether a game is of this form is read from the operations of its payoffs
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -312,7 +313,8 @@ def _ratio(contributions: PlayerTerms, player: int, rival_terms: PlayerTerms) ->
 
 def _float64(number: Fraction) -> float:
     """Return the float64 that equals a fraction; raise ``ValueError`` if none does."""
-    value = float(number)
+    # a fraction beyond the largest float64 has no value in it
+    value = float(number) if abs(number) <= sys.float_info.max else 0.0
     if Fraction(value) != number:
         raise ValueError(f"{number} is not a float64")
     return value
