@@ -364,7 +364,7 @@ def _note_of_supremum(gains: _DeviationGains, regret: np.ndarray, allowed: np.nd
 
 
 def _rounding_of_bound(responses: Sequence[Response], bound: np.ndarray) -> Rounding:
-    """Return how bounds were rounded, in floating point where not all in the same way."""
+    """Return the kind of rounding of all bounds; floating point where they differ in it."""
     if not np.isfinite(bound).any():
         return ""
     roundings = {response.rounding for response in responses}
