@@ -47,7 +47,7 @@ class DeviationBounds(NamedTuple):
 
 
 def _pay(game: Game, at: Coordinates, player: Any, y: Any, strategy: Any) -> Any:
-    """Return what a strategy pays the player at choices, and parameters if there are any."""
+    """Return the payoff of a strategy of the player at choices, and at parameters if there are any."""
     return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)
 
 
