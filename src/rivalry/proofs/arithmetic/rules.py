@@ -126,7 +126,7 @@ def _stairs(run: Comparisons, op: Operation, a: Interval) -> Interval:
 
 
 def select(run: Comparisons, op: Operation, condition: Any, *cases: Any) -> Interval:
-    """Return what a condition or an index chooses among cases; the condition may be known."""
+    """Return the case that a condition or an index chooses; the condition may be known."""
     ranges = [run.lift(case) for case in cases]
     if not isinstance(condition, Interval):
         (low,), (high,) = (op.call(condition, *(getattr(case, end) for case in ranges)) for end in ENDS)
