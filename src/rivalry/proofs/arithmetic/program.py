@@ -388,7 +388,7 @@ def first_tree(part: Any) -> Any:
 
 
 def form_of(tree: Any) -> Any:
-    """Return what a program that takes a tree depends on: all but its numbers."""
+    """Return the parts of a tree on which its program depends: all but its numbers."""
     return _form(*jax.tree.flatten(tree))
 
 
