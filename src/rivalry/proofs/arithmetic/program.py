@@ -460,7 +460,7 @@ def _is_number(leaf: object) -> bool:
 
 
 def _fixed(leaf: object, is_number: bool) -> Any:
-    """Return what a program depends on: nothing of a number, and all of another leaf."""
+    """Return the part of a leaf on which a program depends: nothing of a number, all of another leaf."""
     if is_number:
         return None
     return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, ndarray) else leaf
