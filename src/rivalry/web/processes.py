@@ -227,7 +227,7 @@ class Questions:
 
 
 def _exchange(pipe: Connection, question: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
-    """Return what a process replies, or None where it has ended."""
+    """Return the reply of a process, or None where it has ended."""
     with suppress(EOFError, OSError):
         pipe.send(question)
         return pipe.recv()
