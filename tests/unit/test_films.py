@@ -1,5 +1,6 @@
 """Films of runs: the drawings of a plot at steps of the path."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,6 @@ def test_a_file_holds_every_drawing(run: rv.Solution, tmp_path: Path) -> None:
 
 def test_what_has_no_film_is_refused(run: rv.Solution) -> None:
     with pytest.raises(ValueError, match=r"^solution: must be a result with a path"):
-        rv.plots.film(run.data)
+        rv.plots.film(dataclasses.replace(run, record={}))
     with pytest.raises(ValueError, match=r"^kind: 'heat'"):
         rv.plots.film(run, "heat")

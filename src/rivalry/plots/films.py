@@ -123,7 +123,7 @@ class Film:
 
     def panels(self, count: int = 6) -> Figure:
         """Return a figure with ``count`` of the drawings as panels, the first and the last among them."""
-        rows = np.unique(np.linspace(0, len(self.steps) - 1, count).round().astype(int))
+        rows = np.unique(np.linspace(0, len(self.steps) - 1, count).round().astype(int)).tolist()
         marks, frames = [], []
         for panel, row in enumerate(rows):
             marks += [replace(mark, panel=panel) for mark in self.drawings[row].marks]
