@@ -74,7 +74,7 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
         self.terminations, self.truncations = (dict.fromkeys(self.agents, False) for _ in range(2))
-        self._admissible_draws: dict[str, Any] = {}
+        self._actions: dict[str, Any] = {}
         self._paid = False
         self._select_agent()
 
@@ -85,7 +85,7 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
             self._was_dead_step(action)
             return
         self.parallel.check(agent, action)
-        self._admissible_draws[agent] = action
+        self._actions[agent] = action
         if self._paid:
             self._clear_rewards()
             self._paid = False
@@ -101,8 +101,8 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
     def _play(self) -> None:
         """Play the game's next step, and further steps while no agent moves."""
         while True:
-            observations, paid, over, short, infos = self.parallel.play(self._admissible_draws)
-            self._admissible_draws, self._paid = {}, True
+            observations, paid, over, short, infos = self.parallel.play(self._actions)
+            self._actions, self._paid = {}, True
             self._views |= observations
             self.infos |= infos
             for name in paid:
