@@ -33,8 +33,8 @@ def _pays_as(kind: type, above: type) -> bool:
             return False
         for name, value in vars(between).items():
             computes = callable(value) or isdatadescriptor(value) or ismethoddescriptor(value)
-            base = any(name in _names(base) for base in above.__mro__)
-            if computes and base and not name.startswith("__"):
+            overrides = any(name in _names(base) for base in above.__mro__)
+            if computes and overrides and not name.startswith("__"):
                 return False
     return True
 
