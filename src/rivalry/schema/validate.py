@@ -609,6 +609,10 @@ def _type_fault(rule: Callable[[], str], value: object) -> Fault:
 
 
 def _union_fault(members: Sequence[Any], value: object, notes: Notes) -> Fault | None:
+    """Return why no member of a union takes a value; None if one does.
+
+    A member whose type the value has, but whose bounds or entries it breaks, is the one that was meant.
+    """
     faults = []
     for member in members:
         fault = fault_of(member, value, notes)
