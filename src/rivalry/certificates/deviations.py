@@ -478,10 +478,12 @@ def _nearest_best(strategies: ndarray, payoffs: ndarray, strategy: ndarray, tie:
 def nearest_response(
     game: Game, x: ndarray, player: int, response: Response, gain: float, unit: float
 ) -> Response:
-    """Return a registered best response, or the strategy uphill from that at ``x`` if it pays as much.
+    """Return the best response nearest to the player's strategy at ``x``, among those that pay the same.
 
-    A search returns the nearest of strategies that tie by itself. Where the player gains more than the unit
-    of its gains, nothing is computed.
+    The candidate is the strategy that is reached by climbing from the one at ``x``. It replaces the strategy
+    of a registered ``response`` if it pays as much up to rounding; the payoff of the response is kept. A
+    search returns the nearest of strategies that tie by itself, and a ``gain`` above the ``unit`` of gains
+    refutes the profile whichever of them is named, so that neither case needs a climb.
     """
     deviation = with_strategy(x, player, response.strategy)
     is_settled = response.tried is not None or not np.any(visibly_apart(game.space, x, deviation))
