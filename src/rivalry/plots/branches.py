@@ -70,11 +70,14 @@ def branch_point(
 
 
 def with_events(arrays: Mapping[str, ndarray]) -> dict[str, ndarray]:
-    """Return branches with two more rows, one of either stability, at each located event of a change.
+    """Return branches whose stability changes at the located events, not at the recorded row after one.
 
-    ``arrays`` are those of a record by name. Stability changes between two rows of a branch; of several
-    events between them it changes at the one nearest to the stable row. Without the numbers of events the
-    arrays are returned as they are.
+    ``arrays`` are those of a record by name: ``branch_.. [row]`` of recorded points, ``event_.. [event]`` of
+    bifurcations, where ``event_row`` is the last row before an event. Where two neighbouring rows of a branch
+    differ in stability and an event lies between them, two rows are inserted, one of either stability, with
+    the parameter and the position of the event; their other numbers are those of the two neighbours. Of
+    several events between two rows, the nearest to the stable row is taken. Without ``event_row`` the arrays
+    are returned as they are.
     """
     completed = dict(arrays)
     if not {"event_row", "branch", "branch_stable"} <= completed.keys():
