@@ -39,7 +39,7 @@ def film(solution: Solution, kind: str = "influence", *, count: int = 30) -> Fil
     kind
         ``paths``: positions so far; or a plot of the game at a profile, such as ``influence``.
     count
-        The largest number of drawings.
+        The largest number of drawings, at least 2.
 
     Raises
     ------
