@@ -36,7 +36,8 @@ KINDS = ("default", "slow", "nightly", "full")
 VARIABLES = tuple(re.findall(r"^RIVALRY_\w+", __doc__, re.M))
 MARKED = {"representative", *KINDS[1:]}  # tests without a budget
 SELECTING = {"default", "diagonal", "default_only", *MARKED}  # markers that say when a test runs
-USUAL = {"default": 0.1, "slow": 1.0, "nightly": 300.0, "full": 600.0}  # seconds of a test that was never timed
+# seconds of a test that was never timed
+USUAL = {"default": 0.1, "slow": 1.0, "nightly": 300.0, "full": 600.0}
 
 
 def kind_of(item: pytest.Item) -> str:
